@@ -1,0 +1,81 @@
+/** One owned file descriptor. The number may be used by every thread of the process; only the owner closes it. */
+import { constants } from 'node:os';
+import { KvmError } from '../errors.ts';
+import { close, errno, eventfd, ioctlLong, ioctlPointer, open, type Pointer } from './libc.ts';
+
+const O_RDWR = 0o2;
+const O_CLOEXEC = 0o2000000;
+
+/** A file descriptor that is closed once, by its owner. */
+export class Fd implements Disposable {
+  readonly number: number;
+  #owned: boolean;
+
+  private constructor(number: number, owned: boolean) {
+    this.number = number;
+    this.#owned = owned;
+  }
+
+  /** Takes ownership of a descriptor the kernel just returned. */
+  static own(number: number): Fd {
+    return new Fd(number, true);
+  }
+
+  /** A descriptor that another owner (usually in another thread) closes. */
+  static borrow(number: number): Fd {
+    return new Fd(number, false);
+  }
+
+  /** Opens a device for reading and writing, close-on-exec. Throws KvmError('open') with `hint` from the errno. */
+  static openDevice(path: string, hint: (errno: number) => string): Fd {
+    const number = open(path, O_RDWR | O_CLOEXEC, 0);
+    if (number >= 0) return new Fd(number, true);
+    const code = errno();
+    throw new KvmError(`open ${path}`, code, hint(code), { path });
+  }
+
+  /** A new eventfd (non-blocking, close-on-exec). */
+  static eventfd(): Fd {
+    const number = eventfd(0, 0o4000 | O_CLOEXEC);
+    if (number >= 0) return new Fd(number, true);
+    throw new KvmError('eventfd', errno());
+  }
+
+  /** ioctl(2) with a plain integer argument; -errno on failure. */
+  ioctlInt(request: number, value: number | bigint): number {
+    const result = ioctlLong(this.number, request, value);
+    return result < 0 ? -errno() : result;
+  }
+
+  /** ioctl(2) with a pointer argument; -errno on failure. */
+  ioctlPtr(request: number, argument: Pointer): number {
+    const result = ioctlPointer(this.number, request, argument);
+    return result < 0 ? -errno() : result;
+  }
+
+  /** Closes the descriptor if this object owns it. Safe to call twice. */
+  [Symbol.dispose](): void {
+    if (!this.#owned) return;
+    this.#owned = false;
+    close(this.number);
+  }
+}
+
+/** The errno values this toolkit tells apart. */
+export const {
+  EINTR,
+  EAGAIN,
+  ENOENT,
+  EACCES,
+  EPERM,
+  EBADF,
+  EINVAL,
+  ENOTTY,
+  EEXIST,
+  ENXIO,
+  ENODEV,
+  E2BIG,
+  ENOMEM,
+  EBUSY,
+  EFAULT,
+} = constants.errno;

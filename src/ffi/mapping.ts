@@ -1,0 +1,132 @@
+/**
+ * One mmap and its views. Only this file maps and unmaps; a view that outlives its Mapping is a segmentation fault, so
+ * nobody else keeps one beyond the owner's life.
+ *
+ * Views are cut into windows of at most 1 GiB: an ArrayBuffer over more than 4 GiB of foreign memory aborts Node 20.
+ */
+import { errnoName, GuestMemoryError } from '../errors.ts';
+import type { Fd } from './fd.ts';
+import { errno, ftruncate, lseek, madvise, memfdCreate, mmap, munmap, viewMemory } from './libc.ts';
+
+/** Largest stretch of memory behind one ArrayBuffer, in bytes. */
+export const WINDOW_BYTES = 2 ** 30;
+
+const PROT_READ = 1;
+const PROT_WRITE = 2;
+const MAP_SHARED = 0x01;
+const MAP_PRIVATE = 0x02;
+const MAP_ANONYMOUS = 0x20;
+const MAP_NORESERVE = 0x4000;
+const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
+const MFD_CLOEXEC = 1;
+const SEEK_DATA = 3;
+const SEEK_HOLE = 4;
+
+/** How to map: what is shared with other mappings of the same file, and whether it may be written. */
+export interface MapOptions {
+  /** true: writes reach the file and its other mappings. false: copy-on-write. */
+  readonly shared: boolean;
+  readonly writable?: boolean;
+  /** Byte offset into the file; a multiple of 4096. */
+  readonly offset?: number;
+}
+
+/** What another thread needs to lay views over the same memory. Plain data. */
+export interface MappingHandle {
+  readonly address: bigint;
+  readonly length: number;
+}
+
+/** A stretch of mapped memory with its windows. */
+export class Mapping implements Disposable {
+  /** Host address of the first byte. For the kernel and for other threads of this process only. */
+  readonly address: bigint;
+  readonly length: number;
+  readonly windows: readonly Uint8Array[];
+  #owned: boolean;
+
+  private constructor(address: bigint, length: number, owned: boolean) {
+    this.address = address;
+    this.length = length;
+    this.#owned = owned;
+    const windows: Uint8Array[] = [];
+    for (let at = 0; at < length; at += WINDOW_BYTES) {
+      windows.push(new Uint8Array(viewMemory(address + BigInt(at), Math.min(WINDOW_BYTES, length - at))));
+    }
+    this.windows = windows;
+  }
+
+  /** Maps `length` bytes of a file descriptor. */
+  static ofFile(fd: Fd | number, length: number, options: MapOptions): Mapping {
+    const number = typeof fd === 'number' ? fd : fd.number;
+    const protection = PROT_READ | (options.writable === false ? 0 : PROT_WRITE);
+    const flags = (options.shared ? MAP_SHARED : MAP_PRIVATE) | MAP_NORESERVE;
+    return Mapping.#map(length, protection, flags, number, options.offset ?? 0);
+  }
+
+  /** Maps `length` bytes of fresh zeroed memory. */
+  static anonymous(length: number): Mapping {
+    return Mapping.#map(length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  }
+
+  static #map(length: number, protection: number, flags: number, fd: number, offset: number): Mapping {
+    const address = BigInt(mmap(null, length, protection, flags, fd, offset));
+    if (address !== MAP_FAILED) return new Mapping(address, length, true);
+    const code = errno();
+    throw new GuestMemoryError('MMAP', `mmap of ${length} bytes failed: ${errnoName(code)}; is there enough memory?`, {
+      length,
+      errno: code,
+    });
+  }
+
+  /** Lays views over memory that another thread of this process owns. */
+  static borrow(handle: MappingHandle): Mapping {
+    return new Mapping(handle.address, handle.length, false);
+  }
+
+  /** Plain data for {@link Mapping.borrow} in another thread. */
+  get handle(): MappingHandle {
+    return { address: this.address, length: this.length };
+  }
+
+  /** The whole mapping as one view; only for mappings of at most one window. */
+  get bytes(): Uint8Array {
+    const only = this.windows[0];
+    if (!only || this.windows.length > 1) throw new RangeError(`a mapping of ${this.length} bytes has no single view`);
+    return only;
+  }
+
+  /** madvise(2) over a byte range of the mapping. */
+  advise(offset: number, length: number, advice: number): void {
+    if (madvise(this.address + BigInt(offset), length, advice) === 0) return;
+    throw new GuestMemoryError('MADVISE', `madvise(${advice}) failed: ${errnoName(errno())}`);
+  }
+
+  /** Unmaps if this object owns the memory. Every view dies with it. Safe to call twice. */
+  [Symbol.dispose](): void {
+    if (!this.#owned) return;
+    this.#owned = false;
+    munmap(this.address, this.length);
+  }
+}
+
+/** Creates an anonymous file of `length` bytes (memfd_create(2)); returns its descriptor number. */
+export function createMemfd(name: string, length: number): number {
+  const fd = memfdCreate(name, MFD_CLOEXEC);
+  if (fd < 0) throw new GuestMemoryError('MEMFD', `memfd_create failed: ${errnoName(errno())}`);
+  if (ftruncate(fd, length) < 0) {
+    throw new GuestMemoryError('MEMFD', `a memory file of ${length} bytes cannot be made: ${errnoName(errno())}`);
+  }
+  return fd;
+}
+
+/** Byte runs [start, end) of a memory file that were ever touched (lseek SEEK_DATA/SEEK_HOLE), ascending. */
+export function* dataRuns(fd: number, length: number): Generator<readonly [start: number, end: number]> {
+  for (let at = 0; at < length; ) {
+    const start = Number(lseek(fd, at, SEEK_DATA));
+    if (start < 0 || start >= length) return;
+    const end = Math.min(Number(lseek(fd, start, SEEK_HOLE)), length);
+    yield [start, end];
+    at = end;
+  }
+}

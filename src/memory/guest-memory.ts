@@ -1,0 +1,215 @@
+/**
+ * Guest RAM: one memory file (memfd), mapped shared, cut into regions of guest-physical addresses. Each region becomes
+ * one memory slot. Every write by the host goes through here and is marked, since KVM's dirty log does not see writes
+ * that the VMM makes through its own mapping.
+ */
+import { closeSync } from 'node:fs';
+import { GuestMemoryError } from '../errors.ts';
+import { createMemfd, dataRuns, Mapping, type MappingHandle, WINDOW_BYTES } from '../ffi/mapping.ts';
+import { bitmapWords, PAGE_SIZE, setBits } from './bitmap.ts';
+import { type E820Entry, e820, type RamRange, ramRanges } from './layout.ts';
+
+/** One contiguous stretch of RAM: a memory slot. */
+export interface Region extends RamRange {
+  /** KVM memory slot number. */
+  readonly slot: number;
+  readonly mapping: Mapping;
+  /** Byte offset of the region in the memory file. */
+  readonly fileOffset: number;
+  /** Pages the host wrote since the bits were last taken; one bit a page, shared between threads. */
+  readonly hostDirty: Uint32Array;
+}
+
+/** What another thread needs to use the same guest memory. Structured-clone safe. */
+export interface GuestMemoryHandle {
+  readonly fd: number;
+  readonly regions: readonly (RamRange & { mapping: MappingHandle; hostDirty: SharedArrayBuffer })[];
+}
+
+/** Bounds-checked access to guest RAM by guest-physical address. */
+export class GuestMemory implements Disposable {
+  readonly regions: readonly Region[];
+  /** Descriptor of the memory file. */
+  readonly fd: number;
+  readonly #owned: boolean;
+  #closed = false;
+
+  private constructor(fd: number, regions: readonly Region[], owned: boolean) {
+    this.fd = fd;
+    this.regions = regions;
+    this.#owned = owned;
+  }
+
+  /** `bytes` of zeroed RAM, a multiple of 4 KiB from 1 MiB to 1 TiB; pages cost memory when first touched. */
+  static create(bytes: number): GuestMemory {
+    const ranges = ramRanges(bytes);
+    const fd = createMemfd('vmlapse-ram', bytes);
+    const mappings: Mapping[] = [];
+    try {
+      let fileOffset = 0;
+      const regions = ranges.map((range, slot) => {
+        const mapping = Mapping.ofFile(fd, range.size, { shared: true, offset: fileOffset });
+        mappings.push(mapping);
+        const region = { ...range, slot, mapping, fileOffset, hostDirty: freshBitmap(range.size) };
+        fileOffset += range.size;
+        return region;
+      });
+      return new GuestMemory(fd, regions, true);
+    } catch (error) {
+      for (const mapping of mappings) mapping[Symbol.dispose]();
+      closeSync(fd);
+      throw error;
+    }
+  }
+
+  /** The memory another thread of this process owns. */
+  static borrow(handle: GuestMemoryHandle): GuestMemory {
+    let fileOffset = 0;
+    const regions = handle.regions.map(({ base, size, mapping, hostDirty }, slot) => {
+      const region = {
+        base,
+        size,
+        slot,
+        mapping: Mapping.borrow(mapping),
+        fileOffset,
+        hostDirty: new Uint32Array(hostDirty),
+      };
+      fileOffset += size;
+      return region;
+    });
+    return new GuestMemory(handle.fd, regions, false);
+  }
+
+  /** Plain data for {@link GuestMemory.borrow}. */
+  get handle(): GuestMemoryHandle {
+    const regions = this.regions.map(({ base, size, mapping, hostDirty }) => {
+      return { base, size, mapping: mapping.handle, hostDirty: hostDirty.buffer as SharedArrayBuffer };
+    });
+    return { fd: this.fd, regions };
+  }
+
+  /** RAM in bytes. */
+  get size(): number {
+    return this.regions.reduce((sum, region) => sum + region.size, 0);
+  }
+
+  /** RAM as guest-physical ranges. */
+  get ranges(): readonly RamRange[] {
+    return this.regions.map(({ base, size }) => ({ base, size }));
+  }
+
+  /** The E820-style map boot protocols pass to the guest. */
+  get memoryMap(): E820Entry[] {
+    return e820(this.regions);
+  }
+
+  /** The region holding [gpa, gpa+length), or undefined when any byte of it is not RAM. */
+  find(gpa: number, length = 1): Region | undefined {
+    return this.regions.find((r) => gpa >= r.base && gpa + length <= r.base + r.size);
+  }
+
+  #region(gpa: number, length: number, what: string): Region {
+    const region = Number.isSafeInteger(gpa) && length >= 0 ? this.find(gpa, length) : undefined;
+    if (region) return region;
+    const ram = this.regions.map((r) => `${hex(r.base)}..${hex(r.base + r.size - 1)}`).join(', ');
+    throw new GuestMemoryError(
+      'OUTSIDE_RAM',
+      `${what} of ${length} bytes at ${hex(gpa)} is outside guest RAM (${ram})`,
+      {
+        gpa,
+        length,
+      },
+    );
+  }
+
+  /** Calls `visit` for each live view that together cover [gpa, gpa+length); more than one where a window ends. */
+  #pieces(region: Region, gpa: number, length: number, visit: (view: Uint8Array, done: number) => void): void {
+    let offset = gpa - region.base;
+    for (let done = 0; done < length; ) {
+      const window = region.mapping.windows[Math.floor(offset / WINDOW_BYTES)]!;
+      const start = offset % WINDOW_BYTES;
+      const span = Math.min(length - done, window.length - start);
+      visit(window.subarray(start, start + span), done);
+      offset += span;
+      done += span;
+    }
+  }
+
+  /** Copies guest memory from `gpa` into `target`. Throws GuestMemoryError outside RAM. */
+  readInto(gpa: number, target: Uint8Array): void {
+    const region = this.#region(gpa, target.length, 'a read');
+    this.#pieces(region, gpa, target.length, (view, done) => target.set(view, done));
+  }
+
+  /** A copy of `length` bytes at `gpa`. Throws GuestMemoryError outside RAM. */
+  read(gpa: number, length: number): Uint8Array {
+    this.#region(gpa, length, 'a read');
+    const copy = new Uint8Array(length);
+    this.readInto(gpa, copy);
+    return copy;
+  }
+
+  /** A live view for reading; it must lie in one 1 GiB window and die before the memory does. */
+  view(gpa: number, length: number): Uint8Array {
+    const region = this.#region(gpa, length, 'a view');
+    const offset = gpa - region.base;
+    const window = region.mapping.windows[Math.floor(offset / WINDOW_BYTES)]!;
+    const start = offset % WINDOW_BYTES;
+    if (start + length > window.length) throw new RangeError(`a view at ${hex(gpa)} crosses a 1 GiB window`);
+    return window.subarray(start, start + length);
+  }
+
+  /** Writes `bytes` at `gpa` and marks the pages as written by the host. Throws GuestMemoryError outside RAM. */
+  write(gpa: number, bytes: Uint8Array): void {
+    const region = this.#region(gpa, bytes.length, 'a write');
+    this.#pieces(region, gpa, bytes.length, (view, done) => view.set(bytes.subarray(done, done + view.length)));
+    this.markWritten(region, gpa - region.base, bytes.length);
+  }
+
+  /** Zeroes `length` bytes. Memory never touched is left untouched, so a large BSS stays free. */
+  zero(gpa: number, length: number): void {
+    const region = this.#region(gpa, length, 'a write');
+    const start = region.fileOffset + gpa - region.base;
+    for (const [from, to] of dataRuns(this.fd, this.size)) {
+      const lo = Math.max(from, start);
+      const hi = Math.min(to, start + length);
+      if (lo >= hi) continue;
+      const at = lo - region.fileOffset;
+      this.#pieces(region, region.base + at, hi - lo, (view) => view.fill(0));
+      this.markWritten(region, at, hi - lo);
+    }
+  }
+
+  /** Marks a byte range of a region as written by the host. */
+  markWritten(region: Region, offset: number, length: number): void {
+    if (length === 0) return;
+    const first = Math.floor(offset / PAGE_SIZE);
+    setBits(region.hostDirty, first, Math.floor((offset + length - 1) / PAGE_SIZE) - first + 1);
+  }
+
+  /** Reads a little-endian unsigned integer of 1, 2, 4 or 8 bytes. */
+  readUint(gpa: number, width: 1 | 2 | 4 | 8): bigint {
+    const bytes = this.read(gpa, width);
+    return bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
+  }
+
+  /** Byte runs of a region that were ever touched, as [offset, end). */
+  *residentRuns(region: Region): Generator<readonly [start: number, end: number]> {
+    for (const [from, to] of dataRuns(this.fd, this.size)) {
+      const lo = Math.max(from - region.fileOffset, 0);
+      const hi = Math.min(to - region.fileOffset, region.size);
+      if (lo < hi) yield [lo, hi];
+    }
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const region of this.regions) region.mapping[Symbol.dispose]();
+    if (this.#owned) closeSync(this.fd);
+  }
+}
+
+const freshBitmap = (bytes: number) => new Uint32Array(new SharedArrayBuffer(bitmapWords(bytes / PAGE_SIZE) * 4));
+
+const hex = (value: number) => `0x${value.toString(16)}`;
