@@ -1,0 +1,4 @@
+/** Test files that the second host does not run, each with the reason. Paths are under dist/test. */
+export const EXCLUDED: Readonly<Record<string, string>> = {
+  'architecture.test.js': 'reads the sources; the host makes no difference',
+};

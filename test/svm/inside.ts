@@ -1,0 +1,86 @@
+/**
+ * Runs compiled test files on the host it is started on, without vitest's own start-up: `node dist/test/svm/inside.js
+ * FILE…`. A file that kills or hangs the process is a failure of that file; the rest still runs. One line per
+ * failure, one per skip, and the last line is `N passed, N failed, N skipped`.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { FileReport } from './worker.ts';
+
+const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));
+const FILE_LIMIT_MS = Number(process.env.TEST_FILE_LIMIT_MS ?? 300_000);
+
+type Message = { readonly starting: string } | { readonly done: FileReport };
+
+/** Runs files until all are done or the process ends. Returns the file that was being run when it ended, if any. */
+function runUntilItEnds(
+  files: readonly string[],
+  onReport: (report: FileReport) => void,
+): Promise<Interrupted | undefined> {
+  return new Promise((resolve) => {
+    let current: string | undefined;
+    let watchdog: NodeJS.Timeout | undefined;
+    let timedOut = false;
+    const child: ChildProcess = fork(WORKER, files, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    child.on('message', (message: Message) => {
+      clearTimeout(watchdog);
+      if ('done' in message) {
+        current = undefined;
+        onReport(message.done);
+        return;
+      }
+      current = message.starting;
+      watchdog = setTimeout(() => {
+        timedOut = true;
+        child.kill('SIGKILL');
+      }, FILE_LIMIT_MS);
+    });
+    child.on('exit', (code, signal) => {
+      clearTimeout(watchdog);
+      const how = timedOut ? `took longer than ${FILE_LIMIT_MS / 1000} s` : `process ended with ${signal ?? code}`;
+      resolve(current === undefined ? undefined : { file: current, how });
+    });
+  });
+}
+
+interface Interrupted {
+  readonly file: string;
+  readonly how: string;
+}
+
+const short = (file: string) => relative(process.cwd(), file);
+const firstLine = (text: string) => text.split('\n').slice(0, 3).join(' | ');
+
+async function main(files: readonly string[]): Promise<number> {
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  const remaining = new Set(files);
+  const onReport = (r: FileReport) => {
+    remaining.delete(r.file);
+    total.passed += r.passed;
+    total.failed += r.failed.length;
+    total.skipped += r.skipped.length;
+    console.log(
+      `${r.failed.length ? 'not ok' : 'ok'} ${short(r.file)} (${r.passed} passed, ${(r.milliseconds / 1000).toFixed(1)} s)`,
+    );
+    for (const name of r.skipped) console.log(`skipped ${name}`);
+    for (const f of r.failed) console.log(`FAILED ${f.name}: ${firstLine(f.message)}`);
+  };
+  while (remaining.size > 0) {
+    const before = remaining.size;
+    const interrupted = await runUntilItEnds([...remaining], onReport);
+    if (interrupted) {
+      remaining.delete(interrupted.file);
+      total.failed++;
+      console.log(`FAILED ${short(interrupted.file)}: ${interrupted.how}`);
+    } else if (remaining.size === before) {
+      total.failed++;
+      console.log('FAILED the test process ended before it began');
+      break;
+    }
+  }
+  console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+  return total.failed ? 1 : 0;
+}
+
+process.exitCode = await main(process.argv.slice(2));
