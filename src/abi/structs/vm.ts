@@ -49,6 +49,29 @@ export const KvmUserspaceMemoryRegion2 = struct('kvm_userspace_memory_region2', 
   pad2: [48, array(u64, 14)],
 });
 
+/** Private or shared (attribute bit 3), for a range of guest-physical memory. Bytes. */
+export const KvmMemoryAttributes = struct('kvm_memory_attributes', 32, {
+  address: [0, u64],
+  size: [8, u64],
+  attributes: [16, u64],
+  flags: [24, u64],
+});
+
+/** Memory that only the guest can see. `size` in bytes. */
+export const KvmCreateGuestMemfd = struct('kvm_create_guest_memfd', 64, {
+  size: [0, u64],
+  flags: [8, u64],
+  reserved: [16, array(u64, 6)],
+});
+
+/** Guest-physical range to map ahead of use; the kernel advances `gpa` and shrinks `size`. Bytes. */
+export const KvmPreFaultMemory = struct('kvm_pre_fault_memory', 64, {
+  gpa: [0, u64],
+  size: [8, u64],
+  flags: [16, u64],
+  padding: [24, array(u64, 5)],
+});
+
 /** Where to put a slot's dirty bitmap: `dirty_bitmap` is a host address, one bit for each page. */
 export const KvmDirtyLog = struct('kvm_dirty_log', 16, { slot: [0, u32], padding1: [4, u32], dirty_bitmap: [8, u64] });
 
