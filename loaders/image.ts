@@ -2,28 +2,9 @@
  * GuestImage: the plan a loader makes of a file. It says which bytes go where in guest-physical memory and in what
  * state the first vCPU starts. Making a plan touches no KVM and no guest memory; placing it is a separate step.
  */
+import type { CpuMode, EntryState } from '../src/machine/entry.ts';
 
-/** CPU mode at entry: real (16-bit), protected (32-bit, paging off), long (64-bit, identity page tables). */
-export type CpuMode = 'real' | 'protected' | 'long';
-
-/** General-purpose registers, as named by struct kvm_regs. */
-export type RegisterName =
-  | 'rax'
-  | 'rbx'
-  | 'rcx'
-  | 'rdx'
-  | 'rsi'
-  | 'rdi'
-  | 'rsp'
-  | 'rbp'
-  | 'r8'
-  | 'r9'
-  | 'r10'
-  | 'r11'
-  | 'r12'
-  | 'r13'
-  | 'r14'
-  | 'r15';
+export type { CpuMode, EntryState, RegisterName } from '../src/machine/entry.ts';
 
 /** A run of guest-physical memory to fill: `bytes` first, then zeros up to `memSize`. */
 export interface Segment {
@@ -39,14 +20,13 @@ export interface Segment {
   readonly rom?: boolean;
 }
 
-/** How the boot processor starts. Everything not named is the reset default of the mode. */
-export interface EntryState {
-  readonly mode: CpuMode;
-  /** Instruction pointer: an offset into CS for real mode, a linear address otherwise. */
-  readonly rip: bigint;
-  readonly regs?: Partial<Record<RegisterName, bigint>>;
-  /** Real mode: code segment selector and base. The reset vector is { selector: 0xf000, base: 0xffff0000 }. */
-  readonly cs?: { readonly selector: number; readonly base: number };
+/** Guest memory that the image will use without being placed there, such as the room a kernel unpacks itself into. */
+export interface Reservation {
+  /** Guest-physical address of the first byte. */
+  readonly gpa: number;
+  /** Bytes. */
+  readonly size: number;
+  readonly name: string;
 }
 
 /** One symbol of the guest, by the address it has at run time. */
@@ -70,7 +50,10 @@ export interface GuestImage {
   /** One line for people: "ELF64 executable, static-PIE, 3 segments". */
   readonly description: string;
   readonly segments: readonly Segment[];
+  /** Ranges that must be RAM and free of segments, but are not written. */
+  readonly reserved?: readonly Reservation[];
   readonly entry: EntryState;
+  /** Symbols by run-time address, in file order; read from the file when first asked for. */
   readonly symbols: readonly GuestSymbol[];
   /** Decisions and oddities worth telling: which of p_paddr/p_vaddr was used, what was unwrapped, what was ignored. */
   readonly notes: readonly string[];
@@ -95,7 +78,11 @@ export interface LoadOptions {
   readonly format?: FormatName;
   /** Where PT_LOAD segments go: p_paddr (kernels) or p_vaddr (many static programs). Default: decided per file, and noted. */
   readonly place?: 'paddr' | 'vaddr';
-  /** Flat binaries: load address, entry address (default: load address) and mode (default: real). */
+  /**
+   * Flat binaries: load address (default: 0x7c00 in real mode, 1 MiB otherwise), entry address (default: load address)
+   * and mode (default: real). Position-independent ELF: where the lowest segment goes (default: where it was linked, or
+   * 1 MiB when it was linked lower). Plain ELF: entry and mode override what the file says.
+   */
   readonly load?: number;
   readonly entry?: number;
   readonly mode?: CpuMode;
@@ -103,4 +90,6 @@ export interface LoadOptions {
   readonly modules?: readonly BootModule[];
   /** The guest's memory, in ascending order. Boot protocols that pass a map pass this one. */
   readonly memoryMap: readonly MemoryRange[];
+  /** Most bytes that a gzip or zstd wrapped image may unwrap to. Default 1 GiB. */
+  readonly maxUnwrapped?: number;
 }

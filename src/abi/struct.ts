@@ -104,7 +104,7 @@ export type Fields = Record<string, readonly [offset: number, type: Type<never>]
 const VIEW = Symbol('view');
 
 /** A record laid over bytes: every field of `F`, live. */
-export type Live<F> = { [K in keyof F]: F[K] extends readonly [number, Type<infer T>] ? T : never } & {
+export type Live<F> = { -readonly [K in keyof F]: F[K] extends readonly [number, Type<infer T>] ? T : never } & {
   readonly [VIEW]: DataView;
 };
 

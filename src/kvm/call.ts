@@ -1,0 +1,68 @@
+/**
+ * The one place an ioctl of the table is issued. A negative answer becomes a KvmError, a removed ioctl is refused with
+ * its replacement, and a tracer, when there is one, sees every call.
+ */
+import { encodedSize, type IoctlRow, ioctlNumber } from '../abi/ioctl.ts';
+import { IOCTLS, type IoctlName } from '../abi/ioctls.ts';
+import { KvmError } from '../errors.ts';
+import { ENOTTY, type Fd } from '../ffi/fd.ts';
+import { hintFor } from './hints.ts';
+
+/** Argument of an ioctl: the bytes of a struct, a plain integer, or nothing. */
+export type IoctlArg = Uint8Array | number | bigint | undefined;
+
+/** Sees each finished ioctl: its row, argument (as the kernel left it), result (or -errno), and duration. */
+export type Tracer = (call: {
+  readonly name: IoctlName;
+  readonly row: IoctlRow;
+  readonly arg: IoctlArg;
+  readonly result: number;
+  readonly microseconds: number;
+}) => void;
+
+const REQUESTS = Object.fromEntries(
+  Object.entries(IOCTLS as Record<string, IoctlRow>).map(([name, row]) => [name, ioctlNumber(row)]),
+) as Record<IoctlName, number>;
+
+let tracer: Tracer | undefined;
+
+/** Installs (or removes) the tracer of this thread. */
+export function setTracer(next: Tracer | undefined): void {
+  tracer = next;
+}
+
+/** Request number of an ioctl, as ioctl(2) takes it. */
+export const requestOf = (name: IoctlName): number => REQUESTS[name];
+
+/** Issues an ioctl and returns its non-negative result. Throws KvmError with errno and the usual cause. */
+export function ioctl(fd: Fd, name: IoctlName, arg?: IoctlArg): number {
+  const result = tryIoctl(fd, name, arg);
+  if (result < 0) throw kvmError(name, -result);
+  return result;
+}
+
+/** Issues an ioctl and returns its result, or -errno, for callers to whom some failures are answers. */
+export function tryIoctl(fd: Fd, name: IoctlName, arg?: IoctlArg): number {
+  const row: IoctlRow = IOCTLS[name];
+  if (row.removed) throw removedError(name, row.removed);
+  if (arg instanceof Uint8Array && arg.length < encodedSize(row)) {
+    throw new RangeError(`${name} takes ${encodedSize(row)} bytes, got ${arg.length}`);
+  }
+  if (!tracer) return issue(fd, name, arg);
+  const start = performance.now();
+  const result = issue(fd, name, arg);
+  tracer({ name, row, arg, result, microseconds: (performance.now() - start) * 1000 });
+  return result;
+}
+
+function issue(fd: Fd, name: IoctlName, arg: IoctlArg): number {
+  const request = REQUESTS[name];
+  return arg instanceof Uint8Array ? fd.ioctlPtr(request, arg) : fd.ioctlInt(request, arg ?? 0);
+}
+
+/** The KvmError for an errno an ioctl answered. */
+export const kvmError = (name: string, errno: number): KvmError => new KvmError(name, errno, hintFor(name, errno));
+
+function removedError(name: string, removed: { since: string; instead: string }): KvmError {
+  return new KvmError(name, ENOTTY, `removed from the kernel in ${removed.since}; use ${removed.instead}`, { removed });
+}

@@ -1,0 +1,32 @@
+/** CPUID tables between the kernel's struct kvm_cpuid2 and plain values. */
+import { bytesOf, type Live } from '../abi/struct.ts';
+import { KvmCpuid2, KvmCpuidEntry2 } from '../abi/structs.ts';
+
+/** One leaf of CPUID as KVM describes it. Registers are unsigned 32-bit numbers. */
+export interface CpuidLeaf {
+  readonly function: number;
+  readonly index: number;
+  readonly flags: number;
+  readonly eax: number;
+  readonly ebx: number;
+  readonly ecx: number;
+  readonly edx: number;
+}
+
+/** The entries behind a struct kvm_cpuid2, as plain values. */
+export function readCpuid(list: Live<typeof KvmCpuid2.fields>): CpuidLeaf[] {
+  return Array.from({ length: list.nent }, (_, i) => {
+    const e = KvmCpuidEntry2.over(bytesOf(list), KvmCpuid2.size + i * KvmCpuidEntry2.size);
+    return { function: e.function, index: e.index, flags: e.flags, eax: e.eax, ebx: e.ebx, ecx: e.ecx, edx: e.edx };
+  });
+}
+
+/** The bytes of a struct kvm_cpuid2 holding `leaves`. */
+export function writeCpuid(leaves: readonly CpuidLeaf[]): Uint8Array {
+  const list = KvmCpuid2.alloc(leaves.length * KvmCpuidEntry2.size);
+  list.nent = leaves.length;
+  leaves.forEach((leaf, i) => {
+    Object.assign(KvmCpuidEntry2.over(bytesOf(list), KvmCpuid2.size + i * KvmCpuidEntry2.size), leaf);
+  });
+  return bytesOf(list);
+}

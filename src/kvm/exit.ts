@@ -1,0 +1,38 @@
+/**
+ * Why KVM_RUN returned, as a union to switch on: `reason` names the exit as <linux/kvm.h> does (without KVM_EXIT_),
+ * `detail` is the matching arm of kvm_run's union, live. A reason this table does not know is carried, not lost.
+ */
+import { EXIT_REASONS } from '../abi/exits.ts';
+import type { Live } from '../abi/struct.ts';
+import { RUN_EXITS } from '../abi/structs.ts';
+import { EXIT_UNION, type RunArea } from './run-area.ts';
+
+type Details = typeof RUN_EXITS;
+
+/** An exit whose reason carries data, for each such reason. `detail` is valid until the next KVM_RUN. */
+export type DetailedExit = {
+  [Reason in keyof Details]: { readonly reason: Reason; readonly number: number; readonly detail: Live<Details[Reason]['fields']> };
+}[keyof Details];
+
+/** An exit that is only its reason: HLT, SHUTDOWN, IRQ_WINDOW_OPEN, INTR, and any number newer than the table. */
+export interface PlainExit {
+  readonly reason: 'HLT' | 'SHUTDOWN' | 'IRQ_WINDOW_OPEN' | 'INTR' | 'NMI' | 'SET_TPR' | 'OTHER';
+  readonly number: number;
+  readonly detail?: undefined;
+}
+
+export type Exit = DetailedExit | PlainExit;
+
+const PLAIN: ReadonlySet<string> = new Set<PlainExit['reason']>(['HLT', 'SHUTDOWN', 'IRQ_WINDOW_OPEN', 'INTR', 'NMI', 'SET_TPR']);
+
+/** The kernel's name of an exit reason, or "exit N" for one newer than the installed header. */
+export const exitName = (number: number): string => EXIT_REASONS[number] ?? `exit ${number}`;
+
+/** Decodes the exit in a kvm_run area. Costs an allocation: the run loop reads the area directly instead. */
+export function decodeExit(area: RunArea): Exit {
+  const number = area.exitReason;
+  const reason = exitName(number);
+  const layout = (RUN_EXITS as Record<string, Details[keyof Details]>)[reason];
+  if (layout) return { reason, number, detail: layout.over(area.bytes, EXIT_UNION) } as Exit;
+  return { reason: PLAIN.has(reason) ? (reason as PlainExit['reason']) : 'OTHER', number };
+}

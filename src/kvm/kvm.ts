@@ -1,0 +1,104 @@
+/** The system file descriptor: /dev/kvm. What the host can do, and the way to a VM (KVM API document, section 4). */
+import { CAPABILITIES, type CapabilityName } from '../abi/capabilities.ts';
+import { bytesOf } from '../abi/struct.ts';
+import { KvmCpuid2, KvmCpuidEntry2, KvmMsrList } from '../abi/structs.ts';
+import { KvmError } from '../errors.ts';
+import { E2BIG, EINVAL, Fd } from '../ffi/fd.ts';
+import { ioctl, kvmError, tryIoctl } from './call.ts';
+import { type CpuidLeaf, readCpuid } from './cpuid.ts';
+import { openHint } from './hints.ts';
+import { Vm } from './vm.ts';
+
+/** The only API version there has been since Linux 2.6.22; applications must refuse any other. */
+export const KVM_API_VERSION = 12;
+
+/** /dev/kvm, opened and checked. */
+export class Kvm implements Disposable {
+  readonly fd: Fd;
+
+  private constructor(fd: Fd) {
+    this.fd = fd;
+  }
+
+  /** Opens the device and checks the API version. Throws KvmError that says what is missing and how to cure it. */
+  static open(path = '/dev/kvm'): Kvm {
+    const kvm = new Kvm(Fd.openDevice(path, openHint));
+    const version = kvm.getApiVersion();
+    if (version === KVM_API_VERSION) return kvm;
+    kvm[Symbol.dispose]();
+    throw new KvmError('KVM_GET_API_VERSION', EINVAL, `API version ${version}, but vmlapse speaks ${KVM_API_VERSION}`);
+  }
+
+  /** The device over a descriptor somebody else owns (another thread, or a test). */
+  static borrow(fd: number): Kvm {
+    return new Kvm(Fd.borrow(fd));
+  }
+
+  /** KVM_GET_API_VERSION (4.1). */
+  getApiVersion(): number {
+    return ioctl(this.fd, 'KVM_GET_API_VERSION');
+  }
+
+  /** KVM_CREATE_VM (4.2): a VM without memory or vCPUs. Its VM ioctls belong to this process. */
+  createVm(): Vm {
+    return new Vm(Fd.own(ioctl(this.fd, 'KVM_CREATE_VM', 0)));
+  }
+
+  /** KVM_CHECK_EXTENSION (4.4): 0 when absent, otherwise 1 or a number whose meaning the capability defines. */
+  checkExtension(capability: CapabilityName | number): number {
+    const nr = typeof capability === 'number' ? capability : CAPABILITIES[capability].nr;
+    return ioctl(this.fd, 'KVM_CHECK_EXTENSION', nr);
+  }
+
+  /** KVM_GET_VCPU_MMAP_SIZE (4.5): bytes of the kvm_run area to map from a vCPU descriptor. */
+  getVcpuMmapSize(): number {
+    return ioctl(this.fd, 'KVM_GET_VCPU_MMAP_SIZE');
+  }
+
+  /** KVM_GET_MSR_INDEX_LIST (4.3): indices of the MSRs KVM can save and restore here. */
+  getMsrIndexList(): number[] {
+    return this.#msrIndices('KVM_GET_MSR_INDEX_LIST');
+  }
+
+  /** KVM_GET_MSR_FEATURE_INDEX_LIST (4.3): indices of the MSRs that describe features of the host. */
+  getMsrFeatureIndexList(): number[] {
+    return this.#msrIndices('KVM_GET_MSR_FEATURE_INDEX_LIST');
+  }
+
+  #msrIndices(name: 'KVM_GET_MSR_INDEX_LIST' | 'KVM_GET_MSR_FEATURE_INDEX_LIST'): number[] {
+    for (let room = 256; ; room *= 2) {
+      const list = KvmMsrList.alloc(room * 4);
+      list.nmsrs = room;
+      const result = tryIoctl(this.fd, name, bytesOf(list));
+      if (result === -E2BIG && room < 65_536) continue;
+      if (result < 0) throw kvmError(name, -result);
+      const bytes = bytesOf(list);
+      return [...new Uint32Array(bytes.buffer, bytes.byteOffset + KvmMsrList.size, list.nmsrs)];
+    }
+  }
+
+  /** KVM_GET_SUPPORTED_CPUID (4.46): the leaves this host's KVM can give a guest. */
+  getSupportedCpuid(): CpuidLeaf[] {
+    return this.#cpuid('KVM_GET_SUPPORTED_CPUID');
+  }
+
+  /** KVM_GET_EMULATED_CPUID (4.88): the leaves KVM would emulate in software. */
+  getEmulatedCpuid(): CpuidLeaf[] {
+    return this.#cpuid('KVM_GET_EMULATED_CPUID');
+  }
+
+  #cpuid(name: 'KVM_GET_SUPPORTED_CPUID' | 'KVM_GET_EMULATED_CPUID'): CpuidLeaf[] {
+    for (let room = 128; ; room *= 2) {
+      const list = KvmCpuid2.alloc(room * KvmCpuidEntry2.size);
+      list.nent = room;
+      const result = tryIoctl(this.fd, name, bytesOf(list));
+      if (result === -E2BIG && room < 4096) continue;
+      if (result < 0) throw kvmError(name, -result);
+      return readCpuid(list);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.fd[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,321 @@
+/**
+ * The vCPU file descriptor: registers, events, and KVM_RUN (KVM API document, section 4). vCPU ioctls come from the
+ * thread that created the vCPU.
+ */
+import { CAPABILITIES, type CapabilityName } from '../abi/capabilities.ts';
+import type { IoctlName } from '../abi/ioctls.ts';
+import { bytesOf, type Live, type Struct } from '../abi/struct.ts';
+import {
+  KvmCpuid2,
+  KvmCpuidEntry2,
+  KvmDebugregs,
+  KvmEnableCap,
+  KvmFpu,
+  type KvmGuestDebug,
+  KvmInterrupt,
+  KvmLapicState,
+  KvmMpState,
+  KvmMsrEntry,
+  KvmMsrs,
+  KvmRegs,
+  KvmSignalMask,
+  KvmSregs,
+  KvmSregs2,
+  KvmTranslation,
+  KvmVcpuEvents,
+  KvmXcrs,
+  KvmXsave,
+} from '../abi/structs.ts';
+import { KvmError } from '../errors.ts';
+import { E2BIG, EAGAIN, EINTR, EINVAL, type Fd } from '../ffi/fd.ts';
+import { Mapping } from '../ffi/mapping.ts';
+import { ioctl, kvmError, requestOf, tryIoctl } from './call.ts';
+import { type CpuidLeaf, readCpuid, writeCpuid } from './cpuid.ts';
+import { RunArea } from './run-area.ts';
+
+/** A model-specific register and its value. */
+export interface Msr {
+  readonly index: number;
+  readonly value: bigint;
+}
+
+/** Linear to guest-physical translation as KVM_TRANSLATE answers it. */
+export interface Translation {
+  readonly physical: number;
+  readonly valid: boolean;
+  readonly writeable: boolean;
+  readonly usermode: boolean;
+}
+
+const RUN = requestOf('KVM_RUN');
+
+/** A virtual CPU. */
+export class Vcpu implements Disposable {
+  readonly fd: Fd;
+  readonly id: number;
+  /** The shared kvm_run area. */
+  readonly area: RunArea;
+  readonly #mapping: Mapping;
+
+  constructor(fd: Fd, id: number, mmapSize: number) {
+    this.fd = fd;
+    this.id = id;
+    this.#mapping = Mapping.ofFile(fd, mmapSize, { shared: true });
+    this.area = new RunArea(this.#mapping.bytes);
+  }
+
+  /**
+   * KVM_RUN (4.10): runs the guest until it exits. True: `area.exitReason` says why. False: a signal (or immediate_exit)
+   * brought it back and the exit reason is stale. Throws KvmError otherwise.
+   */
+  run(): boolean {
+    const result = this.fd.ioctlInt(RUN, 0);
+    if (result >= 0) return true;
+    if (result === -EINTR || result === -EAGAIN) return false;
+    throw kvmError('KVM_RUN', -result);
+  }
+
+  #get<F>(name: IoctlName, struct: Struct<F>, extra = 0): Live<F> {
+    const record = struct.alloc(extra);
+    ioctl(this.fd, name, bytesOf(record));
+    return record;
+  }
+
+  /** KVM_GET_REGS (4.11): general-purpose registers, RIP and RFLAGS. */
+  getRegs(): Live<typeof KvmRegs.fields> {
+    return this.#get('KVM_GET_REGS', KvmRegs);
+  }
+
+  /** KVM_SET_REGS (4.12). Clears a pending exception, so set vCPU events after it. */
+  setRegs(regs: Live<typeof KvmRegs.fields>): void {
+    ioctl(this.fd, 'KVM_SET_REGS', bytesOf(regs));
+  }
+
+  /** KVM_GET_SREGS (4.13): segments, control registers, EFER, APIC base. */
+  getSregs(): Live<typeof KvmSregs.fields> {
+    return this.#get('KVM_GET_SREGS', KvmSregs);
+  }
+
+  /** KVM_SET_SREGS (4.14). */
+  setSregs(sregs: Live<typeof KvmSregs.fields>): void {
+    ioctl(this.fd, 'KVM_SET_SREGS', bytesOf(sregs));
+  }
+
+  /** KVM_GET_SREGS2 (4.133): as KVM_GET_SREGS, with the PDPTRs and without the pending interrupt. */
+  getSregs2(): Live<typeof KvmSregs2.fields> {
+    return this.#get('KVM_GET_SREGS2', KvmSregs2);
+  }
+
+  /** KVM_SET_SREGS2 (4.134). */
+  setSregs2(sregs: Live<typeof KvmSregs2.fields>): void {
+    ioctl(this.fd, 'KVM_SET_SREGS2', bytesOf(sregs));
+  }
+
+  /** KVM_GET_FPU (4.22): x87 and SSE state in the old 416-byte form. */
+  getFpu(): Live<typeof KvmFpu.fields> {
+    return this.#get('KVM_GET_FPU', KvmFpu);
+  }
+
+  /** KVM_SET_FPU (4.23). */
+  setFpu(fpu: Live<typeof KvmFpu.fields>): void {
+    ioctl(this.fd, 'KVM_SET_FPU', bytesOf(fpu));
+  }
+
+  /** KVM_GET_XSAVE (4.42), or KVM_GET_XSAVE2 (4.134) when `size` (KVM_CAP_XSAVE2) is above 4096: the raw XSAVE area. */
+  getXsave(size = KvmXsave.size): Uint8Array {
+    const bytes = new Uint8Array(Math.max(size, KvmXsave.size));
+    ioctl(this.fd, size > KvmXsave.size ? 'KVM_GET_XSAVE2' : 'KVM_GET_XSAVE', bytes);
+    return bytes;
+  }
+
+  /** KVM_SET_XSAVE (4.43); takes what getXsave gave, of either size. */
+  setXsave(area: Uint8Array): void {
+    ioctl(this.fd, 'KVM_SET_XSAVE', area);
+  }
+
+  /** KVM_GET_XCRS (4.44): extended control registers (XCR0). */
+  getXcrs(): Live<typeof KvmXcrs.fields> {
+    return this.#get('KVM_GET_XCRS', KvmXcrs);
+  }
+
+  /** KVM_SET_XCRS (4.45). */
+  setXcrs(xcrs: Live<typeof KvmXcrs.fields>): void {
+    ioctl(this.fd, 'KVM_SET_XCRS', bytesOf(xcrs));
+  }
+
+  /** KVM_GET_DEBUGREGS (4.33). */
+  getDebugregs(): Live<typeof KvmDebugregs.fields> {
+    return this.#get('KVM_GET_DEBUGREGS', KvmDebugregs);
+  }
+
+  /** KVM_SET_DEBUGREGS (4.34). */
+  setDebugregs(regs: Live<typeof KvmDebugregs.fields>): void {
+    ioctl(this.fd, 'KVM_SET_DEBUGREGS', bytesOf(regs));
+  }
+
+  /** KVM_GET_LAPIC (4.56): the local APIC's register page. Needs the in-kernel irqchip. */
+  getLapic(): Live<typeof KvmLapicState.fields> {
+    return this.#get('KVM_GET_LAPIC', KvmLapicState);
+  }
+
+  /** KVM_SET_LAPIC (4.57). */
+  setLapic(lapic: Live<typeof KvmLapicState.fields>): void {
+    ioctl(this.fd, 'KVM_SET_LAPIC', bytesOf(lapic));
+  }
+
+  /** KVM_GET_MP_STATE (4.38): runnable, halted, waiting for INIT or SIPI. */
+  getMpState(): number {
+    return this.#get('KVM_GET_MP_STATE', KvmMpState).mp_state;
+  }
+
+  /** KVM_SET_MP_STATE (4.39). */
+  setMpState(state: number): void {
+    const record = KvmMpState.alloc();
+    record.mp_state = state;
+    ioctl(this.fd, 'KVM_SET_MP_STATE', bytesOf(record));
+  }
+
+  /** KVM_GET_VCPU_EVENTS (4.31): exceptions, interrupts and NMIs in flight. */
+  getVcpuEvents(): Live<typeof KvmVcpuEvents.fields> {
+    return this.#get('KVM_GET_VCPU_EVENTS', KvmVcpuEvents);
+  }
+
+  /** KVM_SET_VCPU_EVENTS (4.32). */
+  setVcpuEvents(events: Live<typeof KvmVcpuEvents.fields>): void {
+    ioctl(this.fd, 'KVM_SET_VCPU_EVENTS', bytesOf(events));
+  }
+
+  /** KVM_GET_MSRS (4.18). Throws KvmError naming the first MSR that cannot be read. */
+  getMsrs(indices: readonly number[]): Msr[] {
+    const list = msrList(indices.map((index) => ({ index, value: 0n })));
+    const got = ioctl(this.fd, 'KVM_GET_MSRS', list);
+    if (got < indices.length) throw shortMsrs('KVM_GET_MSRS', indices[got] ?? 0, got);
+    return indices.map((index, i) => ({ index, value: KvmMsrEntry.over(list, msrOffset(i)).data }));
+  }
+
+  /** KVM_SET_MSRS (4.19). Throws KvmError naming the first MSR that was refused. */
+  setMsrs(msrs: readonly Msr[]): void {
+    const taken = ioctl(this.fd, 'KVM_SET_MSRS', msrList(msrs));
+    if (taken < msrs.length) throw shortMsrs('KVM_SET_MSRS', msrs[taken]?.index ?? 0, taken);
+  }
+
+  /** KVM_SET_CPUID (4.20), the old form without sub-leaves. `entries` are the bytes of a struct kvm_cpuid. */
+  setCpuid(entries: Uint8Array): void {
+    ioctl(this.fd, 'KVM_SET_CPUID', entries);
+  }
+
+  /** KVM_SET_CPUID2 (4.73): what CPUID answers in the guest; before the first KVM_RUN. */
+  setCpuid2(leaves: readonly CpuidLeaf[]): void {
+    ioctl(this.fd, 'KVM_SET_CPUID2', writeCpuid(leaves));
+  }
+
+  /** KVM_GET_CPUID2 (4.74). */
+  getCpuid2(): CpuidLeaf[] {
+    for (let room = 128; ; room *= 2) {
+      const list = KvmCpuid2.alloc(room * KvmCpuidEntry2.size);
+      list.nent = room;
+      const result = tryIoctl(this.fd, 'KVM_GET_CPUID2', bytesOf(list));
+      if (result === -E2BIG && room < 4096) continue;
+      if (result < 0) throw kvmError('KVM_GET_CPUID2', -result);
+      return readCpuid(list);
+    }
+  }
+
+  /** KVM_GET_TSC_KHZ (4.56): the guest's TSC frequency in kHz. */
+  getTscKhz(): number {
+    return ioctl(this.fd, 'KVM_GET_TSC_KHZ');
+  }
+
+  /** KVM_SET_TSC_KHZ (4.55). EINVAL where the host cannot scale. */
+  setTscKhz(khz: number): void {
+    ioctl(this.fd, 'KVM_SET_TSC_KHZ', khz);
+  }
+
+  /** KVM_TRANSLATE (4.15): walks the guest's page tables for a linear address. */
+  translate(linear: bigint): Translation {
+    const t = KvmTranslation.alloc();
+    t.linear_address = linear;
+    ioctl(this.fd, 'KVM_TRANSLATE', bytesOf(t));
+    const valid = t.valid !== 0;
+    return {
+      physical: valid ? Number(t.physical_address) : 0,
+      valid,
+      writeable: t.writeable !== 0,
+      usermode: t.usermode !== 0,
+    };
+  }
+
+  /** KVM_INTERRUPT (4.16): queues an interrupt vector. Only without the in-kernel irqchip. */
+  interrupt(vector: number): void {
+    const record = KvmInterrupt.alloc();
+    record.irq = vector;
+    ioctl(this.fd, 'KVM_INTERRUPT', bytesOf(record));
+  }
+
+  /** KVM_NMI (4.64): queues a non-maskable interrupt. */
+  nmi(): void {
+    ioctl(this.fd, 'KVM_NMI');
+  }
+
+  /** KVM_SET_SIGNAL_MASK (4.21): the signal mask inside KVM_RUN, as the kernel's 8 bytes. */
+  setSignalMask(mask: Uint8Array): void {
+    const record = KvmSignalMask.alloc(mask.length);
+    record.len = mask.length;
+    bytesOf(record).set(mask, KvmSignalMask.size);
+    ioctl(this.fd, 'KVM_SET_SIGNAL_MASK', bytesOf(record));
+  }
+
+  /** KVM_SET_GUEST_DEBUG (4.87): single step, software and hardware breakpoints. */
+  setGuestDebug(debug: Live<typeof KvmGuestDebug.fields>): void {
+    ioctl(this.fd, 'KVM_SET_GUEST_DEBUG', bytesOf(debug));
+  }
+
+  /** KVM_DEBUG_GUEST: removed from the kernel; always a KvmError that names KVM_SET_GUEST_DEBUG. */
+  debugGuest(): never {
+    ioctl(this.fd, 'KVM_DEBUG_GUEST');
+    throw new Error('unreachable');
+  }
+
+  /** KVM_KVMCLOCK_CTRL (4.73): tells the guest that it was paused, so that its watchdog forgives. False: no kvmclock. */
+  kvmclockCtrl(): boolean {
+    const result = tryIoctl(this.fd, 'KVM_KVMCLOCK_CTRL');
+    if (result < 0 && result !== -EINVAL) throw kvmError('KVM_KVMCLOCK_CTRL', -result);
+    return result >= 0;
+  }
+
+  /** KVM_ENABLE_CAP on the vCPU (4.37). */
+  enableCap(capability: CapabilityName, ...args: readonly bigint[]): void {
+    const enable = KvmEnableCap.alloc();
+    enable.cap = CAPABILITIES[capability].nr;
+    args.forEach((value, i) => {
+      enable.args.set(i, value);
+    });
+    ioctl(this.fd, 'KVM_ENABLE_CAP', bytesOf(enable));
+  }
+
+  [Symbol.dispose](): void {
+    this.#mapping[Symbol.dispose]();
+    this.fd[Symbol.dispose]();
+  }
+}
+
+const msrOffset = (i: number) => KvmMsrs.size + i * KvmMsrEntry.size;
+
+function msrList(msrs: readonly Msr[]): Uint8Array {
+  const list = KvmMsrs.alloc(msrs.length * KvmMsrEntry.size);
+  list.nmsrs = msrs.length;
+  const bytes = bytesOf(list);
+  msrs.forEach(({ index, value }, i) => {
+    const entry = KvmMsrEntry.over(bytes, msrOffset(i));
+    entry.index = index;
+    entry.data = value;
+  });
+  return bytes;
+}
+
+function shortMsrs(ioctlName: string, index: number, position: number): KvmError {
+  return new KvmError(ioctlName, EINVAL, `MSR 0x${index.toString(16)} (entry ${position}) was refused`, {
+    index,
+    position,
+  });
+}
