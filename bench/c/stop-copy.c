@@ -1,0 +1,42 @@
+/*
+ * Floor of the live checkpoint's pause: the vCPU saves its state, the dirty pages are copied to a preallocated buffer.
+ * Usage: stop-copy ELF RAM_MIB CHECKPOINTS
+ * Each checkpoint is taken when the guest has dirtied all its pages since the last one. Prints medians: microseconds from
+ * the kick to the resume (pauseUs), those the vCPU spent out of the guest (offUs), and the pages copied.
+ */
+#include "live.h"
+
+int main(int argc, char **argv)
+{
+	size_t count = argc == 4 ? strtoul(argv[3], NULL, 0) : 0;
+	if (count == 0)
+		refuse("usage: stop-copy ELF RAM_MIB CHECKPOINTS");
+	struct live l;
+	live_start(&l, argv[1], strtoul(argv[2], NULL, 0) * MIB, 1);
+	struct dirty dirty = dirty_new(&l.m);
+	struct capture capture = capture_new(&l.m);
+	double *pause_us = malloc(count * sizeof(double)), *off_us = malloc(count * sizeof(double));
+
+	live_wait_rounds(&l, 2);
+	live_pause(&l);
+	dirty_arm(&l.m, &dirty);
+	uint64_t pages = 0;
+	for (size_t i = 0; i < count; i++) {
+		live_resume(&l);
+		live_wait_rounds(&l, 2);
+		if (i)
+			off_us[i - 1] = l.off_us;
+		double start = now_us();
+		live_pause(&l);
+		pages = capture_dirty(&l.m, &dirty, &capture);
+		pause_us[i] = now_us() - start;
+	}
+	live_resume(&l);
+	live_wait_rounds(&l, 2);
+	off_us[count - 1] = l.off_us;
+	live_pause(&l);
+	live_stop(&l);
+	printf("{\"pauseUs\":%.2f,\"offUs\":%.2f,\"pages\":%lu}\n", quantile(pause_us, count, 0.5), quantile(off_us, count, 0.5),
+	       pages);
+	return 0;
+}
