@@ -25,6 +25,8 @@ const NUMBERS = {
     KVM_CAP_ARM_WRITABLE_IMP_ID_REGS: 239,
     KVM_CAP_ARM_EL2: 240,
     KVM_CAP_ARM_EL2_E2H0: 241,
+    KVM_CAP_ARM_CACHEABLE_PFNMAP_SUPPORTED: 243,
+    KVM_CAP_ARM_SEA_TO_USER: 245,
   },
   mips: {
     KVM_CAP_MIPS_FPU: 111,
@@ -109,6 +111,7 @@ const NUMBERS = {
     KVM_CAP_S390_ZPCI_OP: 221,
     KVM_CAP_S390_CPU_TOPOLOGY: 222,
     KVM_CAP_S390_PROTECTED_ASYNC_DISABLE: 224,
+    KVM_CAP_S390_USER_OPEREXEC: 246,
   },
 } as const satisfies Partial<Record<CapabilityGroup, Record<string, number>>>;
 

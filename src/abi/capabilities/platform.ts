@@ -107,4 +107,10 @@ export const PLATFORM_CAPABILITIES = {
     doc: 'APIC bus clock can be chosen',
     value: 'nanoseconds',
   },
+  KVM_CAP_GUEST_MEMFD_FLAGS: {
+    nr: 244,
+    group: 'memory',
+    doc: 'kinds of memory that only the guest can see',
+    value: 'flags',
+  },
 } as const satisfies Record<string, Capability>;
