@@ -1,0 +1,69 @@
+/** The C floors and the guests they run: compiled on first use into bench/build, again when a source is newer. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The project's root folder; this file runs as dist/bench/native.js. */
+export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const SOURCES = join(ROOT, 'bench', 'c');
+const GUESTS = join(ROOT, 'bench', 'guests');
+const BUILD = join(ROOT, 'bench', 'build');
+
+/** Names of the C programs. */
+export const FLOORS = ['port-loop', 'load-elf', 'rollback', 'dirty-scan', 'stop-copy', 'kick', 'slowdown'] as const;
+export type Floor = (typeof FLOORS)[number];
+
+const newest = (folder: string) => Math.max(...readdirSync(folder).map((file) => statSync(join(folder, file)).mtimeMs));
+
+function upToDate(output: string, sources: string): boolean {
+  return existsSync(output) && statSync(output).mtimeMs >= newest(sources);
+}
+
+function tool(command: string, args: readonly string[]): void {
+  mkdirSync(BUILD, { recursive: true });
+  execFileSync(command, args, { stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' });
+}
+
+/** Path of a compiled floor. `warnings` are extra flags for gcc. */
+export function floorProgram(name: Floor, warnings: readonly string[] = []): string {
+  const output = join(BUILD, name);
+  if (warnings.length > 0 || !upToDate(output, SOURCES)) {
+    tool('gcc', ['-O2', '-pthread', ...warnings, '-o', output, join(SOURCES, `${name}.c`)]);
+  }
+  return output;
+}
+
+/** Runs a floor and parses the one JSON object it prints. */
+export function runFloor<T>(name: Floor, args: readonly (string | number)[]): T {
+  const output = execFileSync(floorProgram(name), args.map(String), { encoding: 'utf8', maxBuffer: 2 ** 24 });
+  return JSON.parse(output) as T;
+}
+
+/** A guest of this folder, assembled with the given symbols. `elf32` turns the file into ELF32, as Multiboot 1 wants. */
+function buildGuest(source: string, symbols: Readonly<Record<string, number>>, elf32: boolean): string {
+  const tag = Object.entries(symbols).map(([name, value]) => `${name.toLowerCase()}${value}`);
+  const output = join(BUILD, `${[source, ...tag].join('-')}.elf`);
+  if (upToDate(output, GUESTS)) return output;
+  const link = ['-nostdlib', '-static', '-no-pie', '-Wl,-N,-Ttext=0x100000,--build-id=none,--no-warn-rwx-segments'];
+  const defines = Object.entries(symbols).map(([name, value]) => `-Wa,--defsym,${name}=${value}`);
+  tool('gcc', [...link, ...defines, '-o', output, join(GUESTS, `${source}.S`)]);
+  if (elf32) tool('objcopy', ['-O', 'elf32-i386', output]);
+  return output;
+}
+
+/** Parameters of the guest that dirties pages; see guests/dirty.S. */
+export interface DirtyGuest {
+  readonly pages: number;
+  /** Distance between two of the pages, in pages. */
+  readonly stride: number;
+  /** Whether each round ends with a write to port 0x80. */
+  readonly mark: boolean;
+}
+
+/** The guest that dirties the same pages every round (Multiboot 1, ELF32). */
+export const dirtyGuest = ({ pages, stride, mark }: DirtyGuest): string =>
+  buildGuest('dirty', { PAGES: pages, STRIDE: stride, MARK: mark ? 1 : 0 }, true);
+
+/** The guest that sends `bytes` (a multiple of 64) bytes to the serial port with one `rep outsb` (ELF64). */
+export const outsGuest = (bytes: number): string => buildGuest('outs', { BYTES: bytes }, false);
