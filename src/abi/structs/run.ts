@@ -64,7 +64,6 @@ export const KvmRunHypercall = struct('kvm_run.hypercall', 72, {
   args: [8, array(u64, 6)],
   ret: [56, u64],
   longmode: [64, u32],
-  pad: [68, u32],
 });
 
 /** TPR_ACCESS. */
