@@ -18,10 +18,16 @@ export interface Device {
   readonly name: string;
   readonly ports?: readonly Range[];
   readonly mmio?: readonly Range[];
-  /** Reads `width` bytes at an absolute port or address; little-endian, zero-extended. */
+  /** Widest access it takes whole (default 1). The bus splits wider ones into narrower ones, as an ISA bus does. */
+  readonly widest?: Width;
+  /** Reads `width` bytes at an absolute port or address; little-endian, zero-extended, never negative. */
   read(address: number, width: Width): number;
-  /** Writes; may ask the run loop to stop by returning a request. */
+  /** Writes; `value` is zero-extended. May ask the run loop to stop by returning a request. */
   write(address: number, width: Width, value: number): StopRequest | undefined;
+  /** Writes a run of bytes to one port (`rep outsb`). Same effect as one write each; absent: the bus does just that. */
+  writeRun?(port: number, bytes: Uint8Array): StopRequest | undefined;
+  /** Sets its interrupt line to the level its record says, for a host whose lines were made anew. */
+  driveIrq?(): void;
 }
 
 /** What a device write can ask of the run loop. */
@@ -30,15 +36,17 @@ export type StopRequest =
   | { readonly kind: 'reset' } // i8042 0xfe, port 0x92, reset register
   | { readonly kind: 'poweroff' }; // ACPI-style or "Shutdown" port
 
-/** What a device may use of the outside world. The machine supplies it. */
+/** What a device may use of the outside world. The machine supplies it. No call may come back into the bus. */
 export interface DeviceHost {
   /** Sets the level of an interrupt line (GSI). Must be callable from any thread of the process. */
   setIrq(gsi: number, level: 0 | 1): void;
-  /** Bytes the guest sends out: serial or debug console, in order. */
+  /** Bytes the guest sends out: serial or debug console, in order. They are only valid during the call. */
   output(channel: 'serial' | 'debugcon', bytes: Uint8Array): void;
   /** RAM size in bytes and number of vCPUs, for CMOS and fw_cfg. */
   readonly ramBytes: number;
   readonly cpus: number;
+  /** The part of `ramBytes` that lies below 4 GiB. Default: all of it up to 3 GiB. */
+  readonly lowRamBytes?: number;
   /** Wall-clock time in milliseconds since the epoch, for the RTC. */
   now(): number;
 }
@@ -51,6 +59,9 @@ export interface DeviceSpec {
   reset(state: Uint8Array): void;
   /** The device over a record; must not change the record. */
   attach(state: Uint8Array, host: DeviceHost): Device;
-  /** Byte ranges of the record by field name, for `show` and `diff`. */
-  readonly fields: Record<string, readonly [offset: number, size: 1 | 2 | 4 | 8]>;
+  /**
+   * Byte ranges of the record by field name, for `show` and `diff`. Sizes 1, 2, 4 and 8 are little-endian unsigned
+   * integers, any other size is raw bytes.
+   */
+  readonly fields: Record<string, readonly [offset: number, size: number]>;
 }

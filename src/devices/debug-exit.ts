@@ -1,0 +1,29 @@
+/** Port 0xf4: what the guest writes there is how it ends. The same place as QEMU's isa-debug-exit. */
+import { u32 } from '../abi/struct.ts';
+import type { DeviceSpec } from './device.ts';
+import { record } from './record.ts';
+
+const RECORD = record('debug-exit', { value: u32 });
+
+/** Ends the guest with the value written, 1, 2 or 4 bytes wide, at any of the four ports from `base`. Reads give 0. */
+export function debugExit(base = 0xf4): DeviceSpec {
+  return {
+    name: 'debug-exit',
+    stateBytes: RECORD.stateBytes,
+    fields: RECORD.fields,
+    reset() {},
+    attach(state) {
+      const r = RECORD.over(state);
+      return {
+        name: 'debug-exit',
+        ports: [{ base, length: 4 }],
+        widest: 4,
+        read: () => 0,
+        write(_port, _width, value) {
+          r.value = value;
+          return { kind: 'exit', value };
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,140 @@
+/**
+ * All devices of a machine over one piece of shared memory: a lock word, then the records one after the other. Every
+ * thread that needs the devices attaches its own objects to that memory and sees the same state.
+ */
+import { CheckpointError, UsageError } from '../errors.ts';
+import type { Bus } from './bus.ts';
+import { cmos } from './cmos.ts';
+import { debugExit } from './debug-exit.ts';
+import { debugcon } from './debugcon.ts';
+import type { Device, DeviceHost, DeviceSpec } from './device.ts';
+import { fwCfg } from './fw-cfg.ts';
+import { i8042 } from './i8042.ts';
+import { irqPorts } from './irq-ports.ts';
+import { StateLock } from './lock.ts';
+import { emptyPci } from './pci.ts';
+import { acpiPower, shutdownPort } from './power.ts';
+import { post, testPorts } from './stores.ts';
+import { systemControl } from './system-control.ts';
+import { type UartSpec, uart } from './uart.ts';
+import { vgaCrtc } from './vga-crtc.ts';
+
+/** The first serial port, where guests print and read. */
+export const COM1: UartSpec = uart({ name: 'com1', base: 0x3f8, irq: 4 });
+
+/** The devices a machine has unless told otherwise. The order is the order of the records. */
+export const DEVICE_SPECS: readonly DeviceSpec[] = [
+  COM1,
+  debugExit(),
+  debugcon(),
+  debugcon(0x402),
+  post(),
+  cmos(),
+  i8042(),
+  systemControl(),
+  emptyPci(),
+  acpiPower(),
+  shutdownPort(),
+  fwCfg(),
+  vgaCrtc(),
+  testPorts(),
+  irqPorts(),
+];
+
+/** A copy of {@link DEVICE_SPECS} to add to or take from. */
+export const defaultDevices = (): DeviceSpec[] => [...DEVICE_SPECS];
+
+/** A cache line for the lock, so that nothing else shares it. */
+const LOCK_BYTES = 64;
+/** Records start on multiples of this. */
+const ALIGNMENT = 8;
+
+/** Where the records lie: size of the whole buffer and byte offset of each record, by device name. */
+export interface DeviceLayout {
+  readonly bytes: number;
+  readonly offsets: ReadonlyMap<string, number>;
+}
+
+/** Lays the records out. Throws UsageError when two devices share a name. */
+export function layoutDevices(specs: readonly DeviceSpec[]): DeviceLayout {
+  const offsets = new Map<string, number>();
+  let bytes = LOCK_BYTES;
+  for (const { name, stateBytes } of specs) {
+    if (offsets.has(name)) throw new UsageError(`two devices are called ${name}; give each a name of its own`);
+    offsets.set(name, bytes);
+    bytes += Math.ceil(stateBytes / ALIGNMENT) * ALIGNMENT;
+  }
+  return { bytes, offsets };
+}
+
+/** Each device's record in the buffer: live bytes, not copies. */
+export function deviceRecords(specs: readonly DeviceSpec[], buffer: SharedArrayBuffer): Map<string, Uint8Array> {
+  const { offsets } = layoutDevices(specs);
+  return new Map(specs.map(({ name, stateBytes }) => [name, new Uint8Array(buffer, offsets.get(name), stateBytes)]));
+}
+
+/** Memory for the devices, in their power-on state, the lock free. */
+export function createDeviceState(specs: readonly DeviceSpec[]): SharedArrayBuffer {
+  const buffer = new SharedArrayBuffer(layoutDevices(specs).bytes);
+  resetDevices(specs, buffer);
+  return buffer;
+}
+
+/** Puts every device back into its power-on state, in place. */
+export function resetDevices(specs: readonly DeviceSpec[], buffer: SharedArrayBuffer): void {
+  const records = deviceRecords(specs, buffer);
+  for (const spec of specs) spec.reset(records.get(spec.name)!.fill(0));
+}
+
+/** The lock that belongs to a buffer. Give it to the {@link Bus} when more than one thread uses the devices. */
+export function deviceLock(buffer: SharedArrayBuffer): StateLock {
+  return new StateLock(buffer);
+}
+
+/** Lays the devices over a buffer and puts them on a bus. Returns them in order; changes no state. */
+export function attachDevices(
+  specs: readonly DeviceSpec[],
+  buffer: SharedArrayBuffer,
+  host: DeviceHost,
+  bus: Bus,
+): Device[] {
+  const records = deviceRecords(specs, buffer);
+  return specs.map((spec) => {
+    const device = spec.attach(records.get(spec.name)!, host);
+    bus.attach(device);
+    return device;
+  });
+}
+
+/** Copies of all records, by device name, taken under the buffer's lock. */
+export function saveDevices(specs: readonly DeviceSpec[], buffer: SharedArrayBuffer): Map<string, Uint8Array> {
+  const records = deviceRecords(specs, buffer);
+  return deviceLock(buffer).withLock(() => new Map([...records].map(([name, bytes]) => [name, bytes.slice()])));
+}
+
+/**
+ * Puts saved records back, under the buffer's lock. All devices must be there, and none besides, with records of the
+ * right size; otherwise throws CheckpointError and changes nothing. Interrupt lines follow with {@link Device.driveIrq}
+ * where the interrupt controllers are not restored along.
+ */
+export function restoreDevices(
+  specs: readonly DeviceSpec[],
+  buffer: SharedArrayBuffer,
+  saved: ReadonlyMap<string, Uint8Array>,
+): void {
+  const records = deviceRecords(specs, buffer);
+  for (const [name, bytes] of saved) {
+    const size = records.get(name)?.length;
+    if (size === undefined) throw mismatch(`the machine has no device ${name}, but the saved state has one`, name);
+    if (size !== bytes.length)
+      throw mismatch(`the state of device ${name} has ${bytes.length} bytes, this machine's has ${size}`, name);
+  }
+  for (const name of records.keys())
+    if (!saved.has(name)) throw mismatch(`the saved state has no device ${name}, but the machine has one`, name);
+  deviceLock(buffer).withLock(() => {
+    for (const [name, bytes] of saved) records.get(name)!.set(bytes);
+  });
+}
+
+const mismatch = (message: string, device: string) =>
+  new CheckpointError('DEVICE_MISMATCH', `${message}; restore with the devices it was saved with`, { device });

@@ -1,0 +1,50 @@
+/**
+ * A lock in shared memory, for device state that several threads touch. Three values of one word, after Ulrich
+ * Drepper's "Futexes Are Tricky": an uncontended pass is two atomic operations and no system call.
+ */
+
+const FREE = 0;
+const HELD = 1;
+const CONTENDED = 2;
+
+/** Tries before the thread sleeps: a device access lasts microseconds, less than going to sleep does. */
+const SPINS = 200;
+
+/** The lock over one 32-bit word of shared memory that starts as zero. Each thread makes its own object over the word. */
+export class StateLock {
+  readonly #word: Int32Array;
+  #mine = false;
+
+  /** `offset` in bytes, a multiple of 4. */
+  constructor(buffer: SharedArrayBuffer, offset = 0) {
+    this.#word = new Int32Array(buffer, offset, 1);
+  }
+
+  /** Waits until the lock is this thread's. Throws when it already is: a device callback came back into the bus. */
+  acquire(): void {
+    if (this.#mine) throw new Error('the device lock is not re-entrant: a host callback must not use the bus');
+    for (let spin = 0; spin < SPINS; spin++) {
+      if (Atomics.compareExchange(this.#word, 0, FREE, HELD) === FREE) {
+        this.#mine = true;
+        return;
+      }
+    }
+    while (Atomics.exchange(this.#word, 0, CONTENDED) !== FREE) Atomics.wait(this.#word, 0, CONTENDED);
+    this.#mine = true;
+  }
+
+  release(): void {
+    this.#mine = false;
+    if (Atomics.exchange(this.#word, 0, FREE) === CONTENDED) Atomics.notify(this.#word, 0, 1);
+  }
+
+  /** Runs `fn` alone among all threads that use the lock. */
+  withLock<T>(fn: () => T): T {
+    this.acquire();
+    try {
+      return fn();
+    } finally {
+      this.release();
+    }
+  }
+}

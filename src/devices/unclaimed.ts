@@ -1,0 +1,27 @@
+/** Counts of accesses that no device answered, by address. */
+
+/** Distinct addresses counted one by one; a guest that walks all of memory must not grow the table. */
+const MAX_ADDRESSES = 1024;
+
+/** Accesses by first address of each, in order of first sight. Accesses beyond the table's size share one number. */
+export interface UnclaimedCounts {
+  readonly ports: ReadonlyMap<number, number>;
+  readonly mmio: ReadonlyMap<number, number>;
+  /** Accesses to addresses that came when the table was full. */
+  readonly others: number;
+}
+
+/** The counter behind {@link UnclaimedCounts}. A diagnosis, not device state: the guest cannot see it. */
+export class UnclaimedCounter implements UnclaimedCounts {
+  readonly ports = new Map<number, number>();
+  readonly mmio = new Map<number, number>();
+  others = 0;
+
+  count(space: 'ports' | 'mmio', address: number): void {
+    const table = this[space];
+    const seen = table.get(address);
+    if (seen !== undefined) table.set(address, seen + 1);
+    else if (table.size < MAX_ADDRESSES) table.set(address, 1);
+    else this.others++;
+  }
+}
