@@ -1,0 +1,61 @@
+/** From an entry state to a vCPU that is ready to run: tables in guest memory, CPUID, registers. */
+import type { GuestMemory } from '../memory/guest-memory.ts';
+import type { RamRange } from '../memory/layout.ts';
+import type { Kvm } from '../kvm/kvm.ts';
+import type { Vcpu } from '../kvm/vcpu.ts';
+import { guestCpuid } from './cpuid.ts';
+import type { EntryState } from './entry.ts';
+import { DESCRIPTOR_BYTES, descriptorTables, enterMode, type ModeTables } from './modes.ts';
+import { MP_TABLE_MAX_CPUS, mpTable } from './mptable.ts';
+import { findRoom, identityTables, tablesSize } from './page-tables.ts';
+
+/** How the boot processor starts, and where its tables lie. Plain data: any thread can start the vCPU from it. */
+export interface BootState {
+  readonly entry: EntryState;
+  readonly tables: ModeTables;
+}
+
+const STACK_TOP = 0x9_f000n;
+const RFLAGS_RESERVED = 0x2n;
+
+/**
+ * Writes what the entry mode needs into guest memory, beside what `occupied` says the image holds: identity page
+ * tables and a GDT, and an MP table when the machine has an irqchip. Throws GuestMemoryError when there is no room.
+ */
+export function prepareBoot(
+  memory: GuestMemory,
+  entry: EntryState,
+  occupied: readonly RamRange[],
+  machine: { readonly cpus: number; readonly irqchip: boolean },
+): BootState {
+  if (entry.mode === 'real') return { entry, tables: { descriptors: 0, pageTables: 0 } };
+  const ram = memory.ranges[0]!;
+  const end = Math.max(...memory.ranges.map((r) => r.base + r.size));
+  const size = entry.mode === 'long' ? tablesSize(end) : 0;
+  const room = findRoom(size + DESCRIPTOR_BYTES, ram, occupied, 'page tables and descriptors');
+  if (size > 0) memory.write(room, identityTables(room, end).bytes);
+  memory.write(room + size, descriptorTables(room + size));
+  if (machine.irqchip && machine.cpus <= MP_TABLE_MAX_CPUS) writeMpTable(memory, machine.cpus, occupied);
+  return { entry, tables: { descriptors: room + size, pageTables: room } };
+}
+
+function writeMpTable(memory: GuestMemory, cpus: number, occupied: readonly RamRange[]): void {
+  const { gpa, bytes } = mpTable(cpus);
+  const free = occupied.every((o) => gpa + bytes.length <= o.base || gpa >= o.base + o.size);
+  if (free && memory.find(gpa, bytes.length)) memory.write(gpa, bytes);
+}
+
+/** Gives a new vCPU its CPUID and, if it is the boot processor, its first registers. Call it in the vCPU's thread. */
+export function startVcpu(kvm: Kvm, vcpu: Vcpu, cpus: number, boot: BootState | undefined): void {
+  vcpu.setCpuid2(guestCpuid(kvm.getSupportedCpuid(), vcpu.id, cpus));
+  if (!boot) return;
+  const { entry, tables } = boot;
+  const sregs = vcpu.getSregs();
+  enterMode(sregs, tables, entry);
+  vcpu.setSregs(sregs);
+  const regs = vcpu.getRegs();
+  Object.assign(regs, { rdx: 0n, rsp: entry.mode === 'real' ? 0n : STACK_TOP, ...entry.regs });
+  regs.rip = entry.rip;
+  regs.rflags = RFLAGS_RESERVED;
+  vcpu.setRegs(regs);
+}

@@ -1,0 +1,234 @@
+/**
+ * A machine: KVM, a VM, guest memory, the devices' shared state, and how its boot processor starts. It has no thread of
+ * its own; src/runner gives it some. What it owns is released in reverse order of creation, once.
+ */
+import { Bus } from '../devices/bus.ts';
+import type { DeviceHost } from '../devices/device.ts';
+import { attachDevices, createDeviceState, DEVICE_SPECS, deviceLock } from '../devices/devices.ts';
+import { UsageError } from '../errors.ts';
+import { Mapping } from '../ffi/mapping.ts';
+import { Kvm } from '../kvm/kvm.ts';
+import type { Vcpu } from '../kvm/vcpu.ts';
+import { Vm } from '../kvm/vm.ts';
+import { GuestMemory, type GuestMemoryHandle } from '../memory/guest-memory.ts';
+import type { RamRange } from '../memory/layout.ts';
+import { type BootState, prepareBoot, startVcpu } from './boot.ts';
+import type { EntryState } from './entry.ts';
+
+/** What a machine is made of. Plain data. */
+export interface MachineConfig {
+  /** RAM in bytes: a multiple of 4 KiB from 1 MiB. */
+  readonly memory: number;
+  /** vCPUs, at most what KVM_CAP_MAX_VCPUS allows. Default 1. More than one needs the irqchip. */
+  readonly cpus?: number;
+  /** In-kernel 8259s, I/O APIC, local APICs and PIT. Default true. Without: KVM_INTERRUPT, and HLT exits. */
+  readonly irqchip?: boolean;
+}
+
+/** What another thread of the process needs to use the machine. Structured-clone safe. */
+export interface MachineHandle {
+  readonly config: Required<MachineConfig>;
+  readonly kvmFd: number;
+  readonly vmFd: number;
+  readonly memory: GuestMemoryHandle;
+  readonly deviceState: SharedArrayBuffer;
+  readonly lines: SharedArrayBuffer;
+  readonly boot: BootState | undefined;
+}
+
+/** Pages Intel hosts need for real mode and while paging is off; outside RAM and ROM. */
+const IDENTITY_MAP_ADDR = 0xfeff_c000;
+const TSS_ADDR = 0xfeff_d000;
+const KVM_MEM_LOG_DIRTY_PAGES = 1;
+const KVM_MEM_READONLY = 2;
+const PIT_SPEAKER_DUMMY = 1;
+
+/** Word of the shared line state: interrupt lines raised on a machine without irqchip. */
+const LINE_LEVELS = 0;
+
+interface Parts {
+  readonly config: Required<MachineConfig>;
+  readonly kvm: Kvm;
+  readonly vm: Vm;
+  readonly memory: GuestMemory;
+  readonly deviceState: SharedArrayBuffer;
+  readonly lines: SharedArrayBuffer;
+  readonly boot: BootState | undefined;
+}
+
+/** See the file's header. */
+export class Machine implements Disposable {
+  readonly config: Required<MachineConfig>;
+  readonly kvm: Kvm;
+  readonly vm: Vm;
+  readonly memory: GuestMemory;
+  /** Every device's record, one after the other. */
+  readonly deviceState: SharedArrayBuffer;
+  readonly #lines: Int32Array;
+  readonly #roms: Mapping[] = [];
+  #boot: BootState | undefined;
+
+  private constructor(parts: Parts) {
+    this.config = parts.config;
+    this.kvm = parts.kvm;
+    this.vm = parts.vm;
+    this.memory = parts.memory;
+    this.deviceState = parts.deviceState;
+    this.#lines = new Int32Array(parts.lines);
+    this.#boot = parts.boot;
+  }
+
+  /** Builds a machine. Throws KvmError, GuestMemoryError or UsageError, and leaves nothing behind when it does. */
+  static create(config: MachineConfig): Machine {
+    const full = { cpus: 1, irqchip: true, ...config };
+    const kvm = Kvm.open();
+    let vm: Vm | undefined;
+    let memory: GuestMemory | undefined;
+    try {
+      checkCpus(kvm, full);
+      memory = GuestMemory.create(full.memory);
+      vm = kvm.createVm();
+      const deviceState = createDeviceState(DEVICE_SPECS);
+      const machine = new Machine({
+        config: full,
+        kvm,
+        vm,
+        memory,
+        deviceState,
+        lines: new SharedArrayBuffer(4),
+        boot: undefined,
+      });
+      machine.#setUp();
+      return machine;
+    } catch (error) {
+      vm?.[Symbol.dispose]();
+      memory?.[Symbol.dispose]();
+      kvm[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** The machine another thread of this process owns. */
+  static borrow(handle: MachineHandle): Machine {
+    return new Machine({
+      ...handle,
+      kvm: Kvm.borrow(handle.kvmFd),
+      vm: Vm.borrow(handle.vmFd),
+      memory: GuestMemory.borrow(handle.memory),
+    });
+  }
+
+  /** Plain data for {@link Machine.borrow}. */
+  get handle(): MachineHandle {
+    return {
+      config: this.config,
+      kvmFd: this.kvm.fd.number,
+      vmFd: this.vm.fd.number,
+      memory: this.memory.handle,
+      deviceState: this.deviceState,
+      lines: this.#lines.buffer as SharedArrayBuffer,
+      boot: this.#boot,
+    };
+  }
+
+  #setUp(): void {
+    this.vm.setTssAddr(TSS_ADDR);
+    this.vm.setIdentityMapAddr(IDENTITY_MAP_ADDR);
+    if (this.config.irqchip) {
+      this.vm.createIrqchip();
+      this.vm.createPit2(PIT_SPEAKER_DUMMY);
+    }
+    this.setDirtyLogging(false);
+  }
+
+  /** Switches KVM_MEM_LOG_DIRTY_PAGES of every RAM slot on or off. Off forgets what was logged. */
+  setDirtyLogging(on: boolean): void {
+    for (const { slot, base, size, mapping } of this.memory.regions) {
+      this.vm.setUserMemoryRegion({ slot, flags: on ? KVM_MEM_LOG_DIRTY_PAGES : 0, gpa: base, size, mapping });
+    }
+  }
+
+  /** Maps read-only memory outside RAM, zero-filled to whole pages. Guest writes to it are MMIO exits. */
+  addRom(gpa: number, content: Uint8Array): void {
+    const size = Math.ceil(content.length / 4096) * 4096;
+    const mapping = Mapping.anonymous(size);
+    this.#roms.push(mapping);
+    mapping.bytes.set(content);
+    const slot = this.memory.regions.length + this.#roms.length - 1;
+    this.vm.setUserMemoryRegion({ slot, flags: KVM_MEM_READONLY, gpa, size, mapping });
+  }
+
+  /** How vCPU 0 starts. `occupied` is what the guest image holds, so that page tables go elsewhere. */
+  setBoot(entry: EntryState, occupied: readonly RamRange[]): void {
+    this.#boot = prepareBoot(this.memory, entry, occupied, this.config);
+  }
+
+  /** Creates vCPU `id` in the calling thread, which then is the only one to use it. vCPU 0 gets the boot state. */
+  createVcpu(id: number): Vcpu {
+    const vcpu = this.vm.createVcpu(id, this.kvm.getVcpuMmapSize());
+    try {
+      startVcpu(this.kvm, vcpu, this.config.cpus, id === 0 ? this.#boot : undefined);
+      return vcpu;
+    } catch (error) {
+      vcpu[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /**
+   * The devices, attached for the calling thread. `shared`: other threads attach them too, so accesses take the lock.
+   * `wake` is called when a line rises on a machine without irqchip.
+   */
+  attachBus(output: DeviceHost['output'], options: { shared: boolean; wake?: () => void }): Bus {
+    const bus = new Bus(options.shared ? { lock: deviceLock(this.deviceState) } : {});
+    attachDevices(DEVICE_SPECS, this.deviceState, this.host(output, options.wake), bus);
+    return bus;
+  }
+
+  /** What devices attached in the calling thread use of the outside world. */
+  host(output: DeviceHost['output'], wake?: () => void): DeviceHost {
+    return {
+      setIrq: this.config.irqchip ? (gsi, level) => this.vm.irqLine(gsi, level) : (gsi, level) => this.#setLine(gsi, level, wake),
+      output,
+      ramBytes: this.config.memory,
+      lowRamBytes: this.memory.regions[0]!.size,
+      cpus: this.config.cpus,
+      now: Date.now,
+    };
+  }
+
+  #setLine(gsi: number, level: 0 | 1, wake?: () => void): void {
+    if (level === 0) Atomics.and(this.#lines, LINE_LEVELS, ~(1 << gsi));
+    else Atomics.or(this.#lines, LINE_LEVELS, 1 << gsi);
+    if (level === 1) wake?.();
+  }
+
+  /** Without irqchip: whether an interrupt line is raised. */
+  get lineWaiting(): boolean {
+    return Atomics.load(this.#lines, LINE_LEVELS) !== 0;
+  }
+
+  /** Without irqchip: the lowest raised interrupt line, taken; undefined when none is. */
+  takeLine(): number | undefined {
+    const levels = Atomics.load(this.#lines, LINE_LEVELS);
+    if (levels === 0) return undefined;
+    const line = 31 - Math.clz32(levels & -levels);
+    Atomics.and(this.#lines, LINE_LEVELS, ~(1 << line));
+    return line;
+  }
+
+  [Symbol.dispose](): void {
+    this.vm[Symbol.dispose]();
+    for (const rom of this.#roms) rom[Symbol.dispose]();
+    this.memory[Symbol.dispose]();
+    this.kvm[Symbol.dispose]();
+  }
+}
+
+function checkCpus(kvm: Kvm, { cpus, irqchip }: Required<MachineConfig>): void {
+  const most = kvm.checkExtension('KVM_CAP_MAX_VCPUS') || kvm.checkExtension('KVM_CAP_NR_VCPUS') || 1;
+  if (!Number.isInteger(cpus) || cpus < 1 || cpus > most) {
+    throw new UsageError(`${cpus} vCPUs are not possible: this host's KVM allows 1 to ${most}`);
+  }
+  if (cpus > 1 && !irqchip) throw new UsageError('several vCPUs need the irqchip: its local APICs start them');
+}

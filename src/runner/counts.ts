@@ -1,0 +1,65 @@
+/** The run loop's own counters: flat arrays, since they are touched at every exit. */
+import { exitName } from '../kvm/exit.ts';
+import type { UnclaimedCounts } from '../devices/unclaimed.ts';
+import type { RunCounts } from './result.ts';
+
+const PORTS = 0x1_0000;
+const REASONS = 64;
+
+/** Counters of one vCPU's loop. */
+export class ExitCounters {
+  readonly byReason = new Float64Array(REASONS);
+  readonly #other = new Map<number, number>();
+  readonly #ports = new Float64Array(2 * PORTS);
+  readonly assisted: Record<string, number> = {};
+  /** KVM_RUN calls brought back by a signal. */
+  interrupted = 0;
+  guestMs = 0;
+  startedAt = performance.now();
+
+  /** Counts an exit by its number. */
+  exit(reason: number): void {
+    if (reason < REASONS) this.byReason[reason]!++;
+    else this.#other.set(reason, (this.#other.get(reason) ?? 0) + 1);
+  }
+
+  /** Counts a port exit; `direction` 0 is in, 1 is out. A string of accesses in one exit counts once. */
+  port(direction: number, port: number): void {
+    this.#ports[direction * PORTS + port]!++;
+  }
+
+  assist(mnemonic: string): void {
+    this.assisted[mnemonic] = (this.assisted[mnemonic] ?? 0) + 1;
+  }
+
+  /** Everything counted, by name, as plain data. */
+  summary(unclaimed: UnclaimedCounts | undefined): RunCounts {
+    const exits: Record<string, number> = {};
+    this.byReason.forEach((n, reason) => {
+      if (n > 0) exits[exitName(reason)] = n;
+    });
+    for (const [reason, n] of this.#other) exits[exitName(reason)] = n;
+    if (this.interrupted > 0) exits['(interrupted)'] = this.interrupted;
+    const ports: Record<string, number> = {};
+    this.#ports.forEach((n, i) => {
+      if (n > 0) ports[`${i < PORTS ? 'in' : 'out'} 0x${(i % PORTS).toString(16)}`] = n;
+    });
+    return {
+      exits,
+      ports,
+      unclaimed: unclaimedByName(unclaimed),
+      assisted: { ...this.assisted },
+      guestMs: this.guestMs,
+      hostMs: performance.now() - this.startedAt - this.guestMs,
+    };
+  }
+}
+
+function unclaimedByName(unclaimed: UnclaimedCounts | undefined): Record<string, number> {
+  const named: Record<string, number> = {};
+  if (!unclaimed) return named;
+  for (const [port, n] of unclaimed.ports) named[`port 0x${port.toString(16)}`] = n;
+  for (const [gpa, n] of unclaimed.mmio) named[`mmio 0x${gpa.toString(16)}`] = n;
+  if (unclaimed.others > 0) named.others = unclaimed.others;
+  return named;
+}

@@ -1,0 +1,163 @@
+/**
+ * The exit loop: KVM_RUN, look at why it came back, serve it, run again. Synchronous, free of threads and clocks, so
+ * that a test can drive it with a vCPU made of plain objects.
+ */
+import { Exit } from '../abi/exits.ts';
+import type { StopRequest, Width } from '../devices/device.ts';
+import { exitName } from '../kvm/exit.ts';
+import type { RunArea } from '../kvm/run-area.ts';
+import type { ExitCounters } from './counts.ts';
+import type { RunEnd } from './result.ts';
+
+/** The part of a Vcpu the loop uses. */
+export interface RunnableVcpu {
+  readonly area: RunArea;
+  /** True: an exit to serve. False: a signal brought it back, with nothing pending. */
+  run(): boolean;
+  /** KVM_INTERRUPT; only used without irqchip. */
+  interrupt(vector: number): void;
+}
+
+/** The part of a Bus the loop uses. */
+export interface RunnableBus {
+  portIn(port: number, width: Width): number;
+  portOut(port: number, width: Width, value: number): StopRequest | undefined;
+  portInString(port: number, width: Width, data: Uint8Array): void;
+  portOutString(port: number, width: Width, data: Uint8Array): StopRequest | undefined;
+  mmioRead(gpa: number, bytes: Uint8Array): void;
+  mmioWrite(gpa: number, bytes: Uint8Array): StopRequest | undefined;
+}
+
+/** What surrounds the loop: the thread's requests, interrupts without an irqchip, the instruction assist. */
+export interface RunHooks {
+  /** A signal brought KVM_RUN back. An answer ends the run. */
+  interrupted?(): RunEnd | undefined;
+  /** Without irqchip: interrupts to inject. `take` is called only when the guest can receive one. */
+  readonly interrupts?: { waiting(): boolean; take(): number | undefined };
+  /** Without irqchip: HLT with interrupts on. Returns when there may be something to deliver; an answer ends the run. */
+  idle?(): RunEnd | undefined;
+  /** KVM could not emulate an instruction. True: it was done here, run on. */
+  assist?(): boolean;
+  /** Called after each served exit, before the guest runs again. An answer ends the run. */
+  served?(): RunEnd | undefined;
+}
+
+/** What an exit handler works with. */
+interface Context {
+  readonly vcpu: RunnableVcpu;
+  readonly area: RunArea;
+  readonly bus: RunnableBus;
+  readonly counters: ExitCounters;
+  readonly hooks: RunHooks;
+}
+
+type Handler = (context: Context) => RunEnd | undefined;
+
+/** Runs a vCPU until something ends it. Throws KvmError when KVM_RUN itself fails. */
+export function runVcpu(vcpu: RunnableVcpu, bus: RunnableBus, counters: ExitCounters, hooks: RunHooks = {}): RunEnd {
+  const { area } = vcpu;
+  const context: Context = { vcpu, area, bus, counters, hooks };
+  const { interrupts, served } = hooks;
+  for (;;) {
+    if (interrupts?.waiting()) offerInterrupt(context, interrupts.take);
+    const entered = performance.now();
+    const exited = vcpu.run();
+    counters.guestMs += performance.now() - entered;
+    let end: RunEnd | undefined;
+    if (exited) {
+      const reason = area.exitReason;
+      counters.exit(reason);
+      end = (HANDLERS[reason] ?? unexpected)(context);
+    } else {
+      counters.interrupted++;
+      end = hooks.interrupted?.();
+    }
+    end ??= served?.();
+    if (end) return end;
+  }
+}
+
+const HANDLERS: Readonly<Record<number, Handler>> = {
+  [Exit.IO]: ({ area, bus, counters }) => {
+    const direction = area.ioDirection;
+    const port = area.ioPort;
+    counters.port(direction, port);
+    const width = area.ioSize as Width;
+    if (area.ioCount !== 1) return portString(area, bus, direction, port, width);
+    const at = area.ioDataOffset;
+    if (direction === 1) return asEnd(bus.portOut(port, width, load(area.view, at, width)));
+    store(area.view, at, width, bus.portIn(port, width));
+    return undefined;
+  },
+  [Exit.MMIO]: ({ area, bus }) => {
+    if (area.mmioIsWrite) return asEnd(bus.mmioWrite(area.mmioAddress, area.mmioData));
+    bus.mmioRead(area.mmioAddress, area.mmioData);
+    return undefined;
+  },
+  [Exit.HLT]: ({ area, hooks }) => {
+    if (area.head.if_flag === 0) return { reason: 'halted' };
+    return hooks.idle ? hooks.idle() : { reason: 'halted' };
+  },
+  [Exit.IRQ_WINDOW_OPEN]: () => undefined,
+  [Exit.INTR]: ({ hooks }) => hooks.interrupted?.(),
+  [Exit.SHUTDOWN]: () => ({ reason: 'shutdown' }),
+  [Exit.SYSTEM_EVENT]: ({ area }) => {
+    const type = area.view.getUint32(32, true);
+    return SYSTEM_EVENTS[type] ?? { reason: 'unexpected-exit', detail: { exit: 'SYSTEM_EVENT', type } };
+  },
+  [Exit.INTERNAL_ERROR]: ({ area, hooks }) => {
+    const suberror = area.view.getUint32(32, true);
+    if (suberror === 1 && hooks.assist?.()) return undefined;
+    return { reason: 'internal-error', detail: { suberror } };
+  },
+  [Exit.FAIL_ENTRY]: ({ area }) => ({
+    reason: 'fail-entry',
+    detail: { hardwareReason: area.view.getBigUint64(32, true), cpu: area.view.getUint32(40, true) },
+  }),
+};
+
+const SYSTEM_EVENTS: Readonly<Record<number, RunEnd>> = {
+  1: { reason: 'poweroff' },
+  2: { reason: 'reset' },
+  3: { reason: 'shutdown' },
+};
+
+const unexpected: Handler = ({ area }) => ({
+  reason: 'unexpected-exit',
+  detail: { exit: exitName(area.exitReason), number: area.exitReason },
+});
+
+function portString(area: RunArea, bus: RunnableBus, direction: number, port: number, width: Width): RunEnd | undefined {
+  if (direction === 1) return asEnd(bus.portOutString(port, width, area.ioData));
+  bus.portInString(port, width, area.ioData);
+  return undefined;
+}
+
+const STOPS: { readonly [Kind in StopRequest['kind']]: (stop: StopRequest) => RunEnd } = {
+  exit: (stop) => ({ reason: 'exit-port', value: 'value' in stop ? stop.value : 0 }),
+  reset: () => ({ reason: 'reset' }),
+  poweroff: () => ({ reason: 'poweroff' }),
+};
+
+const asEnd = (stop: StopRequest | undefined): RunEnd | undefined => (stop ? STOPS[stop.kind](stop) : undefined);
+
+/** Delivers a waiting interrupt if the guest can take it now, or asks KVM to come back when it can. */
+function offerInterrupt({ vcpu, area }: Context, take: () => number | undefined): void {
+  const { head } = area;
+  if (head.ready_for_interrupt_injection === 0 || head.if_flag === 0) {
+    head.request_interrupt_window = 1;
+    return;
+  }
+  head.request_interrupt_window = 0;
+  const vector = take();
+  if (vector !== undefined) vcpu.interrupt(vector);
+}
+
+const load = (view: DataView, at: number, width: Width): number =>
+  width === 1 ? view.getUint8(at) : width === 2 ? view.getUint16(at, true) : view.getUint32(at, true);
+
+function store(view: DataView, at: number, width: Width, value: number): void {
+  if (width === 1) view.setUint8(at, value);
+  else if (width === 2) view.setUint16(at, value, true);
+  else view.setUint32(at, value, true);
+}

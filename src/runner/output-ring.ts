@@ -1,0 +1,69 @@
+/**
+ * A byte queue in shared memory from the vCPU threads to the one thread that prints. Writers take turns by a lock of
+ * the ring's own; a full queue makes them wait, so that output is never lost and never piles up.
+ */
+import { StateLock } from '../devices/lock.ts';
+
+const HEAD = 0; // bytes ever read
+const TAIL = 1; // bytes ever written
+const LOCK_BYTES = 8;
+const DATA_BYTES = 64;
+const CAPACITY = 65_536; // a power of two, so that positions may wrap at 2^32
+
+/** Shared memory for a ring. */
+export const createRing = (): SharedArrayBuffer => new SharedArrayBuffer(DATA_BYTES + CAPACITY);
+
+/** One end of the queue; each thread makes its own over the same memory. */
+export class OutputRing {
+  readonly #positions: Int32Array;
+  readonly #data: Uint8Array;
+  readonly #writers: StateLock;
+
+  constructor(buffer: SharedArrayBuffer) {
+    this.#positions = new Int32Array(buffer, 0, 2);
+    this.#writers = new StateLock(buffer, LOCK_BYTES);
+    this.#data = new Uint8Array(buffer, DATA_BYTES);
+  }
+
+  /** Appends bytes, waiting for the reader while there is no room. Never call it in the reader's thread. */
+  write(bytes: Uint8Array): void {
+    this.#writers.withLock(() => {
+      for (let done = 0; done < bytes.length; ) {
+        const head = Atomics.load(this.#positions, HEAD);
+        const tail = Atomics.load(this.#positions, TAIL);
+        const room = CAPACITY - ((tail - head) >>> 0);
+        if (room === 0) {
+          Atomics.wait(this.#positions, HEAD, head);
+          continue;
+        }
+        const at = (tail >>> 0) % CAPACITY;
+        const span = Math.min(room, bytes.length - done, CAPACITY - at);
+        this.#data.set(bytes.subarray(done, done + span), at);
+        Atomics.add(this.#positions, TAIL, span);
+        Atomics.notify(this.#positions, TAIL);
+        done += span;
+      }
+    });
+  }
+
+  /** Takes everything there is, as a copy; undefined when the queue is empty. */
+  take(): Uint8Array | undefined {
+    const head = Atomics.load(this.#positions, HEAD);
+    const used = (Atomics.load(this.#positions, TAIL) - head) >>> 0;
+    if (used === 0) return undefined;
+    const at = (head >>> 0) % CAPACITY;
+    const span = Math.min(used, CAPACITY - at);
+    const copy = this.#data.slice(at, at + span);
+    Atomics.add(this.#positions, HEAD, span);
+    Atomics.notify(this.#positions, HEAD);
+    return copy;
+  }
+
+  /** Resolves when there is something to take, or after `ms` milliseconds. */
+  async readable(ms: number): Promise<void> {
+    const tail = Atomics.load(this.#positions, TAIL);
+    if (tail !== Atomics.load(this.#positions, HEAD)) return;
+    const wait = Atomics.waitAsync(this.#positions, TAIL, tail, ms);
+    if (wait.async) await wait.value;
+  }
+}

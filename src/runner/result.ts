@@ -1,0 +1,65 @@
+/** What a run ended with. Plain data: it crosses threads and is printed as JSON. */
+
+/** Why a run ended. */
+export type RunReason =
+  | 'exit-port' // the guest wrote its status to the debug-exit port
+  | 'halted' // HLT with interrupts off, on every vCPU
+  | 'poweroff'
+  | 'reset'
+  | 'shutdown' // triple fault
+  | 'internal-error' // KVM could not go on, usually an instruction it cannot emulate
+  | 'fail-entry' // the CPU refused the guest state
+  | 'unexpected-exit' // an exit the run loop has no answer to
+  | 'timeout'
+  | 'interrupted'; // stopped from outside
+
+/** The end of one vCPU's loop. */
+export interface RunEnd {
+  readonly reason: RunReason;
+  /** exit-port: the value written. */
+  readonly value?: number;
+  /** What the exit carried: suberror, hardware reason, exit number. */
+  readonly detail?: Readonly<Record<string, number | bigint | string>>;
+}
+
+/** Exits by reason name, port accesses by port, and where the time went. */
+export interface RunCounts {
+  readonly exits: Readonly<Record<string, number>>;
+  /** Port exits by "in 0x3fd" and "out 0x3f8". */
+  readonly ports: Readonly<Record<string, number>>;
+  /** Accesses that no device answered, by "port 0x…" and "mmio 0x…". */
+  readonly unclaimed: Readonly<Record<string, number>>;
+  /** Instructions done by the assist, by mnemonic. */
+  readonly assisted: Readonly<Record<string, number>>;
+  /** Milliseconds inside KVM_RUN and outside it, summed over vCPUs. */
+  readonly guestMs: number;
+  readonly hostMs: number;
+}
+
+/** The whole result of a run. */
+export interface RunResult extends RunEnd, RunCounts {
+  /** The vCPU that ended it. */
+  readonly vcpu: number;
+  /** For faults: what happened, in a paragraph with registers and disassembly. */
+  readonly explanation?: string;
+}
+
+/** Ends that are the guest's fault, or KVM's inability: exit status 1. */
+export const FAULTS: ReadonlySet<RunReason> = new Set(['shutdown', 'internal-error', 'fail-entry', 'unexpected-exit']);
+
+/** Adds up counts of several vCPUs. */
+export function sumCounts(all: readonly RunCounts[]): RunCounts {
+  const sum = (pick: (c: RunCounts) => Readonly<Record<string, number>>) => {
+    const total: Record<string, number> = {};
+    for (const counts of all) for (const [key, n] of Object.entries(pick(counts))) total[key] = (total[key] ?? 0) + n;
+    return total;
+  };
+  return {
+    exits: sum((c) => c.exits),
+    ports: sum((c) => c.ports),
+    unclaimed: sum((c) => c.unclaimed),
+    assisted: sum((c) => c.assisted),
+    guestMs: all.reduce((ms, c) => ms + c.guestMs, 0),
+    hostMs: all.reduce((ms, c) => ms + c.hostMs, 0),
+  };
+}

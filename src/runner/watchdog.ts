@@ -1,0 +1,69 @@
+/**
+ * The vCPU thread's alarm clock. With the in-kernel irqchip a guest that executes HLT with interrupts off sleeps inside
+ * KVM_RUN for ever. So a timer of the thread's own brings KVM_RUN back now and then, ever more rarely, and the vCPU is
+ * asked whether anything could still wake it.
+ */
+import { KickTimer } from '../ffi/signals.ts';
+import type { Vcpu } from '../kvm/vcpu.ts';
+
+const FIRST_CHECK_MS = 4;
+const LAST_INTERVAL_MS = 250;
+const RFLAGS_IF = 1n << 9n;
+
+/** Multiprocessing states (KVM_GET_MP_STATE) in which a vCPU runs nothing. */
+const MP_UNINITIALIZED = 1;
+const MP_INIT_RECEIVED = 2;
+const MP_HALTED = 3;
+
+/** Whether a vCPU executes nothing and cannot wake by itself: HLT with interrupts off, or waiting for INIT or SIPI. */
+export function haltedForGood(vcpu: Vcpu): boolean {
+  const state = vcpu.getMpState();
+  if (state === MP_UNINITIALIZED || state === MP_INIT_RECEIVED) return true;
+  if (state !== MP_HALTED) return false;
+  return (vcpu.getRegs().rflags & RFLAGS_IF) === 0n && vcpu.getVcpuEvents().nmi.pending === 0;
+}
+
+/** Kicks its own thread out of KVM_RUN in growing intervals, and at a deadline. */
+export class Watchdog implements Disposable {
+  readonly #timer = new KickTimer();
+  readonly #deadline: number;
+  #interval = FIRST_CHECK_MS;
+  #next = 0;
+
+  /** `deadlineMs`: milliseconds from now; absent: none. */
+  constructor(deadlineMs?: number) {
+    this.#deadline = deadlineMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + deadlineMs;
+    this.restart();
+  }
+
+  /** Starts the intervals anew: the guest has just begun to run. */
+  restart(): void {
+    this.#interval = FIRST_CHECK_MS;
+    this.#arm();
+  }
+
+  #arm(): void {
+    const now = performance.now();
+    this.#next = Math.min(now + this.#interval, this.#deadline);
+    this.#timer.arm(Math.max(this.#next - now, 0.01));
+  }
+
+  /** Switches the timer off until {@link restart}. */
+  stop(): void {
+    this.#timer.arm(0);
+  }
+
+  /** After KVM_RUN was interrupted: what has become of the guest, or undefined to run on. */
+  check(vcpu: Vcpu): 'halted' | 'timeout' | undefined {
+    const now = performance.now();
+    if (now >= this.#deadline) return 'timeout';
+    if (now < this.#next) return undefined;
+    this.#interval = Math.min(this.#interval * 2, LAST_INTERVAL_MS);
+    this.#arm();
+    return haltedForGood(vcpu) ? 'halted' : undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.#timer[Symbol.dispose]();
+  }
+}
