@@ -1,0 +1,15 @@
+/** `npm run build`, second half: brings guests/build/ up to date. */
+import { VmlapseError } from '../src/errors.ts';
+import { buildGuests } from './builder/build.ts';
+import { BUILD_FOLDER } from './builder/paths.ts';
+import { GUESTS } from './list.ts';
+
+try {
+  const { built, fresh, warnings } = await buildGuests(GUESTS, BUILD_FOLDER);
+  for (const warning of warnings) console.error(warning);
+  if (built.length > 0) console.error(`guests: built ${built.length}, ${fresh.length} up to date`);
+} catch (error) {
+  if (!(error instanceof VmlapseError)) throw error;
+  console.error(`guests: ${error.message}`);
+  process.exitCode = 1;
+}

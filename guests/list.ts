@@ -1,0 +1,29 @@
+/** All guests, in reading order, and where their built files are. */
+import { join } from 'node:path';
+import { UsageError } from '../src/errors.ts';
+import { BUILD_FOLDER } from './builder/paths.ts';
+import { DEVICES } from './catalog/devices.ts';
+import { FAULTS } from './catalog/faults.ts';
+import { HELLO } from './catalog/hello.ts';
+import { KERNEL } from './catalog/kernel.ts';
+import { WRITERS } from './catalog/writers.ts';
+import type { Guest } from './guest.ts';
+
+export type { Ending, Expectation, Guest, GuestOptions } from './guest.ts';
+export { exitStatus } from './guest.ts';
+
+/** Every guest. Names are unique. */
+export const GUESTS: readonly Guest[] = [...HELLO, ...KERNEL, ...DEVICES, ...WRITERS, ...FAULTS];
+
+/** The guest of that name; UsageError, naming the near ones, if there is none. */
+export function guestNamed(name: string): Guest {
+  const found = GUESTS.find((guest) => guest.name === name);
+  if (found) return found;
+  const near = GUESTS.map((guest) => guest.name).filter((other) => other.startsWith(name.slice(0, 3)));
+  throw new UsageError(`no guest is named ${name}${near.length ? `; there are ${near.join(', ')}` : ''}`);
+}
+
+/** Path of a built guest. The file is there after `npm run build`. */
+export function guestPath(name: string): string {
+  return join(BUILD_FOLDER, guestNamed(name).file);
+}
