@@ -18,6 +18,8 @@ export type Tracer = (call: {
   readonly arg: IoctlArg;
   readonly result: number;
   readonly microseconds: number;
+  /** What the result means, where the argument does not show it: the exit of a KVM_RUN. */
+  readonly note: string | undefined;
 }) => void;
 
 const REQUESTS = Object.fromEntries(
@@ -41,8 +43,11 @@ export function ioctl(fd: Fd, name: IoctlName, arg?: IoctlArg): number {
   return result;
 }
 
-/** Issues an ioctl and returns its result, or -errno, for callers to whom some failures are answers. */
-export function tryIoctl(fd: Fd, name: IoctlName, arg?: IoctlArg): number {
+/**
+ * Issues an ioctl and returns its result, or -errno, for callers to whom some failures are answers. `note` tells a
+ * tracer what a success brought.
+ */
+export function tryIoctl(fd: Fd, name: IoctlName, arg?: IoctlArg, note?: () => string): number {
   const row: IoctlRow = IOCTLS[name];
   if (row.removed) throw removedError(name, row.removed);
   if (arg instanceof Uint8Array && arg.length < encodedSize(row)) {
@@ -51,7 +56,8 @@ export function tryIoctl(fd: Fd, name: IoctlName, arg?: IoctlArg): number {
   if (!tracer) return issue(fd, name, arg);
   const start = performance.now();
   const result = issue(fd, name, arg);
-  tracer({ name, row, arg, result, microseconds: (performance.now() - start) * 1000 });
+  const microseconds = (performance.now() - start) * 1000;
+  tracer({ name, row, arg, result, microseconds, note: result < 0 ? undefined : note?.() });
   return result;
 }
 

@@ -11,7 +11,11 @@ type Details = typeof RUN_EXITS;
 
 /** An exit whose reason carries data, for each such reason. `detail` is valid until the next KVM_RUN. */
 export type DetailedExit = {
-  [Reason in keyof Details]: { readonly reason: Reason; readonly number: number; readonly detail: Live<Details[Reason]['fields']> };
+  [Reason in keyof Details]: {
+    readonly reason: Reason;
+    readonly number: number;
+    readonly detail: Live<Details[Reason]['fields']>;
+  };
 }[keyof Details];
 
 /** An exit that is only its reason: HLT, SHUTDOWN, IRQ_WINDOW_OPEN, INTR, and any number newer than the table. */
@@ -23,7 +27,14 @@ export interface PlainExit {
 
 export type Exit = DetailedExit | PlainExit;
 
-const PLAIN: ReadonlySet<string> = new Set<PlainExit['reason']>(['HLT', 'SHUTDOWN', 'IRQ_WINDOW_OPEN', 'INTR', 'NMI', 'SET_TPR']);
+const PLAIN: ReadonlySet<string> = new Set<PlainExit['reason']>([
+  'HLT',
+  'SHUTDOWN',
+  'IRQ_WINDOW_OPEN',
+  'INTR',
+  'NMI',
+  'SET_TPR',
+]);
 
 /** The kernel's name of an exit reason, or "exit N" for one newer than the installed header. */
 export const exitName = (number: number): string => EXIT_REASONS[number] ?? `exit ${number}`;
@@ -35,4 +46,23 @@ export function decodeExit(area: RunArea): Exit {
   const layout = (RUN_EXITS as Record<string, Details[keyof Details]>)[reason];
   if (layout) return { reason, number, detail: layout.over(area.bytes, EXIT_UNION) } as Exit;
   return { reason: PLAIN.has(reason) ? (reason as PlainExit['reason']) : 'OTHER', number };
+}
+
+const EXIT_NOTES: Record<string, (area: RunArea) => string> = {
+  IO: (a) => `${a.ioDirection === 1 ? 'out' : 'in'} 0x${a.ioPort.toString(16)} ${hexBytes(a.ioData)}`,
+  MMIO: (a) => `${a.mmioIsWrite ? 'write' : 'read'} 0x${a.mmioAddress.toString(16)} ${hexBytes(a.mmioData)}`,
+};
+
+/** An exit in a few words, for a trace: "IO out 0x3f8 68". */
+export function describeExit(area: RunArea): string {
+  const name = exitName(area.exitReason);
+  const note = EXIT_NOTES[name];
+  return note ? `${name} ${note(area)}` : name;
+}
+
+const SHOWN_BYTES = 8;
+
+function hexBytes(bytes: Uint8Array): string {
+  const shown = Buffer.from(bytes.subarray(0, SHOWN_BYTES)).toString('hex');
+  return bytes.length > SHOWN_BYTES ? `${shown}… (${bytes.length} bytes)` : shown;
 }

@@ -29,8 +29,9 @@ import {
 import { KvmError } from '../errors.ts';
 import { E2BIG, EAGAIN, EINTR, EINVAL, type Fd } from '../ffi/fd.ts';
 import { Mapping } from '../ffi/mapping.ts';
-import { ioctl, kvmError, requestOf, tryIoctl } from './call.ts';
+import { ioctl, kvmError, tryIoctl } from './call.ts';
 import { type CpuidLeaf, readCpuid, writeCpuid } from './cpuid.ts';
+import { describeExit } from './exit.ts';
 import { RunArea } from './run-area.ts';
 
 /** A model-specific register and its value. */
@@ -46,8 +47,6 @@ export interface Translation {
   readonly writeable: boolean;
   readonly usermode: boolean;
 }
-
-const RUN = requestOf('KVM_RUN');
 
 /** A virtual CPU. */
 export class Vcpu implements Disposable {
@@ -69,11 +68,13 @@ export class Vcpu implements Disposable {
    * brought it back and the exit reason is stale. Throws KvmError otherwise.
    */
   run(): boolean {
-    const result = this.fd.ioctlInt(RUN, 0);
+    const result = tryIoctl(this.fd, 'KVM_RUN', undefined, this.#describeExit);
     if (result >= 0) return true;
     if (result === -EINTR || result === -EAGAIN) return false;
     throw kvmError('KVM_RUN', -result);
   }
+
+  readonly #describeExit = () => describeExit(this.area);
 
   #get<F>(name: IoctlName, struct: Struct<F>, extra = 0): Live<F> {
     const record = struct.alloc(extra);

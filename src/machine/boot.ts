@@ -1,8 +1,9 @@
 /** From an entry state to a vCPU that is ready to run: tables in guest memory, CPUID, registers. */
-import type { GuestMemory } from '../memory/guest-memory.ts';
-import type { RamRange } from '../memory/layout.ts';
+
 import type { Kvm } from '../kvm/kvm.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
+import type { GuestMemory } from '../memory/guest-memory.ts';
+import type { RamRange } from '../memory/layout.ts';
 import { guestCpuid } from './cpuid.ts';
 import type { EntryState } from './entry.ts';
 import { DESCRIPTOR_BYTES, descriptorTables, enterMode, type ModeTables } from './modes.ts';

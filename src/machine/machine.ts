@@ -188,7 +188,9 @@ export class Machine implements Disposable {
   /** What devices attached in the calling thread use of the outside world. */
   host(output: DeviceHost['output'], wake?: () => void): DeviceHost {
     return {
-      setIrq: this.config.irqchip ? (gsi, level) => this.vm.irqLine(gsi, level) : (gsi, level) => this.#setLine(gsi, level, wake),
+      setIrq: this.config.irqchip
+        ? (gsi, level) => this.vm.irqLine(gsi, level)
+        : (gsi, level) => this.#setLine(gsi, level, wake),
       output,
       ramBytes: this.config.memory,
       lowRamBytes: this.memory.regions[0]!.size,

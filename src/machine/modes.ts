@@ -43,7 +43,19 @@ export function descriptorTables(gpa: number): Uint8Array {
 }
 
 function setSegment(segment: Segment, fields: Partial<Record<keyof Segment, number>>, base = 0n): void {
-  Object.assign(segment, { base, limit: 0xffff_ffff, present: 1, s: 1, g: 1, dpl: 0, db: 0, l: 0, avl: 0, unusable: 0, ...fields });
+  Object.assign(segment, {
+    base,
+    limit: 0xffff_ffff,
+    present: 1,
+    s: 1,
+    g: 1,
+    dpl: 0,
+    db: 0,
+    l: 0,
+    avl: 0,
+    unusable: 0,
+    ...fields,
+  });
 }
 
 const DATA_SEGMENTS = ['ds', 'es', 'fs', 'gs', 'ss'] as const;
@@ -52,7 +64,12 @@ const DATA = 0x3;
 const BUSY_TSS = 0xb;
 
 function flat(sregs: Sregs, descriptors: number, long: boolean): void {
-  setSegment(sregs.cs, { selector: long ? SELECTOR.code64 : SELECTOR.code32, type: CODE, l: long ? 1 : 0, db: long ? 0 : 1 });
+  setSegment(sregs.cs, {
+    selector: long ? SELECTOR.code64 : SELECTOR.code32,
+    type: CODE,
+    l: long ? 1 : 0,
+    db: long ? 0 : 1,
+  });
   for (const name of DATA_SEGMENTS) setSegment(sregs[name], { selector: SELECTOR.data, type: DATA, db: 1 });
   const tss = { selector: SELECTOR.tss, type: BUSY_TSS, s: 0, g: 0, limit: TSS_LIMIT };
   setSegment(sregs.tr, tss, BigInt(descriptors + TSS_OFFSET));

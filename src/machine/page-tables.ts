@@ -46,5 +46,8 @@ export function findRoom(size: number, ram: RamRange, occupied: readonly RamRang
   const fits = (gpa: number) => occupied.every((o) => gpa + size <= o.base || gpa >= o.base + o.size);
   for (let gpa = FIRST_CHOICE; gpa + size <= Math.min(LOW_END, ram.size); gpa += PAGE) if (fits(gpa)) return gpa;
   for (let gpa = ram.size - size; gpa >= 2 ** 20; gpa -= PAGE) if (fits(gpa)) return gpa;
-  throw new GuestMemoryError('NO_ROOM', `the image leaves no ${size} bytes of RAM for ${what}: give the guest more with --mem`);
+  throw new GuestMemoryError(
+    'NO_ROOM',
+    `the image leaves no ${size} bytes of RAM for ${what}: give the guest more with --mem`,
+  );
 }

@@ -1,6 +1,7 @@
 /** The run loop's own counters: flat arrays, since they are touched at every exit. */
-import { exitName } from '../kvm/exit.ts';
+
 import type { UnclaimedCounts } from '../devices/unclaimed.ts';
+import { exitName } from '../kvm/exit.ts';
 import type { RunCounts } from './result.ts';
 
 const PORTS = 0x1_0000;
@@ -14,8 +15,10 @@ export class ExitCounters {
   readonly assisted: Record<string, number> = {};
   /** KVM_RUN calls brought back by a signal. */
   interrupted = 0;
+  /** Milliseconds inside KVM_RUN. */
   guestMs = 0;
-  startedAt = performance.now();
+  /** Milliseconds in the run loop, KVM_RUN included. */
+  totalMs = 0;
 
   /** Counts an exit by its number. */
   exit(reason: number): void {
@@ -50,7 +53,7 @@ export class ExitCounters {
       unclaimed: unclaimedByName(unclaimed),
       assisted: { ...this.assisted },
       guestMs: this.guestMs,
-      hostMs: performance.now() - this.startedAt - this.guestMs,
+      hostMs: this.totalMs - this.guestMs,
     };
   }
 }

@@ -58,6 +58,7 @@ export function runVcpu(vcpu: RunnableVcpu, bus: RunnableBus, counters: ExitCoun
   const { area } = vcpu;
   const context: Context = { vcpu, area, bus, counters, hooks };
   const { interrupts, served } = hooks;
+  const began = performance.now();
   for (;;) {
     if (interrupts?.waiting()) offerInterrupt(context, interrupts.take);
     const entered = performance.now();
@@ -73,7 +74,10 @@ export function runVcpu(vcpu: RunnableVcpu, bus: RunnableBus, counters: ExitCoun
       end = hooks.interrupted?.();
     }
     end ??= served?.();
-    if (end) return end;
+    if (end) {
+      counters.totalMs += performance.now() - began;
+      return end;
+    }
   }
 }
 
@@ -127,7 +131,13 @@ const unexpected: Handler = ({ area }) => ({
   detail: { exit: exitName(area.exitReason), number: area.exitReason },
 });
 
-function portString(area: RunArea, bus: RunnableBus, direction: number, port: number, width: Width): RunEnd | undefined {
+function portString(
+  area: RunArea,
+  bus: RunnableBus,
+  direction: number,
+  port: number,
+  width: Width,
+): RunEnd | undefined {
   if (direction === 1) return asEnd(bus.portOutString(port, width, area.ioData));
   bus.portInString(port, width, area.ioData);
   return undefined;

@@ -59,6 +59,11 @@ export class OutputRing {
     return copy;
   }
 
+  /** Makes a pending {@link readable} resolve although nothing came. */
+  wakeReader(): void {
+    Atomics.notify(this.#positions, TAIL);
+  }
+
   /** Resolves when there is something to take, or after `ms` milliseconds. */
   async readable(ms: number): Promise<void> {
     const tail = Atomics.load(this.#positions, TAIL);

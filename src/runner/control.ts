@@ -1,0 +1,74 @@
+/**
+ * What the owner of a machine and its vCPU threads tell each other without messages: one row of shared words for each
+ * vCPU. A request is a bit the owner sets; a state is a number the thread sets. Both sides wait on the words.
+ */
+export const Request = { PAUSE: 1, CALL: 2, EXIT: 4 } as const;
+export const State = { STARTING: 0, RUNNING: 1, PAUSED: 2, GONE: 3 } as const;
+
+const WORDS = 4;
+const REQUESTS = 0;
+const STATE = 1;
+const THREAD = 2;
+
+/** Shared memory for `cpus` rows, every vCPU asked to pause before it first runs. */
+export function createControl(cpus: number): SharedArrayBuffer {
+  const buffer = new SharedArrayBuffer(cpus * WORDS * 4);
+  const words = new Int32Array(buffer);
+  for (let id = 0; id < cpus; id++) words[id * WORDS + REQUESTS] = Request.PAUSE;
+  return buffer;
+}
+
+/** One vCPU's row; each thread makes its own object. */
+export class Control {
+  readonly #words: Int32Array;
+
+  constructor(buffer: SharedArrayBuffer, vcpu: number) {
+    this.#words = new Int32Array(buffer, vcpu * WORDS * 4, WORDS);
+  }
+
+  /** Bits of {@link Request} that are set. */
+  get requests(): number {
+    return Atomics.load(this.#words, REQUESTS);
+  }
+
+  get state(): number {
+    return Atomics.load(this.#words, STATE);
+  }
+
+  /** Linux thread id of the vCPU thread; 0 until it has started. */
+  get threadId(): number {
+    return Atomics.load(this.#words, THREAD);
+  }
+
+  set threadId(tid: number) {
+    Atomics.store(this.#words, THREAD, tid);
+  }
+
+  /** Sets request bits and wakes the thread if it waits. One inside KVM_RUN has to be kicked as well. */
+  request(bits: number): void {
+    Atomics.or(this.#words, REQUESTS, bits);
+    Atomics.notify(this.#words, REQUESTS);
+  }
+
+  /** Withdraws request bits and wakes the thread. */
+  withdraw(bits: number): void {
+    Atomics.and(this.#words, REQUESTS, ~bits);
+    Atomics.notify(this.#words, REQUESTS);
+  }
+
+  /** Thread side: announces a state. */
+  announce(state: number): void {
+    Atomics.store(this.#words, STATE, state);
+    Atomics.notify(this.#words, STATE);
+  }
+
+  /** Thread side: sleeps until the requests are no longer `seen`, at most `ms` milliseconds. */
+  waitForRequest(seen: number, ms = Number.POSITIVE_INFINITY): void {
+    Atomics.wait(this.#words, REQUESTS, seen, ms);
+  }
+
+  /** Owner side: blocks until the state is no longer `seen`, at most `ms` milliseconds. */
+  waitForState(seen: number, ms: number): void {
+    Atomics.wait(this.#words, STATE, seen, ms);
+  }
+}

@@ -1,0 +1,107 @@
+/** The owner's handle on one vCPU thread. */
+import { Worker } from 'node:worker_threads';
+import { errorFromData } from '../errors.ts';
+import { kickThread } from '../ffi/signals.ts';
+import { Control, Request, State } from './control.ts';
+import type { CallMessage, ThreadMessage, ThreadStart } from './messages.ts';
+import type { RunCounts, RunEnd } from './result.ts';
+import type { VcpuCallName, VcpuCallTypes } from './vcpu-calls.ts';
+
+/** What a thread reports on its own account. */
+export interface ThreadEvents {
+  ended(end: RunEnd, counts: RunCounts): void;
+  failed(error: Error): void;
+}
+
+interface PendingCall {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+/** A thread with one vCPU, paused at first. */
+export class VcpuThread {
+  readonly id: number;
+  readonly control: Control;
+  readonly #worker: Worker;
+  readonly #calls = new Map<number, PendingCall>();
+  readonly #exited: Promise<void>;
+  #nextCall = 1;
+
+  private constructor(start: ThreadStart, events: ThreadEvents, ready: PendingCall) {
+    this.id = start.vcpu;
+    this.control = new Control(start.control, start.vcpu);
+    this.#worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: start });
+    const handlers: { [Kind in ThreadMessage['kind']]: (message: ThreadMessage & { kind: Kind }) => void } = {
+      ready: () => ready.resolve(undefined),
+      end: ({ end, counts }) => events.ended(end, counts),
+      reply: ({ id, value }) => this.#take(id)?.resolve(value),
+      refused: ({ id, error }) => this.#take(id)?.reject(errorFromData(error)),
+      failed: ({ error }) => fail(errorFromData(error)),
+    };
+    const fail = (error: Error) => {
+      ready.reject(error);
+      for (const call of this.#calls.values()) call.reject(error);
+      this.#calls.clear();
+      events.failed(error);
+    };
+    this.#worker.on('message', (message: ThreadMessage) => handlers[message.kind](message as never));
+    this.#worker.on('error', fail);
+    this.#exited = new Promise((resolve) => this.#worker.once('exit', () => resolve()));
+  }
+
+  /** Starts the thread and creates its vCPU there. Throws what creating it threw. */
+  static async start(start: ThreadStart, events: ThreadEvents): Promise<VcpuThread> {
+    let thread: VcpuThread | undefined;
+    await new Promise((resolve, reject) => {
+      thread = new VcpuThread(start, events, { resolve, reject });
+    });
+    return thread!;
+  }
+
+  #take(id: number): PendingCall | undefined {
+    const call = this.#calls.get(id);
+    this.#calls.delete(id);
+    return call;
+  }
+
+  #kick(): void {
+    if (this.control.state === State.RUNNING) kickThread(this.control.threadId);
+  }
+
+  /** Asks the thread to pause; {@link isPaused} tells when it has. */
+  requestPause(): void {
+    this.control.request(Request.PAUSE);
+    this.#kick();
+  }
+
+  get isPaused(): boolean {
+    return this.control.state !== State.RUNNING && this.control.state !== State.STARTING;
+  }
+
+  /** Lets a paused thread run its vCPU. */
+  resume(): void {
+    this.control.announce(State.RUNNING);
+    this.control.withdraw(Request.PAUSE);
+  }
+
+  /** Runs a function of {@link VcpuCallTypes} in the thread, pausing the guest only for as long as that takes. */
+  call<Name extends VcpuCallName>(
+    name: Name,
+    args: VcpuCallTypes[Name]['args'],
+  ): Promise<VcpuCallTypes[Name]['result']> {
+    const id = this.#nextCall++;
+    return new Promise((resolve, reject) => {
+      this.#calls.set(id, { resolve: resolve as PendingCall['resolve'], reject });
+      this.#worker.postMessage({ id, name, args } satisfies CallMessage);
+      this.control.request(Request.CALL);
+      this.#kick();
+    });
+  }
+
+  /** Ends the thread and its vCPU. Resolves when both are gone. */
+  async close(): Promise<void> {
+    this.control.request(Request.EXIT);
+    this.#kick();
+    await this.#exited;
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * A vCPU thread: the vCPU is created, run, saved and restored here, as the KVM API document asks. Entry of a worker;
+ * it begins paused, and after a run ends it is paused again, ready to answer calls or to go on.
+ */
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import type { Bus } from '../devices/bus.ts';
+import { errorToData } from '../errors.ts';
+import { blockKickSignal, eatKicks, kickThread, maskInsideRun, threadId } from '../ffi/signals.ts';
+import { setTracer } from '../kvm/call.ts';
+import { traceLine } from '../kvm/trace.ts';
+import type { Vcpu } from '../kvm/vcpu.ts';
+import { Machine } from '../machine/machine.ts';
+import { createAssist } from './assist.ts';
+import { Control, Request, State } from './control.ts';
+import { ExitCounters } from './counts.ts';
+import { runVcpu } from './loop.ts';
+import type { CallMessage, ThreadMessage, ThreadStart } from './messages.ts';
+import { OutputRing } from './output-ring.ts';
+import type { RunEnd } from './result.ts';
+import { lineInterrupts } from './run-here.ts';
+import { VCPU_CALLS } from './vcpu-calls.ts';
+import { haltedForGood, Watchdog } from './watchdog.ts';
+
+const PAUSED: RunEnd = { reason: 'interrupted' };
+
+/** Collects what one exit prints and hands it over after the device lock is free. */
+function collector(rings: Record<'serial' | 'debugcon', OutputRing>) {
+  let pending: { channel: 'serial' | 'debugcon'; bytes: Uint8Array }[] = [];
+  return {
+    output: (channel: 'serial' | 'debugcon', bytes: Uint8Array) => void pending.push({ channel, bytes: bytes.slice() }),
+    flush: () => {
+      if (pending.length === 0) return;
+      for (const { channel, bytes } of pending) rings[channel].write(bytes);
+      pending = [];
+    },
+  };
+}
+
+class VcpuWorker {
+  readonly #start: ThreadStart;
+  readonly #control: Control;
+  readonly #machine: Machine;
+  readonly #vcpu: Vcpu;
+  readonly #bus: Bus;
+  readonly #counters = new ExitCounters();
+  readonly #watchdog = new Watchdog();
+  readonly #flush: () => void;
+
+  constructor(start: ThreadStart) {
+    this.#start = start;
+    this.#control = new Control(start.control, start.vcpu);
+    this.#control.threadId = threadId();
+    const mask = maskInsideRun(blockKickSignal());
+    this.#machine = Machine.borrow(start.handle);
+    this.#vcpu = this.#machine.createVcpu(start.vcpu);
+    this.#vcpu.setSignalMask(mask);
+    const rings = { serial: new OutputRing(start.serial), debugcon: new OutputRing(start.debugcon) };
+    const { output, flush } = collector(rings);
+    this.#flush = flush;
+    const wake = () => kickThread(new Control(start.control, 0).threadId);
+    this.#bus = this.#machine.attachBus(output, { shared: true, wake });
+  }
+
+  /** Serves the owner until it asks the thread to go. */
+  serve(): void {
+    post({ kind: 'ready' });
+    while (this.#wait()) {
+      this.#control.announce(State.RUNNING);
+      this.#watchdog.restart();
+      const end = this.#run();
+      this.#watchdog.stop();
+      if (end === PAUSED) continue;
+      this.#control.request(Request.PAUSE);
+      post({ kind: 'end', end, counts: this.#counters.summary(this.#bus.unclaimed) });
+    }
+    this.#watchdog[Symbol.dispose]();
+    this.#vcpu[Symbol.dispose]();
+    this.#control.announce(State.GONE);
+  }
+
+  /** Answers calls until the thread may run (true) or must go (false). */
+  #wait(): boolean {
+    for (;;) {
+      const requests = this.#control.requests;
+      if (requests & Request.EXIT) return false;
+      if (requests & Request.CALL) this.#answer();
+      else if (requests & Request.PAUSE) {
+        if (this.#control.state !== State.PAUSED) this.#control.announce(State.PAUSED);
+        this.#control.waitForRequest(requests);
+      } else return true;
+    }
+  }
+
+  #run(): RunEnd {
+    const served = () => this.#flush() as undefined;
+    const assist = createAssist(this.#start.assist, this.#machine, this.#vcpu, this.#counters);
+    const lines = lineInterrupts(this.#machine);
+    const hooks = { interrupted: () => this.#interrupted(), idle: () => this.#idle(), served, ...assist, ...lines };
+    return runVcpu(this.#vcpu, this.#bus, this.#counters, hooks);
+  }
+
+  #interrupted(): RunEnd | undefined {
+    eatKicks();
+    const requests = this.#control.requests;
+    if (requests & Request.CALL) this.#answer();
+    if (requests & (Request.PAUSE | Request.EXIT)) return PAUSED;
+    return this.#watchdog.check(this.#vcpu) === 'halted' ? { reason: 'halted' } : undefined;
+  }
+
+  /** HLT without irqchip: sleeps until a line is raised or the owner wants something. */
+  #idle(): RunEnd | undefined {
+    while (!this.#machine.lineWaiting) {
+      const requests = this.#control.requests;
+      if (requests !== 0) return this.#interrupted();
+      this.#control.waitForRequest(requests, 1);
+    }
+    return undefined;
+  }
+
+  #answer(): void {
+    this.#control.withdraw(Request.CALL);
+    for (;;) {
+      const received = receiveMessageOnPort(parentPort!) as { message: CallMessage } | undefined;
+      if (!received) return;
+      const { id, name, args } = received.message;
+      try {
+        const call = VCPU_CALLS[name];
+        if (!call) throw new Error(`no vCPU call ${name}`);
+        const counts = () => this.#counters.summary(this.#bus.unclaimed);
+        post({
+          kind: 'reply',
+          id,
+          value: call({ vcpu: this.#vcpu, machine: this.#machine, counts, haltedForGood }, args),
+        });
+      } catch (error) {
+        post({ kind: 'refused', id, error: errorToData(error) });
+      }
+    }
+  }
+}
+
+const post = (message: ThreadMessage) => parentPort!.postMessage(message);
+
+const start = workerData as ThreadStart;
+try {
+  if (start.trace) {
+    const ring = new OutputRing(start.trace);
+    setTracer((call) => ring.write(Buffer.from(traceLine(call, `vcpu${start.vcpu}`))));
+  }
+  new VcpuWorker(start).serve();
+} catch (error) {
+  new Control(start.control, start.vcpu).announce(State.GONE);
+  post({ kind: 'failed', error: errorToData(error) });
+}
