@@ -126,7 +126,7 @@ function attachUart({ name, base, irq }: UartPlace, state: Uint8Array, host: Dev
     arrive();
     if (fifo.count === 0) return 0;
     const byte = fifo.shift();
-    if (fifo.count > 0 || queue.count > 0) setLine(0);
+    if (r.ier & IER.RX && fifo.count + queue.count > 0) setLine(0);
     update();
     return byte;
   }
