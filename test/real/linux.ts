@@ -7,13 +7,16 @@ import { cpio, folder, program } from './cpio.ts';
 import { isLz4Legacy, unpackLz4Legacy } from './lz4.ts';
 import { packageTree } from './packages.ts';
 
-/** Path of the bzImage of Debian's cloud kernel. */
-export function bzImagePath(): string {
+/** The bzImage of Debian's cloud kernel. */
+export function linuxBzImage(): Buffer {
   const boot = join(packageTree('linux-image-cloud-amd64'), 'boot');
   const name = readdirSync(boot).find((file) => file.startsWith('vmlinuz-'));
   if (!name) throw new Error(`no vmlinuz in ${boot}`);
-  return join(boot, name);
+  return readFileSync(join(boot, name));
 }
+
+/** The same kernel as an ELF file. */
+export const linuxElf = () => vmlinuxOf(linuxBzImage());
 
 /** The ELF kernel packed in a bzImage, found by the fields of the setup header (Documentation/arch/x86/boot.rst). */
 export function vmlinuxOf(bzImage: Buffer): Uint8Array {

@@ -1,0 +1,183 @@
+/**
+ * Guests that were not written for this project, as a table: where the image comes from, how it is started, what is
+ * typed, and what must appear where. Text is compared without terminal escape sequences.
+ */
+import type { LoadOptions, MemoryRange, Segment } from '../../loaders/image.ts';
+import { COREBOOT_TABLE_AT, corebootTable } from './coreboot.ts';
+import { gnuMach, grub, memtest, multibootKernel, seabios, uBoot } from './images.ts';
+import { linuxBzImage, linuxElf, shellInitramfs } from './linux.ts';
+
+/** Where a guest speaks: serial port, debug console (ports 0x402, 0xe9), or the VGA text buffer at 0xb8000. */
+export type Channel = 'serial' | 'debugcon' | 'vga';
+
+/** One step of a dialogue: wait until `see` has appeared since the step before, then type. */
+export interface Step {
+  readonly on: Channel;
+  readonly see: string | RegExp;
+  readonly type?: string;
+}
+
+/** A row. */
+export interface RealGuest {
+  readonly name: string;
+  readonly packages: readonly string[];
+  readonly image: () => Uint8Array;
+  readonly ramMiB: number;
+  readonly cpus?: number;
+  readonly load?: () => Partial<LoadOptions>;
+  /** Written to guest memory before the start, beside the image. */
+  readonly blobs?: (map: readonly MemoryRange[]) => readonly Pick<Segment, 'gpa' | 'bytes'>[];
+  readonly dialogue: readonly Step[];
+  /** How the run ends once the dialogue is over; by default it is stopped from outside. */
+  readonly ends?: 'poweroff';
+  /** Time budget for the whole dialogue. */
+  readonly seconds: number;
+  /** Why the software-emulating kind of KVM cannot run it. */
+  readonly notOnPvm?: string;
+}
+
+const text = (value: string) => new TextEncoder().encode(value);
+const corebootFirmware = (map: readonly MemoryRange[]) => [{ gpa: COREBOOT_TABLE_AT, bytes: corebootTable(map) }];
+
+export const GUESTS: readonly RealGuest[] = [
+  {
+    name: 'multiboot example kernel',
+    packages: ['multiboot'],
+    image: multibootKernel,
+    ramMiB: 16,
+    load: () => ({ cmdline: 'one two', modules: [{ name: 'a module', bytes: text('its content') }] }),
+    dialogue: [
+      { on: 'vga', see: 'mem_lower = 639KB, mem_upper = 15360KB' },
+      { on: 'vga', see: /cmdline = .*one two/ },
+      { on: 'vga', see: 'mods_count = 1' },
+      { on: 'vga', see: /mod_start = 0x\w+, mod_end = 0x\w+, string = .*a module/ },
+      { on: 'vga', see: /base_addr = 0x0*100000, length = 0x0*f00000, type = 0x1/ },
+    ],
+    seconds: 10,
+  },
+  {
+    name: 'SeaBIOS',
+    packages: ['seabios'],
+    image: seabios,
+    ramMiB: 64,
+    load: () => ({ format: 'rom' }),
+    dialogue: [
+      { on: 'debugcon', see: 'SeaBIOS (version' },
+      { on: 'debugcon', see: '0000000000100000 - 0000000004000000 = 1 RAM' },
+      { on: 'debugcon', see: 'No bootable device' },
+    ],
+    seconds: 20,
+  },
+  {
+    name: 'GRUB shell',
+    packages: ['grub-common', 'grub-coreboot-bin', 'libdevmapper1.02.1', 'multiboot'],
+    image: grub,
+    ramMiB: 64,
+    blobs: corebootFirmware,
+    dialogue: [
+      { on: 'serial', see: 'GNU GRUB' },
+      { on: 'serial', see: 'grub>', type: 'lsmmap\r' },
+      { on: 'serial', see: 'base_addr = 0x100000, length = 0x3f00000, available RAM' },
+      { on: 'serial', see: 'grub>', type: 'echo typed in both directions\r' },
+      { on: 'serial', see: /\n\s*typed in both directions/ },
+      { on: 'serial', see: 'grub>', type: 'halt\r' },
+    ],
+    ends: 'poweroff',
+    seconds: 20,
+  },
+  {
+    name: 'GRUB boots the multiboot example kernel',
+    packages: ['grub-common', 'grub-coreboot-bin', 'libdevmapper1.02.1', 'multiboot'],
+    image: grub,
+    ramMiB: 64,
+    blobs: corebootFirmware,
+    dialogue: [
+      { on: 'serial', see: 'grub>', type: 'multiboot (memdisk)/kernel from the shell\r' },
+      { on: 'serial', see: 'grub>', type: 'boot\r' },
+      { on: 'vga', see: /cmdline = .*from the shell/ },
+    ],
+    seconds: 20,
+  },
+  {
+    name: 'GNU Mach (ELF64 multiboot)',
+    packages: ['gnumach-image-1.8-486'],
+    image: gnuMach,
+    ramMiB: 64,
+    load: () => ({ cmdline: 'gnumach console=com0' }),
+    dialogue: [
+      { on: 'serial', see: 'GNU Mach 1.8' },
+      { on: 'serial', see: /000100000:0+4000000, available/ },
+      { on: 'serial', see: 'vm_page: DMA32: min' },
+    ],
+    seconds: 20,
+  },
+  {
+    name: 'memtest86+',
+    packages: ['memtest86+'],
+    image: memtest,
+    ramMiB: 16,
+    load: () => ({ cmdline: 'console=ttyS0,115200' }),
+    dialogue: [{ on: 'serial', see: 'Memtest86+' }],
+    seconds: 30,
+  },
+  {
+    name: 'U-Boot',
+    packages: ['u-boot-qemu'],
+    image: uBoot,
+    ramMiB: 64,
+    load: () => ({ format: 'rom' }),
+    dialogue: [
+      { on: 'serial', see: 'U-Boot 20' },
+      { on: 'serial', see: 'DRAM:  64 MiB' },
+    ],
+    seconds: 20,
+  },
+  {
+    name: 'Linux, first lines (bzImage)',
+    packages: ['linux-image-cloud-amd64'],
+    image: linuxBzImage,
+    ramMiB: 256,
+    load: () => ({ cmdline: 'console=ttyS0 earlyprintk=serial,ttyS0,115200' }),
+    dialogue: [
+      { on: 'serial', see: 'Linux version' },
+      { on: 'serial', see: 'Command line: console=ttyS0' },
+      { on: 'serial', see: /BIOS-e820: \[mem 0x0+100000-0x0+fffffff\] usable/ },
+    ],
+    seconds: 60,
+  },
+  {
+    name: 'Linux, first lines (ELF, PVH)',
+    packages: ['linux-image-cloud-amd64'],
+    image: linuxElf,
+    ramMiB: 256,
+    load: () => ({ cmdline: 'console=ttyS0 earlyprintk=serial,ttyS0,115200' }),
+    dialogue: [
+      { on: 'serial', see: 'Linux version' },
+      { on: 'serial', see: 'Command line: console=ttyS0' },
+      { on: 'serial', see: /BIOS-e820: \[mem 0x0+100000-0x0+fffffff\] usable/ },
+    ],
+    seconds: 60,
+  },
+  ...[1, 2].map((cpus) => ({
+    name: `Linux to a shell, ${cpus} CPU${cpus > 1 ? 's' : ''}`,
+    packages: ['linux-image-cloud-amd64', 'busybox-static'],
+    image: linuxElf,
+    ramMiB: 256,
+    cpus,
+    load: () => ({
+      cmdline: 'console=ttyS0 panic=-1 mitigations=off nokaslr',
+      modules: [{ name: 'initramfs', bytes: shellInitramfs() }],
+    }),
+    dialogue: [
+      { on: 'serial', see: `user space: Linux, ${cpus} CPUs` },
+      { on: 'serial', see: '# ', type: 'echo $((6 * 7)) is the answer\n' },
+      { on: 'serial', see: '42 is the answer' },
+      { on: 'serial', see: '# ', type: 'grep -c ^processor /proc/cpuinfo; echo counted\n' },
+      { on: 'serial', see: new RegExp(`\n${cpus}\r?\ncounted`) },
+      { on: 'serial', see: '# ', type: 'sleep 1 && echo the clock runs\n' },
+      { on: 'serial', see: /\nthe clock runs/ },
+    ] as const,
+    seconds: 120,
+    notOnPvm: 'its emulator does not take Linux past the first lines of the kernel',
+  })),
+];
