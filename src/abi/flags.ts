@@ -5,7 +5,7 @@ export type FlagTable = Readonly<Record<string, number | bigint>>;
 
 /**
  * Names the bits of `value` that `table` knows: "PE", "IOPL=3" for a field of several bits that is not zero, and what
- * is left over as one hex number.
+ * is left over as one hex number. Bits that a table calls FIXED always read as 1 and are left out.
  */
 export function decodeFlags(table: FlagTable, value: number | bigint): string[] {
   let rest = BigInt(value);
@@ -15,7 +15,7 @@ export function decodeFlags(table: FlagTable, value: number | bigint): string[] 
     const found = rest & mask;
     if (found === 0n) continue;
     const lowest = mask & -mask;
-    names.push(mask === lowest ? name : `${name}=${found / lowest}`);
+    if (name !== 'FIXED') names.push(mask === lowest ? name : `${name}=${found / lowest}`);
     rest &= ~mask;
   }
   if (rest !== 0n) names.push(`0x${rest.toString(16)}`);
@@ -120,6 +120,9 @@ export const MSR_FILTER_DEFAULT = { ALLOW: 0, DENY: 1 } as const;
 /** Argument of KVM_CAP_X86_DISABLE_EXITS. */
 export const DISABLE_EXITS_FLAGS = { MWAIT: 1, HLT: 2, PAUSE: 4, CSTATE: 8 } as const;
 
+/** Types of VM, for KVM_CREATE_VM and the answer of KVM_CAP_VM_TYPES (a bitmap). */
+export const VM_TYPES = { DEFAULT_VM: 0, SW_PROTECTED_VM: 1, SEV_VM: 2, SEV_ES_VM: 3, SNP_VM: 4 } as const;
+
 /** Argument of KVM_CAP_DISABLE_QUIRKS2. */
 export const QUIRKS = {
   LINT0_REENABLED: 0x1,
@@ -129,6 +132,7 @@ export const QUIRKS = {
   MISC_ENABLE_NO_MWAIT: 0x10,
   FIX_HYPERCALL_INSN: 0x20,
   MWAIT_NEVER_UD_FAULTS: 0x40,
+  SLOT_ZAP_ALL: 0x80,
 } as const;
 
 /** Group and attribute of a vCPU's TSC offset, for the device-attribute ioctls (devices/vcpu.rst, section 4). */

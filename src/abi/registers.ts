@@ -3,7 +3,7 @@ import type { FlagTable } from './flags.ts';
 
 export { decodeFlags, type FlagTable } from './flags.ts';
 
-/** RFLAGS. Bit 1 is always set and has no meaning. */
+/** RFLAGS. */
 export const RFLAGS = {
   CF: 1n << 0n,
   FIXED: 1n << 1n,

@@ -25,6 +25,12 @@ export const u16: Type<number> = {
   read: (v, o) => v.getUint16(o, true),
   write: (v, o, x) => v.setUint16(o, x, true),
 };
+export const s16: Type<number> = {
+  size: 2,
+  ctype: '__s16',
+  read: (v, o) => v.getInt16(o, true),
+  write: (v, o, x) => v.setInt16(o, x, true),
+};
 export const u32: Type<number> = {
   size: 4,
   ctype: '__u32',
@@ -71,13 +77,20 @@ export interface LiveArray<T> extends Iterable<T> {
   set(index: number, value: T): void;
 }
 
-/** `length` elements of one type, laid out without gaps. */
-export function array<T>(type: Type<T>, length: number): Type<LiveArray<T>> {
+/** The type of an array field. */
+export interface ArrayType<T> extends Type<LiveArray<T>> {
+  readonly element: Type<T>;
+}
+
+/** `length` elements of one type, laid out without gaps. Written whole, it takes exactly as many elements. */
+export function array<T>(type: Type<T>, length: number): ArrayType<T> {
   return {
+    element: type,
     size: type.size * length,
     ctype: `${type.ctype}[${length}]`,
     read: (v, o) => liveArray(type, v, o, length),
     write: (v, o, x) => {
+      if (x.length !== length) throw new RangeError(`${x.length} elements do not fit an array of ${length}`);
       for (let i = 0; i < length; i++) type.write(v, o + i * type.size, x.at(i));
     },
   };
@@ -150,7 +163,7 @@ export function struct<const F extends AnyFields>(name: string, size: number, fi
     fields,
     ctype: `struct ${name}`,
     over(target, offset = 0) {
-      if (offset + size > target.length)
+      if (!(offset >= 0 && offset + size <= target.length))
         throw new RangeError(`${name} needs ${size} bytes at ${offset}, got ${target.length}`);
       return lay(target.buffer, target.byteOffset + offset, target.length - offset);
     },

@@ -1,14 +1,6 @@
 /** Guest memory, its dirty log, the clock, capabilities, attributes and statistics. */
 
-import type { Type } from '../struct.ts';
-import { array, bytes, struct, u16, u32, u64 } from '../struct.ts';
-
-const s16: Type<number> = {
-  size: 2,
-  ctype: '__s16',
-  read: (v, o) => v.getInt16(o, true),
-  write: (v, o, x) => v.setInt16(o, x, true),
-};
+import { array, bytes, s16, struct, u16, u32, u64 } from '../struct.ts';
 
 /** A memory slot of the first KVM, whose memory the kernel itself allocated. Historic. */
 export const KvmMemoryRegion = struct('kvm_memory_region', 24, {
