@@ -17,7 +17,7 @@ export function allStructs(): Struct[] {
     if (value === null || typeof value !== 'object' || !('fields' in value)) return;
     const layout = value as Struct;
     found.set(layout.name, layout);
-    for (const [, type] of Object.values(layout.fields)) visit(type);
+    for (const [, type] of Object.values(layout.fields)) visit('element' in type ? type.element : type);
   };
   for (const value of Object.values(structs)) visit(value);
   return [...found.values()];
@@ -119,6 +119,7 @@ const CONSTANT_TABLES: readonly (readonly [Readonly<Record<string, number>>, pre
   [flags.MSR_FILTER_FLAGS, 'KVM_MSR_FILTER_'],
   [flags.MSR_FILTER_DEFAULT, 'KVM_MSR_FILTER_DEFAULT_'],
   [flags.DISABLE_EXITS_FLAGS, 'KVM_X86_DISABLE_EXITS_'],
+  [flags.VM_TYPES, 'KVM_X86_'],
   [flags.QUIRKS, 'KVM_X86_QUIRK_'],
   [flags.STATS_TYPE, 'KVM_STATS_TYPE_'],
   [flags.STATS_UNIT, 'KVM_STATS_UNIT_'],

@@ -6,7 +6,17 @@ import { lapicRegisters } from '../lapic.ts';
 import { describeMsr, MSR_FLAGS, msrName } from '../msrs.ts';
 import { CR3, REGISTER_FLAGS } from '../registers.ts';
 import { bytesOf, type Struct } from '../struct.ts';
-import { decodeRedirection, KvmIoapicState, KvmIrqRoutingIrqchip, KvmIrqRoutingMsi, KvmPicState } from '../structs.ts';
+import {
+  decodeRedirection,
+  KvmDebugregs,
+  KvmIoapicState,
+  KvmIrqRoutingIrqchip,
+  KvmIrqRoutingMsi,
+  KvmPicState,
+  KvmRegs,
+  KvmSregs,
+  KvmSregs2,
+} from '../structs.ts';
 import { hex, isZero, list } from './text.ts';
 
 /** A live record, read by field name. */
@@ -23,10 +33,10 @@ const CAPABILITY_NUMBERS = Object.fromEntries(Object.entries(CAPABILITIES).map((
 /** The name of a capability number. */
 export const capabilityName = oneOf(CAPABILITY_NUMBERS);
 
-const registerFields = ['kvm_regs', 'kvm_sregs', 'kvm_sregs2', 'kvm_debugregs'].flatMap((layout) =>
+const registerFields = [KvmRegs, KvmSregs, KvmSregs2, KvmDebugregs].flatMap(({ name, fields }) =>
   Object.entries(REGISTER_FLAGS)
-    .filter(([, table]) => table !== CR3)
-    .map(([field, table]): [string, FieldText] => [`${layout}.${field}`, bits(table)]),
+    .filter(([field, table]) => field in fields && table !== CR3)
+    .map(([field, table]): [string, FieldText] => [`${name}.${field}`, bits(table)]),
 );
 
 /** Fields with a text of their own, by `struct.field`. */
