@@ -28,11 +28,13 @@ static inline void on_kick(int signal)
 	(void)signal; /* interrupting KVM_RUN is all it is for */
 }
 
-/* Waits for what is about to happen: waking a sleeping thread costs more than most pauses last, so it spins at first. */
+/* Waits for what is about to happen. Waking a sleeping thread costs more than most pauses last, so it spins at first,
+ * unless the other side needs this very CPU. */
 static inline void wait_soon(sem_t *semaphore)
 {
 	enum { SPIN_US = 2000 };
-	for (double end = now_us() + SPIN_US; now_us() < end;)
+	double spin = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_US : 0;
+	for (double end = now_us() + spin; now_us() < end;)
 		if (sem_trywait(semaphore) == 0)
 			return;
 	while (sem_wait(semaphore) < 0)
