@@ -78,8 +78,6 @@ export const VECTORS = {
   /** IRQ 4: the serial port. Also the vector to inject into a machine without interrupt controllers. */
   SERIAL: 0x24,
   LAPIC_TIMER: 0x40,
-  /** INT with this vector takes ring 3 back to ring 0. */
-  USER_RETURN: 0x48,
   LAPIC_SPURIOUS: 0x4f,
   /** Number of vectors that the runtime's IDT has. */
   COUNT: 0x50,

@@ -77,7 +77,7 @@ export const DEVICES: readonly Guest[] = [
     build: { target: 'long-elf', sources: ['io/string-io.c'], runtime: true },
     expect: exits(
       EXIT_CODES.OK,
-      'string-io: backwards out.\nstring-io: forwards in: QEMU\nstring-io: backwards in: QEMU\nstring-io: three long reads of ones\n',
+      'string-io: backwards out.\nstring-io: forwards in: QEMU\nstring-io: backwards in: UMEQ\nstring-io: three long reads of ones\n',
     ),
   }),
   guest({

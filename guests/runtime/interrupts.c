@@ -1,7 +1,7 @@
 /* The IDT, and what happens on a vector nobody asked for. */
 #include "runtime.h"
 
-enum { GATE_RING0 = 0x8e, GATE_RING3 = 0xee, KERNEL_CODE = 0x08, STUB_SIZE = 16 };
+enum { INTERRUPT_GATE_RING0 = 0x8e, KERNEL_CODE = 0x08, STUB_SIZE = 16, PAGE_FAULT = 14 };
 
 struct gate {
   uint16_t offset_low, selector;
@@ -30,19 +30,21 @@ static uint64_t read_cr2(void) {
   return value;
 }
 
-void interrupt_dispatch(struct interrupt_frame *frame) {
-  interrupt_handler *handler = handlers[frame->vector];
-  if (handler) {
-    handler(frame);
-    return;
-  }
+_Noreturn void report_exception(const struct interrupt_frame *frame) {
   const char *name = frame->vector < 32 ? exception_names[frame->vector] : "interrupt";
   printf("exception %lu %s error 0x%lx ring %lu rip 0x%lx", frame->vector, name ? name : "reserved", frame->error,
          frame->cs & 3, frame->rip);
-  if (frame->vector == 14)
+  if (frame->vector == PAGE_FAULT)
     printf(" address 0x%lx", read_cr2());
   printf("\n");
   exit(frame->vector < 32 ? EXIT_EXCEPTION + (int)frame->vector : EXIT_PANIC);
+}
+
+void interrupt_dispatch(struct interrupt_frame *frame) {
+  interrupt_handler *handler = handlers[frame->vector];
+  if (!handler)
+    report_exception(frame);
+  handler(frame);
 }
 
 void idt_load(void) {
@@ -59,7 +61,7 @@ void interrupts_init(void) {
     idt[vector] = (struct gate){
         .offset_low = stub,
         .selector = KERNEL_CODE,
-        .type = vector == VECTOR_USER_RETURN ? GATE_RING3 : GATE_RING0,
+        .type = INTERRUPT_GATE_RING0,
         .offset_middle = stub >> 16,
         .offset_high = stub >> 32,
     };

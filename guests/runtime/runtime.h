@@ -37,6 +37,7 @@ typedef void interrupt_handler(struct interrupt_frame *frame);
 /* A vector without a handler prints what happened and exits with EXIT_EXCEPTION + vector. */
 void interrupts_init(void);
 void set_handler(unsigned vector, interrupt_handler *handler);
+_Noreturn void report_exception(const struct interrupt_frame *frame);
 
 /* Both PICs remapped to VECTOR_IRQ_BASE, all lines masked. */
 void pic_init(void);
@@ -62,10 +63,20 @@ void map_up_to(uint64_t end);
 
 /* Gives the calling processor its own task state segment; needed once before enter_user. */
 void user_init(unsigned cpu);
-/* Runs entry(argument) in ring 3 with I/O allowed; returns what it passes to user_return. */
+/* Runs entry(argument) in ring 3 and returns its result. */
 uint64_t enter_user(uint64_t (*entry)(uint64_t), uint64_t stack_top, uint64_t argument);
 /* For handlers of interrupts that came from ring 3: gives up ring 3, enter_user returns `value`. */
 _Noreturn void leave_user(struct interrupt_frame *frame, uint64_t value);
+
+/*
+ * System calls by an invalid opcode: an exception is the one door from ring 3 that works on every KVM host. One that
+ * runs ring 3 natively without hardware virtualization passes neither INT n nor SYSCALL on as hardware does.
+ */
+void set_user_call(uint64_t (*call)(uint64_t));
+static inline __attribute__((always_inline)) uint64_t call_kernel(uint64_t value) {
+  __asm__ volatile("ud2" : "+a"(value) : : "memory");
+  return value;
+}
 
 /* Ring 3 sees only what is marked so; everything else below USER is the kernel's. */
 #define USER_CODE __attribute__((section(".user.text"), noinline))

@@ -3,7 +3,6 @@
 
 #define USER_DATA_SELECTOR (0x18 | 3)
 #define USER_CODE_SELECTOR (0x20 | 3)
-#define RFLAGS_IOPL3 0x3002
 
 /*
  * uint64_t enter_user_at(entry, stack_top, argument, uint64_t *rsp0)
@@ -24,7 +23,7 @@ enter_user_at:
         mov     $user_start, %rax
         push    $USER_DATA_SELECTOR
         push    %rsi
-        push    $RFLAGS_IOPL3
+        pushfq                          /* interrupts stay as they are */
         push    $USER_CODE_SELECTOR
         push    %rax
         mov     %rdi, %rbx
@@ -46,9 +45,10 @@ leave_user_at:                          /* (saved stack pointer, value) */
 
 /* First and last instructions in ring 3: call the entry, hand its result back. */
         .section .user.text, "ax"
+        .globl  user_exit
 user_start:
         call    *%rbx
-        int     $VECTOR_USER_RETURN
+user_exit:
         ud2
 
         .section .note.GNU-stack, "", @progbits
