@@ -1,5 +1,5 @@
 /** Names of the bits of control, flag and debug registers. Source: Intel SDM volume 3, sections 2.3, 2.5 and 17.2. */
-import type { FlagTable } from './flags.ts';
+import { decodeFlags, type FlagTable } from './flags.ts';
 
 export { decodeFlags, type FlagTable } from './flags.ts';
 
@@ -110,7 +110,7 @@ export const XCR0 = {
   XTILEDATA: 1n << 18n,
 } as const satisfies FlagTable;
 
-/** DR6. BLD (bus lock) and RTM read as 1 when they did not happen; FIXED always reads as 1. */
+/** DR6. BLD (bus lock) and RTM are 1 when they did not happen: {@link decodeRegister} minds that. */
 export const DR6 = {
   B0: 1n << 0n,
   B1: 1n << 1n,
@@ -167,3 +167,15 @@ export const REGISTER_FLAGS: Readonly<Record<string, FlagTable>> = {
   dr7: DR7,
   apic_base: APIC_BASE,
 };
+
+/** Bits of DR6 that are 0 when their event happened, unlike all others. */
+const DR6_ACTIVE_LOW = DR6.BLD | DR6.RTM;
+
+/**
+ * The flags that are on in a register named as in {@link REGISTER_FLAGS}; undefined for a register without flags.
+ * In DR6 the active-low bits are named when their event happened, that is, when they are 0.
+ */
+export function decodeRegister(name: string, value: bigint): string[] | undefined {
+  const table = REGISTER_FLAGS[name];
+  return table && decodeFlags(table, table === DR6 ? value ^ DR6_ACTIVE_LOW : value);
+}

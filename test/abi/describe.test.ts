@@ -59,7 +59,7 @@ describe('structs', () => {
     sregs.cr3 = 0x2000n;
     sregs.apic_base = 0xfee00900n;
     expect(describeArgument(IOCTLS.KVM_GET_SREGS, bytesOf(sregs))).toBe(
-      '{cs={selector=0xf000 base=0xffff0000 limit=0xffff type=0xb dpl=0x0 present|s}, cr0=ET|NW|CD, cr3=0x2000, apic_base=BSP|ENABLE|0xfee00000}',
+      '{cs=0xf000:0xffff0000/0xffff/0x9b, cr0=ET|NW|CD, cr3=0x2000, apic_base=BSP|ENABLE|0xfee00000}',
     );
   });
 

@@ -6,7 +6,7 @@ import { encodedSize, ioctlNumber } from '../../src/abi/ioctl.ts';
 import { IOCTLS } from '../../src/abi/ioctls.ts';
 import { lapicRegisters } from '../../src/abi/lapic.ts';
 import { describeMsr, isKnownMsr, Msr, msrName } from '../../src/abi/msrs.ts';
-import { CR0, CR4, DR6, DR7, EFER, REGISTER_FLAGS, RFLAGS } from '../../src/abi/registers.ts';
+import { CR0, CR4, DR6, DR7, decodeRegister, EFER, REGISTER_FLAGS, RFLAGS } from '../../src/abi/registers.ts';
 import { decodeRedirection } from '../../src/abi/structs.ts';
 
 /** The ioctls that the overview of the API in the first KVM documents lists, by class. */
@@ -56,7 +56,13 @@ describe('flags', () => {
     expect(decodeFlags(RFLAGS, 2n)).toEqual([]);
     expect(decodeFlags(DR7, 0x400n)).toEqual([]);
     expect(decodeFlags(DR6, 0xfffe_07f0n)).toEqual([]);
-    expect(decodeFlags(DR6, 0xffff_4ff1n)).toEqual(['B0', 'BLD', 'BS', 'RTM']);
+  });
+
+  it('turns the two bits of DR6 round that are 0 when their event happened', () => {
+    expect(decodeRegister('dr6', 0xffff_0ff0n)).toEqual([]);
+    expect(decodeRegister('dr6', 0xffff_4ff1n)).toEqual(['B0', 'BS']);
+    expect(decodeRegister('dr6', 0xffff_07f0n)).toEqual(['BLD']);
+    expect(decodeRegister('rip', 1n)).toBeUndefined();
   });
 
   it('has tables whose entries do not overlap', () => {
@@ -85,6 +91,18 @@ describe('MSRs', () => {
     expect(msrName(0x406)).toBe('IA32_MC1_ADDR');
     expect(msrName(0xdead)).toBe('MSR 0xdead');
     expect(isKnownMsr(0xdead)).toBe(false);
+  });
+
+  it('all have names that Linux lists on an Intel and on an AMD host', () => {
+    const listed = [
+      [0x10, 0x11, 0x12, 0x34, 0x3a, 0x3b, 0x48, 0x8b, 0x9e, 0xce, 0x10a, 0x140, 0x174, 0x175, 0x176, 0x17a, 0x17b],
+      [0x1a0, 0x1d9, 0x1db, 0x1dc, 0x1dd, 0x1de, 0x1fc, 0x277, 0x309, 0x30a, 0x30b, 0x345, 0x38d, 0x38e, 0x38f, 0x390],
+      [0x3f1, 0x3f2, 0x600, 0x6e0, 0xda0, 0x480, 0x485, 0x48c, 0x491, 0x40000000, 0x40000021, 0x40000118, 0x400000ff],
+      [0x4b564d00, 0x4b564d01, 0x4b564d02, 0x4b564d03, 0x4b564d04, 0x4b564d05, 0x4b564d06, 0x4b564d07, 0x4b564d08],
+      [0xc0000080, 0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, 0xc0000100, 0xc0000101, 0xc0000102, 0xc0000103],
+      [0xc0000104, 0xc0010000, 0xc0010007, 0xc0010015, 0xc0010117, 0xc001011f, 0xc0010200, 0xc001020b, 0xc0011029],
+    ].flat();
+    expect(listed.filter((index) => !isKnownMsr(index)).map(msrName)).toEqual([]);
   });
 
   it('give no index two names', () => {

@@ -4,7 +4,7 @@ import { INTERNAL_ERRORS, IO_DIRECTIONS, MEMORY_FAULT_FLAGS, MSR_EXIT_REASONS, S
 import * as flags from '../flags.ts';
 import { lapicRegisters } from '../lapic.ts';
 import { describeMsr, MSR_FLAGS, msrName } from '../msrs.ts';
-import { CR3, REGISTER_FLAGS } from '../registers.ts';
+import { decodeRegister, REGISTER_FLAGS } from '../registers.ts';
 import { bytesOf, type Struct } from '../struct.ts';
 import {
   decodeRedirection,
@@ -33,16 +33,18 @@ const CAPABILITY_NUMBERS = Object.fromEntries(Object.entries(CAPABILITIES).map((
 /** The name of a capability number. */
 export const capabilityName = oneOf(CAPABILITY_NUMBERS);
 
-const registerFields = [KvmRegs, KvmSregs, KvmSregs2, KvmDebugregs].flatMap(({ name, fields }) =>
-  Object.entries(REGISTER_FLAGS)
-    .filter(([field, table]) => field in fields && table !== CR3)
-    .map(([field, table]): [string, FieldText] => [`${name}.${field}`, bits(table)]),
+const register = (name: string) => (value: bigint) => decodeRegister(name, value)?.join('|') || hex(value);
+
+const registerFields = [KvmRegs, KvmSregs, KvmSregs2, KvmDebugregs].flatMap((layout) =>
+  Object.keys(REGISTER_FLAGS)
+    .filter((field) => field in layout.fields && field !== 'cr3')
+    .map((field): [string, FieldText] => [`${layout.name}.${field}`, register(field)]),
 );
 
 /** Fields with a text of their own, by `struct.field`. */
 export const FIELD_TEXTS: Readonly<Record<string, FieldText>> = {
   ...Object.fromEntries(registerFields),
-  'kvm_xcr.value': (value: bigint, { xcr }) => (xcr === 0 ? bits(REGISTER_FLAGS.xcr0!)(value) : hex(value)),
+  'kvm_xcr.value': (value: bigint, { xcr }) => (xcr === 0 ? register('xcr0')(value) : hex(value)),
   'kvm_sregs2.flags': bits(flags.SREGS2_FLAGS),
   'kvm_memory_region.flags': bits(flags.MEMORY_REGION_FLAGS),
   'kvm_userspace_memory_region.flags': bits(flags.MEMORY_REGION_FLAGS),
@@ -124,12 +126,13 @@ function msrText(index: number, data: bigint): string {
   return index in MSR_FLAGS ? describeMsr(index, data) : hex(data);
 }
 
-function segmentText(s: Fields): string {
-  const named = ['present', 's', 'l', 'db', 'g', 'avl', 'unusable'].filter((field) => s[field] !== 0);
-  const numbers = (['selector', 'base', 'limit', 'type', 'dpl'] as const).map(
-    (field) => `${field}=${hex(s[field] as number | bigint)}`,
-  );
-  return `{${numbers.join(' ')}${named.length > 0 ? ` ${named.join('|')}` : ''}}`;
+/** selector:base/limit/access rights; the rights as in the VMCS (SDM volume 3, table 25-2). */
+function segmentText(segment: Fields): string {
+  const bit = (field: string, at: number) => Number(segment[field]) << at;
+  const rights =
+    bit('type', 0) | bit('s', 4) | bit('dpl', 5) | bit('present', 7) | bit('avl', 12) | bit('l', 13) | bit('db', 14);
+  const { selector, base, limit } = segment as { selector: number; base: bigint; limit: number };
+  return `${hex(selector)}:${hex(base)}/${hex(limit)}/${hex(rights | bit('g', 15) | bit('unusable', 16))}`;
 }
 
 function cpuidText(entry: Fields): string {
