@@ -1,0 +1,41 @@
+#!/usr/bin/env node
+/** The executable: parses, runs, and turns what was thrown into a message and an exit status. */
+import { readFileSync } from 'node:fs';
+import { CommanderError } from 'commander';
+import { UsageError, VmlapseError } from '../errors.ts';
+import { EXIT } from './exit-status.ts';
+import { flushOutput, installPipeHandlers, tell } from './output.ts';
+import { createProgram } from './program.ts';
+
+const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+/** Prints what went wrong and returns the exit status for it. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return EXIT.OK;
+    if (error.code === 'commander.help') return EXIT.USAGE;
+    tell(`vmlapse: ${error.message.replace(/^error: /, '')} (see vmlapse --help)`);
+    return EXIT.USAGE;
+  }
+  if (error instanceof UsageError) {
+    tell(`vmlapse: ${error.message}`);
+    return EXIT.USAGE;
+  }
+  if (error instanceof VmlapseError) {
+    tell(`vmlapse: ${error.message}`);
+    return EXIT.FAILURE;
+  }
+  tell(`vmlapse: a defect in vmlapse, please report it: ${error instanceof Error ? error.stack : String(error)}`);
+  return EXIT.FAILURE;
+}
+
+installPipeHandlers();
+try {
+  await createProgram(version).parseAsync();
+} catch (error) {
+  process.exitCode = report(error);
+}
+await flushOutput();
+process.exit();
