@@ -1,0 +1,32 @@
+/** Starts a row of the table: packages, image, plan, memory, blobs, vCPUs. */
+import { load, place } from '../../loaders/index.ts';
+import type { Machine } from '../../src/machine/machine.ts';
+import type { RealGuest } from './guests.ts';
+import { packageTree } from './packages.ts';
+import { Session } from './session.ts';
+
+/** Fetches what the guest is made of. Throws PackageUnavailable. */
+export function fetch(guest: RealGuest): void {
+  for (const name of guest.packages) packageTree(name);
+}
+
+/** A running guest; the caller disposes the session. */
+export async function boot(guest: RealGuest): Promise<Session> {
+  const bytes = guest.image();
+  return Session.start(guest.ramMiB, guest.cpus ?? 1, (machine) => fill(machine, guest, bytes));
+}
+
+function fill(machine: Machine, guest: RealGuest, bytes: Uint8Array): void {
+  const { memory } = machine;
+  const image = load(bytes, { ...guest.load?.(), memoryMap: memory.memoryMap });
+  const roms = place(image, memory);
+  for (const rom of roms) machine.addRom(rom.gpa, rom.bytes);
+  const blobs = guest.blobs?.(memory.memoryMap) ?? [];
+  for (const blob of blobs) memory.write(blob.gpa, blob.bytes);
+  const occupied = [
+    ...image.segments.filter((s) => !s.rom).map((s) => ({ base: s.gpa, size: s.memSize })),
+    ...(image.reserved ?? []).map((r) => ({ base: r.gpa, size: r.size })),
+    ...blobs.map((b) => ({ base: b.gpa, size: b.bytes.length })),
+  ];
+  machine.setBoot(image.entry, occupied);
+}

@@ -1,0 +1,34 @@
+/** Boots every guest of the table. Rows whose packages cannot be fetched are skipped, with the reason in the name. */
+import { describe, expect, it } from 'vitest';
+import { boot, fetch } from './boot.ts';
+import { GUESTS, type RealGuest } from './guests.ts';
+import { hasKvm, isPvm } from './host.ts';
+import { PackageUnavailable } from './packages.ts';
+
+function reasonToSkip(guest: RealGuest): string | undefined {
+  if (!hasKvm) return 'no /dev/kvm';
+  if (isPvm && guest.notOnPvm) return `this is a PVM host: ${guest.notOnPvm}`;
+  try {
+    fetch(guest);
+    return undefined;
+  } catch (error) {
+    if (error instanceof PackageUnavailable) return error.message;
+    throw error;
+  }
+}
+
+describe('guests from Debian packages', () => {
+  for (const guest of GUESTS) {
+    const reason = reasonToSkip(guest);
+    it.skipIf(reason)(
+      reason ? `${guest.name} (skipped: ${reason})` : guest.name,
+      async () => {
+        const deadline = Date.now() + guest.seconds * 1000 * Number(process.env.TEST_TIME_FACTOR ?? 1);
+        await using session = await boot(guest);
+        for (const step of guest.dialogue) await session.step(step, deadline);
+        if (guest.ends) expect((await session.ended(deadline)).reason).toBe(guest.ends);
+      },
+      (guest.seconds + 10) * 1000 * Number(process.env.TEST_TIME_FACTOR ?? 1),
+    );
+  }
+});

@@ -1,0 +1,127 @@
+/** A dialogue with a running guest: what it has said on each channel, waiting for text, and typing. */
+import type { MemoryRange } from '../../loaders/image.ts';
+import { Machine } from '../../src/machine/machine.ts';
+import type { RunResult } from '../../src/runner/result.ts';
+import { RunningMachine } from '../../src/runner/running-machine.ts';
+import type { Channel, Step } from './guests.ts';
+
+const POLL_MS = 20;
+const VGA_TEXT = { gpa: 0xb8000, columns: 80, rows: 25 };
+const ESCAPE_SEQUENCES = /\x1b(\[[0-9;?]*[A-Za-z]|[()][0-9A-Z]|[=>78])/g;
+
+type Heard = Record<'serial' | 'debugcon', Buffer[]>;
+
+/** The VGA text screen, a line for each row, without trailing blanks. */
+export function vgaText(machine: Machine): string {
+  const { gpa, columns, rows } = VGA_TEXT;
+  const cells = machine.memory.read(gpa, columns * rows * 2);
+  const characters = Buffer.from(cells.filter((_, i) => i % 2 === 0)).toString('latin1');
+  const lines = Array.from({ length: rows }, (_, row) => characters.slice(row * columns, (row + 1) * columns));
+  return lines.map((line) => line.replace(/[\0 ]+$/, '')).join('\n');
+}
+
+/** See the file's header. */
+export class Session {
+  readonly machine: Machine;
+  readonly #running: RunningMachine;
+  readonly #heard: Heard;
+  /** Characters of a channel that earlier steps have used up. */
+  readonly #used = { serial: 0, debugcon: 0 };
+  #result: RunResult | undefined;
+  #failure: Error | undefined;
+
+  private constructor(machine: Machine, running: RunningMachine, heard: Heard) {
+    this.machine = machine;
+    this.#running = running;
+    this.#heard = heard;
+    running.run().then(
+      (result) => {
+        this.#result = result;
+      },
+      (error: Error) => {
+        this.#failure = error;
+      },
+    );
+  }
+
+  /** Starts a machine that `prepare` has filled. The session owns it. */
+  static async start(ramMiB: number, cpus: number, prepare: (machine: Machine) => void): Promise<Session> {
+    const machine = Machine.create({ memory: ramMiB * 2 ** 20, cpus });
+    try {
+      prepare(machine);
+      const heard: Heard = { serial: [], debugcon: [] };
+      const running = await RunningMachine.start(machine, {
+        serial: (bytes) => void heard.serial.push(Buffer.from(bytes)),
+        debugcon: (bytes) => void heard.debugcon.push(Buffer.from(bytes)),
+      });
+      return new Session(machine, running, heard);
+    } catch (error) {
+      machine[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  get memoryMap(): readonly MemoryRange[] {
+    return this.machine.memory.memoryMap;
+  }
+
+  /** Everything said on a channel so far, without escape sequences. */
+  said(channel: Channel): string {
+    if (channel === 'vga') return vgaText(this.machine);
+    return Buffer.concat(this.#heard[channel]).toString('latin1').replace(ESCAPE_SEQUENCES, '');
+  }
+
+  /** Waits for a step's text and types its answer. Throws, with what was said instead, when time or the guest is over. */
+  async step({ on, see, type }: Step, deadline: number): Promise<void> {
+    while (!this.#use(on, see)) {
+      if (this.#failure) throw this.#failure;
+      if (this.#result) throw new Error(`the run ended: ${this.#describe()} before ${see}; ${this.#tail(on)}`);
+      if (Date.now() > deadline) throw new Error(`no ${see} in time; ${this.#tail(on)}`);
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+    if (type !== undefined) await this.#type(type);
+  }
+
+  /** The result of a run that ends by itself. */
+  async ended(deadline: number): Promise<RunResult> {
+    while (!this.#result) {
+      if (this.#failure) throw this.#failure;
+      if (Date.now() > deadline) throw new Error(`still running; ${this.#tail('serial')}`);
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+    return this.#result;
+  }
+
+  #use(on: Channel, see: string | RegExp): boolean {
+    const said = this.said(on);
+    const from = on === 'vga' ? 0 : this.#used[on];
+    const rest = said.slice(from);
+    const found = typeof see === 'string' ? rest.indexOf(see) : rest.search(see);
+    if (found < 0) return false;
+    const length = typeof see === 'string' ? see.length : (see.exec(rest)?.[0].length ?? 0);
+    if (on !== 'vga') this.#used[on] = from + found + length;
+    return true;
+  }
+
+  async #type(text: string): Promise<void> {
+    let rest = Buffer.from(text, 'latin1');
+    while (rest.length > 0) {
+      rest = rest.subarray(this.#running.send(rest));
+      if (rest.length > 0) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  }
+
+  #describe(): string {
+    const { reason, detail, explanation } = this.#result!;
+    return `${reason} ${JSON.stringify(detail ?? {}, (_, v) => (typeof v === 'bigint' ? `0x${v.toString(16)}` : v))} ${explanation ?? ''}`;
+  }
+
+  #tail(on: Channel): string {
+    return `${on} so far ends in ${JSON.stringify(this.said(on).slice(-400))}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#running.close();
+    this.machine[Symbol.dispose]();
+  }
+}
