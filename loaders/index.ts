@@ -1,0 +1,82 @@
+/** The loaders' front: name a file's format, and make a plan of it. Pure: bytes in, plan out. */
+import { LoadError } from '../src/errors.ts';
+import { size } from './bytes.ts';
+import { type Detection, detect } from './detect.ts';
+import { loadElf } from './elf/load.ts';
+import type { FormatName, GuestImage, LoadOptions } from './image.ts';
+import { loadLinux } from './linux/load.ts';
+import { loadMultiboot1 } from './multiboot1.ts';
+import { loadMultiboot2 } from './multiboot2.ts';
+import { loadPvh } from './pvh.ts';
+import { loadBootSector, loadFlat, loadRom } from './raw.ts';
+import { unwrap, wrapperOf } from './unwrap.ts';
+
+export { type Detection, detect } from './detect.ts';
+export type * from './image.ts';
+export { checkPlan, type PlaceTarget, place } from './place.ts';
+export { type Nearest, SymbolTable } from './symbols.ts';
+
+type Loader = (bytes: Uint8Array, options: LoadOptions) => GuestImage;
+
+const LOADERS: Readonly<Record<FormatName, Loader>> = {
+  elf: loadElf,
+  'elf-pvh': loadPvh,
+  multiboot1: loadMultiboot1,
+  multiboot2: loadMultiboot2,
+  linux: loadLinux,
+  'boot-sector': loadBootSector,
+  rom: loadRom,
+  flat: loadFlat,
+};
+
+/** The names `--format` takes. */
+export const FORMATS = Object.keys(LOADERS) as readonly FormatName[];
+
+/**
+ * Makes the plan. gzip and zstd wrapped images are unwrapped first, unless they are declared flat. Allocates no more than
+ * the file's size (unwrapped: `maxUnwrapped`) plus a constant. Throws LoadError, never anything else, for any bytes.
+ */
+export function load(bytes: Uint8Array, options: LoadOptions): GuestImage {
+  if (bytes.length === 0) throw new LoadError('EMPTY', 'the image is empty: build or copy it again');
+  const wrapper = wrapperOf(bytes);
+  if (!wrapper || options.format === 'flat') return loadUnwrapped(bytes, options);
+  const inner = unwrap(bytes, wrapper, options.maxUnwrapped);
+  if (inner.length === 0)
+    throw new LoadError('EMPTY', `the ${wrapper} data holds nothing: build or copy the image again`);
+  const image = loadUnwrapped(inner, options);
+  return withNote(image, `unwrapped from ${wrapper}: ${size(bytes.length)} to ${size(inner.length)}`);
+}
+
+function loadUnwrapped(bytes: Uint8Array, options: LoadOptions): GuestImage {
+  if (options.format) return LOADERS[options.format](bytes, options);
+  const detection = detect(bytes);
+  if (detection.kind === 'guest') return LOADERS[detection.format](bytes, options);
+  throw notAGuest(detection);
+}
+
+function notAGuest(detection: Exclude<Detection, { kind: 'guest' }>): LoadError {
+  if (detection.kind === 'wrapped')
+    return new LoadError('OTHER_FORMAT', `the image is wrapped twice (${detection.wrapper} inside): unwrap it first`, {
+      ...detection,
+    });
+  if (detection.kind === 'other')
+    return new LoadError('OTHER_FORMAT', `this is not a guest image but ${detection.name}: ${detection.advice}`, {
+      ...detection,
+    });
+  return new LoadError('UNKNOWN_FORMAT', `no known guest format: ${detection.advice}`, { ...detection });
+}
+
+/** The image with one more note in front. Symbols stay unread. */
+function withNote(image: GuestImage, note: string): GuestImage {
+  return {
+    format: image.format,
+    description: image.description,
+    segments: image.segments,
+    ...(image.reserved ? { reserved: image.reserved } : {}),
+    entry: image.entry,
+    get symbols() {
+      return image.symbols;
+    },
+    notes: [note, ...image.notes],
+  };
+}

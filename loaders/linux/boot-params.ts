@@ -1,0 +1,100 @@
+/** What Linux is handed: boot_params with the memory map, the command line, and the initial RAM disk. */
+import { bytesOf } from '../../src/abi/struct.ts';
+import { endOf, informationRoom, room, usableRam } from '../arrange.ts';
+import { alignUp, cstring, FOUR_GIB, KIB, MIB, PAGE } from '../bytes.ts';
+import type { LoadOptions, Reservation, Segment } from '../image.ts';
+import { refusal } from '../refuse.ts';
+import { BOOT_PARAMS, LOADER_UNDEFINED } from './setup-header.ts';
+
+/** A kernel that is placed, and what it says about its surroundings. */
+export interface LinuxKernel {
+  readonly taken: readonly (Segment | Reservation)[];
+  /** The setup header as it goes into boot_params at 0x1f1. */
+  readonly header: Uint8Array;
+  readonly headerAt: number;
+  /** Highest address of an initrd's last byte. */
+  readonly initrdMax: number;
+  /** Longest command line in bytes, without its NUL. */
+  readonly cmdlineMax: number;
+}
+
+/** Segments for boot_params (first), command line and initrd. Throws LoadError LINUX or NO_ROOM. */
+export function bootParams(kernel: LinuxKernel, options: LoadOptions): readonly [Segment, ...Segment[]] {
+  const cmdline = cstring(options.cmdline ?? '');
+  if (cmdline.length - 1 > kernel.cmdlineMax)
+    throw refusal('LINUX', {
+      field: 'command line',
+      found: `${cmdline.length - 1} bytes`,
+      expected: `at most ${kernel.cmdlineMax} bytes, the kernel's cmdline_size`,
+      cure: 'shorten --cmdline',
+    });
+  const initrd = placeInitrd(kernel, options);
+  const size = PAGE + cmdline.length;
+  const gpa = informationRoom(options.memoryMap, [...kernel.taken, ...initrd], {
+    name: 'boot_params',
+    size,
+    align: PAGE,
+  });
+  const params = BOOT_PARAMS.alloc();
+  const page = bytesOf(params);
+  page.set(kernel.header, kernel.headerAt);
+  params.type_of_loader = LOADER_UNDEFINED;
+  params.vid_mode = 0xffff;
+  params.cmd_line_ptr = gpa + PAGE;
+  const [first] = initrd;
+  const last = initrd.at(-1);
+  if (first && last) {
+    params.ramdisk_image = first.gpa;
+    params.ramdisk_size = last.gpa + last.memSize - first.gpa;
+  }
+  fillMap(params, options);
+  return [
+    { gpa, bytes: page, memSize: PAGE, name: 'boot_params' },
+    { gpa: gpa + PAGE, bytes: cmdline, memSize: cmdline.length, name: 'command line' },
+    ...initrd,
+  ];
+}
+
+function fillMap(params: ReturnType<typeof BOOT_PARAMS.alloc>, { memoryMap }: LoadOptions): void {
+  const { e820_table: table } = params;
+  if (memoryMap.length > table.length)
+    throw refusal('LINUX', {
+      field: 'memory map',
+      found: `${memoryMap.length} entries`,
+      expected: `at most ${table.length}`,
+      cure: 'give the guest a simpler memory layout',
+    });
+  params.e820_entries = memoryMap.length;
+  memoryMap.forEach((range, i) => {
+    const entry = table.at(i);
+    entry.addr = BigInt(range.base);
+    entry.size = BigInt(range.size);
+    entry.type = range.type;
+  });
+  const high = usableRam(memoryMap).find((r) => r.base <= MIB && r.base + r.size > MIB);
+  params.alt_mem_k = high ? Math.floor((Math.min(high.base + high.size, FOUR_GIB) - MIB) / KIB) : 0;
+}
+
+/** cpio archives may follow one another, each at a multiple of 4 bytes. */
+const ARCHIVE_ALIGN = 4;
+
+/** All modules as one initial RAM disk, as high as the kernel can reach, so that it is out of its way. */
+function placeInitrd(kernel: LinuxKernel, options: LoadOptions): Segment[] {
+  const modules = options.modules ?? [];
+  if (modules.length === 0) return [];
+  const size = modules.reduce((sum, m) => alignUp(sum, ARCHIVE_ALIGN) + m.bytes.length, 0);
+  let gpa = room(options.memoryMap, kernel.taken, {
+    name: `initial RAM disk ${modules.map((m) => m.name).join(', ')}`,
+    size,
+    align: PAGE,
+    from: Math.max(MIB, endOf(kernel.taken)),
+    to: Math.min(FOUR_GIB, kernel.initrdMax + 1),
+    top: true,
+  });
+  return modules.map(({ name, bytes }) => {
+    gpa = alignUp(gpa, ARCHIVE_ALIGN);
+    const segment = { gpa, bytes, memSize: bytes.length, name: `initrd ${name}` };
+    gpa += bytes.length;
+    return segment;
+  });
+}

@@ -1,0 +1,105 @@
+/** Places a plan into guest memory. Every check is made before the first byte is written. */
+import { LoadError } from '../src/errors.ts';
+import { merged, type Span } from './arrange.ts';
+import { hex } from './bytes.ts';
+import type { GuestImage, Reservation, Segment } from './image.ts';
+import { memoryCure } from './memory-cure.ts';
+
+/** What placing needs of guest memory. Addresses are guest-physical, sizes in bytes. */
+export interface PlaceTarget {
+  write(gpa: number, bytes: Uint8Array): void;
+  zero(gpa: number, length: number): void;
+  /** RAM, in ascending order. */
+  readonly ranges: readonly Span[];
+}
+
+/**
+ * Checks that every segment and reservation lies in RAM (ROM segments: outside), that none overlap, and that the entry point
+ * is in RAM or ROM. Throws LoadError OUTSIDE_RAM or OVERLAP that names the segment, its range and the RAM there is.
+ */
+export function checkPlan(image: GuestImage, ranges: readonly Span[]): void {
+  const ram = merged(ranges);
+  const uses: Use[] = [
+    ...image.segments.map((s) => ({ gpa: s.gpa, size: s.memSize, name: `segment "${s.name}"`, rom: s.rom === true })),
+    ...(image.reserved ?? []).map((r: Reservation) => ({ ...r, name: `reserved range "${r.name}"`, rom: false })),
+  ].filter((u) => u.size > 0);
+  for (const s of image.segments) checkShape(s);
+  for (const use of uses) checkRam(use, ram);
+  checkDisjoint(uses);
+  checkEntry(image, ram, uses);
+}
+
+interface Use {
+  readonly gpa: number;
+  readonly size: number;
+  readonly name: string;
+  readonly rom: boolean;
+}
+
+const spanText = (gpa: number, size: number): string => `${hex(gpa)}-${hex(gpa + size)}`;
+const ramText = (ram: readonly Span[]): string => ram.map((r) => spanText(r.base, r.size)).join(', ') || 'none';
+
+function checkShape(s: Segment): void {
+  if (Number.isSafeInteger(s.gpa) && Number.isSafeInteger(s.memSize) && s.gpa >= 0 && s.bytes.length <= s.memSize)
+    return;
+  throw new LoadError(
+    'OVERLAP',
+    `segment "${s.name}" is no range of memory: ${s.bytes.length} bytes in ${s.memSize} at ${s.gpa}`,
+  );
+}
+
+function checkRam({ gpa, size, name, rom }: Use, ram: readonly Span[]): void {
+  const end = gpa + size;
+  const details = { name, gpa, size };
+  if (rom) {
+    if (!ram.some((r) => gpa < r.base + r.size && end > r.base)) return;
+    throw new LoadError(
+      'OVERLAP',
+      `${name} at ${spanText(gpa, size)} overlaps RAM ${ramText(ram)}: give the guest less memory with --mem`,
+      details,
+    );
+  }
+  if (ram.some((r) => gpa >= r.base && end <= r.base + r.size)) return;
+  const cure = memoryCure(gpa, end);
+  throw new LoadError(
+    'OUTSIDE_RAM',
+    `${name} at ${spanText(gpa, size)} is outside guest RAM (${ramText(ram)}): ${cure}`,
+    details,
+  );
+}
+
+function checkDisjoint(uses: readonly Use[]): void {
+  let last: Use | undefined;
+  for (const use of uses.toSorted((a, b) => a.gpa - b.gpa)) {
+    if (last && last.gpa + last.size > use.gpa)
+      throw new LoadError(
+        'OVERLAP',
+        `${use.name} at ${spanText(use.gpa, use.size)} overlaps ${last.name} at ${spanText(last.gpa, last.size)}: load one of them elsewhere`,
+        { name: use.name, gpa: use.gpa, size: use.size },
+      );
+    last = use;
+  }
+}
+
+function checkEntry({ entry }: GuestImage, ram: readonly Span[], uses: readonly Use[]): void {
+  const at = Number(entry.rip) + (entry.cs?.base ?? 0);
+  const executable = [...ram, ...uses.filter((u) => u.rom).map((u) => ({ base: u.gpa, size: u.size }))];
+  if (executable.some((r) => at >= r.base && at < r.base + r.size)) return;
+  throw new LoadError(
+    'OUTSIDE_RAM',
+    `the entry point ${hex(at)} is outside guest RAM (${ramText(ram)}): choose another --entry, or give more --mem`,
+    {
+      entry: at,
+    },
+  );
+}
+
+/** Writes the plan: content, then zeros to the end of each segment. Returns the ROM segments, which the machine maps. */
+export function place(image: GuestImage, target: PlaceTarget): readonly Segment[] {
+  checkPlan(image, target.ranges);
+  for (const { gpa, bytes, memSize } of image.segments.filter((s) => !s.rom)) {
+    if (bytes.length > 0) target.write(gpa, bytes);
+    if (memSize > bytes.length) target.zero(gpa + bytes.length, memSize - bytes.length);
+  }
+  return image.segments.filter((s) => s.rom === true);
+}
