@@ -1,0 +1,98 @@
+/** Taking a checkpoint into a store: the new layer, the machine description, the manifest, and last the index. */
+import type { Blobs } from './blobs.ts';
+import type { Chain } from './chain.ts';
+import { absorbFrom } from './compaction.ts';
+import type { Digest } from './digest.ts';
+import { type CheckpointConfig, encodeConfig, encodeManifest, type Manifest } from './documents.ts';
+import { LayerWriter } from './layer-writer.ts';
+import { PageFinder } from './page-finder.ts';
+import { type PageCounts, passPages } from './page-pass.ts';
+import type { PageRun } from './page-runs.ts';
+
+/** The memory of a checkpoint kept open between commits, so that the next one costs what has changed. */
+export interface Tip extends Disposable {
+  readonly digest: Digest | undefined;
+  readonly chain: Chain;
+  /** Stored pages of the chain by CRC. */
+  readonly known: PageFinder;
+}
+
+/** What a new checkpoint consists of, checked. */
+export interface NewCheckpoint {
+  readonly config: CheckpointConfig;
+  readonly runs: readonly PageRun[];
+  readonly parent?: Digest;
+  readonly label?: string;
+  readonly time: string;
+  readonly stats: Readonly<Record<string, number>>;
+  readonly level: number;
+  readonly threads: number;
+}
+
+/** Opens a chain as something to commit on. */
+export function openTip(chain: Chain, digest: Digest | undefined): Tip {
+  const known = new PageFinder((id) => chain.order.some((slot) => chain.layer(slot).id === id));
+  for (const slot of chain.order) learn(known, chain, slot);
+  return { digest, chain, known, [Symbol.dispose]: () => chain[Symbol.dispose]() };
+}
+
+function learn(known: PageFinder, chain: Chain, slot: number): void {
+  const { id, map } = chain.layer(slot);
+  for (let page = 0; page < map.stored; page++) known.put(map.crc[page]!, id, page);
+}
+
+/**
+ * Writes the blobs of a checkpoint on top of `tip` and moves it on; after a failure the tip is unusable. `all` makes
+ * the new layer hold everything. The checkpoint exists once the caller has put the result into index.json.
+ */
+export function writeCheckpoint(blobs: Blobs, tip: Tip, checkpoint: NewCheckpoint, all: boolean) {
+  const { chain, known } = tip;
+  const { counts, bytes } = writeLayer(blobs, tip, checkpoint, all);
+  const config = encodeConfig(checkpoint.config);
+  const layers = chain.order.map((slot) => chain.layer(slot).descriptor);
+  const { parent, label, time } = checkpoint;
+  const stats = { ...checkpoint.stats, ...counts, bytes, layers: layers.length };
+  const manifest: Manifest = {
+    config: { digest: blobs.put(config), size: config.length },
+    layers,
+    time,
+    stats,
+    ...(parent && { parent }),
+    ...(label !== undefined && { label }),
+  };
+  const encoded = encodeManifest(manifest);
+  const digest = blobs.put(encoded);
+  blobs.sync();
+  return { head: { digest, size: encoded.length }, stats, tip: { ...tip, digest, known } };
+}
+
+function writeLayer(blobs: Blobs, tip: Tip, checkpoint: NewCheckpoint, all: boolean) {
+  const { chain, known } = tip;
+  const { runs, level, threads } = checkpoint;
+  const given = runs.reduce((sum, { bytes }) => sum + bytes.length / 4096, 0);
+  const first = all
+    ? 0
+    : absorbFrom(
+        chain.order.map((slot) => chain.live(slot)),
+        given,
+      );
+  const absorbed = new Set(chain.order.slice(first));
+  const writer = new LayerWriter(blobs, level, threads);
+  let counts: PageCounts;
+  let bytes = 0;
+  try {
+    const incremental = tip.digest !== undefined;
+    counts = passPages({ runs, chain, incremental, absorbed, known, writer, level });
+    if (writer.empty && chain.order.length > 0) writer.abandon();
+    else {
+      const descriptor = writer.finish();
+      bytes = descriptor.size;
+      learn(known, chain, chain.add(descriptor));
+    }
+  } catch (error) {
+    writer.abandon();
+    throw error;
+  }
+  chain.prune();
+  return { counts, bytes };
+}

@@ -1,0 +1,66 @@
+/** Mark and sweep: what the heads and their ancestors need stays, every other blob goes. */
+import type { Blobs } from './blobs.ts';
+import { unlinkIfThere } from './blobs.ts';
+import { type Digest, storeError } from './digest.ts';
+import type { StoreIndex } from './documents.ts';
+import { readManifest, walk } from './history.ts';
+import { MAX_MANIFEST_BYTES } from './limits.ts';
+
+export interface GcOptions {
+  /** Keep at most so many generations before each head and each tag; older ones are removed. Default: all. */
+  readonly keep?: number;
+}
+
+export interface GcReport {
+  /** Checkpoints that stay. */
+  readonly checkpoints: number;
+  readonly removedBlobs: number;
+  readonly removedBytes: number;
+}
+
+/**
+ * Collects garbage; call with the lock held. Nothing is removed if a manifest cannot be read, since what it needs is
+ * unknown. Throws CheckpointError.
+ */
+export function collectGarbage(blobs: Blobs, index: StoreIndex, { keep }: GcOptions): GcReport {
+  if (index.foreign.length > 0)
+    throw storeError(
+      'FOREIGN',
+      `${blobs.root} also holds ${index.foreign.length} images that are not checkpoints — gc does not know what they need; move them elsewhere`,
+    );
+  const refuse = (digest: Digest, error: unknown): never => {
+    const why = error instanceof Error ? error.message : String(error);
+    throw storeError('CORRUPT', `gc removed nothing, since ${digest} cannot be read: ${why}`, { digest }, error);
+  };
+  const kept = walk(blobs, index, refuse, keep);
+  const needed = new Set<Digest>(kept.keys());
+  for (const { config, layers } of kept.values()) for (const { digest } of [config, ...layers]) needed.add(digest);
+  const garbage = blobs.list().filter((digest) => !needed.has(digest));
+  const sized = garbage.map((digest) => ({ digest, size: blobs.sizeOf(digest) ?? 0 }));
+  // Manifests first: an old one that outlived what it names would look like a damaged checkpoint.
+  sweep(
+    blobs,
+    sized.filter(({ digest, size }) => size <= MAX_MANIFEST_BYTES && isManifest(blobs, digest)),
+  );
+  sweep(blobs, sized);
+  return {
+    checkpoints: kept.size,
+    removedBlobs: sized.length,
+    removedBytes: sized.reduce((sum, { size }) => sum + size, 0),
+  };
+}
+
+function isManifest(blobs: Blobs, digest: Digest): boolean {
+  try {
+    readManifest(blobs, digest);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function sweep(blobs: Blobs, garbage: readonly { readonly digest: Digest }[]): void {
+  if (garbage.length === 0) return;
+  for (const { digest } of garbage) unlinkIfThere(blobs.fs, blobs.path(digest));
+  blobs.sync();
+}

@@ -1,0 +1,87 @@
+/**
+ * Which entry of which layer each guest page is. Sparse: only pages that some layer says something of take room, in
+ * blocks of 512 (2 MiB of guest memory).
+ */
+import { ZERO_ENTRY } from './layer-map.ts';
+
+const BLOCK = 512;
+
+interface Block {
+  /** Layer slots, from 1; 0: no layer speaks of the page, so it is zero. */
+  readonly layer: Uint16Array;
+  readonly entry: Uint32Array;
+}
+
+/** A page's place: the slot of the layer that recorded it, and the entry there, {@link ZERO_ENTRY} for a zero page. */
+export interface Place {
+  readonly slot: number;
+  readonly entry: number;
+}
+
+/** Guest page number -> place. */
+export class PageIndex {
+  readonly #blocks = new Map<number, Block>();
+
+  /** Blocks in use; each takes 3 KiB. */
+  get blocks(): number {
+    return this.#blocks.size;
+  }
+
+  /** The slot that recorded a page, 0 for none. */
+  slotOf(page: number): number {
+    return this.#blocks.get(Math.floor(page / BLOCK))?.layer[page % BLOCK] ?? 0;
+  }
+
+  /** The place of a page, or undefined where no layer speaks of it. */
+  get(page: number): Place | undefined {
+    const block = this.#blocks.get(Math.floor(page / BLOCK));
+    const slot = block?.layer[page % BLOCK] ?? 0;
+    return slot === 0 ? undefined : { slot, entry: block!.entry[page % BLOCK]! };
+  }
+
+  /**
+   * Records a run; `entry` counts up with the page unless it is {@link ZERO_ENTRY}. `replaced` is called with the
+   * place each page had before (slot 0: none) and `placed` for each page that now counts for `slot`. Zero over
+   * nothing stays nothing.
+   */
+  record(
+    page: number,
+    count: number,
+    slot: number,
+    entry: number,
+    replaced: (slot: number, entry: number) => void,
+    placed: (entry: number) => void,
+  ): void {
+    for (let at = page; at < page + count; ) {
+      const number = Math.floor(at / BLOCK);
+      const end = Math.min(page + count, (number + 1) * BLOCK);
+      let block = this.#blocks.get(number);
+      if (!block && entry !== ZERO_ENTRY) {
+        block = { layer: new Uint16Array(BLOCK), entry: new Uint32Array(BLOCK) };
+        this.#blocks.set(number, block);
+      }
+      if (!block) {
+        at = end;
+        continue;
+      }
+      for (; at < end; at++) {
+        const i = at % BLOCK;
+        const value = entry === ZERO_ENTRY ? ZERO_ENTRY : entry + (at - page);
+        const before = block.layer[i]!;
+        if (before === 0 && value === ZERO_ENTRY) continue;
+        if (before !== 0) replaced(before, block.entry[i]!);
+        block.layer[i] = slot;
+        block.entry[i] = value;
+        placed(value);
+      }
+    }
+  }
+
+  /** Visits all pages that a layer speaks of, ascending. */
+  forEach(visit: (page: number, slot: number, entry: number) => void): void {
+    for (const number of [...this.#blocks.keys()].sort((a, b) => a - b)) {
+      const { layer, entry } = this.#blocks.get(number)!;
+      for (let i = 0; i < BLOCK; i++) if (layer[i] !== 0) visit(number * BLOCK + i, layer[i]!, entry[i]!);
+    }
+  }
+}
