@@ -1,11 +1,11 @@
 /** Builds guests: compiles what changed, links what is affected, leaves the rest alone. */
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { contractHeader } from '../contract.ts';
 import type { Guest } from '../guest.ts';
 import { contentKey, makeAtomically, readIfThere, writeIfDifferent } from './cache.ts';
-import { GUESTS_FOLDER } from './paths.ts';
+import { BUILD_FOLDER, GUESTS_FOLDER } from './paths.ts';
 import { type BuildPlan, buildPlan, type CompileStep } from './recipe.ts';
 import { runCompiler, toolchainVersion } from './toolchain.ts';
 
@@ -30,14 +30,12 @@ export async function buildGuests(guests: readonly Guest[], folder: string): Pro
   await writeIfDifferent(join(folder, 'contract.h'), contractHeader());
 
   const version = await toolchainVersion();
-  const sources = new Map<string, Buffer>();
-  const read = (name: string) => {
-    const known = sources.get(name) ?? readFileSync(join(GUESTS_FOLDER, name));
-    sources.set(name, known);
-    return known;
-  };
+  const read = remembering((name: string) => readFileSync(join(GUESTS_FOLDER, name)));
   const common = contentKey([version, contractHeader(), ...headers().flatMap((name) => [name, read(name)])]);
-  const stepKey = (step: CompileStep) => contentKey([common, step.source, read(step.source), ...step.flags]);
+  const stepKeys = remembering((flags: string) =>
+    remembering((source: string) => contentKey([common, source, read(source), flags])),
+  );
+  const stepKey = (step: CompileStep) => stepKeys(step.flags.join(' '))(step.source);
 
   const jobs = guests.map((guest): Job => {
     const plan = buildPlan(guest);
@@ -70,8 +68,21 @@ export async function buildGuests(guests: readonly Guest[], folder: string): Pro
 
 /** Every header counts for every source: there are few, and tracking includes would cost more than it saves. */
 function headers(): string[] {
-  const names = readdirSync(GUESTS_FOLDER, { recursive: true, encoding: 'utf8' });
-  return names.filter((name) => name.endsWith('.h') && !name.startsWith('build')).sort();
+  const folders = readdirSync(GUESTS_FOLDER, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const names = folders
+    .filter(({ name }) => name !== basename(BUILD_FOLDER))
+    .flatMap(({ name }) => readdirSync(join(GUESTS_FOLDER, name)).map((file) => `${name}/${file}`));
+  return names.filter((name) => name.endsWith('.h')).sort();
+}
+
+/** The function, asked only once for each argument. */
+function remembering<T>(compute: (argument: string) => T): (argument: string) => T {
+  const known = new Map<string, T>();
+  return (argument) => {
+    const value = known.get(argument) ?? compute(argument);
+    known.set(argument, value);
+    return value;
+  };
 }
 
 const objectPath = (folder: string, key: string) => join(folder, `${key}.o`);
