@@ -1,0 +1,26 @@
+/** What of a vCPU's state exists on this host, and how large it is: decides which rows of the state tables apply. */
+import type { Kvm } from '../kvm.ts';
+import type { Vm } from '../vm.ts';
+
+/** Plain data; every thread of a machine uses the same. */
+export interface StateHost {
+  /** Bytes of the XSAVE area (KVM_CAP_XSAVE2, at least 4096); 0 where there is no XSAVE and KVM_GET_FPU serves. */
+  readonly xsaveBytes: number;
+  readonly sregs2: boolean;
+  readonly irqchip: boolean;
+  /** MSRs to save, in the order of KVM_GET_MSR_INDEX_LIST. */
+  readonly msrs: readonly number[];
+}
+
+const LEGACY_XSAVE_BYTES = 4096;
+
+/** Asks KVM. `irqchip` is a decision of the machine. */
+export function stateHost(kvm: Kvm, vm: Vm, irqchip: boolean): StateHost {
+  const xsave = kvm.checkExtension('KVM_CAP_XSAVE') > 0;
+  return {
+    xsaveBytes: xsave ? Math.max(vm.checkExtension('KVM_CAP_XSAVE2'), LEGACY_XSAVE_BYTES) : 0,
+    sregs2: kvm.checkExtension('KVM_CAP_SREGS2') > 0,
+    irqchip,
+    msrs: kvm.getMsrIndexList(),
+  };
+}

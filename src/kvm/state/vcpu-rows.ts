@@ -1,0 +1,126 @@
+/**
+ * The state of a vCPU as ordered tables: which ioctl reads and writes each part, and why it stands where it does.
+ * Saving and restoring walk the tables; `--explain` prints them. What is stored are the raw bytes of the structs.
+ *
+ * Orders: Documentation/virt/kvm/api.rst on each ioctl, and arch/x86/kvm/x86.c for what each write resets.
+ */
+import type { IoctlName } from '../../abi/ioctls.ts';
+import {
+  KvmDebugregs,
+  KvmFpu,
+  KvmLapicState,
+  KvmMpState,
+  KvmMsrEntry,
+  KvmMsrs,
+  KvmRegs,
+  KvmSregs,
+  KvmSregs2,
+  KvmVcpuEvents,
+  KvmXcrs,
+} from '../../abi/structs.ts';
+import type { StateHost } from './host.ts';
+
+/** A part of a vCPU's state. */
+export type VcpuPart =
+  | 'mp_state'
+  | 'regs'
+  | 'sregs'
+  | 'sregs2'
+  | 'fpu'
+  | 'xsave'
+  | 'xcrs'
+  | 'debugregs'
+  | 'lapic'
+  | 'tsc_khz'
+  | 'msrs'
+  | 'vcpu_events';
+
+/** How one part is read and written. */
+export interface VcpuRow {
+  readonly get: (host: StateHost) => IoctlName;
+  readonly set: IoctlName;
+  /** Bytes of the part on this host; 0 where it does not exist. */
+  readonly size: (host: StateHost) => number;
+}
+
+const fixed = (get: IoctlName, set: IoctlName, size: number, when = (_host: StateHost) => true): VcpuRow => ({
+  get: () => get,
+  set,
+  size: (host) => (when(host) ? size : 0),
+});
+
+const LEGACY_XSAVE_BYTES = 4096;
+
+/** Every part, by name. `tsc_khz` is the frequency as a u32; `msrs` a struct kvm_msrs with its entries. */
+export const VCPU_ROWS: Readonly<Record<VcpuPart, VcpuRow>> = {
+  mp_state: fixed('KVM_GET_MP_STATE', 'KVM_SET_MP_STATE', KvmMpState.size),
+  regs: fixed('KVM_GET_REGS', 'KVM_SET_REGS', KvmRegs.size),
+  sregs: fixed('KVM_GET_SREGS', 'KVM_SET_SREGS', KvmSregs.size, (host) => !host.sregs2),
+  sregs2: fixed('KVM_GET_SREGS2', 'KVM_SET_SREGS2', KvmSregs2.size, (host) => host.sregs2),
+  fpu: fixed('KVM_GET_FPU', 'KVM_SET_FPU', KvmFpu.size, (host) => host.xsaveBytes === 0),
+  xsave: {
+    get: (host) => (host.xsaveBytes > LEGACY_XSAVE_BYTES ? 'KVM_GET_XSAVE2' : 'KVM_GET_XSAVE'),
+    set: 'KVM_SET_XSAVE',
+    size: (host) => host.xsaveBytes,
+  },
+  xcrs: fixed('KVM_GET_XCRS', 'KVM_SET_XCRS', KvmXcrs.size, (host) => host.xsaveBytes > 0),
+  debugregs: fixed('KVM_GET_DEBUGREGS', 'KVM_SET_DEBUGREGS', KvmDebugregs.size),
+  lapic: fixed('KVM_GET_LAPIC', 'KVM_SET_LAPIC', KvmLapicState.size, (host) => host.irqchip),
+  tsc_khz: fixed('KVM_GET_TSC_KHZ', 'KVM_SET_TSC_KHZ', 4),
+  msrs: {
+    get: () => 'KVM_GET_MSRS',
+    set: 'KVM_SET_MSRS',
+    size: (host) => KvmMsrs.size + host.msrs.length * KvmMsrEntry.size,
+  },
+  vcpu_events: fixed('KVM_GET_VCPU_EVENTS', 'KVM_SET_VCPU_EVENTS', KvmVcpuEvents.size),
+};
+
+/** A step of an ordered walk over the parts. */
+export interface VcpuStep {
+  readonly part: VcpuPart;
+  readonly reason: string;
+}
+
+/** The order in which a vCPU is saved, every pending exit having been completed before. */
+export const VCPU_SAVE_ORDER: readonly VcpuStep[] = [
+  {
+    part: 'mp_state',
+    reason: 'first: reading it delivers a waiting INIT or SIPI, which changes registers and segments',
+  },
+  { part: 'regs', reason: 'after mp_state' },
+  { part: 'sregs', reason: 'after mp_state; only where the host has no KVM_GET_SREGS2' },
+  { part: 'sregs2', reason: 'after mp_state; with the PDPTRs, which PAE paging caches' },
+  { part: 'fpu', reason: 'any time; only where the host has no XSAVE' },
+  { part: 'xsave', reason: 'any time' },
+  { part: 'xcrs', reason: 'any time' },
+  { part: 'debugregs', reason: 'any time' },
+  {
+    part: 'lapic',
+    reason: 'before the MSRs: both show the timer, and the TSC deadline must not be older than the APIC page',
+  },
+  { part: 'tsc_khz', reason: 'before the MSRs: the unit of IA32_TSC' },
+  { part: 'msrs', reason: 'late: IA32_TSC counts on while the rest is read' },
+  { part: 'vcpu_events', reason: 'last: what the reads above may still have queued is in it' },
+];
+
+/** The order in which a vCPU is restored, CPUID having been set when it was created. */
+export const VCPU_RESTORE_ORDER: readonly VcpuStep[] = [
+  { part: 'mp_state', reason: 'first: a vCPU that waits for SIPI refuses nothing after it' },
+  { part: 'regs', reason: 'before the events: KVM_SET_REGS clears a pending exception' },
+  { part: 'sregs', reason: 'only where the host has no KVM_SET_SREGS2' },
+  {
+    part: 'sregs2',
+    reason: 'before the local APIC: it carries its base and enable bit; before the MSRs: EFER belongs to the mode',
+  },
+  { part: 'xcrs', reason: 'before the XSAVE area: XCR0 says which parts of it are live' },
+  { part: 'fpu', reason: 'only where the host has no XSAVE' },
+  { part: 'xsave', reason: 'after CPUID and XCR0' },
+  { part: 'debugregs', reason: 'any time' },
+  { part: 'lapic', reason: 'after sregs; before the MSRs: the TSC deadline needs the timer in deadline mode' },
+  { part: 'tsc_khz', reason: 'before the MSRs: IA32_TSC is counted in it' },
+  {
+    part: 'msrs',
+    reason: 'after CPUID, which decides what exists; IA32_TSC before IA32_TSC_DEADLINE, which goes last',
+  },
+  { part: 'vcpu_events', reason: 'last: several of the writes above clear or queue events' },
+];

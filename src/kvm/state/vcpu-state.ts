@@ -1,0 +1,149 @@
+/**
+ * Saving and restoring one vCPU, in its own thread. All buffers are made once, so that a save inside the pause of a
+ * checkpoint allocates nothing.
+ */
+import { Msr } from '../../abi/msrs.ts';
+import { KvmMsrEntry, KvmMsrs } from '../../abi/structs.ts';
+import { CheckpointError, KvmError } from '../../errors.ts';
+import { EINVAL } from '../../ffi/fd.ts';
+import { ioctl, kvmError, tryIoctl } from '../call.ts';
+import type { Vcpu } from '../vcpu.ts';
+import type { StateHost } from './host.ts';
+import { VCPU_RESTORE_ORDER, VCPU_ROWS, VCPU_SAVE_ORDER, type VcpuPart } from './vcpu-rows.ts';
+
+/** Raw bytes of each part that exists on the host it was saved on. */
+export type VcpuState = { readonly [Part in VcpuPart]?: Uint8Array };
+
+const LATE_MSRS: readonly number[] = [Msr.IA32_TSC_DEADLINE];
+
+/** Where each part lies in one flat record: how state crosses threads without messages. */
+export interface VcpuStateLayout {
+  readonly bytes: number;
+  readonly offsets: ReadonlyMap<VcpuPart, readonly [offset: number, size: number]>;
+}
+
+/** The layout on a host. Offsets are multiples of 8. */
+export function vcpuStateLayout(host: StateHost): VcpuStateLayout {
+  const offsets = new Map<VcpuPart, readonly [number, number]>();
+  let bytes = 0;
+  for (const { part } of VCPU_SAVE_ORDER) {
+    const size = VCPU_ROWS[part].size(host);
+    if (size === 0) continue;
+    offsets.set(part, [bytes, size]);
+    bytes += Math.ceil(size / 8) * 8;
+  }
+  return { bytes, offsets };
+}
+
+/** Live views of the parts in a flat record. */
+export function vcpuStateParts(layout: VcpuStateLayout, record: Uint8Array): VcpuState {
+  return Object.fromEntries([...layout.offsets].map(([part, [at, size]]) => [part, record.subarray(at, at + size)]));
+}
+
+/** Saves and restores one vCPU through a record of its own. Call it only in the vCPU's thread. */
+export class VcpuStateIo {
+  /** The record the last save filled and the next restore reads. */
+  readonly record: Uint8Array;
+  readonly layout: VcpuStateLayout;
+  readonly #vcpu: Vcpu;
+  readonly #host: StateHost;
+  readonly #parts: VcpuState;
+
+  constructor(vcpu: Vcpu, host: StateHost) {
+    this.#vcpu = vcpu;
+    this.#host = host;
+    this.layout = vcpuStateLayout(host);
+    this.record = new Uint8Array(this.layout.bytes);
+    this.#parts = vcpuStateParts(this.layout, this.record);
+  }
+
+  /** Fills the record. No exit may be pending. Throws KvmError naming the ioctl, or the MSR that cannot be read. */
+  save(): void {
+    for (const { part } of VCPU_SAVE_ORDER) {
+      const bytes = this.#parts[part];
+      if (bytes) this.#read(part, bytes);
+    }
+  }
+
+  #read(part: VcpuPart, bytes: Uint8Array): void {
+    const get = VCPU_ROWS[part].get(this.#host);
+    if (part === 'tsc_khz') {
+      word(bytes)[0] = ioctl(this.#vcpu.fd, get);
+      return;
+    }
+    if (part !== 'msrs') {
+      ioctl(this.#vcpu.fd, get, bytes);
+      return;
+    }
+    writeMsrList(bytes, this.#host.msrs);
+    const read = ioctl(this.#vcpu.fd, get, bytes);
+    if (read < this.#host.msrs.length) throw refusedMsr(get, this.#host.msrs[read]!);
+  }
+
+  /**
+   * Puts the record into the vCPU. Throws KvmError naming the ioctl, or the MSR that was refused. `tsc` replaces the
+   * saved IA32_TSC, to keep several vCPUs in step.
+   */
+  restore(tsc?: bigint): void {
+    for (const { part } of VCPU_RESTORE_ORDER) {
+      const bytes = this.#parts[part];
+      if (bytes) this.#write(part, bytes, tsc);
+    }
+    this.#vcpu.kvmclockCtrl();
+  }
+
+  #write(part: VcpuPart, bytes: Uint8Array, tsc: bigint | undefined): void {
+    const { set } = VCPU_ROWS[part];
+    if (part === 'msrs') this.#writeMsrs(bytes, tsc);
+    else if (part === 'tsc_khz') this.#writeTscKhz(word(bytes)[0]!);
+    else ioctl(this.#vcpu.fd, set, bytes);
+  }
+
+  /** Where the host cannot scale the TSC, only its own frequency will do. */
+  #writeTscKhz(khz: number): void {
+    const result = tryIoctl(this.#vcpu.fd, 'KVM_SET_TSC_KHZ', khz);
+    if (result >= 0) return;
+    const own = this.#vcpu.getTscKhz();
+    if (result !== -EINVAL) throw kvmError('KVM_SET_TSC_KHZ', -result);
+    if (own !== khz)
+      throw new CheckpointError(
+        'TSC_KHZ',
+        `the guest's TSC runs at ${khz} kHz, this host's at ${own} and cannot be scaled`,
+      );
+  }
+
+  #writeMsrs(bytes: Uint8Array, tsc: bigint | undefined): void {
+    const msrs = readMsrList(bytes).map((msr) =>
+      tsc !== undefined && msr.index === Msr.IA32_TSC ? { ...msr, value: tsc } : msr,
+    );
+    this.#vcpu.setMsrs(msrs.filter(({ index }) => !LATE_MSRS.includes(index)));
+    const late = msrs.filter(({ index }) => LATE_MSRS.includes(index));
+    if (late.length > 0) this.#vcpu.setMsrs(late);
+  }
+}
+
+const word = (bytes: Uint8Array) => new Uint32Array(bytes.buffer, bytes.byteOffset, 1);
+
+const refusedMsr = (name: string, index: number) =>
+  new KvmError(name, EINVAL, `MSR 0x${index.toString(16)} is in KVM_GET_MSR_INDEX_LIST but cannot be read`, { index });
+
+/** Lays a struct kvm_msrs for reading `indices` over `bytes`. */
+function writeMsrList(bytes: Uint8Array, indices: readonly number[]): void {
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
+  words[0] = indices.length;
+  const entryWords = KvmMsrEntry.size >> 2;
+  const first = KvmMsrs.size >> 2;
+  for (let i = 0; i < indices.length; i++) words[first + i * entryWords] = indices[i]!;
+}
+
+/** The entries of a saved struct kvm_msrs. */
+export function readMsrList(bytes: Uint8Array): { index: number; value: bigint }[] {
+  const count = KvmMsrs.over(bytes).nmsrs;
+  if (KvmMsrs.size + count * KvmMsrEntry.size > bytes.length) {
+    throw new CheckpointError('BAD_STATE', `a list of ${count} MSRs does not fit ${bytes.length} bytes`);
+  }
+  return Array.from({ length: count }, (_, i) => {
+    const entry = KvmMsrEntry.over(bytes, KvmMsrs.size + i * KvmMsrEntry.size);
+    return { index: entry.index, value: entry.data };
+  });
+}

@@ -1,0 +1,111 @@
+/**
+ * The VM's own state as an ordered table: interrupt controllers, timer and clock in the kernel. Restored after the
+ * vCPUs, so that an interrupt an I/O APIC pin delivers finds the local APICs in place.
+ */
+import { CLOCK_FLAGS } from '../../abi/flags.ts';
+import type { IoctlName } from '../../abi/ioctls.ts';
+import { KvmClockData, KvmIrqchip, KvmPitState2 } from '../../abi/structs.ts';
+import { ioctl } from '../call.ts';
+import type { Vm } from '../vm.ts';
+
+/** A part of a VM's state. */
+export type VmPart = 'pit2' | 'clock' | 'pic_master' | 'pic_slave' | 'ioapic';
+
+/** Raw bytes of each part; the irqchip's and PIT's only where the VM has them. */
+export type VmState = { readonly [Part in VmPart]?: Uint8Array };
+
+/** One row of the table. */
+export interface VmRow {
+  readonly part: VmPart;
+  readonly get: IoctlName;
+  readonly set: IoctlName;
+  readonly size: number;
+  /** KVM_GET_IRQCHIP: which chip. */
+  readonly chip?: 0 | 1 | 2;
+  readonly needsIrqchip: boolean;
+  readonly reason: string;
+}
+
+/** In the order of saving and of restoring. */
+export const VM_ROWS: readonly VmRow[] = [
+  {
+    part: 'pit2',
+    get: 'KVM_GET_PIT2',
+    set: 'KVM_SET_PIT2',
+    size: KvmPitState2.size,
+    needsIrqchip: true,
+    reason: 'before the chips it interrupts: programming it may raise its line',
+  },
+  {
+    part: 'clock',
+    get: 'KVM_GET_CLOCK',
+    set: 'KVM_SET_CLOCK',
+    size: KvmClockData.size,
+    needsIrqchip: false,
+    reason: 'after IA32_TSC of every vCPU, from which kvmclock is computed',
+  },
+  {
+    part: 'pic_master',
+    get: 'KVM_GET_IRQCHIP',
+    set: 'KVM_SET_IRQCHIP',
+    size: KvmIrqchip.size,
+    chip: 0,
+    needsIrqchip: true,
+    reason: 'after the PIT: overwrites what its programming raised',
+  },
+  {
+    part: 'pic_slave',
+    get: 'KVM_GET_IRQCHIP',
+    set: 'KVM_SET_IRQCHIP',
+    size: KvmIrqchip.size,
+    chip: 1,
+    needsIrqchip: true,
+    reason: 'after its master',
+  },
+  {
+    part: 'ioapic',
+    get: 'KVM_GET_IRQCHIP',
+    set: 'KVM_SET_IRQCHIP',
+    size: KvmIrqchip.size,
+    chip: 2,
+    needsIrqchip: true,
+    reason: 'last: writing it delivers what is pending to the local APICs',
+  },
+];
+
+/** How the guest's clock goes on: from where it stood, or by as much as real time has passed. */
+export type ClockMode = 'resume' | 'jump';
+
+/** The rows that exist on a VM with or without the in-kernel irqchip. */
+export const vmRows = (irqchip: boolean): readonly VmRow[] => VM_ROWS.filter((row) => irqchip || !row.needsIrqchip);
+
+/** Reads every part. Throws KvmError. */
+export function saveVm(vm: Vm, irqchip: boolean): VmState {
+  const state: { [Part in VmPart]?: Uint8Array } = {};
+  for (const { part, get, size, chip } of vmRows(irqchip)) {
+    const bytes = new Uint8Array(size);
+    if (chip !== undefined) bytes[0] = chip;
+    ioctl(vm.fd, get, bytes);
+    state[part] = bytes;
+  }
+  return state;
+}
+
+/** Writes every part back. Throws KvmError. */
+export function restoreVm(vm: Vm, irqchip: boolean, state: VmState, clock: ClockMode): void {
+  for (const { part, set } of vmRows(irqchip)) {
+    const bytes = state[part];
+    if (bytes) ioctl(vm.fd, set, part === 'clock' ? clockToSet(bytes, clock) : bytes);
+  }
+}
+
+/**
+ * What to give KVM_SET_CLOCK. Replaying all flags would make the clock jump: only with KVM_CLOCK_REALTIME, and only on
+ * purpose, does the kernel add the time that has passed since the save.
+ */
+function clockToSet(saved: Uint8Array, mode: ClockMode): Uint8Array {
+  const bytes = saved.slice();
+  const clock = KvmClockData.over(bytes);
+  clock.flags = mode === 'jump' ? clock.flags & Number(CLOCK_FLAGS.REALTIME) : 0;
+  return bytes;
+}
