@@ -1,4 +1,7 @@
 /** All benchmarks, in the order they run. */
 import type { Bench } from './bench.ts';
+import { EXIT_BENCHES } from './suites/exits.ts';
+import { LOADING_BENCHES } from './suites/loading.ts';
+import { STARTUP_BENCHES } from './suites/startup.ts';
 
-export const BENCHES: readonly Bench[] = [];
+export const BENCHES: readonly Bench[] = [...EXIT_BENCHES, ...LOADING_BENCHES, ...STARTUP_BENCHES];

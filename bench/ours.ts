@@ -1,0 +1,44 @@
+/** Our side of a benchmark: a guest run the way the command line runs it. */
+import { join } from 'node:path';
+import { bootImage } from '../loaders/boot.ts';
+import { load } from '../loaders/index.ts';
+import { readImage } from '../loaders/read.ts';
+import { Machine } from '../src/machine/machine.ts';
+import type { RunResult } from '../src/runner/result.ts';
+import { type OutputSink, RunningMachine } from '../src/runner/running-machine.ts';
+import { ROOT } from './native.ts';
+
+/** Path of a guest of the project, as the build leaves it. */
+export const guestProgram = (name: string): string => join(ROOT, 'guests', 'build', `${name}.elf`);
+
+/** Arguments for Node that run a probe; see probe.ts. */
+export const probeArgs = (name: string, ...args: readonly string[]): string[] => [
+  join(ROOT, 'dist', 'bench', 'probe.js'),
+  name,
+  ...args,
+];
+
+/** A machine with `memoryMib` of RAM and a guest image in it, ready to run. */
+export function bootedMachine(path: string, memoryMib: number): Machine {
+  using file = readImage(path);
+  const machine = Machine.create({ memory: memoryMib * 2 ** 20 });
+  bootImage(machine, load(file.bytes, { memoryMap: machine.memory.memoryMap }));
+  return machine;
+}
+
+/** Runs a guest on a vCPU thread until it ends; `seconds` is from letting it run to knowing the result. */
+export async function runGuest(
+  path: string,
+  memoryMib: number,
+  serial: OutputSink,
+): Promise<{ readonly result: RunResult; readonly seconds: number }> {
+  using machine = bootedMachine(path, memoryMib);
+  const running = await RunningMachine.start(machine, { serial });
+  try {
+    const start = performance.now();
+    const result = await running.run();
+    return { result, seconds: (performance.now() - start) / 1000 };
+  } finally {
+    await running.close();
+  }
+}
