@@ -1,0 +1,27 @@
+/** Which implementation of KVM this host runs: the modules it is made of are visible without any permission. */
+import { existsSync, readFileSync } from 'node:fs';
+
+/** VMX and SVM: hardware virtualization of Intel and AMD. PVM: guests run deprivileged, ring 0 through an emulator. */
+export type KvmKind = 'VMX' | 'SVM' | 'PVM' | 'unknown';
+
+const MODULES = { kvm_pvm: 'PVM', kvm_intel: 'VMX', kvm_amd: 'SVM' } as const satisfies Record<string, KvmKind>;
+
+/** What tells the kinds apart when several modules are built into the kernel: only one of them can be in use. */
+const CPU_FLAGS: Partial<Record<KvmKind, string>> = { VMX: 'vmx', SVM: 'svm' };
+
+/** The kind of KVM behind /dev/kvm. Never throws: a host that does not tell is "unknown". */
+export function kvmKind(modules = '/sys/module', cpuinfo = '/proc/cpuinfo'): KvmKind {
+  const found = Object.entries(MODULES).filter(([module]) => existsSync(`${modules}/${module}`));
+  if (found.length <= 1) return found[0]?.[1] ?? 'unknown';
+  const flags = cpuFlags(cpuinfo);
+  return found.find(([, kind]) => flags.has(CPU_FLAGS[kind] ?? ''))?.[1] ?? 'unknown';
+}
+
+function cpuFlags(path: string): ReadonlySet<string> {
+  try {
+    const line = /^flags\s*:(.*)$/m.exec(readFileSync(path, 'utf8'))?.[1] ?? '';
+    return new Set(line.trim().split(' '));
+  } catch {
+    return new Set();
+  }
+}

@@ -1,0 +1,147 @@
+/** The vCPU as a row of the assist table sees it: registers, x87 and SSE control, guest memory by linear address. */
+
+import { type CodeMode, codeMode, linearRip } from '../../kvm/mode.ts';
+import type { Vcpu } from '../../kvm/vcpu.ts';
+import type { GuestMemory } from '../../memory/guest-memory.ts';
+import type { Regs, Sregs } from './decode.ts';
+
+/** The part of a Vcpu the assist uses. */
+export type AssistVcpu = Pick<
+  Vcpu,
+  | 'area'
+  | 'getRegs'
+  | 'setRegs'
+  | 'getSregs'
+  | 'getXsave'
+  | 'setXsave'
+  | 'translate'
+  | 'getVcpuEvents'
+  | 'setVcpuEvents'
+>;
+
+const PAGE = 4096;
+
+/** Offsets in the XSAVE area (SDM volume 1, sections 10.5.1 and 13.4.2), and the component bits that own them. */
+const FCW = 0;
+const FSW = 2;
+const MXCSR = 24;
+const XSTATE_BV = 512;
+const X87 = 1;
+const SSE = 2;
+
+/** State of one instruction's execution. What is changed here reaches the vCPU by {@link AssistCpu.commit}. */
+export class AssistCpu {
+  readonly regs: Regs;
+  readonly sregs: Sregs;
+  readonly mode: CodeMode;
+  readonly #vcpu: AssistVcpu;
+  readonly #memory: GuestMemory;
+  readonly #xsaveBytes: number;
+  #xsave: DataView | undefined;
+  #components = 0;
+
+  constructor(vcpu: AssistVcpu, memory: GuestMemory, xsaveBytes: number) {
+    this.#vcpu = vcpu;
+    this.#memory = memory;
+    this.#xsaveBytes = xsaveBytes;
+    this.regs = vcpu.getRegs();
+    this.sregs = vcpu.getSregs();
+    this.mode = codeMode(this.sregs, this.regs.rflags);
+  }
+
+  /** Linear address of the instruction. */
+  get linearRip(): bigint {
+    return linearRip(this.sregs, this.mode, this.regs.rip);
+  }
+
+  /** Bytes at a linear address, as many of `length` as are mapped to RAM. */
+  fetch(linear: bigint, length: number): Uint8Array {
+    const bytes = new Uint8Array(length);
+    let done = 0;
+    while (done < length) {
+      const piece = this.#locate(linear + BigInt(done), length - done);
+      if (!piece) break;
+      bytes.set(this.#memory.read(piece.gpa, piece.length), done);
+      done += piece.length;
+    }
+    return bytes.subarray(0, done);
+  }
+
+  /** Reads a little-endian integer; undefined where nothing is mapped or no RAM lies. */
+  load(linear: bigint, width: number): number | undefined {
+    const bytes = this.fetch(linear, width);
+    return bytes.length < width ? undefined : Buffer.from(bytes.buffer, 0, width).readUIntLE(0, width);
+  }
+
+  /** Writes a little-endian integer of at most 6 bytes; false, and nothing written, where it cannot be. */
+  store(linear: bigint, width: number, value: number): boolean {
+    const bytes = Buffer.alloc(width);
+    bytes.writeUIntLE(value, 0, width);
+    const pieces: { gpa: number; length: number }[] = [];
+    for (let done = 0; done < width; done += pieces.at(-1)!.length) {
+      const piece = this.#locate(linear + BigInt(done), width - done);
+      if (!piece) return false;
+      pieces.push(piece);
+    }
+    let done = 0;
+    for (const { gpa, length } of pieces) {
+      this.#memory.write(gpa, bytes.subarray(done, done + length));
+      done += length;
+    }
+    return true;
+  }
+
+  /** The part of [linear, linear + length) up to the end of its page, as RAM. */
+  #locate(linear: bigint, length: number): { gpa: number; length: number } | undefined {
+    const { valid, physical } = this.#vcpu.translate(BigInt.asUintN(64, linear));
+    const span = Math.min(length, PAGE - (physical % PAGE));
+    return valid && this.#memory.find(physical, span) ? { gpa: physical, length: span } : undefined;
+  }
+
+  #fpu(): DataView {
+    if (!this.#xsave) {
+      const area = this.#vcpu.getXsave(this.#xsaveBytes);
+      this.#xsave = new DataView(area.buffer, area.byteOffset, area.length);
+    }
+    return this.#xsave;
+  }
+
+  /** x87 control word. */
+  get fcw(): number {
+    return this.#fpu().getUint16(FCW, true);
+  }
+
+  set fcw(value: number) {
+    this.#fpu().setUint16(FCW, value, true);
+    this.#components |= X87;
+  }
+
+  /** x87 status word, with the top of the register stack in bits 11 to 13. */
+  get fsw(): number {
+    return this.#fpu().getUint16(FSW, true);
+  }
+
+  set fsw(value: number) {
+    this.#fpu().setUint16(FSW, value, true);
+    this.#components |= X87;
+  }
+
+  /** SSE control and status. */
+  get mxcsr(): number {
+    return this.#fpu().getUint32(MXCSR, true);
+  }
+
+  set mxcsr(value: number) {
+    this.#fpu().setUint32(MXCSR, value, true);
+    this.#components |= SSE;
+  }
+
+  /** Gives the vCPU its changed registers. */
+  commit(): void {
+    this.#vcpu.setRegs(this.regs);
+    if (this.#components === 0) return;
+    const area = this.#fpu();
+    area.setUint8(XSTATE_BV, area.getUint8(XSTATE_BV) | this.#components);
+    this.#vcpu.setXsave(new Uint8Array(area.buffer, area.byteOffset, area.byteLength));
+  }
+}

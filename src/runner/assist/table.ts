@@ -1,0 +1,225 @@
+/**
+ * The instructions the assist can do, one row each: what it looks like, what it does. They are those that small kernels
+ * and boot code execute in ring 0 and that KVM's instruction emulator lacks. Semantics: SDM volume 2, page of the name.
+ */
+import type { AssistCpu } from './cpu.ts';
+import { type Encoding, type Instruction, linearAddress } from './decode.ts';
+import { GP, MF, NM, type Outcome, UD } from './outcome.ts';
+
+/** A row: `run` works on the vCPU's state; RIP is advanced by the caller. */
+export interface AssistRow extends Encoding {
+  readonly mnemonic: string;
+  readonly doc: string;
+  run(cpu: AssistCpu, instruction: Instruction): Outcome;
+}
+
+const CR0_MP = 1n << 1n;
+const CR0_EM = 1n << 2n;
+const CR0_TS = 1n << 3n;
+const CR0_NE = 1n << 5n;
+const CR4_OSFXSR = 1n << 9n;
+const CR4_CET = 1n << 23n;
+const RFLAGS_AC = 1n << 18n;
+const RFLAGS_NT = 1n << 14n;
+const RFLAGS_VM = 1n << 17n;
+const RFLAGS_ARITHMETIC = 0x8d5n; // CF PF AF ZF SF OF
+const RFLAGS_ZF = 1n << 6n;
+/** Flags that IRET in ring 0 loads: all but the reserved ones, VM, VIF and VIP. */
+const RFLAGS_IRET = 0x24_7fd5n;
+
+const FSW_EXCEPTIONS = 0x3f;
+const FSW_SUMMARY = 1 << 7;
+const FSW_BUSY = 1 << 15;
+const FSW_KEPT_BY_CLEAR = 0x7f00;
+const FCW_BITS = 0x1f3f;
+const FCW_FIXED = 0x40;
+const MXCSR_RESERVED = 0xffff_0000;
+
+const usableX87 = (cpu: AssistCpu) => (cpu.sregs.cr0 & (CR0_EM | CR0_TS) ? NM : undefined);
+
+function usableSse({ sregs }: AssistCpu) {
+  if (sregs.cr0 & CR0_EM || !(sregs.cr4 & CR4_OSFXSR)) return UD;
+  return sregs.cr0 & CR0_TS ? NM : undefined;
+}
+
+/** An x87 exception that is due is raised by the next waiting instruction. */
+function dueException(cpu: AssistCpu): Outcome | undefined {
+  if ((cpu.fsw & FSW_SUMMARY) === 0) return undefined;
+  return cpu.sregs.cr0 & CR0_NE ? MF : 'unable';
+}
+
+const address = (cpu: AssistCpu, { memory, length }: Instruction) =>
+  linearAddress(memory!, cpu.regs, cpu.sregs, cpu.mode, cpu.regs.rip + BigInt(length));
+
+function setAlignmentCheck(cpu: AssistCpu, on: boolean): Outcome {
+  if (cpu.mode.cpl !== 0) return UD;
+  cpu.regs.rflags = on ? cpu.regs.rflags | RFLAGS_AC : cpu.regs.rflags & ~RFLAGS_AC;
+  return 'done';
+}
+
+function loadFcw(cpu: AssistCpu, value: number): void {
+  cpu.fcw = (value & FCW_BITS) | FCW_FIXED;
+  const due = cpu.fsw & ~cpu.fcw & FSW_EXCEPTIONS;
+  const rest = cpu.fsw & ~(FSW_SUMMARY | FSW_BUSY);
+  cpu.fsw = due ? rest | FSW_SUMMARY | FSW_BUSY : rest;
+}
+
+/** INT n and INT3 from ring 0 need no check of the gate's privilege level. */
+const interrupt = (cpu: AssistCpu, vector: number, kind: 'exception' | 'interrupt'): Outcome =>
+  cpu.mode.cpl === 0 ? { kind, vector, trap: true } : 'unable';
+
+function onesIn(value: bigint): bigint {
+  let count = 0n;
+  for (; value; value &= value - 1n) count++;
+  return count;
+}
+
+/** The return to where an interrupt came from in ring 0 of 32-bit code: same code segment, same stack. */
+function returnFromInterrupt(cpu: AssistCpu, { operandBits }: Instruction): Outcome {
+  const { regs, sregs, mode } = cpu;
+  if (mode.name !== 'protected' || mode.cpl !== 0 || operandBits !== 32 || regs.rflags & RFLAGS_NT) return 'unable';
+  const stack = BigInt.asUintN(32, sregs.ss.base + (sregs.ss.db ? regs.rsp : BigInt.asUintN(16, regs.rsp)));
+  const [eip, cs, eflags] = [0n, 4n, 8n].map((offset) => cpu.load(stack + offset, 4));
+  if (eip === undefined || cs === undefined || eflags === undefined) return 'unable';
+  if ((cs & 0xffff) !== sregs.cs.selector || BigInt(eflags) & RFLAGS_VM) return 'unable';
+  regs.rip = BigInt(eip);
+  regs.rsp = sregs.ss.db ? BigInt.asUintN(32, regs.rsp + 12n) : (regs.rsp & ~0xffffn) | ((regs.rsp + 12n) & 0xffffn);
+  regs.rflags = (regs.rflags & ~RFLAGS_IRET) | (BigInt(eflags) & RFLAGS_IRET);
+  return 'done';
+}
+
+/** Mnemonics are what the counters show. Rows whose `branches` is set put RIP where they want it. */
+export const ASSIST_TABLE: readonly (AssistRow & { readonly branches?: true })[] = [
+  {
+    mnemonic: 'FWAIT',
+    doc: 'raises an x87 exception that is due',
+    opcode: [0x9b],
+    run(cpu) {
+      if ((cpu.sregs.cr0 & CR0_MP) !== 0n && (cpu.sregs.cr0 & CR0_TS) !== 0n) return NM;
+      return dueException(cpu) ?? 'done';
+    },
+  },
+  {
+    mnemonic: 'FNCLEX',
+    doc: 'clears the x87 exceptions without looking at them',
+    opcode: [0xdb, 0xe2],
+    run(cpu) {
+      const refused = usableX87(cpu);
+      if (refused) return refused;
+      cpu.fsw &= FSW_KEPT_BY_CLEAR;
+      return 'done';
+    },
+  },
+  {
+    mnemonic: 'FNSTSW',
+    doc: 'copies the x87 status word to AX',
+    opcode: [0xdf, 0xe0],
+    run(cpu) {
+      const refused = usableX87(cpu);
+      if (refused) return refused;
+      cpu.regs.rax = (cpu.regs.rax & ~0xffffn) | BigInt(cpu.fsw);
+      return 'done';
+    },
+  },
+  {
+    mnemonic: 'FLDCW',
+    doc: 'loads the x87 control word: precision, rounding, masked exceptions',
+    opcode: [0xd9],
+    operand: 'memory',
+    digit: 5,
+    run(cpu, instruction) {
+      const refused = usableX87(cpu) ?? dueException(cpu);
+      if (refused) return refused;
+      const value = cpu.load(address(cpu, instruction), 2);
+      if (value === undefined) return 'unable';
+      loadFcw(cpu, value);
+      return 'done';
+    },
+  },
+  {
+    mnemonic: 'LDMXCSR',
+    doc: 'loads the SSE control register; a reserved bit is a general protection fault',
+    opcode: [0x0f, 0xae],
+    operand: 'memory',
+    digit: 2,
+    run(cpu, instruction) {
+      const refused = usableSse(cpu);
+      if (refused) return refused;
+      const value = cpu.load(address(cpu, instruction), 4);
+      if (value === undefined) return 'unable';
+      if ((value & MXCSR_RESERVED) !== 0) return GP;
+      cpu.mxcsr = value;
+      return 'done';
+    },
+  },
+  {
+    mnemonic: 'STMXCSR',
+    doc: 'stores the SSE control register',
+    opcode: [0x0f, 0xae],
+    operand: 'memory',
+    digit: 3,
+    run(cpu, instruction) {
+      return usableSse(cpu) ?? (cpu.store(address(cpu, instruction), 4, cpu.mxcsr) ? 'done' : 'unable');
+    },
+  },
+  {
+    mnemonic: 'CLAC',
+    doc: 'clears RFLAGS.AC: with SMAP, the kernel may not touch user pages',
+    opcode: [0x0f, 0x01, 0xca],
+    run: (cpu) => setAlignmentCheck(cpu, false),
+  },
+  {
+    mnemonic: 'STAC',
+    doc: 'sets RFLAGS.AC: with SMAP, the kernel may touch user pages',
+    opcode: [0x0f, 0x01, 0xcb],
+    run: (cpu) => setAlignmentCheck(cpu, true),
+  },
+  {
+    mnemonic: 'RDSSP',
+    doc: 'reads the shadow stack pointer; without shadow stacks it leaves its operand alone',
+    prefix: 0xf3,
+    opcode: [0x0f, 0x1e],
+    operand: 'register',
+    digit: 1,
+    run: (cpu) => (cpu.sregs.cr4 & CR4_CET ? 'unable' : 'done'),
+  },
+  {
+    mnemonic: 'SERIALIZE',
+    doc: 'waits for all that came before; leaving the guest has done that',
+    opcode: [0x0f, 0x01, 0xe8],
+    run: () => 'done',
+  },
+  {
+    mnemonic: 'POPCNT',
+    doc: 'counts the ones in a register',
+    prefix: 0xf3,
+    opcode: [0x0f, 0xb8],
+    operand: 'register',
+    run({ regs }, { reg, register, operandBits }) {
+      const count = onesIn(BigInt.asUintN(operandBits, regs[register!]));
+      regs[reg!] = operandBits === 16 ? (regs[reg!] & ~0xffffn) | count : count;
+      regs.rflags = (regs.rflags & ~RFLAGS_ARITHMETIC) | (count === 0n ? RFLAGS_ZF : 0n);
+      return 'done';
+    },
+  },
+  {
+    mnemonic: 'INT3',
+    doc: 'breakpoint: a trap through vector 3',
+    opcode: [0xcc],
+    run: (cpu) => interrupt(cpu, 3, 'exception'),
+  },
+  {
+    mnemonic: 'INT',
+    doc: 'software interrupt through the vector in its operand',
+    opcode: [0xcd],
+    immediate: true,
+    run: (cpu, { immediate }) => interrupt(cpu, immediate!, 'interrupt'),
+  },
+  {
+    mnemonic: 'IRET',
+    doc: 'returns from an interrupt within ring 0 of 32-bit code',
+    opcode: [0xcf],
+    branches: true,
+    run: returnFromInterrupt,
+  },
+];

@@ -1,0 +1,239 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { plain } from '../../src/abi/struct.ts';
+import { kvmKind } from '../../src/kvm/kind.ts';
+import { ASSIST_TABLE } from '../../src/runner/assist/table.ts';
+import { createAssist } from '../../src/runner/assist.ts';
+import { type RunHereOptions, runHere } from '../../src/runner/run-here.ts';
+import { DATA, type FlatGuest, withGuest } from '../support/flat-guest.ts';
+import { describeKvm } from '../support/kvm.ts';
+
+const emulating = kvmKind() === 'PVM';
+const OUT_AL = 'e6f4'; // out 0xf4, al
+const OSFXSR = '0f20e0 0d00020000 0f22e0'; // mov rax, cr4; or eax, 0x200; mov cr4, rax
+
+/** An FXSAVE image for FXRSTOR. */
+function fxImage(fcw: number, fsw: number): Uint8Array {
+  const image = Buffer.alloc(512);
+  image.writeUInt16LE(fcw, 0);
+  image.writeUInt16LE(fsw, 2);
+  image.writeUInt32LE(0x1f80, 24);
+  return image;
+}
+
+const word = (value: number) => Uint8Array.of(value & 255, (value >> 8) & 255, (value >> 16) & 255, value >>> 24);
+
+interface Case extends FlatGuest {
+  readonly name: string;
+  /** Debug-exit value. */
+  readonly exit: number;
+  /** Bytes expected at DATA + 16. */
+  readonly stored?: Uint8Array;
+  /** What the assist counts where KVM emulates. */
+  readonly assisted: Readonly<Record<string, number>>;
+}
+
+/** Guests whose outcome is the same on every KVM; where it emulates, the assist has to help. */
+const CASES: readonly Case[] = [
+  {
+    name: 'FWAIT goes on when no x87 exception is due',
+    mode: 'long',
+    code: `dbe3 9b b001 ${OUT_AL}`,
+    exit: 1,
+    assisted: { FWAIT: 1 },
+  },
+  {
+    name: 'FLDCW loads what FNSTCW stores',
+    mode: 'long',
+    data: word(0x027f),
+    code: `dbe3 d92b d97b10 b002 ${OUT_AL}`, // fninit; fldcw [rbx]; fnstcw [rbx+16]
+    exit: 2,
+    stored: Uint8Array.of(0x7f, 0x02),
+    assisted: { FLDCW: 1 },
+  },
+  {
+    name: 'FNSTSW gives the status word, FNCLEX clears its exceptions only',
+    mode: 'long',
+    data: fxImage(0x037f, 0x3825),
+    // fxrstor [rbx]; fnstsw ax; mov [rbx+16], ax; fnclex; fnstsw ax; mov [rbx+18], ax
+    code: `0fae0b dfe0 66894310 dbe2 dfe0 66894312 b003 ${OUT_AL}`,
+    exit: 3,
+    stored: Uint8Array.of(0x25, 0x38, 0x00, 0x38),
+    assisted: { FNSTSW: 2, FNCLEX: 1 },
+  },
+  {
+    name: 'STMXCSR stores what LDMXCSR loaded, through a SIB address',
+    mode: 'long',
+    data: word(0x1fa0),
+    regs: { rcx: 4n },
+    code: `${OSFXSR} 0fae13 0fae5c8b00 b004 ${OUT_AL}`, // ldmxcsr [rbx]; stmxcsr [rbx+rcx*4+0]
+    exit: 4,
+    stored: word(0x1fa0),
+    assisted: { LDMXCSR: 1, STMXCSR: 1 },
+  },
+  {
+    name: 'STMXCSR of a fresh vCPU stores the reset value, in 32-bit code',
+    mode: 'protected',
+    code: `${OSFXSR} 0fae5b10 b005 ${OUT_AL}`,
+    exit: 5,
+    stored: word(0x1f80),
+    assisted: { STMXCSR: 1 },
+  },
+  {
+    name: 'RDSSP without shadow stacks leaves its operand alone',
+    mode: 'long',
+    regs: { rax: 0x66n },
+    code: `f3480f1ec8 ${OUT_AL}`,
+    exit: 0x66,
+    assisted: { RDSSP: 1 },
+  },
+  {
+    name: 'POPCNT counts and sets ZF for nothing',
+    mode: 'long',
+    regs: { rcx: 0xffff_ffff_ffff_fff0n, rdx: 0n },
+    // popcnt rax, rcx; mov [rbx+16], al; popcnt eax, edx; setz al
+    code: `f3480fb8c1 884310 f30fb8c2 0f94c0 ${OUT_AL}`,
+    exit: 1,
+    stored: Uint8Array.of(60),
+    assisted: { POPCNT: 2 },
+  },
+  {
+    name: 'INT3 traps to its handler, and IRETQ returns behind it',
+    mode: 'long',
+    irqchip: true,
+    handlers: { 3: 'b107 48cf' }, // mov cl, 7; iretq
+    code: `cc 88c8 ${OUT_AL}`,
+    exit: 7,
+    assisted: { INT3: 1 },
+  },
+  {
+    name: 'INT 0x80 and IRET in 32-bit code',
+    mode: 'protected',
+    irqchip: true,
+    handlers: { 128: 'fec1 cf' }, // inc cl; iret
+    code: `b140 cd80 cd80 88c8 ${OUT_AL}`,
+    exit: 0x42,
+    assisted: { INT: 2, IRET: 2 },
+  },
+  {
+    name: 'LDMXCSR before the kernel has enabled SSE is an invalid opcode',
+    mode: 'long',
+    handlers: { 6: `b006 ${OUT_AL}` },
+    code: '0fae13 f4',
+    exit: 6,
+    assisted: { LDMXCSR: 1 },
+  },
+  {
+    name: 'LDMXCSR of a reserved bit is a general protection fault with error code 0',
+    mode: 'long',
+    data: word(0x10_1f80),
+    handlers: { 13: `58 040d ${OUT_AL}` }, // pop rax; add al, 13
+    code: `${OSFXSR} 0fae13 f4`,
+    exit: 13,
+    assisted: { LDMXCSR: 1 },
+  },
+  {
+    name: 'x87 instructions with CR0.TS set raise "device not available" at their own address',
+    mode: 'long',
+    handlers: { 7: '58 884310 0f06 50 48cf' }, // pop rax; mov [rbx+16], al; clts; push rax; iretq
+    code: `0f20c0 0c08 0f22c0 dfe0 b007 ${OUT_AL}`, // mov rax, cr0; or al, 8; mov cr0, rax; fnstsw ax
+    exit: 7,
+    stored: Uint8Array.of(0x08),
+    assisted: { FNSTSW: 2 },
+  },
+  {
+    name: 'FWAIT raises the x87 exception that is due',
+    mode: 'long',
+    data: fxImage(0x037e, 0x8081),
+    handlers: { 16: `b010 ${OUT_AL}` },
+    code: '0f20c0 0c20 0f22c0 0fae0b 9b f4', // mov rax, cr0; or al, NE; mov cr0, rax; fxrstor [rbx]; fwait
+    exit: 16,
+    assisted: { FWAIT: 1 },
+  },
+];
+
+const OPTIONS: RunHereOptions = { assist: 'on', timeoutMs: 5000 };
+
+describeKvm('instructions in ring 0', () => {
+  for (const { name, exit, stored, assisted, ...guest } of CASES) {
+    it(name, () => {
+      withGuest(guest, (machine, vcpu) => {
+        const result = runHere(machine, OPTIONS, vcpu);
+        expect({ reason: result.reason, value: result.value }).toEqual({ reason: 'exit-port', value: exit });
+        if (stored) expect(machine.memory.read(DATA + 16, stored.length)).toEqual(stored);
+        expect(result.assisted).toEqual(emulating ? assisted : {});
+      });
+    });
+  }
+});
+
+const hasSmap = (vcpu: { getCpuid2(): readonly { function: number; ebx: number }[] }) =>
+  vcpu.getCpuid2().some((leaf) => leaf.function === 7 && (leaf.ebx >>> 20) & 1);
+
+describeKvm('the assist', () => {
+  it('sets and clears RFLAGS.AC where the processor has SMAP', () => {
+    // stac; pushfq; pop rax; clac; pushfq; pop rcx; mov [rbx+16], eax; mov [rbx+20], ecx
+    const code = `0f01cb 9c 58 0f01ca 9c 59 894310 894b14 b001 ${OUT_AL}`;
+    withGuest({ mode: 'long', code }, (machine, vcpu) => {
+      const has = hasSmap(vcpu);
+      const { reason, assisted } = runHere(machine, OPTIONS, vcpu);
+      if (!has && !emulating) return expect(reason).toBe('shutdown');
+      expect(reason).toBe('exit-port');
+      expect(assisted).toEqual(emulating ? { STAC: 1, CLAC: 1 } : {});
+      expect(machine.memory.readUint(DATA + 16, 4) & 0x4_0000n).toBe(0x4_0000n);
+      expect(machine.memory.readUint(DATA + 20, 4) & 0x4_0000n).toBe(0n);
+    });
+  });
+
+  it('marks the page it stores to as written by the host', () => {
+    withGuest({ mode: 'long', code: `${OSFXSR} 0fae9b00100000 ${OUT_AL}` }, (machine, vcpu) => {
+      const bitmap = machine.memory.regions[0]!.hostDirty;
+      bitmap.fill(0);
+      expect(runHere(machine, OPTIONS, vcpu).reason).toBe('exit-port');
+      const page = DATA / 4096 + 1;
+      expect((bitmap[page >> 5]! >>> (page & 31)) & 1).toBe(emulating ? 1 : 0);
+    });
+  });
+
+  it('is off when told so, and on by itself only where KVM emulates', () => {
+    const code = `9b b009 ${OUT_AL}`;
+    const end = (assist: 'auto' | 'off') =>
+      withGuest({ mode: 'long', code }, (machine, vcpu) => runHere(machine, { ...OPTIONS, assist }, vcpu));
+    expect(end('auto')).toMatchObject({ reason: 'exit-port', value: 9, assisted: emulating ? { FWAIT: 1 } : {} });
+    expect(end('off')).toMatchObject(
+      emulating ? { reason: 'internal-error', detail: { suberror: 1 } } : { reason: 'exit-port', value: 9 },
+    );
+  });
+
+  it('leaves an instruction that is not in the table to the fault report', () => {
+    withGuest({ mode: 'long', code: `${OSFXSR} 0f57c0 b009 ${OUT_AL}` }, (machine, vcpu) => {
+      const result = runHere(machine, OPTIONS, vcpu);
+      expect(result.reason).toBe(emulating ? 'internal-error' : 'exit-port');
+      expect(result.assisted).toEqual({});
+    });
+  });
+
+  it('does nothing on the state of the vCPU when the operand is not mapped', () => {
+    const guest: FlatGuest = { mode: 'long', code: `${OSFXSR} 0fae1b f4`, regs: { rbx: 0x70_0000_0000n } };
+    withGuest(guest, (machine, vcpu) => {
+      const { reason } = runHere(machine, OPTIONS, vcpu);
+      if (!emulating) return expect(reason).toBe('shutdown'); // a page fault without an IDT
+      expect(reason).toBe('internal-error');
+      const before = [plain(vcpu.getRegs()), plain(vcpu.getVcpuEvents())];
+      const { assist } = createAssist('on', machine, vcpu, { assist() {} });
+      expect(assist!()).toBe(false);
+      expect([plain(vcpu.getRegs()), plain(vcpu.getVcpuEvents())]).toEqual(before);
+    });
+  });
+});
+
+describe('the assist table', () => {
+  let mnemonics: string[];
+  beforeEach(() => {
+    mnemonics = ASSIST_TABLE.map((row) => row.mnemonic);
+  });
+
+  it('has one row for a mnemonic, each with a sentence about it', () => {
+    expect(new Set(mnemonics).size).toBe(mnemonics.length);
+    for (const { doc } of ASSIST_TABLE) expect(doc.length).toBeGreaterThan(10);
+  });
+});
