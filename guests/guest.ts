@@ -72,13 +72,13 @@ export interface Guest {
   readonly deterministic: boolean;
 }
 
-/** The exit status that a process which runs the guest should have; undefined for an endless guest. */
+/** The exit status that a process which runs the guest should have; undefined for an endless guest. A reset ends the run. */
 export function exitStatus(ending: Ending): number | undefined {
   if (ending.kind === 'exit') return ending.code;
   const statuses = {
     halted: 0,
     poweroff: 0,
-    reset: undefined,
+    reset: 0,
     shutdown: 1,
     'emulation-failure': 1,
     endless: undefined,

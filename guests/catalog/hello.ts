@@ -7,9 +7,10 @@ const MODULES = [
   { name: 'second', text: 'two words' },
 ];
 const BOOT_INFO_OPTIONS = { cmdline: 'alpha beta=1', modules: MODULES };
+/** Loaders may put the program's name before the command line, and a path before a module's name. */
 const SAID = {
   cmdline: '(?:\\S+ )?alpha beta=1',
-  modules: MODULES.map((m) => `module: ${m.name} = ${m.text}\n`).join(''),
+  modules: MODULES.map((m) => `module: (?:\\S*/)?${m.name} = ${m.text}\n`).join(''),
   map: '(?:map: 0x[0-9a-f]+ \\+ 0x[0-9a-f]+ type 0x[0-9a-f]+\n)+',
 };
 
