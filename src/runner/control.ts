@@ -2,13 +2,15 @@
  * What the owner of a machine and its vCPU threads tell each other without messages: one row of shared words for each
  * vCPU. A request is a bit the owner sets; a state is a number the thread sets. Both sides wait on the words.
  */
-export const Request = { PAUSE: 1, CALL: 2, EXIT: 4 } as const;
+export const Request = { PAUSE: 1, CALL: 2, EXIT: 4, SAVE: 8, LOAD: 16 } as const;
 export const State = { STARTING: 0, RUNNING: 1, PAUSED: 2, GONE: 3 } as const;
 
-const WORDS = 4;
+const WORDS = 8;
 const REQUESTS = 0;
 const STATE = 1;
 const THREAD = 2;
+const FAILED = 3;
+const PROGRESS = 4;
 
 /** Shared memory for `cpus` rows, every vCPU asked to pause before it first runs. */
 export function createControl(cpus: number): SharedArrayBuffer {
@@ -50,16 +52,22 @@ export class Control {
     Atomics.notify(this.#words, REQUESTS);
   }
 
-  /** Withdraws request bits and wakes the thread. */
+  /** Withdraws request bits and wakes whichever side waits. */
   withdraw(bits: number): void {
     Atomics.and(this.#words, REQUESTS, ~bits);
     Atomics.notify(this.#words, REQUESTS);
+    this.#progress();
   }
 
-  /** Thread side: announces a state. */
+  /** Announces a state. */
   announce(state: number): void {
     Atomics.store(this.#words, STATE, state);
-    Atomics.notify(this.#words, STATE);
+    this.#progress();
+  }
+
+  #progress(): void {
+    Atomics.add(this.#words, PROGRESS, 1);
+    Atomics.notify(this.#words, PROGRESS);
   }
 
   /** Thread side: sleeps until the requests are no longer `seen`, at most `ms` milliseconds. */
@@ -67,8 +75,24 @@ export class Control {
     Atomics.wait(this.#words, REQUESTS, seen, ms);
   }
 
-  /** Owner side: blocks until the state is no longer `seen`, at most `ms` milliseconds. */
-  waitForState(seen: number, ms: number): void {
-    Atomics.wait(this.#words, STATE, seen, ms);
+  /** Whether the last SAVE or LOAD threw; the thread then has told the owner what. */
+  get failed(): boolean {
+    return Atomics.load(this.#words, FAILED) !== 0;
+  }
+
+  set failed(failed: boolean) {
+    Atomics.store(this.#words, FAILED, failed ? 1 : 0);
+  }
+
+  /** Owner side: blocks until `done`, or until `ms` milliseconds have passed; says whether it is done. */
+  waitUntil(done: () => boolean, ms: number): boolean {
+    const end = performance.now() + ms;
+    for (;;) {
+      const seen = Atomics.load(this.#words, PROGRESS);
+      if (done()) return true;
+      const left = end - performance.now();
+      if (left <= 0) return false;
+      Atomics.wait(this.#words, PROGRESS, seen, left);
+    }
   }
 }

@@ -1,5 +1,6 @@
 /** Messages between a machine's owner and its vCPU threads. Plain data, typed on both sides. */
 import type { ErrorData } from '../errors.ts';
+import type { StateHost } from '../kvm/state/host.ts';
 import type { MachineHandle } from '../machine/machine.ts';
 import type { AssistMode } from './assist.ts';
 import type { RunCounts, RunEnd } from './result.ts';
@@ -14,6 +15,9 @@ export interface ThreadStart {
   /** Present when every ioctl is to be traced; lines go here. */
   readonly trace?: SharedArrayBuffer;
   readonly assist: AssistMode;
+  /** What of the vCPU's state there is, and the record through which it is saved and loaded. */
+  readonly host: StateHost;
+  readonly state: SharedArrayBuffer;
 }
 
 /** Owner to thread. */

@@ -6,11 +6,13 @@
 import { DEVICE_SPECS } from '../devices/devices.ts';
 import { openSerialInput, type SerialInput } from '../devices/serial-input.ts';
 import { kickThread } from '../ffi/signals.ts';
+import { type StateHost, stateHost } from '../kvm/state/host.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { AssistMode } from './assist.ts';
-import { createControl } from './control.ts';
+import { createControl, Request, State } from './control.ts';
 import { createRing, OutputRing } from './output-ring.ts';
 import { type RunCounts, type RunEnd, type RunReason, type RunResult, sumCounts } from './result.ts';
+import { createRecord, recordedError } from './state-record.ts';
 import { VcpuThread } from './vcpu-thread.ts';
 
 /** Where the guest's output goes. A returned promise holds the guest back until it resolves. */
@@ -37,6 +39,8 @@ interface Channel {
 /** See the file's header. Create it with {@link RunningMachine.start}, end it with close(). */
 export class RunningMachine {
   readonly machine: Machine;
+  /** What of a vCPU's state this host has; lays out the records of saveVcpus(). */
+  readonly host: StateHost;
   readonly #threads: VcpuThread[] = [];
   readonly #channels: Channel[];
   readonly #pumps: Promise<void>[];
@@ -45,8 +49,9 @@ export class RunningMachine {
   #failure: Error | undefined;
   #closed = false;
 
-  private constructor(machine: Machine, channels: Channel[]) {
+  private constructor(machine: Machine, host: StateHost, channels: Channel[]) {
     this.machine = machine;
+    this.host = host;
     this.#channels = channels;
     const wake = () => kickThread(this.#threads[0]?.control.threadId ?? 0);
     this.#input = openSerialInput(
@@ -66,8 +71,10 @@ export class RunningMachine {
     const serial = channel(options.serial);
     const debugcon = channel(options.debugcon);
     const trace = options.trace && channel(options.trace);
-    const running = new RunningMachine(machine, trace ? [serial, debugcon, trace] : [serial, debugcon]);
+    const host = stateHost(machine.kvm, machine.vm, machine.config.irqchip);
+    const running = new RunningMachine(machine, host, trace ? [serial, debugcon, trace] : [serial, debugcon]);
     const control = createControl(machine.config.cpus);
+
     const assist = options.assist ?? 'auto';
     const rings = { serial: serial.buffer, debugcon: debugcon.buffer, ...(trace && { trace: trace.buffer }) };
     try {
@@ -76,7 +83,7 @@ export class RunningMachine {
           ended: (end: RunEnd, counts: RunCounts) => void running.#ended(vcpu, end, counts),
           failed: (error: Error) => running.#fail(error),
         };
-        const start = { handle: machine.handle, vcpu, control, assist, ...rings };
+        const start = { handle: machine.handle, vcpu, control, assist, host, state: createRecord(host), ...rings };
         running.#threads.push(await VcpuThread.start(start, events));
       }
       return running;
@@ -106,17 +113,55 @@ export class RunningMachine {
     }).finally(() => clearTimeout(timer));
   }
 
-  /** Pauses every vCPU and returns when all have: nothing pending, no guest code running. Microseconds, blocking. */
+  /** Pauses every vCPU and returns when all have: no guest code is running. Microseconds, blocking. */
   pause(): void {
     for (const thread of this.#threads) thread.requestPause();
     for (const thread of this.#threads) {
-      while (!thread.isPaused) {
-        thread.control.waitForState(thread.control.state, PAUSE_RETRY_MS);
-        if (!thread.isPaused) {
-          this.#drainNow();
-          thread.requestPause();
-        }
-      }
+      this.#waitFor(
+        thread,
+        () => thread.isPaused,
+        () => thread.requestPause(),
+      );
+    }
+  }
+
+  /**
+   * Pauses every vCPU, completes what is pending, and saves each vCPU's state in its own thread. The records are live:
+   * valid until the next save or load. Throws KvmError.
+   */
+  saveVcpus(): readonly Uint8Array[] {
+    this.#exchange(Request.SAVE);
+    return this.#threads.map((thread) => thread.record);
+  }
+
+  /** Pauses every vCPU and loads `records`, one for each, in its own thread. Throws KvmError. */
+  loadVcpus(records: readonly Uint8Array[]): void {
+    this.pause();
+    this.#threads.forEach((thread, i) => {
+      thread.record.set(records[i]!);
+    });
+    this.#exchange(Request.LOAD);
+  }
+
+  #exchange(bit: typeof Request.SAVE | typeof Request.LOAD): void {
+    for (const thread of this.#threads) thread.requestState(bit);
+    for (const thread of this.#threads) {
+      this.#waitFor(
+        thread,
+        () => !thread.isExchanging,
+        () => thread.requestState(bit),
+      );
+    }
+    for (const thread of this.#threads) if (thread.control.failed) throw recordedError(thread.record);
+  }
+
+  /** Blocks until `done`; meanwhile the rings are emptied, since a thread that waits for room in one cannot pause. */
+  #waitFor(thread: VcpuThread, done: () => boolean, again: () => void): void {
+    while (!thread.control.waitUntil(done, PAUSE_RETRY_MS)) {
+      this.#drainNow();
+      if (thread.control.state === State.GONE)
+        throw this.#failure ?? new Error(`the thread of vCPU ${thread.id} is gone`);
+      again();
     }
   }
 

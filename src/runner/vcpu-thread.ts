@@ -22,6 +22,8 @@ interface PendingCall {
 export class VcpuThread {
   readonly id: number;
   readonly control: Control;
+  /** The vCPU's state as last saved, or to be loaded; laid out by the host's VcpuStateLayout. */
+  readonly record: Uint8Array;
   readonly #worker: Worker;
   readonly #calls = new Map<number, PendingCall>();
   readonly #exited: Promise<void>;
@@ -30,6 +32,7 @@ export class VcpuThread {
   private constructor(start: ThreadStart, events: ThreadEvents, ready: PendingCall) {
     this.id = start.vcpu;
     this.control = new Control(start.control, start.vcpu);
+    this.record = new Uint8Array(start.state);
     this.#worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: start });
     const handlers: { [Kind in ThreadMessage['kind']]: (message: ThreadMessage & { kind: Kind }) => void } = {
       ready: () => ready.resolve(undefined),
@@ -72,6 +75,17 @@ export class VcpuThread {
   requestPause(): void {
     this.control.request(Request.PAUSE);
     this.#kick();
+  }
+
+  /** Asks the thread to pause and then to fill (SAVE) or take (LOAD) its record. */
+  requestState(bit: typeof Request.SAVE | typeof Request.LOAD): void {
+    this.control.request(Request.PAUSE | bit);
+    this.#kick();
+  }
+
+  /** Whether a requested save or load has not been done yet. */
+  get isExchanging(): boolean {
+    return (this.control.requests & (Request.SAVE | Request.LOAD)) !== 0;
   }
 
   get isPaused(): boolean {

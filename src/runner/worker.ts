@@ -7,6 +7,7 @@ import type { Bus } from '../devices/bus.ts';
 import { errorToData } from '../errors.ts';
 import { blockKickSignal, eatKicks, kickThread, maskInsideRun, threadId } from '../ffi/signals.ts';
 import { setTracer } from '../kvm/call.ts';
+import { VcpuStateIo } from '../kvm/state/vcpu-state.ts';
 import { traceLine } from '../kvm/trace.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import { Machine } from '../machine/machine.ts';
@@ -18,6 +19,7 @@ import type { CallMessage, ThreadMessage, ThreadStart } from './messages.ts';
 import { OutputRing } from './output-ring.ts';
 import type { RunEnd } from './result.ts';
 import { lineInterrupts } from './run-here.ts';
+import { recordError } from './state-record.ts';
 import { VCPU_CALLS } from './vcpu-calls.ts';
 import { haltedForGood, Watchdog } from './watchdog.ts';
 
@@ -45,6 +47,10 @@ class VcpuWorker {
   readonly #counters = new ExitCounters();
   readonly #watchdog = new Watchdog();
   readonly #flush: () => void;
+  readonly #io: VcpuStateIo;
+  readonly #record: Uint8Array;
+  /** No exit is pending in KVM. */
+  #settled = true;
 
   constructor(start: ThreadStart) {
     this.#start = start;
@@ -54,6 +60,8 @@ class VcpuWorker {
     this.#machine = Machine.borrow(start.handle);
     this.#vcpu = this.#machine.createVcpu(start.vcpu);
     this.#vcpu.setSignalMask(mask);
+    this.#io = new VcpuStateIo(this.#vcpu, start.host);
+    this.#record = new Uint8Array(start.state);
     const rings = { serial: new OutputRing(start.serial), debugcon: new OutputRing(start.debugcon) };
     const { output, flush } = collector(rings);
     this.#flush = flush;
@@ -67,8 +75,9 @@ class VcpuWorker {
     while (this.#wait()) {
       this.#control.announce(State.RUNNING);
       this.#watchdog.restart();
-      const end = this.#run();
+      const end = this.#run(() => this.#interrupted());
       this.#watchdog.stop();
+      this.#settled = end === PAUSED;
       if (end === PAUSED) continue;
       this.#control.request(Request.PAUSE);
       post({ kind: 'end', end, counts: this.#counters.summary(this.#bus.unclaimed) });
@@ -84,6 +93,7 @@ class VcpuWorker {
       const requests = this.#control.requests;
       if (requests & Request.EXIT) return false;
       if (requests & Request.CALL) this.#answer();
+      else if (requests & (Request.SAVE | Request.LOAD)) this.#exchangeState(requests);
       else if (requests & Request.PAUSE) {
         if (this.#control.state !== State.PAUSED) this.#control.announce(State.PAUSED);
         this.#control.waitForRequest(requests);
@@ -91,11 +101,43 @@ class VcpuWorker {
     }
   }
 
-  #run(): RunEnd {
+  /** Fills or takes the shared record. The thread is paused and nothing is pending. */
+  #exchangeState(requests: number): void {
+    try {
+      this.#settle();
+      if (requests & Request.SAVE) {
+        this.#io.save();
+        this.#record.set(this.#io.record);
+      } else {
+        this.#io.record.set(this.#record);
+        this.#io.restore();
+      }
+      this.#control.failed = false;
+    } catch (error) {
+      this.#control.failed = true;
+      recordError(this.#record, errorToData(error));
+    }
+    if (this.#control.state !== State.PAUSED) this.#control.announce(State.PAUSED);
+    this.#control.withdraw(Request.SAVE | Request.LOAD);
+  }
+
+  /**
+   * Completes what the last exit left pending: after an IN or an MMIO read the guest's registers are stale until KVM_RUN
+   * is entered once more, and a string instruction may have further exits to serve before it can rest.
+   */
+  #settle(): void {
+    if (this.#settled) return;
+    this.#vcpu.area.immediateExit = true;
+    while (this.#run(() => PAUSED) !== PAUSED);
+    this.#vcpu.area.immediateExit = false;
+    this.#settled = true;
+  }
+
+  #run(interrupted: () => RunEnd | undefined): RunEnd {
     const served = () => this.#flush() as undefined;
     const assist = createAssist(this.#start.assist, this.#machine, this.#vcpu, this.#counters);
     const lines = lineInterrupts(this.#machine);
-    const hooks = { interrupted: () => this.#interrupted(), idle: () => this.#idle(), served, ...assist, ...lines };
+    const hooks = { interrupted, idle: () => this.#idle(), served, ...assist, ...lines };
     return runVcpu(this.#vcpu, this.#bus, this.#counters, hooks);
   }
 

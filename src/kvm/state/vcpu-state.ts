@@ -80,21 +80,18 @@ export class VcpuStateIo {
     if (read < this.#host.msrs.length) throw refusedMsr(get, this.#host.msrs[read]!);
   }
 
-  /**
-   * Puts the record into the vCPU. Throws KvmError naming the ioctl, or the MSR that was refused. `tsc` replaces the
-   * saved IA32_TSC, to keep several vCPUs in step.
-   */
-  restore(tsc?: bigint): void {
+  /** Puts the record into the vCPU. Throws KvmError naming the ioctl, or the MSR that was refused. */
+  restore(): void {
     for (const { part } of VCPU_RESTORE_ORDER) {
       const bytes = this.#parts[part];
-      if (bytes) this.#write(part, bytes, tsc);
+      if (bytes) this.#write(part, bytes);
     }
     this.#vcpu.kvmclockCtrl();
   }
 
-  #write(part: VcpuPart, bytes: Uint8Array, tsc: bigint | undefined): void {
+  #write(part: VcpuPart, bytes: Uint8Array): void {
     const { set } = VCPU_ROWS[part];
-    if (part === 'msrs') this.#writeMsrs(bytes, tsc);
+    if (part === 'msrs') this.#writeMsrs(bytes);
     else if (part === 'tsc_khz') this.#writeTscKhz(word(bytes)[0]!);
     else ioctl(this.#vcpu.fd, set, bytes);
   }
@@ -112,10 +109,8 @@ export class VcpuStateIo {
       );
   }
 
-  #writeMsrs(bytes: Uint8Array, tsc: bigint | undefined): void {
-    const msrs = readMsrList(bytes).map((msr) =>
-      tsc !== undefined && msr.index === Msr.IA32_TSC ? { ...msr, value: tsc } : msr,
-    );
+  #writeMsrs(bytes: Uint8Array): void {
+    const msrs = readMsrList(bytes);
     this.#vcpu.setMsrs(msrs.filter(({ index }) => !LATE_MSRS.includes(index)));
     const late = msrs.filter(({ index }) => LATE_MSRS.includes(index));
     if (late.length > 0) this.#vcpu.setMsrs(late);
@@ -146,4 +141,21 @@ export function readMsrList(bytes: Uint8Array): { index: number; value: bigint }
     const entry = KvmMsrEntry.over(bytes, KvmMsrs.size + i * KvmMsrEntry.size);
     return { index: entry.index, value: entry.data };
   });
+}
+
+/**
+ * Gives several saved vCPUs the IA32_TSC of the first, in place. They were read one after the other; written back as
+ * read, their TSCs would drift apart by as much. KVM then sees equal writes and keeps the offsets equal.
+ */
+export function alignTsc(states: readonly VcpuState[]): void {
+  const tsc = (state: VcpuState) =>
+    state.msrs && readMsrList(state.msrs).findIndex(({ index }) => index === Msr.IA32_TSC);
+  const [first, ...rest] = states;
+  const from = first && tsc(first);
+  if (from === undefined || from < 0) return;
+  const value = KvmMsrEntry.over(first!.msrs!, KvmMsrs.size + from * KvmMsrEntry.size).data;
+  for (const state of rest) {
+    const at = tsc(state);
+    if (at !== undefined && at >= 0) KvmMsrEntry.over(state.msrs!, KvmMsrs.size + at * KvmMsrEntry.size).data = value;
+  }
 }
