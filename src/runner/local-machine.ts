@@ -1,0 +1,107 @@
+/**
+ * A machine with its one vCPU in the calling thread: no threads, no messages, nothing between a program and KVM_RUN.
+ * The thread is busy while the guest runs.
+ */
+import type { Bus } from '../devices/bus.ts';
+import type { DeviceHost } from '../devices/device.ts';
+import { UsageError } from '../errors.ts';
+import { blockKickSignal, eatKicks, maskInsideRun } from '../ffi/signals.ts';
+import { type StateHost, stateHost } from '../kvm/state/host.ts';
+import { VcpuStateIo } from '../kvm/state/vcpu-state.ts';
+import type { Vcpu } from '../kvm/vcpu.ts';
+import type { Machine } from '../machine/machine.ts';
+import { type AssistMode, createAssist } from './assist.ts';
+import { ExitCounters } from './counts.ts';
+import { lineInterrupts } from './line-interrupts.ts';
+import { type RunHooks, runVcpu } from './loop.ts';
+import type { RunEnd, RunResult } from './result.ts';
+import { Watchdog } from './watchdog.ts';
+
+/** How to run. */
+export interface LocalOptions {
+  /** Receives what the guest prints, while it runs. The bytes are valid during the call. */
+  readonly output?: DeviceHost['output'];
+  readonly assist?: AssistMode;
+  /** Called after each served exit with its number; an answer ends the run. */
+  readonly served?: RunHooks['served'];
+}
+
+const SETTLED: RunEnd = { reason: 'interrupted' };
+
+/** See the file's header. Dispose it before the machine. */
+export class LocalMachine implements Disposable {
+  readonly machine: Machine;
+  readonly host: StateHost;
+  readonly vcpu: Vcpu;
+  readonly #bus: Bus;
+  readonly #counters = new ExitCounters();
+  readonly #io: VcpuStateIo;
+  readonly #hooks: RunHooks;
+  #settled = true;
+
+  readonly #ownsVcpu: boolean;
+
+  /**
+   * Creates vCPU 0 in this thread, or uses `existing`, made in it before, and leaves that open. Throws UsageError on a
+   * machine with several vCPUs, KvmError when KVM fails.
+   */
+  constructor(machine: Machine, options: LocalOptions = {}, existing?: Vcpu) {
+    if (machine.config.cpus > 1) throw new UsageError('several vCPUs need a thread each: use RunningMachine');
+    this.machine = machine;
+    this.host = stateHost(machine.kvm, machine.vm, machine.config.irqchip);
+    this.#bus = machine.attachBus(options.output ?? (() => {}), { shared: false });
+    this.vcpu = existing ?? machine.createVcpu(0);
+    this.#ownsVcpu = !existing;
+    this.vcpu.setSignalMask(maskInsideRun(blockKickSignal()));
+    this.#io = new VcpuStateIo(this.vcpu, this.host);
+    const assist = createAssist(options.assist ?? 'auto', machine, this.vcpu, this.#counters);
+    this.#hooks = { ...assist, ...lineInterrupts(machine), ...(options.served && { served: options.served }) };
+  }
+
+  /** Runs until the guest ends, or until `timeoutMs` milliseconds have passed. Can be called again to go on. */
+  run(options: { timeoutMs?: number } = {}): RunResult {
+    using watchdog = new Watchdog(options.timeoutMs);
+    const interrupted = (): RunEnd | undefined => {
+      eatKicks();
+      const reason = watchdog.check(this.vcpu);
+      return reason && { reason };
+    };
+    this.#settled = false;
+    const end = runVcpu(this.vcpu, this.#bus, this.#counters, { ...this.#hooks, interrupted });
+    return { ...end, vcpu: 0, ...this.#counters.summary(this.#bus.unclaimed) };
+  }
+
+  /** Completes what the last exit left pending in KVM. */
+  settle(): void {
+    if (this.#settled) return;
+    this.vcpu.area.immediateExit = true;
+    const hooks = { ...this.#hooks, interrupted: () => SETTLED };
+    while (runVcpu(this.vcpu, this.#bus, this.#counters, hooks) !== SETTLED);
+    this.vcpu.area.immediateExit = false;
+    this.#settled = true;
+  }
+
+  /** The vCPU is in this thread, and so not running. */
+  pause(): void {}
+
+  /** See {@link pause}: it runs when run() is called. */
+  resume(): void {}
+
+  /** Completes what is pending and saves the vCPU's state. The record is live: valid until the next save or load. */
+  saveVcpus(): readonly Uint8Array[] {
+    this.settle();
+    this.#io.save();
+    return [this.#io.record];
+  }
+
+  /** Loads a record that saveVcpus() gave. */
+  loadVcpus(records: readonly Uint8Array[]): void {
+    this.settle();
+    this.#io.record.set(records[0]!);
+    this.#io.restore();
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#ownsVcpu) this.vcpu[Symbol.dispose]();
+  }
+}
