@@ -102,7 +102,10 @@ const HANDLERS: Readonly<Record<number, Handler>> = {
     if (area.head.if_flag === 0) return { reason: 'halted' };
     return hooks.idle ? hooks.idle() : { reason: 'halted' };
   },
-  [Exit.IRQ_WINDOW_OPEN]: () => undefined,
+  [Exit.IRQ_WINDOW_OPEN]: ({ area }) => {
+    area.head.request_interrupt_window = 0; // asked for anew while a line waits; else the exits would never cease
+    return undefined;
+  },
   [Exit.INTR]: ({ hooks }) => hooks.interrupted?.(),
   [Exit.SHUTDOWN]: () => ({ reason: 'shutdown' }),
   [Exit.SYSTEM_EVENT]: ({ area }) => {
