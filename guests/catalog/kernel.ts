@@ -75,6 +75,16 @@ export const KERNEL: readonly Guest[] = [
       ].join('\n'),
     ),
   }),
+  guest({
+    name: 'preempt',
+    format: 'elf',
+    mode: 'long',
+    shows: 'ring 3 in an endless loop, interrupted by the APIC timer',
+    build: { target: 'long-elf', sources: ['kernel/preempt.c'], runtime: true },
+    options: { irqchip: 'yes' },
+    expect: exits(EXIT_CODES.OK, 'preempt: ring 3 until 20 interrupts\npreempt: 20 interrupts, all from ring 3\n'),
+    deterministic: false,
+  }),
   ...[1, 2, 4].map((cpus) =>
     guest({
       name: cpus === 1 ? 'smp' : `smp-${cpus}`,

@@ -63,8 +63,9 @@ void map_up_to(uint64_t end);
 
 /* Gives the calling processor its own task state segment; needed once before enter_user. */
 void user_init(unsigned cpu);
-/* Runs entry(argument) in ring 3 and returns its result. */
+/* Runs entry(argument) in ring 3, with interrupts off or on, and returns its result. */
 uint64_t enter_user(uint64_t (*entry)(uint64_t), uint64_t stack_top, uint64_t argument);
+uint64_t enter_user_interruptible(uint64_t (*entry)(uint64_t), uint64_t stack_top, uint64_t argument);
 /* For handlers of interrupts that came from ring 3: gives up ring 3, enter_user returns `value`. */
 _Noreturn void leave_user(struct interrupt_frame *frame, uint64_t value);
 

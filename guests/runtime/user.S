@@ -5,7 +5,7 @@
 #define USER_CODE_SELECTOR (0x20 | 3)
 
 /*
- * uint64_t enter_user_at(entry, stack_top, argument, uint64_t *rsp0)
+ * uint64_t enter_user_at(entry, stack_top, argument, uint64_t *rsp0, rflags)
  * The kernel's stack pointer goes to the task state segment, so an interrupt from ring 3 finds the saved registers
  * right above its frame; leave_user drops the frame and returns from here.
  */
@@ -23,7 +23,7 @@ enter_user_at:
         mov     $user_start, %rax
         push    $USER_DATA_SELECTOR
         push    %rsi
-        pushfq                          /* interrupts stay as they are */
+        push    %r8
         push    $USER_CODE_SELECTOR
         push    %rax
         mov     %rdi, %rbx

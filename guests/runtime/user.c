@@ -5,6 +5,7 @@
 #include "runtime.h"
 
 enum { IO_MAP_BYTES = 0x400 / 8, FIRST_TASK = 0x30 / 8, TYPE_TASK_PRESENT = 0x89, INVALID_OPCODE = 6, UD2_LENGTH = 2 };
+enum { RFLAGS_FIXED = 0x002, RFLAGS_INTERRUPTS = 0x200 };
 
 struct task_state {
   uint32_t reserved0;
@@ -15,7 +16,8 @@ struct task_state {
 
 extern uint64_t gdt[];
 extern const char user_exit[];
-uint64_t enter_user_at(uint64_t (*entry)(uint64_t), uint64_t stack_top, uint64_t argument, void *rsp0);
+uint64_t enter_user_at(uint64_t (*entry)(uint64_t), uint64_t stack_top, uint64_t argument, void *rsp0,
+                       uint64_t rflags);
 _Noreturn void leave_user_at(struct interrupt_frame *above, uint64_t value);
 
 static struct task_state tasks[LIMIT_MAX_CPUS] __attribute__((aligned(16)));
@@ -50,8 +52,17 @@ static unsigned current_task(void) {
   return (selector / 8 - FIRST_TASK) / 2;
 }
 
+static uint64_t enter(uint64_t (*entry)(uint64_t), uint64_t stack_top, uint64_t argument, uint64_t rflags) {
+  void *rsp0 = (char *)&tasks[current_task()] + offsetof(struct task_state, rsp0);
+  return enter_user_at(entry, stack_top, argument, rsp0, rflags);
+}
+
 uint64_t enter_user(uint64_t (*entry)(uint64_t), uint64_t stack_top, uint64_t argument) {
-  return enter_user_at(entry, stack_top, argument, (char *)&tasks[current_task()] + offsetof(struct task_state, rsp0));
+  return enter(entry, stack_top, argument, RFLAGS_FIXED);
+}
+
+uint64_t enter_user_interruptible(uint64_t (*entry)(uint64_t), uint64_t stack_top, uint64_t argument) {
+  return enter(entry, stack_top, argument, RFLAGS_FIXED | RFLAGS_INTERRUPTS);
 }
 
 _Noreturn void leave_user(struct interrupt_frame *frame, uint64_t value) { leave_user_at(frame + 1, value); }
