@@ -1,24 +1,46 @@
-/** Suites that need KVM: skipped visibly where there is none, or failed when the environment promises one. */
-import { accessSync, constants } from 'node:fs';
-import { describe } from 'vitest';
-import { errnoName } from '../../src/errors.ts';
+/**
+ * Tests that need a real KVM: where there is none they are skipped, and say why; with REQUIRE_KVM=1 they fail instead.
+ * The kind of KVM is part of the name, since hosts differ in what they can do.
+ */
+import { closeSync, openSync } from 'node:fs';
+import { describe, it } from 'vitest';
+import { type KvmKind, kvmKind } from '../../src/kvm/kind.ts';
 
-const reason = whyNoKvm();
+/** Which KVM these tests run on. */
+export const hostKind: KvmKind = kvmKind();
 
-/** Like `describe`. Without a usable /dev/kvm it skips, says why, and with REQUIRE_KVM=1 throws. */
-export const describeKvm: (name: string, suite: () => void) => void = (name, suite) => {
-  if (reason === undefined) return void describe(name, suite);
-  if (process.env.REQUIRE_KVM === '1') throw new Error(`REQUIRE_KVM=1, but ${reason}`);
-  console.warn(`skipped: ${name}: ${reason}`);
-  describe.skip(name, suite);
-};
+/** True where guest kernel code is run by KVM's instruction emulator, whatever the mode. */
+export const isPvm = hostKind === 'PVM';
 
-function whyNoKvm(): string | undefined {
+/** Why KVM tests cannot run here; undefined where they can. Opens the device itself, so that a defect in ours is none. */
+export function kvmProblem(path = '/dev/kvm'): string | undefined {
   try {
-    accessSync('/dev/kvm', constants.R_OK | constants.W_OK);
+    closeSync(openSync(path, 'r+'));
     return undefined;
   } catch (error) {
-    const errno = (error as NodeJS.ErrnoException).errno ?? 0;
-    return `/dev/kvm cannot be opened (${errnoName(-errno)})`;
+    return error instanceof Error ? error.message : String(error);
   }
+}
+
+/** What becomes of tests that need KVM. */
+export type KvmTests = 'run' | 'skip' | 'fail';
+
+/** The decision, apart from the host it is taken on. */
+export const kvmTests = (problem: string | undefined, required: boolean): KvmTests =>
+  problem === undefined ? 'run' : required ? 'fail' : 'skip';
+
+/** `describe` for tests that need a usable /dev/kvm. */
+export function describeKvm(name: string, tests: () => void): void {
+  const problem = kvmProblem();
+  const suites: Record<KvmTests, () => void> = {
+    run: () => describe(`${name} [${hostKind}]`, tests),
+    skip: () => describe.skip(`${name} [skipped: no usable KVM: ${problem}]`, tests),
+    fail: () =>
+      describe(name, () => {
+        it('has a usable KVM, as REQUIRE_KVM=1 demands', () => {
+          throw new Error(`no usable KVM: ${problem}`);
+        });
+      }),
+  };
+  suites[kvmTests(problem, process.env.REQUIRE_KVM === '1')]();
 }
