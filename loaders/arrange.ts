@@ -115,5 +115,8 @@ export function informationRoom(
   taken: readonly (Segment | Reservation)[],
   request: Omit<Request, 'from' | 'to' | 'top'>,
 ): number {
-  return findRoom(map, taken, { ...request, ...LOW_AREA }) ?? room(map, taken, { ...request, from: endOf(taken) });
+  return (
+    findRoom(map, taken, { ...request, ...LOW_AREA }) ??
+    room(map, taken, { ...request, from: Math.max(MIB, endOf(taken)) })
+  );
 }

@@ -59,6 +59,11 @@ export function cstring(text: string): Uint8Array {
   return Buffer.from(`${text}\0`, 'utf8');
 }
 
+/** A copy of a range. (`slice` of a Buffer is no copy, and a mapped file must not be written to.) */
+export function copyOf(bytes: Uint8Array, from: number, to: number): Uint8Array {
+  return new Uint8Array(bytes.subarray(from, to));
+}
+
 /** Bytes laid one after another in a fresh buffer. */
 export function concat(parts: readonly Uint8Array[]): Uint8Array {
   return Buffer.concat(parts);

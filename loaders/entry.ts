@@ -9,7 +9,7 @@ import { refusal } from './refuse.ts';
  */
 export function entryAt(mode: CpuMode, entry: number): EntryState {
   const limit = { real: MIB, protected: FOUR_GIB, long: MAX_PHYSICAL }[mode];
-  if (!Number.isSafeInteger(entry) || entry < 0 || entry >= limit)
+  if (entry >= limit)
     throw refusal('OPTION', {
       field: `entry address in ${mode} mode`,
       found: entry,

@@ -53,7 +53,10 @@ export interface GuestImage {
   /** Ranges that must be RAM and free of segments, but are not written. */
   readonly reserved?: readonly Reservation[];
   readonly entry: EntryState;
-  /** Symbols by run-time address, in file order; read from the file when first asked for. */
+  /**
+   * Symbols by run-time address, in file order. Read from the file's bytes when first asked for, so ask while those are
+   * valid (a mapped file: before it is unmapped).
+   */
   readonly symbols: readonly GuestSymbol[];
   /** Decisions and oddities worth telling: which of p_paddr/p_vaddr was used, what was unwrapped, what was ignored. */
   readonly notes: readonly string[];

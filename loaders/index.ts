@@ -1,6 +1,6 @@
 /** The loaders' front: name a file's format, and make a plan of it. Pure: bytes in, plan out. */
 import { LoadError } from '../src/errors.ts';
-import { size } from './bytes.ts';
+import { MAX_PHYSICAL, size } from './bytes.ts';
 import { type Detection, detect } from './detect.ts';
 import { loadElf } from './elf/load.ts';
 import type { FormatName, GuestImage, LoadOptions } from './image.ts';
@@ -9,6 +9,7 @@ import { loadMultiboot1 } from './multiboot1.ts';
 import { loadMultiboot2 } from './multiboot2.ts';
 import { loadPvh } from './pvh.ts';
 import { loadBootSector, loadFlat, loadRom } from './raw.ts';
+import { refusal } from './refuse.ts';
 import { unwrap, wrapperOf } from './unwrap.ts';
 
 export { type Detection, detect } from './detect.ts';
@@ -37,6 +38,7 @@ export const FORMATS = Object.keys(LOADERS) as readonly FormatName[];
  * the file's size (unwrapped: `maxUnwrapped`) plus a constant. Throws LoadError, never anything else, for any bytes.
  */
 export function load(bytes: Uint8Array, options: LoadOptions): GuestImage {
+  checkAddresses(options);
   if (bytes.length === 0) throw new LoadError('EMPTY', 'the image is empty: build or copy it again');
   const wrapper = wrapperOf(bytes);
   if (!wrapper || options.format === 'flat') return loadUnwrapped(bytes, options);
@@ -45,6 +47,19 @@ export function load(bytes: Uint8Array, options: LoadOptions): GuestImage {
     throw new LoadError('EMPTY', `the ${wrapper} data holds nothing: build or copy the image again`);
   const image = loadUnwrapped(inner, options);
   return withNote(image, `unwrapped from ${wrapper}: ${size(bytes.length)} to ${size(inner.length)}`);
+}
+
+function checkAddresses(options: LoadOptions): void {
+  for (const name of ['load', 'entry'] as const) {
+    const found = options[name];
+    if (found === undefined || (Number.isSafeInteger(found) && found >= 0 && found < MAX_PHYSICAL)) continue;
+    throw refusal('OPTION', {
+      field: `--${name}`,
+      found,
+      expected: 'a guest-physical address: a whole number from 0 to 2^52',
+      cure: 'choose another address',
+    });
+  }
 }
 
 function loadUnwrapped(bytes: Uint8Array, options: LoadOptions): GuestImage {

@@ -48,11 +48,11 @@ export function loadBootSector(bytes: Uint8Array, options: LoadOptions): GuestIm
 export function loadFlat(bytes: Uint8Array, options: LoadOptions): GuestImage {
   const mode = options.mode ?? 'real';
   const gpa = options.load ?? (mode === 'real' ? BOOT_ADDRESS : MIB);
-  if (!Number.isSafeInteger(gpa) || gpa < 0 || gpa + bytes.length > MAX_PHYSICAL)
+  if (gpa + bytes.length > MAX_PHYSICAL)
     throw refusal('OPTION', {
       field: 'load address',
       found: gpa,
-      expected: 'a guest-physical address below 2^52',
+      expected: 'an image that ends below 2^52',
       cure: 'choose another --load',
     });
   const entry = options.entry ?? gpa;

@@ -21,7 +21,8 @@ export interface Refusal {
   readonly cure: string;
 }
 
-const show = (value: string | number | bigint): string => (typeof value === 'string' ? value : hex(value));
+const show = (value: string | number | bigint): string =>
+  typeof value === 'bigint' || Number.isInteger(value) ? hex(value as bigint | number) : String(value);
 
 /** Builds the LoadError of a refusal; the caller throws it. */
 export function refusal(code: string, { field, at, found, expected, cure }: Refusal): LoadError {

@@ -3,7 +3,7 @@
  * i386 psABI 4.1; RELR from the generic ABI draft). Only segments that relocations write to are copied.
  */
 import { LoadError } from '../../src/errors.ts';
-import { hex, stringAt, viewOf } from '../bytes.ts';
+import { copyOf, hex, stringAt, viewOf } from '../bytes.ts';
 import { refusal } from '../refuse.ts';
 import { DT, type Dynamic, LinkedImage, readDynamic, tableOf } from './dynamic.ts';
 import { EM, SYM32, SYM64 } from './format.ts';
@@ -125,7 +125,7 @@ class Target {
         'ELF_RELOCATION',
         'relocated segments together are larger than the file: segments share file content, and the file is damaged or hostile',
       );
-    const copy = this.#elf.bytes.slice(program.offset, program.offset + program.filesz);
+    const copy = copyOf(this.#elf.bytes, program.offset, program.offset + program.filesz);
     const view = viewOf(copy);
     this.contents.set(program, copy);
     this.#views.set(program, view);

@@ -3,7 +3,7 @@
  * and string tables, which are no part of any segment, have the address where they were placed for it.
  */
 import { endOf, findRoom } from '../arrange.ts';
-import { FOUR_GIB, PAGE } from '../bytes.ts';
+import { copyOf, FOUR_GIB, PAGE } from '../bytes.ts';
 import type { LoadOptions, Segment } from '../image.ts';
 import { SHDR32, SHDR64, SHT } from './format.ts';
 import type { OpenElf } from './open.ts';
@@ -34,7 +34,7 @@ export function sectionHeaders(
   const carried = sections.filter((s) => !s.allocated && CARRIED.has(s.type) && s.fileSize > 0);
   if (carried.length > MAX_CARRIED) return undefined;
   const layout = elf.bits === 64 ? SHDR64 : SHDR32;
-  const table = elf.bytes.slice(elf.shoff, elf.shoff + sections.length * layout.size);
+  const table = copyOf(elf.bytes, elf.shoff, elf.shoff + sections.length * layout.size);
   const segments: Segment[] = [];
   for (const section of carried) {
     const busy = [...taken, ...segments];

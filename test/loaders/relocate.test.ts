@@ -131,6 +131,13 @@ describe('position-independent ELF', () => {
     expect(file).toEqual(before);
   });
 
+  test('a file in a Buffer is not written to either', () => {
+    const file = Buffer.from(withRela(rela(0, 8, 0, 0x40n)));
+    const before = Buffer.from(file);
+    expect(quad(load(file, guest()).segments[0]!.bytes, 0)).toBe(0x10_0040n);
+    expect(file.equals(before)).toBe(true);
+  });
+
   test('RELR: addresses and bitmaps', () => {
     // Address 0, then a bitmap for the words at 8, 16 and 40.
     const table = quads(0n, (0b1_0011n << 1n) | 1n);
