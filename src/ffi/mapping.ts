@@ -6,7 +6,7 @@
  */
 import { errnoName, GuestMemoryError } from '../errors.ts';
 import type { Fd } from './fd.ts';
-import { errno, ftruncate, lseek, madvise, memfdCreate, mmap, munmap, viewMemory } from './libc.ts';
+import { close, errno, ftruncate, lseek, madvise, memfdCreate, mmap, munmap, viewMemory } from './libc.ts';
 
 /** Largest stretch of memory behind one ArrayBuffer, in bytes. */
 export const WINDOW_BYTES = 2 ** 30;
@@ -114,10 +114,10 @@ export class Mapping implements Disposable {
 export function createMemfd(name: string, length: number): number {
   const fd = memfdCreate(name, MFD_CLOEXEC);
   if (fd < 0) throw new GuestMemoryError('MEMFD', `memfd_create failed: ${errnoName(errno())}`);
-  if (ftruncate(fd, length) < 0) {
-    throw new GuestMemoryError('MEMFD', `a memory file of ${length} bytes cannot be made: ${errnoName(errno())}`);
-  }
-  return fd;
+  if (ftruncate(fd, length) === 0) return fd;
+  const code = errno();
+  close(fd);
+  throw new GuestMemoryError('MEMFD', `a memory file of ${length} bytes cannot be made: ${errnoName(code)}`);
 }
 
 /** Byte runs [start, end) of a memory file that were ever touched (lseek SEEK_DATA/SEEK_HOLE), ascending. */

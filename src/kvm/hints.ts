@@ -45,11 +45,14 @@ const BY_IOCTL: Record<string, Record<number, string>> = {
     [EINVAL]: 'the irqchip must be created before the first vCPU',
   },
   KVM_CREATE_PIT2: { [ENOENT]: 'create the irqchip first', [EEXIST]: 'the VM already has a PIT' },
-  KVM_GET_DIRTY_LOG: { [ENOENT]: 'the slot does not exist or was made without KVM_MEM_LOG_DIRTY_PAGES' },
+  KVM_GET_DIRTY_LOG: {
+    [ENOENT]: 'the slot does not exist or was made without KVM_MEM_LOG_DIRTY_PAGES',
+    [ENXIO]: 'this VM logs into the dirty ring, which excludes the bitmap',
+  },
   KVM_CLEAR_DIRTY_LOG: {
     [EINVAL]: 'first page and count must be multiples of 64 (the last run of a slot excepted)',
     [ENOENT]: 'the slot does not exist or was made without KVM_MEM_LOG_DIRTY_PAGES',
-    [ENXIO]: 'KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 is not enabled on this VM',
+    [ENXIO]: 'this VM logs into the dirty ring, which excludes the bitmap',
   },
   KVM_INTERRUPT: {
     [ENXIO]: 'the VM has an in-kernel irqchip: raise a line with KVM_IRQ_LINE instead',

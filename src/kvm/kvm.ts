@@ -23,10 +23,13 @@ export class Kvm implements Disposable {
   /** Opens the device and checks the API version. Throws KvmError that says what is missing and how to cure it. */
   static open(path = '/dev/kvm'): Kvm {
     const kvm = new Kvm(Fd.openDevice(path, openHint));
-    const version = kvm.getApiVersion();
-    if (version === KVM_API_VERSION) return kvm;
-    kvm[Symbol.dispose]();
-    throw new KvmError('KVM_GET_API_VERSION', EINVAL, `API version ${version}, but vmlapse speaks ${KVM_API_VERSION}`);
+    try {
+      checkVersion(kvm.getApiVersion());
+      return kvm;
+    } catch (error) {
+      kvm[Symbol.dispose]();
+      throw error;
+    }
   }
 
   /** The device over a descriptor somebody else owns (another thread, or a test). */
@@ -101,4 +104,9 @@ export class Kvm implements Disposable {
   [Symbol.dispose](): void {
     this.fd[Symbol.dispose]();
   }
+}
+
+function checkVersion(version: number): void {
+  if (version === KVM_API_VERSION) return;
+  throw new KvmError('KVM_GET_API_VERSION', EINVAL, `API version ${version}, but vmlapse speaks ${KVM_API_VERSION}`);
 }

@@ -56,10 +56,16 @@ export class Vcpu implements Disposable {
   readonly area: RunArea;
   readonly #mapping: Mapping;
 
+  /** Takes the descriptor over: when its run area cannot be mapped, it is closed. */
   constructor(fd: Fd, id: number, mmapSize: number) {
     this.fd = fd;
     this.id = id;
-    this.#mapping = Mapping.ofFile(fd, mmapSize, { shared: true });
+    try {
+      this.#mapping = Mapping.ofFile(fd, mmapSize, { shared: true });
+    } catch (error) {
+      fd[Symbol.dispose]();
+      throw error;
+    }
     this.area = new RunArea(this.#mapping.bytes);
   }
 
