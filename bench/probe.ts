@@ -4,11 +4,10 @@
  */
 import { readFileSync } from 'node:fs';
 
-/** Kilobyte fields of /proc/self/status, in bytes (proc(5)). */
-function memoryNow(): { peak: number; private: number; shared: number } {
+/** The most memory this process ever had resident, in bytes (VmHWM, proc(5)). */
+function memoryNow(): { peak: number } {
   const status = readFileSync('/proc/self/status', 'latin1');
-  const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0) * 1024;
-  return { peak: field('VmHWM'), private: field('RssAnon'), shared: field('RssShmem') };
+  return { peak: Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024 };
 }
 
 const MIB = 2 ** 20;
