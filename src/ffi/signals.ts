@@ -50,6 +50,8 @@ export class KickTimer implements Disposable {
   readonly #value = new DataView(new ArrayBuffer(32)); // struct itimerspec
 
   constructor() {
+    // A kick that arrives unblocked ends the process, and a slow host may take longer than the first interval to get on.
+    blockKickSignal();
     const event = new DataView(new ArrayBuffer(64)); // struct sigevent
     event.setInt32(8, KICK_SIGNAL, true);
     event.setInt32(12, SIGEV_THREAD_ID, true);
