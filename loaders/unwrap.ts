@@ -5,7 +5,7 @@
 import { createRequire } from 'node:module';
 import * as zlib from 'node:zlib';
 import { LoadError } from '../src/errors.ts';
-import { GIB, MIB, size as sizeText } from './bytes.ts';
+import { GIB, KIB, MIB, size as sizeText } from './bytes.ts';
 
 export type Wrapper = 'gzip' | 'zstd';
 
@@ -73,26 +73,38 @@ function unzstd(bytes: Uint8Array, bound: number): Uint8Array {
   return whole ? oneShot(binding, bytes, declared) : stream(binding, bytes, bound);
 }
 
+/** One context for all images: what it allocates is bounded by zstd's default window limit, and made once. */
+let shared: InstanceType<Binding['DCtx']> | undefined;
+
+function contextOf(binding: Binding): InstanceType<Binding['DCtx']> {
+  shared ??= new binding.DCtx();
+  shared.reset(binding.ResetDirective.sessionOnly);
+  return shared;
+}
+
 function oneShot(binding: Binding, bytes: Uint8Array, declared: number): Uint8Array {
   const out = Buffer.allocUnsafe(declared);
-  const written = new binding.DCtx().decompress(out, bytes);
+  const written = contextOf(binding).decompress(out, bytes);
   if (written !== declared) throw new Error(`frame declares ${declared} bytes and holds ${written}`);
   return out;
 }
 
+const FIRST_PIECE = 128 * KIB;
+const LARGEST_PIECE = 8 * MIB;
+
 /** Frames without a declared size, or several frames: in pieces, so that memory follows what is really there. */
 function stream(binding: Binding, bytes: Uint8Array, bound: number): Uint8Array {
-  const context = new binding.DCtx();
+  const context = contextOf(binding);
   const pieces: Uint8Array[] = [];
   let total = 0;
   let at = 0;
-  for (;;) {
-    const piece = Buffer.allocUnsafe(MIB);
+  for (let size = FIRST_PIECE; ; size = Math.min(2 * size, LARGEST_PIECE)) {
+    const piece = Buffer.allocUnsafe(size);
     const [pending, produced, consumed] = context.decompressStream(piece, bytes.subarray(at));
     at += consumed;
     total += produced;
     if (total > bound) throw tooLarge('zstd', bound);
-    if (produced > 0) pieces.push(produced < piece.length ? Buffer.from(piece.subarray(0, produced)) : piece);
+    if (produced > 0) pieces.push(piece.subarray(0, produced));
     if (pending === 0 && at === bytes.length) return Buffer.concat(pieces, total);
     if (produced === 0 && consumed === 0) throw new Error('the last frame is incomplete');
   }
