@@ -1,6 +1,6 @@
 /** The C floors and the guests they run: compiled on first use into bench/build, again when a source is newer. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -21,15 +21,22 @@ function upToDate(output: string, sources: string): boolean {
 }
 
 function tool(command: string, args: readonly string[]): void {
-  mkdirSync(BUILD, { recursive: true });
   execFileSync(command, args, { stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' });
+}
+
+/** Lets `make` write a file that then appears under its name at once, since several processes may build the same. */
+function build(output: string, make: (unfinished: string) => void): void {
+  mkdirSync(BUILD, { recursive: true });
+  const unfinished = `${output}.${process.pid}`;
+  make(unfinished);
+  renameSync(unfinished, output);
 }
 
 /** Path of a compiled floor. `warnings` are extra flags for gcc. */
 export function floorProgram(name: Floor, warnings: readonly string[] = []): string {
   const output = join(BUILD, name);
   if (warnings.length > 0 || !upToDate(output, SOURCES)) {
-    tool('gcc', ['-O2', '-pthread', ...warnings, '-o', output, join(SOURCES, `${name}.c`)]);
+    build(output, (file) => tool('gcc', ['-O2', '-pthread', ...warnings, '-o', file, join(SOURCES, `${name}.c`)]));
   }
   return output;
 }
@@ -47,8 +54,10 @@ function buildGuest(source: string, symbols: Readonly<Record<string, number>>, e
   if (upToDate(output, GUESTS)) return output;
   const link = ['-nostdlib', '-static', '-no-pie', '-Wl,-N,-Ttext=0x100000,--build-id=none,--no-warn-rwx-segments'];
   const defines = Object.entries(symbols).map(([name, value]) => `-Wa,--defsym,${name}=${value}`);
-  tool('gcc', [...link, ...defines, '-o', output, join(GUESTS, `${source}.S`)]);
-  if (elf32) tool('objcopy', ['-O', 'elf32-i386', output]);
+  build(output, (file) => {
+    tool('gcc', [...link, ...defines, '-o', file, join(GUESTS, `${source}.S`)]);
+    if (elf32) tool('objcopy', ['-O', 'elf32-i386', file]);
+  });
   return output;
 }
 
