@@ -5,9 +5,10 @@
  * benchmarks go to stderr. Exit status 0 when everything that could run has run, whatever the numbers; 1 when something
  * failed; 2 for a wrong command line.
  */
+
+import { kvmKind } from '../src/kvm/kind.ts';
 import type { Bench } from './bench.ts';
 import { Skip } from './bench.ts';
-import { kvmKind } from './host.ts';
 import { HEADING, type Result, toJsonRow, toLine } from './report.ts';
 import { BENCHES } from './suites.ts';
 
