@@ -8,7 +8,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { storeError } from './digest.ts';
-import { errnoOf, type StoreFs, withIo } from './fs-layer.ts';
+import { errnoOf, ioError, type StoreFs, withIo } from './fs-layer.ts';
 
 /** Who holds a lock: enough to tell a living process from one that reuses its number. */
 export interface LockOwner {
@@ -22,12 +22,15 @@ export interface LockOwner {
   readonly host: string;
 }
 
-/** A held lock. Releasing twice is harmless. */
+/** A held lock. Releasing never throws, and twice is harmless. */
 export interface Lock extends Disposable {
   release(): void;
 }
 
 let serial = 0;
+
+/** Locks of this thread that are released, but whose file could not be removed yet. */
+const leftOver = new Set<string>();
 
 /** The start time of a process, or undefined where no such process is. */
 export function startTime(pid: number): string | undefined {
@@ -82,7 +85,7 @@ export function acquireLock(fs: StoreFs, directory: string, timeoutMs: number): 
     const name = lockName(self, `${serial++}-${Math.random().toString(36).slice(2, 10)}`);
     const path = join(directory, name);
     withIo('cannot lock', path, () => fs.close(fs.create(path)));
-    const release = () => removeIfThere(fs, path);
+    const release = () => void tryRemove(fs, path);
     let holder: { name: string; owner: LockOwner } | undefined;
     try {
       holder = findHolder(fs, directory, name, self);
@@ -101,8 +104,10 @@ function findHolder(fs: StoreFs, directory: string, own: string, self: LockOwner
   for (const name of withIo('cannot read', directory, () => readdirSync(directory))) {
     const owner = name === own ? undefined : parseLockName(name);
     if (!owner) continue;
-    if (!isStale(owner, self)) return { name, owner };
-    removeIfThere(fs, join(directory, name));
+    const path = join(directory, name);
+    if (!leftOver.has(path) && !isStale(owner, self)) return { name, owner };
+    const problem = tryRemove(fs, path);
+    if (problem !== undefined) throw ioError('cannot remove the stale lock', path, problem);
   }
   return undefined;
 }
@@ -116,12 +121,17 @@ function lockedBy({ name, owner }: { name: string; owner: LockOwner }, directory
   );
 }
 
-function removeIfThere(fs: StoreFs, path: string): void {
+/** Removes a lock's file and returns what stood in the way; the file is then known to be left over. */
+function tryRemove(fs: StoreFs, path: string): unknown {
   try {
     fs.unlink(path);
   } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error;
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    leftOver.add(path);
+    return error;
   }
+  leftOver.delete(path);
+  return undefined;
 }
 
 function sleep(ms: number): void {

@@ -2,7 +2,7 @@
  * A store of checkpoints: an OCI image layout directory (opencontainers/image-spec, image-layout.md). Everything here
  * is synchronous: call it from a thread that may wait.
  */
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { Blobs } from './blobs.ts';
 import { Chain } from './chain.ts';
 import { Checkpoint } from './checkpoint.ts';
@@ -100,7 +100,11 @@ export class Store implements Disposable {
     const { fs, directory } = this.blobs;
     const layout = join(this.directory, 'oci-layout');
     if (readSmallFile(layout, 4096) && readSmallFile(join(this.directory, 'index.json'), MAX_INDEX_BYTES)) return;
-    withIo('cannot create', this.directory, () => fs.mkdir(directory));
+    withIo('cannot create', this.directory, () => {
+      fs.mkdir(directory);
+      fs.syncDir(dirname(resolve(this.directory)));
+      fs.syncDir(dirname(directory));
+    });
     using _ = this.lock();
     if (!readSmallFile(layout, 4096)) this.blobs.replace('oci-layout', Buffer.from(LAYOUT));
     if (!readSmallFile(join(this.directory, 'index.json'), MAX_INDEX_BYTES)) this.writeIndex(EMPTY_INDEX);

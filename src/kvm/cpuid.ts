@@ -30,3 +30,12 @@ export function writeCpuid(leaves: readonly CpuidLeaf[]): Uint8Array {
   });
   return bytesOf(list);
 }
+
+const MAX_ENTRIES = 4096;
+
+/** The entries in the bytes of a struct kvm_cpuid2. Throws RangeError when they are fewer than it says. */
+export function readCpuidBytes(bytes: Uint8Array): CpuidLeaf[] {
+  const list = KvmCpuid2.over(bytes);
+  if (list.nent > MAX_ENTRIES) throw new RangeError(`${list.nent} CPUID leaves`);
+  return readCpuid(list);
+}

@@ -118,7 +118,7 @@ export class Vcpu implements Disposable {
     ioctl(this.fd, 'KVM_SET_SREGS2', bytesOf(sregs));
   }
 
-  /** KVM_GET_FPU (4.22): x87 and SSE state in the old 416-byte form. */
+  /** KVM_GET_FPU (4.22): x87 and SSE state in the old 416-byte form. KVM leaves its MXCSR field alone: see getXsave. */
   getFpu(): Live<typeof KvmFpu.fields> {
     return this.#get('KVM_GET_FPU', KvmFpu);
   }

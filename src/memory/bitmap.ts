@@ -30,11 +30,9 @@ export function forEachRun(bitmap: Uint32Array, pages: number, visit: (first: nu
     }
     if (start >= 0) {
       const ones = trailingZeros(~word);
-      if (ones === 0 || ones < WORD_BITS) {
-        visit(start, base + ones - start);
-        start = -1;
-        word = clearBelow(word, ones);
-      }
+      visit(start, base + ones - start);
+      start = -1;
+      word = clearBelow(word, ones);
     }
     while (word !== 0) {
       const first = trailingZeros(word);

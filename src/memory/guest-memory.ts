@@ -18,6 +18,8 @@ export interface Region extends RamRange {
   readonly fileOffset: number;
   /** Pages the host wrote since the bits were last taken; one bit a page, shared between threads. */
   readonly hostDirty: Uint32Array;
+  /** Not 0 once any bit of hostDirty was set; cleared by whoever takes them. */
+  readonly hostWrote: Int32Array;
 }
 
 /** What another thread needs to use the same guest memory. Structured-clone safe. */
@@ -50,7 +52,7 @@ export class GuestMemory implements Disposable {
       const regions = ranges.map((range, slot) => {
         const mapping = Mapping.ofFile(fd, range.size, { shared: true, offset: fileOffset });
         mappings.push(mapping);
-        const region = { ...range, slot, mapping, fileOffset, hostDirty: freshBitmap(range.size) };
+        const region = { ...range, slot, mapping, fileOffset, ...freshBitmap(range.size) };
         fileOffset += range.size;
         return region;
       });
@@ -72,7 +74,7 @@ export class GuestMemory implements Disposable {
         slot,
         mapping: Mapping.borrow(mapping),
         fileOffset,
-        hostDirty: new Uint32Array(hostDirty),
+        ...bitmapOver(hostDirty),
       };
       fileOffset += size;
       return region;
@@ -185,6 +187,7 @@ export class GuestMemory implements Disposable {
     if (length === 0) return;
     const first = Math.floor(offset / PAGE_SIZE);
     setBits(region.hostDirty, first, Math.floor((offset + length - 1) / PAGE_SIZE) - first + 1);
+    Atomics.store(region.hostWrote, 0, 1); // after the bits: who clears the word first and then reads them misses none
   }
 
   /** Reads a little-endian unsigned integer of 1, 2, 4 or 8 bytes. */
@@ -210,6 +213,12 @@ export class GuestMemory implements Disposable {
   }
 }
 
-const freshBitmap = (bytes: number) => new Uint32Array(new SharedArrayBuffer(bitmapWords(bytes / PAGE_SIZE) * 4));
+const freshBitmap = (bytes: number) => bitmapOver(new SharedArrayBuffer(bitmapWords(bytes / PAGE_SIZE) * 4 + 4));
+
+/** The bitmap, and behind it the word that says whether there is anything in it. */
+function bitmapOver(buffer: SharedArrayBuffer) {
+  const words = buffer.byteLength / 4 - 1;
+  return { hostDirty: new Uint32Array(buffer, 0, words), hostWrote: new Int32Array(buffer, words * 4, 1) };
+}
 
 const hex = (value: number) => `0x${value.toString(16)}`;

@@ -1,4 +1,5 @@
 /** What of a vCPU's state exists on this host, and how large it is: decides which rows of the state tables apply. */
+import { Msr } from '../../abi/msrs.ts';
 import type { Kvm } from '../kvm.ts';
 import type { Vm } from '../vm.ts';
 
@@ -8,7 +9,7 @@ export interface StateHost {
   readonly xsaveBytes: number;
   readonly sregs2: boolean;
   readonly irqchip: boolean;
-  /** MSRs to save, in the order of KVM_GET_MSR_INDEX_LIST. */
+  /** MSRs to save, in the order of KVM_GET_MSR_INDEX_LIST, those that must be restored last at the end. */
   readonly msrs: readonly number[];
 }
 
@@ -21,6 +22,14 @@ export function stateHost(kvm: Kvm, vm: Vm, irqchip: boolean): StateHost {
     xsaveBytes: xsave ? Math.max(vm.checkExtension('KVM_CAP_XSAVE2'), LEGACY_XSAVE_BYTES) : 0,
     sregs2: kvm.checkExtension('KVM_CAP_SREGS2') > 0,
     irqchip,
-    msrs: kvm.getMsrIndexList(),
+    msrs: lateLast(kvm.getMsrIndexList()),
   };
 }
+
+/** IA32_TSC_DEADLINE arms the timer against IA32_TSC, which must be in place before. */
+const LATE: readonly number[] = [Msr.IA32_TSC_DEADLINE];
+
+const lateLast = (msrs: readonly number[]): number[] => [
+  ...msrs.filter((index) => !LATE.includes(index)),
+  ...msrs.filter((index) => LATE.includes(index)),
+];

@@ -14,8 +14,6 @@ import { VCPU_RESTORE_ORDER, VCPU_ROWS, VCPU_SAVE_ORDER, type VcpuPart } from '.
 /** Raw bytes of each part that exists on the host it was saved on. */
 export type VcpuState = { readonly [Part in VcpuPart]?: Uint8Array };
 
-const LATE_MSRS: readonly number[] = [Msr.IA32_TSC_DEADLINE];
-
 /** Where each part lies in one flat record: how state crosses threads without messages. */
 export interface VcpuStateLayout {
   readonly bytes: number;
@@ -48,6 +46,9 @@ export class VcpuStateIo {
   readonly #vcpu: Vcpu;
   readonly #host: StateHost;
   readonly #parts: VcpuState;
+  /** Positions of the kvmclock MSRs in the list. */
+  readonly #kvmclock: readonly number[];
+  #tscKhz: number | undefined;
 
   constructor(vcpu: Vcpu, host: StateHost) {
     this.#vcpu = vcpu;
@@ -55,6 +56,7 @@ export class VcpuStateIo {
     this.layout = vcpuStateLayout(host);
     this.record = new Uint8Array(this.layout.bytes);
     this.#parts = vcpuStateParts(this.layout, this.record);
+    this.#kvmclock = KVMCLOCK_MSRS.map((index) => host.msrs.indexOf(index)).filter((i) => i >= 0);
   }
 
   /** Fills the record. No exit may be pending. Throws KvmError naming the ioctl, or the MSR that cannot be read. */
@@ -86,7 +88,7 @@ export class VcpuStateIo {
       const bytes = this.#parts[part];
       if (bytes) this.#write(part, bytes);
     }
-    this.#vcpu.kvmclockCtrl();
+    this.#tellKvmclock();
   }
 
   #write(part: VcpuPart, bytes: Uint8Array): void {
@@ -96,31 +98,40 @@ export class VcpuStateIo {
     else ioctl(this.#vcpu.fd, set, bytes);
   }
 
-  /** Where the host cannot scale the TSC, only its own frequency will do. */
-  #writeTscKhz(khz: number): void {
-    const result = tryIoctl(this.#vcpu.fd, 'KVM_SET_TSC_KHZ', khz);
-    if (result >= 0) return;
-    const own = this.#vcpu.getTscKhz();
-    if (result !== -EINVAL) throw kvmError('KVM_SET_TSC_KHZ', -result);
-    if (own !== khz)
-      throw new CheckpointError(
-        'TSC_KHZ',
-        `the guest's TSC runs at ${khz} kHz, this host's at ${own} and cannot be scaled`,
-      );
+  #writeMsrs(bytes: Uint8Array): void {
+    const taken = ioctl(this.#vcpu.fd, 'KVM_SET_MSRS', bytes);
+    if (taken < KvmMsrs.over(bytes).nmsrs) throw refusedMsr('KVM_SET_MSRS', readMsrList(bytes)[taken]!.index);
   }
 
-  #writeMsrs(bytes: Uint8Array): void {
-    const msrs = readMsrList(bytes);
-    this.#vcpu.setMsrs(msrs.filter(({ index }) => !LATE_MSRS.includes(index)));
-    const late = msrs.filter(({ index }) => LATE_MSRS.includes(index));
-    if (late.length > 0) this.#vcpu.setMsrs(late);
+  /** Where the host cannot scale the TSC, only its own frequency will do. */
+  #writeTscKhz(khz: number): void {
+    this.#tscKhz ??= this.#vcpu.getTscKhz();
+    if (khz === this.#tscKhz) return;
+    const result = tryIoctl(this.#vcpu.fd, 'KVM_SET_TSC_KHZ', khz);
+    if (result === -EINVAL) {
+      const why = `the guest's TSC runs at ${khz} kHz, this host's at ${this.#tscKhz} kHz and cannot be scaled`;
+      throw new CheckpointError('TSC_KHZ', `${why}; restore on a host of the same frequency`);
+    }
+    if (result < 0) throw kvmError('KVM_SET_TSC_KHZ', -result);
+    this.#tscKhz = khz;
+  }
+
+  /** A guest with kvmclock is told that it was stopped, so that its watchdogs forgive. */
+  #tellKvmclock(): void {
+    const list = this.#parts.msrs!;
+    const on = this.#kvmclock.some(
+      (i) => (KvmMsrEntry.over(list, KvmMsrs.size + i * KvmMsrEntry.size).data & 1n) !== 0n,
+    );
+    if (on) this.#vcpu.kvmclockCtrl();
   }
 }
+
+const KVMCLOCK_MSRS: readonly number[] = [Msr.MSR_KVM_SYSTEM_TIME, Msr.MSR_KVM_SYSTEM_TIME_NEW];
 
 const word = (bytes: Uint8Array) => new Uint32Array(bytes.buffer, bytes.byteOffset, 1);
 
 const refusedMsr = (name: string, index: number) =>
-  new KvmError(name, EINVAL, `MSR 0x${index.toString(16)} is in KVM_GET_MSR_INDEX_LIST but cannot be read`, { index });
+  new KvmError(name, EINVAL, `MSR 0x${index.toString(16)} was refused`, { index });
 
 /** Lays a struct kvm_msrs for reading `indices` over `bytes`. */
 function writeMsrList(bytes: Uint8Array, indices: readonly number[]): void {
@@ -129,6 +140,19 @@ function writeMsrList(bytes: Uint8Array, indices: readonly number[]): void {
   const entryWords = KvmMsrEntry.size >> 2;
   const first = KvmMsrs.size >> 2;
   for (let i = 0; i < indices.length; i++) words[first + i * entryWords] = indices[i]!;
+}
+
+/** Lays a struct kvm_msrs holding `msrs` over `bytes`, which has room for at least as many. */
+export function writeMsrs(
+  bytes: Uint8Array,
+  msrs: readonly { readonly index: number; readonly value: bigint }[],
+): void {
+  KvmMsrs.over(bytes).nmsrs = msrs.length;
+  msrs.forEach(({ index, value }, i) => {
+    const entry = KvmMsrEntry.over(bytes, KvmMsrs.size + i * KvmMsrEntry.size);
+    entry.index = index;
+    entry.data = value;
+  });
 }
 
 /** The entries of a saved struct kvm_msrs. */

@@ -1,0 +1,106 @@
+/** Whether a machine's checkpoint can go on here, and if not, everything that stands in the way. */
+
+import { msrName } from '../src/abi/msrs.ts';
+import { DEVICE_SPECS } from '../src/devices/devices.ts';
+import { CheckpointError } from '../src/errors.ts';
+import { type CpuidLeaf, readCpuidBytes } from '../src/kvm/cpuid.ts';
+import { kvmKind } from '../src/kvm/kind.ts';
+import { stateHost } from '../src/kvm/state/host.ts';
+import { VCPU_ROWS, type VcpuPart } from '../src/kvm/state/vcpu-rows.ts';
+import { readMsrList } from '../src/kvm/state/vcpu-state.ts';
+import type { Machine } from '../src/machine/machine.ts';
+import type { MachineState } from './machine-state.ts';
+
+/** A difference between the host of a checkpoint and this one. `fatal`: not even --force can go on. */
+export interface Difference {
+  readonly what: string;
+  readonly fatal: boolean;
+}
+
+/** Leaves whose registers are sets of features: what the checkpoint has, this host must have. [leaf, sub-leaf, register]. */
+const FEATURE_WORDS: readonly (readonly [number, number, 'eax' | 'ebx' | 'ecx' | 'edx'])[] = [
+  [0x1, 0, 'ecx'],
+  [0x1, 0, 'edx'],
+  [0x7, 0, 'ebx'],
+  [0x7, 0, 'ecx'],
+  [0x7, 0, 'edx'],
+  [0xd, 1, 'eax'],
+  [0x8000_0001, 0, 'ecx'],
+  [0x8000_0001, 0, 'edx'],
+];
+
+/** Everything that differs, for a machine created from the state on this host. Empty: restore goes ahead. */
+export function differences(state: MachineState, machine: Machine): Difference[] {
+  return [
+    ...kindDifferences(state),
+    ...cpuidDifferences(state, machine),
+    ...partDifferences(state, machine),
+    ...deviceDifferences(state),
+  ];
+}
+
+/** Throws CheckpointError INCOMPATIBLE listing what differs; with `force`, only for what cannot be tried. */
+export function checkCompatible(state: MachineState, machine: Machine, force: boolean): void {
+  const found = differences(state, machine).filter(({ fatal }) => fatal || !force);
+  if (found.length === 0) return;
+  const list = found.map(({ what }) => `\n  - ${what}`).join('');
+  const cure = found.some(({ fatal }) => fatal)
+    ? 'restore on a host like the one it was taken on'
+    : 'try --force, at your own risk';
+  throw new CheckpointError('INCOMPATIBLE', `the checkpoint does not fit this host:${list}\n${cure}`, {
+    differences: found.map(({ what }) => what),
+  });
+}
+
+function kindDifferences({ description }: MachineState): Difference[] {
+  const here = kvmKind();
+  const there = description.host.kvm;
+  return here === there ? [] : [{ what: `it was taken on KVM of the kind ${there}, this is ${here}`, fatal: false }];
+}
+
+function cpuidDifferences({ cpuid }: MachineState, machine: Machine): Difference[] {
+  const here = machine.kvm.getSupportedCpuid();
+  const there = readCpuidBytes(cpuid);
+  return FEATURE_WORDS.flatMap(([leaf, index, register]) => {
+    const missing = wordAt(there, leaf, index, register) & ~wordAt(here, leaf, index, register);
+    if (missing === 0) return [];
+    const bits = Array.from({ length: 32 }, (_, bit) => bit).filter((bit) => (missing >>> bit) & 1);
+    const where = `CPUID 0x${leaf.toString(16)}.${index}:${register.toUpperCase()}`;
+    return [{ what: `this host lacks ${where} bits ${bits.join(', ')}`, fatal: false }];
+  });
+}
+
+const wordAt = (leaves: readonly CpuidLeaf[], leaf: number, index: number, register: 'eax' | 'ebx' | 'ecx' | 'edx') =>
+  leaves.find((l) => l.function === leaf && l.index === index)?.[register] ?? 0;
+
+function partDifferences(state: MachineState, machine: Machine): Difference[] {
+  const host = stateHost(machine.kvm, machine.vm, machine.config.irqchip);
+  return state.vcpus.flatMap((parts, id) => {
+    const found: Difference[] = [];
+    for (const [part, bytes] of Object.entries(parts) as [VcpuPart, Uint8Array][]) {
+      const size = VCPU_ROWS[part].size(host);
+      if (part === 'msrs') {
+        const missing = readMsrList(bytes).filter(({ index, value }) => value !== 0n && !host.msrs.includes(index));
+        if (missing.length > 0) {
+          found.push({
+            what: `vCPU ${id} uses MSRs this host does not save: ${missing.map((m) => msrName(m.index)).join(', ')}`,
+            fatal: false,
+          });
+        }
+      } else if (size === 0) found.push({ what: `vCPU ${id}: this host has no place for its ${part}`, fatal: true });
+      else if (size < bytes.length)
+        found.push({ what: `vCPU ${id}: ${part} has ${bytes.length} bytes, here ${size}`, fatal: true });
+    }
+    return found;
+  });
+}
+
+function deviceDifferences({ devices }: MachineState): Difference[] {
+  const sizes = new Map(DEVICE_SPECS.map(({ name, stateBytes }) => [name, stateBytes]));
+  const unknown = [...devices].filter(([name, bytes]) => sizes.get(name) !== bytes.length);
+  const missing = [...sizes.keys()].filter((name) => !devices.has(name));
+  return [
+    ...unknown.map(([name]) => ({ what: `device ${name} is unknown here, or of another version`, fatal: true })),
+    ...missing.map((name) => ({ what: `it has no state of device ${name}`, fatal: true })),
+  ];
+}

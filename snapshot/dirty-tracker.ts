@@ -1,0 +1,157 @@
+/**
+ * Which pages may differ from the last checkpoint: KVM's dirty log OR the VMM's own writes, per slot, and nothing of it
+ * is ever forgotten before somebody has acted on it.
+ *
+ * Two ways to read the log (KVM API document, 4.8 and 4.117). "manual": KVM_GET_DIRTY_LOG only reads, and
+ * KVM_CLEAR_DIRTY_LOG clears and write-protects again, which a loop that rolls back often can leave out. "legacy":
+ * reading clears and protects at once.
+ */
+import { Mapping } from '../src/ffi/mapping.ts';
+import type { Machine } from '../src/machine/machine.ts';
+import { bitmapWords, drainInto, forEachRun, orInto, PAGE_SIZE } from '../src/memory/bitmap.ts';
+import type { Region } from '../src/memory/guest-memory.ts';
+
+/** How KVM's dirty log is read. */
+export type DirtyLogMode = 'manual' | 'legacy';
+
+/** A bitmap for each RAM region, in the order of the regions. One bit a page. */
+export type PageSets = readonly Uint32Array[];
+
+const MANUAL_PROTECT = 1n;
+
+interface TrackedRegion {
+  readonly region: Region;
+  /** What the kernel writes, and what it wrote the time before. */
+  readonly log: Mapping;
+  readonly words: Uint32Array;
+  readonly before: Uint32Array;
+  /** Pages that may differ from the last checkpoint, apart from those still only in `words`. */
+  readonly pending: Uint32Array;
+}
+
+/** See the file's header. Logging stays on until it is disposed. */
+export class DirtyTracker implements Disposable {
+  readonly mode: DirtyLogMode;
+  readonly #machine: Machine;
+  readonly #regions: readonly TrackedRegion[];
+  /** The pending set is exactly the log as last read: not yet ORed in. */
+  #isLog = false;
+  #isEmpty = true;
+  #version = 0;
+
+  /** Switches dirty logging on. Nothing is pending at first; writes from now on will be. */
+  constructor(machine: Machine, wanted?: DirtyLogMode) {
+    this.#machine = machine;
+    const able = machine.vm.checkExtension('KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2') > 0;
+    this.mode = able && wanted !== 'legacy' ? 'manual' : 'legacy';
+    if (able) machine.vm.enableCap('KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2', this.mode === 'manual' ? MANUAL_PROTECT : 0n);
+    this.#regions = machine.memory.regions.map((region) => {
+      const count = bitmapWords(region.size / PAGE_SIZE);
+      const log = Mapping.anonymous(Math.ceil((count * 4) / PAGE_SIZE) * PAGE_SIZE);
+      const words = new Uint32Array(log.bytes.buffer, log.bytes.byteOffset, count);
+      drainInto(new Uint32Array(count), region.hostDirty);
+      return { region, log, words, before: new Uint32Array(count), pending: new Uint32Array(count) };
+    });
+    machine.setDirtyLogging(true);
+  }
+
+  /**
+   * Reads the log and the host's own writes; what they hold is pending from now on. `rearm`: the pages are protected
+   * again, so that a later write is noticed anew; without it, in manual mode, a page once dirty comes back with each
+   * harvest. Returns a number that stays the same for as long as the pending set does.
+   */
+  harvest(rearm: boolean): number {
+    this.#settle();
+    let same = this.#isEmpty;
+    for (const { region, log, words, before } of this.#regions) {
+      this.#machine.vm.getDirtyLog(region.slot, log);
+      if (same && (Buffer.compare(asBytes(words), asBytes(before)) !== 0 || region.hostWrote[0] !== 0)) same = false;
+    }
+    if (!same) this.#absorb();
+    this.#isLog = same;
+    this.#isEmpty = false;
+    if (rearm) this.#rearm();
+    return this.#version;
+  }
+
+  #absorb(): void {
+    this.#version++;
+    for (const { region, words, before, pending } of this.#regions) {
+      before.set(words);
+      orInto(pending, words);
+      if (Atomics.exchange(region.hostWrote, 0, 0) !== 0) drainInto(pending, region.hostDirty);
+    }
+  }
+
+  #rearm(): void {
+    this.#settle();
+    if (this.mode === 'legacy') return;
+    for (const { region, log, words } of this.#regions) {
+      if (words.some((word) => word !== 0))
+        this.#machine.vm.clearDirtyLog(region.slot, 0, region.size / PAGE_SIZE, log);
+    }
+  }
+
+  /** ORs the log as last read into the pending set, where that was put off. */
+  #settle(): void {
+    if (!this.#isLog) return;
+    for (const { words, pending } of this.#regions) orInto(pending, words);
+    this.#isLog = false;
+  }
+
+  /** The pending pages. Live: valid until the next harvest. */
+  get pending(): PageSets {
+    this.#settle();
+    return this.#regions.map(({ pending }) => pending);
+  }
+
+  /** Takes the pending pages: they are the caller's to store, or to give back with {@link giveBack}. */
+  take(): PageSets {
+    const taken = this.pending.map((bits) => bits.slice());
+    this.forget();
+    return taken;
+  }
+
+  /** Pages that could not be stored are pending again. */
+  giveBack(sets: PageSets): void {
+    this.#settle();
+    this.#isEmpty = false;
+    this.#regions.forEach(({ pending }, i) => {
+      orInto(pending, sets[i]!);
+    });
+  }
+
+  /** Nothing is pending: memory equals the last checkpoint. */
+  forget(): void {
+    if (!this.#isLog) for (const { pending } of this.#regions) pending.fill(0);
+    this.#isLog = false;
+    this.#isEmpty = true;
+  }
+
+  /** Calls `visit` for each run of pages in `sets`: guest-physical address and length in bytes, never across a GiB. */
+  forEachRange(sets: PageSets, visit: (gpa: number, length: number) => void): void {
+    this.#regions.forEach(({ region }, i) => {
+      forEachRun(sets[i]!, region.size / PAGE_SIZE, (first, count) => {
+        splitAtWindows(first * PAGE_SIZE, count * PAGE_SIZE, (offset, length) => visit(region.base + offset, length));
+      });
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#machine.setDirtyLogging(false);
+    for (const { log } of this.#regions) log[Symbol.dispose]();
+  }
+}
+
+const WINDOW = 2 ** 30;
+
+/** Guest memory is viewed through windows of 1 GiB; a run that crosses one is two views. */
+export function splitAtWindows(offset: number, length: number, visit: (offset: number, length: number) => void): void {
+  for (let at = offset; at < offset + length; ) {
+    const end = Math.min(offset + length, (Math.floor(at / WINDOW) + 1) * WINDOW);
+    visit(at, end - at);
+    at = end;
+  }
+}
+
+const asBytes = (words: Uint32Array) => new Uint8Array(words.buffer, words.byteOffset, words.byteLength);

@@ -1,0 +1,141 @@
+/**
+ * Everything a machine is besides its RAM, as bytes: each vCPU's parts, the VM's parts, each device's record, ROMs and
+ * CPUID. In a checkpoint each is a named blob: "vcpu/0/regs", "vm/clock", "device/com1", "rom/0xffff0000".
+ */
+import { DEVICE_SPECS, saveDevices } from '../src/devices/devices.ts';
+import { CheckpointError } from '../src/errors.ts';
+import { readCpuidBytes, writeCpuid } from '../src/kvm/cpuid.ts';
+import { kvmKind } from '../src/kvm/kind.ts';
+import { VCPU_ROWS, type VcpuPart } from '../src/kvm/state/vcpu-rows.ts';
+import { type VcpuState, vcpuStateLayout, vcpuStateParts } from '../src/kvm/state/vcpu-state.ts';
+import { saveVm, VM_ROWS, type VmState } from '../src/kvm/state/vm-state.ts';
+import type { MachineConfig } from '../src/machine/machine.ts';
+import type { CheckpointConfig, Json } from './store/documents.ts';
+import type { SnapshotTarget } from './target.ts';
+
+/** Format of `machine` and of the names in `state`. */
+export const STATE_VERSION = 1;
+
+/** The guest image a machine was booted from, so that a later diff can find its symbols. */
+export interface GuestOrigin {
+  /** Absolute path at the time. */
+  readonly path: string;
+  readonly sha256: string;
+  readonly format: string;
+  /** Where a position-independent image was loaded, in bytes. */
+  readonly load?: number;
+}
+
+/** A machine in words and numbers. JSON. */
+export interface MachineDescription {
+  readonly memory: number;
+  readonly cpus: number;
+  readonly irqchip: boolean;
+  readonly host: { readonly kvm: string; readonly tscKhz: number };
+  readonly guest?: GuestOrigin;
+}
+
+/** The state besides RAM. Bytes are copies. */
+export interface MachineState {
+  readonly description: MachineDescription;
+  readonly vcpus: readonly VcpuState[];
+  readonly vm: VmState;
+  readonly devices: ReadonlyMap<string, Uint8Array>;
+  readonly roms: readonly { readonly gpa: number; readonly bytes: Uint8Array }[];
+  /** A struct kvm_cpuid2: the leaves every vCPU's were built from. */
+  readonly cpuid: Uint8Array;
+  /** Interrupt lines raised on a machine without irqchip. */
+  readonly lines: number;
+}
+
+const wordOf = (bytes: Uint8Array | undefined) =>
+  bytes ? new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true) : 0;
+
+/** Pauses the target and reads everything but RAM. Throws KvmError. */
+export function captureState(target: SnapshotTarget, guest?: GuestOrigin): MachineState {
+  const { machine, host } = target;
+  const layout = vcpuStateLayout(host);
+  const vcpus = target.saveVcpus().map((record) => vcpuStateParts(layout, record.slice()));
+  const { memory, cpus, irqchip, cpuid } = machine.config;
+  const kvm = { kvm: kvmKind(), tscKhz: wordOf(vcpus[0]?.tsc_khz) };
+  return {
+    description: { memory, cpus, irqchip, host: kvm, ...(guest && { guest }) },
+    vcpus,
+    vm: saveVm(machine.vm, irqchip),
+    devices: saveDevices(DEVICE_SPECS, machine.deviceState),
+    roms: machine.roms.map(({ gpa, bytes }) => ({ gpa, bytes: bytes.slice() })),
+    cpuid: writeCpuid(cpuid),
+    lines: machine.lineLevels,
+  };
+}
+
+/** The machine to create for a state; ROMs are added by the caller. */
+export function machineConfig({ description, cpuid }: MachineState): MachineConfig {
+  const { memory, cpus, irqchip } = description;
+  return { memory, cpus, irqchip, cpuid: readCpuidBytes(cpuid) };
+}
+
+/** The state as a checkpoint's config. */
+export function encodeState(state: MachineState): CheckpointConfig {
+  const blobs: Record<string, Uint8Array> = { 'machine/cpuid': state.cpuid };
+  if (state.lines !== 0) blobs['machine/lines'] = new Uint8Array(new Uint32Array([state.lines]).buffer);
+  state.vcpus.forEach((parts, id) => {
+    for (const [part, bytes] of Object.entries(parts)) blobs[`vcpu/${id}/${part}`] = bytes;
+  });
+  for (const [part, bytes] of Object.entries(state.vm)) blobs[`vm/${part}`] = bytes;
+  for (const [name, bytes] of state.devices) blobs[`device/${name}`] = bytes;
+  for (const { gpa, bytes } of state.roms) blobs[`rom/0x${gpa.toString(16)}`] = bytes;
+  return { version: STATE_VERSION, machine: state.description as unknown as Json, state: blobs };
+}
+
+/** The state in a checkpoint's config. Throws CheckpointError for a config that describes no machine. */
+export function decodeState(config: CheckpointConfig): MachineState {
+  if (config.version !== STATE_VERSION) {
+    throw invalid(`its machine state has version ${config.version}, this vmlapse reads ${STATE_VERSION}`);
+  }
+  const description = checkDescription(config.machine);
+  const blobs = Object.entries(config.state);
+  const under = (prefix: string) =>
+    blobs.filter(([name]) => name.startsWith(prefix)).map(([name, b]) => [name.slice(prefix.length), b] as const);
+  const cpuid = config.state['machine/cpuid'];
+  if (!cpuid) throw invalid('it has no CPUID');
+  const vcpus = Array.from({ length: description.cpus }, (_, id) => vcpuParts(id, under(`vcpu/${id}/`)));
+  const vm = Object.fromEntries(under('vm/').filter(([part]) => VM_ROWS.some((row) => row.part === part)));
+  const roms = under('rom/').map(([gpa, bytes]) => ({ gpa: Number(gpa), bytes }));
+  return {
+    description,
+    vcpus,
+    vm,
+    devices: new Map(under('device/')),
+    roms,
+    cpuid,
+    lines: wordOf(config.state['machine/lines']),
+  };
+}
+
+const REQUIRED: readonly VcpuPart[] = ['regs', 'msrs', 'mp_state', 'vcpu_events'];
+
+function vcpuParts(id: number, blobs: readonly (readonly [string, Uint8Array])[]): VcpuState {
+  const parts = Object.fromEntries(blobs.filter(([part]) => part in VCPU_ROWS)) as VcpuState;
+  for (const part of REQUIRED) if (!parts[part]) throw invalid(`vCPU ${id} has no ${part}`);
+  return parts;
+}
+
+const MAX_CPUS = 4096;
+
+function checkDescription(machine: Json): MachineDescription {
+  const d = machine as unknown as Partial<MachineDescription> | null;
+  const whole = (n: unknown, most: number) => Number.isSafeInteger(n) && (n as number) > 0 && (n as number) <= most;
+  const sound =
+    d !== null &&
+    typeof d === 'object' &&
+    whole(d.memory, 2 ** 52) &&
+    whole(d.cpus, MAX_CPUS) &&
+    typeof d.irqchip === 'boolean' &&
+    typeof d.host === 'object';
+  if (!sound) throw invalid('its machine description is not one');
+  return d as MachineDescription;
+}
+
+const invalid = (why: string) =>
+  new CheckpointError('BAD_STATE', `the checkpoint cannot be used: ${why}; was it made by another tool?`);

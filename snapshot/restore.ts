@@ -1,0 +1,65 @@
+/** From a checkpoint to a machine that goes on where it was taken. */
+
+import { CheckpointError } from '../src/errors.ts';
+import type { ClockMode } from '../src/kvm/state/vm-state.ts';
+import { Machine } from '../src/machine/machine.ts';
+import { PAGE_SIZE } from '../src/memory/bitmap.ts';
+import type { GuestMemory } from '../src/memory/guest-memory.ts';
+import { checkCompatible } from './compatible.ts';
+import { decodeState, type MachineState, machineConfig } from './machine-state.ts';
+import { stateLoader } from './state-loader.ts';
+import type { Checkpoint } from './store/checkpoint.ts';
+import type { SnapshotTarget } from './target.ts';
+
+/** How to restore. */
+export interface RestoreOptions {
+  /** How the guest's clock goes on. Default "resume": from where it stood. */
+  readonly clock?: ClockMode;
+  /** Tries although this host differs from the checkpoint's in something that may matter. */
+  readonly force?: boolean;
+}
+
+/** A machine whose memory is the checkpoint's, and the rest of its state, to be loaded once it has vCPUs. */
+export interface RestoredMachine {
+  readonly machine: Machine;
+  /** Loads vCPUs, devices, interrupt controllers and clock. Call once, before the first run. */
+  load(target: SnapshotTarget): void;
+}
+
+/**
+ * Creates the machine of a checkpoint and fills its memory. The machine is the caller's to dispose. Throws
+ * CheckpointError INCOMPATIBLE with the list of what differs, KvmError, or GuestMemoryError.
+ */
+export function restoreMachine(checkpoint: Checkpoint, options: RestoreOptions = {}): RestoredMachine {
+  const state = decodeState(checkpoint.config);
+  const machine = Machine.create(machineConfig(state));
+  try {
+    checkCompatible(state, machine, options.force ?? false);
+    for (const { gpa, bytes } of state.roms) machine.addRom(gpa, bytes);
+    fillMemory(machine.memory, checkpoint);
+    return { machine, load: (target) => load(target, state, options.clock ?? 'resume') };
+  } catch (error) {
+    machine[Symbol.dispose]();
+    throw error;
+  }
+}
+
+function load(target: SnapshotTarget, state: MachineState, clock: ClockMode): void {
+  stateLoader(target, state)(clock);
+}
+
+/** Copies a checkpoint's pages into fresh memory. */
+function fillMemory(memory: GuestMemory, checkpoint: Checkpoint): void {
+  checkpoint.readAll({
+    data(gpa, bytes) {
+      if (!memory.find(gpa, bytes.length)) throw outside(gpa, bytes.length);
+      memory.write(gpa, bytes);
+    },
+  });
+}
+
+const outside = (gpa: number, length: number) =>
+  new CheckpointError(
+    'BAD_STATE',
+    `the checkpoint has ${length / PAGE_SIZE} pages at 0x${gpa.toString(16)}, outside its machine's RAM; verify the store`,
+  );

@@ -1,0 +1,153 @@
+/**
+ * Rollback in place: only pages that may differ from the checkpoint are copied back.
+ *
+ * A loop that rolls back often dirties much the same pages every time. Re-protecting them costs a fault each per round,
+ * so in "manual" mode they are left in the dirty log: every page in it is always copied, until so few of them really
+ * change that clearing the log pays. Pages are kept after their first use, and so is the list of copies.
+ */
+import type { ClockMode } from '../src/kvm/state/vm-state.ts';
+import { PAGE_SIZE } from '../src/memory/bitmap.ts';
+import type { GuestMemory } from '../src/memory/guest-memory.ts';
+import type { DirtyTracker } from './dirty-tracker.ts';
+import { decodeState } from './machine-state.ts';
+import { type StateLoader, stateLoader } from './state-loader.ts';
+import type { Checkpoint } from './store/checkpoint.ts';
+import type { Digest } from './store/digest.ts';
+import type { SnapshotTarget } from './target.ts';
+
+/** What a rollback did. */
+export interface RollbackReport {
+  /** Pages copied back. */
+  readonly pages: number;
+  /** Milliseconds the machine was stopped for it. */
+  readonly ms: number;
+}
+
+/** One contiguous copy: `from` into guest memory at `to`. */
+interface Copy {
+  readonly to: Uint8Array;
+  readonly from: Uint8Array;
+}
+
+/** Rounds between two looks at whether the pages in the log still change. */
+const STALE_CHECK_ROUNDS = 64;
+/** The log is cleared when fewer than one page in this many has really changed. */
+const STALE_RATIO = 2;
+
+interface Plan {
+  /** What the tracker said when the plan was made: while it says so again, the plan holds. */
+  readonly version: number;
+  readonly copies: readonly Copy[];
+  readonly pages: number;
+}
+
+/** Rolls one machine back to one checkpoint, as often as wanted. */
+export class Rollback {
+  readonly digest: Digest;
+  readonly #target: SnapshotTarget;
+  readonly #tracker: DirtyTracker;
+  readonly #pages: PageCache;
+  readonly #load: StateLoader;
+  #plan: Plan | undefined;
+  #round = 0;
+
+  /** The checkpoint must stay open for as long as this is used. */
+  constructor(target: SnapshotTarget, tracker: DirtyTracker, checkpoint: Checkpoint) {
+    this.digest = checkpoint.digest;
+    this.#target = target;
+    this.#tracker = tracker;
+    this.#pages = new PageCache(checkpoint);
+    this.#load = stateLoader(target, decodeState(checkpoint.config));
+  }
+
+  /** Pauses the machine and puts it back. When it throws (KvmError, CheckpointError), what was dirty still is. */
+  run(clock: ClockMode): RollbackReport {
+    const began = performance.now();
+    this.#target.pause();
+    const { memory } = this.#target.machine;
+    const plan = this.#planFor(this.#tracker.harvest(false), memory);
+    const stale = this.#isStale(plan);
+    for (const { to, from } of plan.copies) to.set(from);
+    this.#load(clock);
+    if (stale) this.#tracker.harvest(true);
+    this.#tracker.forget();
+    return { pages: plan.pages, ms: performance.now() - began };
+  }
+
+  #planFor(version: number, memory: GuestMemory): Plan {
+    if (this.#plan?.version === version) return this.#plan;
+    const copies: Copy[] = [];
+    let pages = 0;
+    this.#tracker.forEachRange(this.#tracker.pending, (gpa, length) => {
+      copies.push({ to: memory.view(gpa, length), from: this.#pages.run(gpa, length) });
+      pages += length / PAGE_SIZE;
+    });
+    this.#plan = { version, copies, pages };
+    return this.#plan;
+  }
+
+  /** Now and then: whether most pages in the log no longer change, so that they are copied for nothing. */
+  #isStale({ copies, pages }: Plan): boolean {
+    if (this.#tracker.mode === 'legacy' || ++this.#round % STALE_CHECK_ROUNDS !== 0) return false;
+    let changed = 0;
+    for (const { to, from } of copies) {
+      for (let at = 0; at < to.length; at += PAGE_SIZE) {
+        if (Buffer.compare(to.subarray(at, at + PAGE_SIZE), from.subarray(at, at + PAGE_SIZE)) !== 0) changed++;
+      }
+    }
+    return changed * STALE_RATIO < pages;
+  }
+}
+
+/** A checkpoint's pages, kept once read. */
+class PageCache {
+  readonly #checkpoint: Checkpoint;
+  readonly #runs = new Map<string, Uint8Array>();
+  readonly #pages = new Map<number, Uint8Array>();
+  #bytes = 0;
+
+  constructor(checkpoint: Checkpoint) {
+    this.#checkpoint = checkpoint;
+  }
+
+  /** The content of `length` bytes from `gpa`, both whole pages. Not to be written to. */
+  run(gpa: number, length: number): Uint8Array {
+    const key = `${gpa}+${length}`;
+    const kept = this.#runs.get(key);
+    if (kept) return kept;
+    if (this.#bytes + length > MAX_KEPT_BYTES) this.#forget();
+    this.#bytes += length;
+    const bytes = new Uint8Array(length);
+    const missing: number[] = [];
+    for (let at = 0; at < length; at += PAGE_SIZE) {
+      const page = this.#pages.get(gpa + at);
+      if (page) bytes.set(page, at);
+      else missing.push(gpa + at);
+      this.#pages.set(gpa + at, bytes.subarray(at, at + PAGE_SIZE));
+    }
+    this.#read(missing);
+    this.#runs.set(key, bytes);
+    return bytes;
+  }
+
+  #forget(): void {
+    this.#runs.clear();
+    this.#pages.clear();
+    this.#bytes = 0;
+  }
+
+  #read(gpas: readonly number[]): void {
+    for (let i = 0; i < gpas.length; i += CHUNK_PAGES) {
+      const some = gpas.slice(i, i + CHUNK_PAGES);
+      const bytes = new Uint8Array(some.length * PAGE_SIZE);
+      this.#checkpoint.readPages(some, bytes);
+      some.forEach((gpa, at) => {
+        this.#pages.get(gpa)!.set(bytes.subarray(at * PAGE_SIZE, (at + 1) * PAGE_SIZE));
+      });
+    }
+  }
+}
+
+const CHUNK_PAGES = 256;
+/** What is kept in all, in bytes; a rollback of more than that reads the store again. */
+const MAX_KEPT_BYTES = 2 ** 29;

@@ -1,0 +1,167 @@
+/**
+ * A machine that is checkpointed again and again: the dirty tracker, the store, and the checkpoint that memory is known
+ * to differ from only by the tracker's pending pages.
+ */
+import type { ClockMode } from '../src/kvm/state/vm-state.ts';
+import { PAGE_SIZE } from '../src/memory/bitmap.ts';
+import { DirtyTracker, type PageSets, splitAtWindows } from './dirty-tracker.ts';
+import { captureState, encodeState, type GuestOrigin } from './machine-state.ts';
+import { Rollback, type RollbackReport } from './rollback.ts';
+import type { Checkpoint } from './store/checkpoint.ts';
+import type { Digest } from './store/digest.ts';
+import type { PageRun } from './store/page-runs.ts';
+import type { Store } from './store/store.ts';
+import type { SnapshotTarget } from './target.ts';
+import { checkAgainstMemory, type LogReport } from './verify-dirty.ts';
+
+/** How a session is opened. */
+export interface SessionOptions {
+  /** The checkpoint that the machine's memory equals now, for one just restored. Absent: the first one is full. */
+  readonly base?: Digest;
+  readonly guest?: GuestOrigin;
+  /** How the dirty log is read. Default: "manual" where KVM can. */
+  readonly dirtyLog?: 'manual' | 'legacy';
+}
+
+/** How a checkpoint is taken. */
+export interface CheckpointOptions {
+  readonly tags?: readonly string[];
+  readonly label?: string;
+  /** zstd level. Default 1. */
+  readonly level?: number;
+  /** Compares all of RAM with the parent and reports pages that changed without being logged. Slow; for tests and lessons. */
+  readonly verifyDirty?: boolean;
+}
+
+/** A checkpoint that is on disk. */
+export interface CheckpointReport {
+  readonly digest: Digest;
+  readonly parent?: Digest;
+  readonly stats: Readonly<Record<string, number>>;
+  /** With `verifyDirty`. */
+  readonly log?: LogReport;
+}
+
+/** See the file's header. */
+export class CheckpointSession implements Disposable {
+  readonly target: SnapshotTarget;
+  readonly store: Store;
+  readonly tracker: DirtyTracker;
+  readonly #guest: GuestOrigin | undefined;
+  #base: Digest | undefined;
+  #rollback: Rollback | undefined;
+
+  constructor(target: SnapshotTarget, store: Store, options: SessionOptions = {}) {
+    this.target = target;
+    this.store = store;
+    this.#base = options.base;
+    this.#guest = options.guest;
+    this.tracker = new DirtyTracker(target.machine, options.dirtyLog);
+  }
+
+  /** The checkpoint that memory differs from only by the pending pages. */
+  get base(): Digest | undefined {
+    return this.#base;
+  }
+
+  /**
+   * Takes a checkpoint and leaves the target paused. When it returns, the checkpoint is on disk; when it throws, there
+   * is none, and what was dirty still is. Throws KvmError or CheckpointError.
+   */
+  checkpoint(options: CheckpointOptions = {}): CheckpointReport {
+    const began = performance.now();
+    const state = captureState(this.target, this.#guest);
+    this.tracker.harvest(true);
+    const parent = this.#base;
+    const log = options.verifyDirty && parent ? this.#verify(parent) : undefined;
+    const taken = this.tracker.take();
+    try {
+      const runs = parent ? this.#runsOf(taken) : this.#residentRuns();
+      const logged = runs.reduce((sum, { bytes }) => sum + bytes.length / PAGE_SIZE, 0);
+      const pauseUs = Math.round((performance.now() - began) * 1000);
+      const { tags, label, level } = options;
+      const { digest, stats } = this.store.commit({
+        config: encodeState(state),
+        runs,
+        stats: { pauseUs, loggedPages: logged },
+        ...(parent && { parent }),
+        ...(tags && { tags }),
+        ...(label !== undefined && { label }),
+        ...(level !== undefined && { level }),
+      });
+      this.#base = digest;
+      return { digest, stats, ...(parent && { parent }), ...(log && { log }) };
+    } catch (error) {
+      this.tracker.giveBack(taken);
+      throw error;
+    }
+  }
+
+  /**
+   * Puts the machine back to a checkpoint of the store, by copying only the pages that may differ. The target is left
+   * paused. Rolling back to the same checkpoint again and again is the fast case. Throws KvmError or CheckpointError.
+   */
+  rollback(checkpoint: Checkpoint, clock: ClockMode = 'resume'): RollbackReport {
+    this.target.pause();
+    if (this.#base !== checkpoint.digest) this.#markDiffering(checkpoint);
+    if (this.#rollback?.digest !== checkpoint.digest)
+      this.#rollback = new Rollback(this.target, this.tracker, checkpoint);
+    const report = this.#rollback.run(clock);
+    this.#base = checkpoint.digest;
+    return report;
+  }
+
+  /** Makes pages pending in which the checkpoint differs from what memory was last known to equal. */
+  #markDiffering(checkpoint: Checkpoint): void {
+    const { memory } = this.target.machine;
+    for (const gpa of this.#pagesUnlike(checkpoint)) {
+      const region = memory.find(gpa, PAGE_SIZE);
+      if (region) memory.markWritten(region, gpa - region.base, PAGE_SIZE);
+    }
+  }
+
+  #pagesUnlike(checkpoint: Checkpoint): readonly number[] {
+    if (!this.#base) return [...this.#residentPages(), ...checkpoint.pages().map(({ gpa }) => gpa)];
+    using base = this.store.open(this.#base);
+    return checkpoint.pagesUnlike(base);
+  }
+
+  #verify(parent: Digest): LogReport {
+    using checkpoint = this.store.open(parent);
+    return checkAgainstMemory(this.target.machine.memory, this.tracker.pending, checkpoint);
+  }
+
+  #runsOf(sets: PageSets): PageRun[] {
+    const runs: PageRun[] = [];
+    const { memory } = this.target.machine;
+    this.tracker.forEachRange(sets, (gpa, length) => runs.push({ gpa, bytes: memory.view(gpa, length) }));
+    return runs;
+  }
+
+  *#residentPages(): Generator<number> {
+    const { memory } = this.target.machine;
+    for (const region of memory.regions) {
+      for (const [start, end] of memory.residentRuns(region)) {
+        for (let at = start; at < end; at += PAGE_SIZE) yield region.base + at;
+      }
+    }
+  }
+
+  #residentRuns(): PageRun[] {
+    const runs: PageRun[] = [];
+    const { memory } = this.target.machine;
+    for (const region of memory.regions) {
+      for (const [start, end] of memory.residentRuns(region)) {
+        splitAtWindows(start, end - start, (offset, length) => {
+          runs.push({ gpa: region.base + offset, bytes: memory.view(region.base + offset, length) });
+        });
+      }
+    }
+    return runs;
+  }
+
+  /** Stops dirty logging. The target and the store stay open. */
+  [Symbol.dispose](): void {
+    this.tracker[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,17 @@
+/** What a checkpoint is taken of and a restore fills: a machine whose vCPUs can be paused, saved and loaded. */
+import type { StateHost } from '../src/kvm/state/host.ts';
+import type { Machine } from '../src/machine/machine.ts';
+
+/** LocalMachine and RunningMachine are targets. */
+export interface SnapshotTarget {
+  readonly machine: Machine;
+  /** What of a vCPU's state there is; lays out the records. */
+  readonly host: StateHost;
+  /** Returns when no vCPU runs guest code. */
+  pause(): void;
+  resume(): void;
+  /** Pauses, completes pending exits, and saves every vCPU. The records are valid until the next save or load. */
+  saveVcpus(): readonly Uint8Array[];
+  /** Pauses and loads a record into every vCPU. */
+  loadVcpus(records: readonly Uint8Array[]): void;
+}
