@@ -50,7 +50,7 @@ export interface FaultData {
   readonly mode: CodeMode;
   readonly regs: RegsData;
   readonly sregs: SregsData;
-  /** Bytes at RIP, as far as they are mapped to RAM. */
+  /** Bytes at RIP, as far as they are mapped to RAM; from ROM, those of an instruction KVM failed on. */
   readonly code: Uint8Array;
   /** Page walks for the linear addresses of RIP, the stack pointer, the IDT, and CR2 (a page fault's address). */
   readonly walks: Readonly<Record<'rip' | 'stack' | 'idt' | 'cr2', PageWalk>>;
@@ -82,6 +82,7 @@ export function collectFault(vcpu: Vcpu, memory: GuestMemory, end: RunEnd): Faul
   const stack = mode.bits === 64 ? regs.rsp : BigInt.asUintN(32, sregs.ss.base + regs.rsp);
   const { reason, value, detail } = end;
   const internal = internalError(vcpu.area, end);
+  const ram = read(rip, CODE_BYTES);
   return {
     end: { reason, ...(value !== undefined && { value }), ...(detail && { detail }) },
     vcpu: vcpu.id,
@@ -89,7 +90,7 @@ export function collectFault(vcpu: Vcpu, memory: GuestMemory, end: RunEnd): Faul
     mode,
     regs,
     sregs,
-    code: read(rip, CODE_BYTES),
+    code: ram.length > 0 ? ram : (internal?.instruction ?? ram),
     walks: { rip: walk(rip), stack: walk(stack), idt: walk(sregs.idt.base), cr2: walk(sregs.cr2) },
     gates: mode.name === 'real' ? [] : GATES.map((vector) => gate(sregs, vector, read)),
     ...(internal && { internal }),

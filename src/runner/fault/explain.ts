@@ -20,8 +20,7 @@ const hex = (value: bigint | number) => `0x${value.toString(16)}`;
 
 /** The report, several lines without a final line end. Needs no vCPU: it may run in any thread, at any time. */
 export function explainFault(data: FaultData, symbols?: SymbolNames): string {
-  const { mode, walks } = data;
-  const code = data.code.length > 0 ? data.code : (data.internal?.instruction ?? data.code);
+  const { mode, walks, code } = data;
   const all = disassemble(code, walks.rip.linear, mode.bits, INSTRUCTIONS);
   const lines = all.filter(complete(code, walks.rip.linear)).slice(0, lastMeaningful(all) + 1);
   return [

@@ -1,5 +1,5 @@
 /** What each end of a run means: one row a reason, a sentence or several, fitted to what the vCPU's state shows. */
-import { INTERNAL_ERROR_DOCS } from '../../abi/exits.ts';
+import { Exit, INTERNAL_ERROR_DOCS } from '../../abi/exits.ts';
 import { assistable } from '../assist.ts';
 import type { RunReason } from '../result.ts';
 import type { FaultData } from './collect.ts';
@@ -88,7 +88,7 @@ const EXITS: Readonly<Record<string, string>> = {
 function unexpectedExit({ data }: Scene): string[] {
   const exit = String(data.end.detail?.exit ?? 'UNKNOWN');
   const doc = EXITS[exit];
-  return [`The run loop has no answer to KVM_EXIT_${exit}${doc ? `: ${doc}` : ''}.`];
+  return [`The run loop has no answer to ${exit in Exit ? `KVM_EXIT_${exit}` : exit}${doc ? `: ${doc}` : ''}.`];
 }
 
 const EXPLAIN: Partial<Record<RunReason, (scene: Scene) => string[]>> = {
