@@ -49,9 +49,16 @@ export function decodeExit(area: RunArea): Exit {
 }
 
 const EXIT_NOTES: Record<string, (area: RunArea) => string> = {
-  IO: (a) => `${a.ioDirection === 1 ? 'out' : 'in'} 0x${a.ioPort.toString(16)} ${hexBytes(a.ioData)}`,
-  MMIO: (a) => `${a.mmioIsWrite ? 'write' : 'read'} 0x${a.mmioAddress.toString(16)} ${hexBytes(a.mmioData)}`,
+  IO: (a) => access(a.ioDirection === 1 ? 'out' : 'in', a.ioPort, a.ioData),
+  MMIO: (a) => access(a.mmioIsWrite ? 'write' : 'read', a.mmioAddress, a.mmioData),
 };
+
+/** What the guest sends is shown; of what it asks for only the size, as the bytes are still those of an earlier exit. */
+function access(verb: 'in' | 'out' | 'read' | 'write', where: number, data: Uint8Array): string {
+  const sends = verb === 'out' || verb === 'write';
+  const what = sends ? hexBytes(data) : data.length === 1 ? '1 byte' : `${data.length} bytes`;
+  return `${verb} 0x${where.toString(16)} ${what}`;
+}
 
 /** An exit in a few words, for a trace: "IO out 0x3f8 68". */
 export function describeExit(area: RunArea): string {

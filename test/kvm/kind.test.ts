@@ -1,40 +1,42 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { kvmKind } from '../../src/kvm/kind.ts';
 
-describe('kvmKind', () => {
-  let root: string;
-  let cpuinfo: string;
-  beforeEach(() => {
-    root = mkdtempSync(join(tmpdir(), 'vmlapse-kind-'));
-    cpuinfo = join(root, 'cpuinfo');
-  });
-  afterEach(() => rmSync(root, { recursive: true }));
-
-  const load = (...modules: string[]) => {
-    for (const module of modules) mkdirSync(join(root, module));
-  };
-
-  for (const [module, kind] of Object.entries({ kvm_intel: 'VMX', kvm_amd: 'SVM', kvm_pvm: 'PVM' })) {
-    it(`is ${kind} where ${module} is loaded`, () => {
-      load('kvm', module);
-      expect(kvmKind(root, cpuinfo)).toBe(kind);
-    });
+/** The kind on a host with these modules and CPU flags. */
+function kindWith(modules: readonly string[], cpuinfo: string | undefined) {
+  const folder = mkdtempSync(join(tmpdir(), 'vmlapse-'));
+  try {
+    for (const module of ['kvm', ...modules]) mkdirSync(join(folder, module));
+    const path = join(folder, 'cpuinfo');
+    if (cpuinfo !== undefined) writeFileSync(path, cpuinfo);
+    return kvmKind(folder, path);
+  } finally {
+    rmSync(folder, { recursive: true });
   }
+}
 
-  it('is unknown without any', () => {
-    load('kvm');
-    expect(kvmKind(root, cpuinfo)).toBe('unknown');
+const flags = (...names: string[]) => `processor\t: 0\nflags\t\t: fpu ${names.join(' ')} lm\nbugs\t\t:\n`;
+
+describe('the kind of KVM', () => {
+  it.each([
+    [['kvm_intel'], 'VMX'],
+    [['kvm_amd'], 'SVM'],
+    [['kvm_pvm'], 'PVM'],
+    [[], 'unknown'],
+  ] as const)('is told by the module: %j is %s', (modules, kind) => {
+    expect(kindWith(modules, flags())).toBe(kind);
   });
 
-  it('asks the processor when several are built in', () => {
-    load('kvm_intel', 'kvm_amd');
-    expect(kvmKind(root, cpuinfo)).toBe('unknown');
-    writeFileSync(cpuinfo, 'processor\t: 0\nflags\t\t: fpu svm sse2\n\nprocessor\t: 1\n');
-    expect(kvmKind(root, cpuinfo)).toBe('SVM');
-    writeFileSync(cpuinfo, 'flags\t\t: fpu vmx\n');
-    expect(kvmKind(root, cpuinfo)).toBe('VMX');
+  it('is told by the processor where both vendors are built in', () => {
+    expect(kindWith(['kvm_intel', 'kvm_amd'], flags('vmx'))).toBe('VMX');
+    expect(kindWith(['kvm_intel', 'kvm_amd'], flags('svm'))).toBe('SVM');
+  });
+
+  it('is unknown where nothing tells', () => {
+    expect(kindWith(['kvm_intel', 'kvm_amd'], flags())).toBe('unknown');
+    expect(kindWith(['kvm_intel', 'kvm_amd'], undefined)).toBe('unknown');
+    expect(kindWith(['kvm_intel', 'kvm_amd'], flags('svmx'))).toBe('unknown');
   });
 });

@@ -1,0 +1,128 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { IOCTLS } from '../../src/abi/ioctls.ts';
+import { KvmError } from '../../src/errors.ts';
+import { setTracer, type Tracer } from '../../src/kvm/call.ts';
+import { Kvm } from '../../src/kvm/kvm.ts';
+import { traceLine } from '../../src/kvm/trace.ts';
+import { Vm } from '../../src/kvm/vm.ts';
+import { withVm } from '../support/bare-vm.ts';
+import { code } from '../support/code.ts';
+import { describeKvm } from '../support/kvm.ts';
+import { thrown } from '../support/thrown.ts';
+
+type Call = Parameters<Tracer>[0];
+
+/** What `action` makes the tracer see. */
+function traced(action: () => void): { calls: Call[]; lines: string[] } {
+  const calls: Call[] = [];
+  const lines: string[] = [];
+  setTracer((call) => {
+    calls.push(call);
+    lines.push(traceLine(call, 'vcpu0'));
+  });
+  try {
+    action();
+  } finally {
+    setTracer(undefined);
+  }
+  return { calls, lines };
+}
+
+afterEach(() => setTracer(undefined));
+
+const unhurried = (line: string) => line.replace(/<[\d.]+ us>/, '<T>');
+
+describe('a trace line', () => {
+  const call = { row: IOCTLS.KVM_CREATE_VCPU, arg: 3, result: 7, microseconds: 12.345, note: undefined };
+
+  it('reads like strace: thread, name, argument, result, time', () => {
+    expect(traceLine({ name: 'KVM_CREATE_VCPU', ...call }, 'vm')).toBe('[vm] KVM_CREATE_VCPU(3) = 7 <12.3 us>\n');
+  });
+
+  it('names the errno of a failure', () => {
+    const line = traceLine({ name: 'KVM_CREATE_VCPU', ...call, result: -17 }, 'vm');
+    expect(line).toBe('[vm] KVM_CREATE_VCPU(3) = -1 EEXIST <12.3 us>\n');
+  });
+
+  it('says what a success brought', () => {
+    const run = { ...call, row: IOCTLS.KVM_RUN, arg: undefined, result: 0, note: 'HLT' };
+    expect(traceLine({ name: 'KVM_RUN', ...run }, 'vcpu1')).toBe('[vcpu1] KVM_RUN() = 0 (HLT) <12.3 us>\n');
+  });
+});
+
+describe('a failing call', () => {
+  it('is seen, too, and still throws', () => {
+    const { lines } = traced(() => {
+      expect(thrown(KvmError, () => Kvm.borrow(-1).getApiVersion()).code).toBe('EBADF');
+    });
+    expect(lines.map(unhurried)).toEqual(['[vcpu0] KVM_GET_API_VERSION() = -1 EBADF <T>\n']);
+  });
+
+  it('of an ioctl that is gone is never issued, so there is no line', () => {
+    const { lines } = traced(() => {
+      expect(thrown(KvmError, () => Vm.borrow(-1).setMemoryAlias()).code).toBe('ENOTTY');
+    });
+    expect(lines).toEqual([]);
+  });
+});
+
+describeKvm('tracing a VM', () => {
+  it('shows each call once, with its argument decoded', () => {
+    withVm({}, ({ vm, vcpu, slot }) => {
+      const { lines, calls } = traced(() => {
+        vm.checkExtension('KVM_CAP_IRQCHIP');
+        vm.setUserMemoryRegion({ ...slot, flags: 1 });
+        const regs = vcpu.getRegs();
+        regs.rip = 0x7c00n;
+        vcpu.setRegs(regs);
+        vcpu.translate(0x1234n);
+      });
+      expect(calls.map(({ name }) => name)).toEqual([
+        'KVM_CHECK_EXTENSION',
+        'KVM_SET_USER_MEMORY_REGION',
+        'KVM_GET_REGS',
+        'KVM_SET_REGS',
+        'KVM_TRANSLATE',
+      ]);
+      expect(lines[0]).toMatch(/^\[vcpu0\] KVM_CHECK_EXTENSION\(KVM_CAP_IRQCHIP\) = 1 <[\d.]+ us>\n$/);
+      expect(lines[1]).toMatch(/\(\{slot=0, flags=LOG_DIRTY_PAGES, .*memory_size=0x80000,.*\}\) = 0 </);
+      expect(lines[2]).toContain('rip=0xfff0');
+      expect(lines[3]).toContain('rip=0x7c00');
+      expect(lines[4]).toMatch(/linear_address=0x1234, physical_address=0x1234, valid=1/);
+      expect(calls.every(({ microseconds }) => microseconds > 0 && microseconds < 1e7)).toBe(true);
+    });
+  });
+
+  it('shows what each KVM_RUN came back with', () => {
+    withVm({}, (bare) => {
+      bare.start(code('b0 68 e6 e9 ; out 0xe9, 0x68\n e5 60 ; in ax, 0x60\n a2 00 a0 f4 ; mov [0xa000], al; hlt'));
+      const sregs = bare.vcpu.getSregs();
+      sregs.ds.base = 0x9_0000n;
+      bare.vcpu.setSregs(sregs);
+      const { lines } = traced(() => {
+        bare.run();
+        bare.run();
+        bare.vcpu.area.ioData[0] = 0x77;
+        bare.run();
+        bare.run();
+        bare.vcpu.area.immediateExit = true;
+        bare.vcpu.run();
+      });
+      expect(lines.map(unhurried)).toEqual([
+        '[vcpu0] KVM_RUN() = 0 (IO out 0xe9 68) <T>\n',
+        '[vcpu0] KVM_RUN() = 0 (IO in 0x60 2 bytes) <T>\n',
+        '[vcpu0] KVM_RUN() = 0 (MMIO write 0x9a000 77) <T>\n',
+        '[vcpu0] KVM_RUN() = 0 (HLT) <T>\n',
+        '[vcpu0] KVM_RUN() = -1 EINTR <T>\n',
+      ]);
+    });
+  });
+
+  it('is off until it is asked for, and after it was taken away', () => {
+    withVm({}, ({ vcpu }) => {
+      const { calls } = traced(() => vcpu.getRegs());
+      vcpu.getRegs();
+      expect(calls).toHaveLength(1);
+    });
+  });
+});
