@@ -1,5 +1,5 @@
 /** What the tests of the store share: temporary directories, page content by seed, and the naive oracle. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Checkpoint } from '../../../snapshot/store/checkpoint.ts';
@@ -7,9 +7,10 @@ import type { CheckpointConfig } from '../../../snapshot/store/documents.ts';
 import { PAGE_SIZE } from '../../../snapshot/store/limits.ts';
 import type { PageRun } from '../../../snapshot/store/page-runs.ts';
 
-/** A directory that is removed with the scope. */
+/** A directory that is removed with the scope; in memory where the host has such a place. */
 export function temporaryDirectory(): Disposable & { readonly path: string } {
-  const path = mkdtempSync(join(tmpdir(), 'vmlapse-store-'));
+  const parent = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+  const path = mkdtempSync(join(parent, 'vmlapse-store-'));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
