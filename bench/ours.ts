@@ -5,7 +5,7 @@ import { load } from '../loaders/index.ts';
 import { readImage } from '../loaders/read.ts';
 import { Machine } from '../src/machine/machine.ts';
 import type { RunResult } from '../src/runner/result.ts';
-import { type OutputSink, RunningMachine } from '../src/runner/running-machine.ts';
+import { RunningMachine } from '../src/runner/running-machine.ts';
 import { ROOT } from './native.ts';
 
 /** Path of a guest of the project, as the build leaves it. */
@@ -30,7 +30,7 @@ export function bootedMachine(path: string, memoryMib: number): Machine {
 export async function runGuest(
   path: string,
   memoryMib: number,
-  serial: OutputSink,
+  serial: (bytes: Uint8Array) => void,
 ): Promise<{ readonly result: RunResult; readonly seconds: number }> {
   using machine = bootedMachine(path, memoryMib);
   const running = await RunningMachine.start(machine, { serial });
