@@ -1,12 +1,11 @@
 /** Boots every guest of the table. Rows whose packages cannot be fetched are skipped, with the reason in the name. */
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
+import { describeKvm, isPvm } from '../support/kvm.ts';
 import { boot, fetch } from './boot.ts';
 import { GUESTS, type RealGuest } from './guests.ts';
-import { hasKvm, isPvm } from './host.ts';
 import { PackageUnavailable } from './packages.ts';
 
 function reasonToSkip(guest: RealGuest): string | undefined {
-  if (!hasKvm) return 'no /dev/kvm';
   if (isPvm && guest.notOnPvm) return `this is a PVM host: ${guest.notOnPvm}`;
   try {
     fetch(guest);
@@ -17,7 +16,7 @@ function reasonToSkip(guest: RealGuest): string | undefined {
   }
 }
 
-describe('guests from Debian packages', () => {
+describeKvm('guests from Debian packages', () => {
   for (const guest of GUESTS) {
     const reason = reasonToSkip(guest);
     it.skipIf(reason)(

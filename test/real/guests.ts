@@ -29,7 +29,7 @@ export interface RealGuest {
   readonly blobs?: (map: readonly MemoryRange[]) => readonly Pick<Segment, 'gpa' | 'bytes'>[];
   readonly dialogue: readonly Step[];
   /** How the run ends once the dialogue is over; by default it is stopped from outside. */
-  readonly ends?: 'poweroff';
+  readonly ends?: 'poweroff' | 'halted';
   /** Time budget for the whole dialogue. */
   readonly seconds: number;
   /** Why the software-emulating kind of KVM cannot run it. */
@@ -50,9 +50,10 @@ export const GUESTS: readonly RealGuest[] = [
       { on: 'vga', see: 'mem_lower = 639KB, mem_upper = 15360KB' },
       { on: 'vga', see: /cmdline = .*one two/ },
       { on: 'vga', see: 'mods_count = 1' },
-      { on: 'vga', see: /mod_start = 0x\w+, mod_end = 0x\w+, string = .*a module/ },
+      { on: 'vga', see: /mod_start = 0x\w+, mod_end = 0x\w+, cmdline = a module/ },
       { on: 'vga', see: /base_addr = 0x0*100000, length = 0x0*f00000, type = 0x1/ },
     ],
+    ends: 'halted',
     seconds: 10,
   },
   {
@@ -135,7 +136,7 @@ export const GUESTS: readonly RealGuest[] = [
   {
     name: 'Linux, first lines (bzImage)',
     packages: ['linux-image-cloud-amd64'],
-    image: linuxBzImage,
+    image: () => linuxBzImage('linux-image-cloud-amd64'),
     ramMiB: 256,
     load: () => ({ cmdline: 'console=ttyS0 earlyprintk=serial,ttyS0,115200' }),
     dialogue: [
@@ -148,7 +149,7 @@ export const GUESTS: readonly RealGuest[] = [
   {
     name: 'Linux, first lines (ELF, PVH)',
     packages: ['linux-image-cloud-amd64'],
-    image: linuxElf,
+    image: () => linuxElf('linux-image-cloud-amd64'),
     ramMiB: 256,
     load: () => ({ cmdline: 'console=ttyS0 earlyprintk=serial,ttyS0,115200' }),
     dialogue: [
@@ -160,8 +161,8 @@ export const GUESTS: readonly RealGuest[] = [
   },
   ...[1, 2].map((cpus) => ({
     name: `Linux to a shell, ${cpus} CPU${cpus > 1 ? 's' : ''}`,
-    packages: ['linux-image-cloud-amd64', 'busybox-static'],
-    image: linuxElf,
+    packages: ['linux-image-amd64', 'busybox-static'],
+    image: () => linuxElf('linux-image-amd64'),
     ramMiB: 256,
     cpus,
     load: () => ({

@@ -7,16 +7,19 @@ import { cpio, folder, program } from './cpio.ts';
 import { isLz4Legacy, unpackLz4Legacy } from './lz4.ts';
 import { packageTree } from './packages.ts';
 
-/** The bzImage of Debian's cloud kernel. */
-export function linuxBzImage(): Buffer {
-  const boot = join(packageTree('linux-image-cloud-amd64'), 'boot');
-  const name = readdirSync(boot).find((file) => file.startsWith('vmlinuz-'));
-  if (!name) throw new Error(`no vmlinuz in ${boot}`);
-  return readFileSync(join(boot, name));
+/** Debian's kernel packages: the small one for clouds has no MP table support and so sees one CPU without ACPI. */
+export type LinuxPackage = 'linux-image-cloud-amd64' | 'linux-image-amd64';
+
+/** The bzImage of a kernel package. */
+export function linuxBzImage(name: LinuxPackage): Buffer {
+  const boot = join(packageTree(name), 'boot');
+  const file = readdirSync(boot).find((name) => name.startsWith('vmlinuz-'));
+  if (!file) throw new Error(`no vmlinuz in ${boot}`);
+  return readFileSync(join(boot, file));
 }
 
 /** The same kernel as an ELF file. */
-export const linuxElf = () => vmlinuxOf(linuxBzImage());
+export const linuxElf = (name: LinuxPackage) => vmlinuxOf(linuxBzImage(name));
 
 /** The ELF kernel packed in a bzImage, found by the fields of the setup header (Documentation/arch/x86/boot.rst). */
 export function vmlinuxOf(bzImage: Buffer): Uint8Array {

@@ -9,7 +9,22 @@ const POLL_MS = 20;
 const VGA_TEXT = { gpa: 0xb8000, columns: 80, rows: 25 };
 const ESCAPE_SEQUENCES = /\x1b(\[[0-9;?]*[A-Za-z]|[()][0-9A-Z]|[=>78])/g;
 
-type Heard = Record<'serial' | 'debugcon', Buffer[]>;
+/** What a channel has said, without escape sequences. Kept up as bytes come, since a slow guest says thousands of single bytes. */
+class Heard {
+  text = '';
+  /** A tail that may be the start of an escape sequence. */
+  #partial = '';
+
+  hear(bytes: Uint8Array): void {
+    const all = this.#partial + Buffer.from(bytes).toString('latin1');
+    const start = all.lastIndexOf('\x1b');
+    const open = start >= 0 && all.slice(start).replace(ESCAPE_SEQUENCES, '').startsWith('\x1b');
+    this.#partial = open ? all.slice(start) : '';
+    this.text += (open ? all.slice(0, start) : all).replace(ESCAPE_SEQUENCES, '');
+  }
+}
+
+type HeardChannels = Readonly<Record<'serial' | 'debugcon', Heard>>;
 
 /** The VGA text screen, a line for each row, without trailing blanks. */
 export function vgaText(machine: Machine): string {
@@ -24,13 +39,13 @@ export function vgaText(machine: Machine): string {
 export class Session {
   readonly machine: Machine;
   readonly #running: RunningMachine;
-  readonly #heard: Heard;
+  readonly #heard: HeardChannels;
   /** Characters of a channel that earlier steps have used up. */
   readonly #used = { serial: 0, debugcon: 0 };
   #result: RunResult | undefined;
   #failure: Error | undefined;
 
-  private constructor(machine: Machine, running: RunningMachine, heard: Heard) {
+  private constructor(machine: Machine, running: RunningMachine, heard: HeardChannels) {
     this.machine = machine;
     this.#running = running;
     this.#heard = heard;
@@ -49,10 +64,10 @@ export class Session {
     const machine = Machine.create({ memory: ramMiB * 2 ** 20, cpus });
     try {
       prepare(machine);
-      const heard: Heard = { serial: [], debugcon: [] };
+      const heard: HeardChannels = { serial: new Heard(), debugcon: new Heard() };
       const running = await RunningMachine.start(machine, {
-        serial: (bytes) => void heard.serial.push(Buffer.from(bytes)),
-        debugcon: (bytes) => void heard.debugcon.push(Buffer.from(bytes)),
+        serial: (bytes) => heard.serial.hear(bytes),
+        debugcon: (bytes) => heard.debugcon.hear(bytes),
       });
       return new Session(machine, running, heard);
     } catch (error) {
@@ -68,7 +83,7 @@ export class Session {
   /** Everything said on a channel so far, without escape sequences. */
   said(channel: Channel): string {
     if (channel === 'vga') return vgaText(this.machine);
-    return Buffer.concat(this.#heard[channel]).toString('latin1').replace(ESCAPE_SEQUENCES, '');
+    return this.#heard[channel].text;
   }
 
   /** Waits for a step's text and types its answer. Throws, with what was said instead, when time or the guest is over. */

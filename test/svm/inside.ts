@@ -6,12 +6,13 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { FileReport } from './worker.ts';
+import type { FileReport, TestReport } from './worker.ts';
 
 const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));
-const FILE_LIMIT_MS = Number(process.env.TEST_FILE_LIMIT_MS ?? 300_000);
+const SILENCE_LIMIT_MS = Number(process.env.TEST_SILENCE_LIMIT_MS ?? 120_000);
+const SLOW_MS = 3000;
 
-type Message = { readonly starting: string } | { readonly done: FileReport };
+type Message = { readonly starting: string } | { readonly finished: TestReport } | { readonly done: FileReport };
 
 /** Runs files until all are done or the process ends. Returns the file that was being run when it ended, if any. */
 function runUntilItEnds(
@@ -30,18 +31,23 @@ function runUntilItEnds(
         onReport(message.done);
         return;
       }
-      current = message.starting;
+      if ('starting' in message) current = message.starting;
+      else reportSlow(message.finished);
       watchdog = setTimeout(() => {
         timedOut = true;
         child.kill('SIGKILL');
-      }, FILE_LIMIT_MS);
+      }, SILENCE_LIMIT_MS);
     });
     child.on('exit', (code, signal) => {
       clearTimeout(watchdog);
-      const how = timedOut ? `took longer than ${FILE_LIMIT_MS / 1000} s` : `process ended with ${signal ?? code}`;
+      const how = timedOut ? `no test ended for ${SILENCE_LIMIT_MS / 1000} s` : `process ended with ${signal ?? code}`;
       resolve(current === undefined ? undefined : { file: current, how });
     });
   });
+}
+
+function reportSlow({ name, failed, milliseconds }: TestReport): void {
+  if (milliseconds > SLOW_MS) console.log(`  ${seconds(milliseconds)} s ${failed ? 'failed ' : ''}${name}`);
 }
 
 interface Interrupted {
@@ -49,6 +55,7 @@ interface Interrupted {
   readonly how: string;
 }
 
+const seconds = (milliseconds: number) => (milliseconds / 1000).toFixed(1);
 const short = (file: string) => relative(process.cwd(), file);
 const firstLine = (text: string) => text.split('\n').slice(0, 3).join(' | ');
 
@@ -61,7 +68,7 @@ async function main(files: readonly string[]): Promise<number> {
     total.failed += r.failed.length;
     total.skipped += r.skipped.length;
     console.log(
-      `${r.failed.length ? 'not ok' : 'ok'} ${short(r.file)} (${r.passed} passed, ${(r.milliseconds / 1000).toFixed(1)} s)`,
+      `${r.failed.length ? 'not ok' : 'ok'} ${short(r.file)} (${r.passed} passed, ${seconds(r.milliseconds)} s)`,
     );
     for (const name of r.skipped) console.log(`skipped ${name}`);
     for (const f of r.failed) console.log(`FAILED ${f.name}: ${firstLine(f.message)}`);

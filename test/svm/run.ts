@@ -40,7 +40,7 @@ function main(filters: readonly string[]): number {
   for (const [file, reason] of Object.entries(EXCLUDED)) console.log(`not run ${file}: ${reason}`);
   const inside = [join(TESTS, 'svm', 'inside.js'), ...files.map((file) => join(TESTS, file))];
   const environment = [
-    'TEST_TIME_FACTOR=6',
+    'TEST_TIME_FACTOR=4',
     'TEST_FILE_LIMIT_MS=600000',
     ...(process.env.XDG_CACHE_HOME ? ['XDG_CACHE_HOME'] : []),
   ];

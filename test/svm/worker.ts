@@ -15,6 +15,13 @@ export interface FileReport {
   readonly milliseconds: number;
 }
 
+/** One test is over: a sign of life, and worth a line when it was slow. */
+export interface TestReport {
+  readonly name: string;
+  readonly failed: boolean;
+  readonly milliseconds: number;
+}
+
 register('./hooks.js', import.meta.url);
 
 const TIME_FACTOR = Number(process.env.TEST_TIME_FACTOR ?? 1);
@@ -39,6 +46,10 @@ const runner: VitestRunner = {
     strictTags: false,
   },
   importFile: (path) => import(pathToFileURL(path).href),
+  onAfterRunTask: (test) => {
+    const { state, duration = 0 } = test.result ?? {};
+    process.send?.({ finished: { name: nameOf(test), failed: state === 'fail', milliseconds: duration } });
+  },
 };
 
 const tests = (task: Task): Task[] => (task.type === 'suite' ? [task, ...task.tasks.flatMap(tests)] : [task]);
