@@ -105,6 +105,11 @@ export class DirtyTracker implements Disposable {
     return this.#regions.map(({ pending }) => pending);
   }
 
+  /** Sets of the right sizes with no page in them. */
+  emptySets(): PageSets {
+    return this.#regions.map(({ pending }) => new Uint32Array(pending.length));
+  }
+
   /** Takes the pending pages: they are the caller's to store, or to give back with {@link giveBack}. */
   take(): PageSets {
     const taken = this.pending.map((bits) => bits.slice());

@@ -5,7 +5,7 @@
 import type { ClockMode } from '../src/kvm/state/vm-state.ts';
 import { PAGE_SIZE } from '../src/memory/bitmap.ts';
 import { DirtyTracker, type PageSets, splitAtWindows } from './dirty-tracker.ts';
-import { captureState, encodeState, type GuestOrigin } from './machine-state.ts';
+import { captureState, encodeState, type GuestOrigin, type MachineState } from './machine-state.ts';
 import { Rollback, type RollbackReport } from './rollback.ts';
 import type { Checkpoint } from './store/checkpoint.ts';
 import type { Digest } from './store/digest.ts';
@@ -42,6 +42,23 @@ export interface CheckpointReport {
   readonly log?: LogReport;
 }
 
+/** What {@link CheckpointSession.freeze} took. */
+export interface Frozen {
+  readonly state: MachineState;
+  readonly pages: PageSets;
+  readonly parent: Digest | undefined;
+}
+
+/** The options of a commit that are just passed on. */
+export function commitOptions({ tags, label, level }: CheckpointOptions, parent: Digest | undefined) {
+  return {
+    ...(parent && { parent }),
+    ...(tags && { tags }),
+    ...(label !== undefined && { label }),
+    ...(level !== undefined && { level }),
+  };
+}
+
 /** See the file's header. */
 export class CheckpointSession implements Disposable {
   readonly target: SnapshotTarget;
@@ -65,34 +82,47 @@ export class CheckpointSession implements Disposable {
   }
 
   /**
+   * Pauses the target and takes everything a checkpoint needs, RAM aside, and the set of pages to store. The set is the
+   * caller's from now on: it ends with {@link committed}, or with {@link failed}, which gives it back.
+   */
+  freeze(): Frozen {
+    const state = captureState(this.target, this.#guest);
+    this.tracker.harvest(true);
+    return { state, pages: this.tracker.take(), parent: this.#base };
+  }
+
+  /** A frozen set of pages is on disk as this checkpoint. */
+  committed(digest: Digest): void {
+    this.#base = digest;
+  }
+
+  /** A frozen set of pages could not be stored: they are dirty still. */
+  failed(pages: PageSets): void {
+    this.tracker.giveBack(pages);
+  }
+
+  /**
    * Takes a checkpoint and leaves the target paused. When it returns, the checkpoint is on disk; when it throws, there
    * is none, and what was dirty still is. Throws KvmError or CheckpointError.
    */
   checkpoint(options: CheckpointOptions = {}): CheckpointReport {
     const began = performance.now();
-    const state = captureState(this.target, this.#guest);
-    this.tracker.harvest(true);
-    const parent = this.#base;
-    const log = options.verifyDirty && parent ? this.#verify(parent) : undefined;
-    const taken = this.tracker.take();
+    const { state, pages, parent } = this.freeze();
     try {
-      const runs = parent ? this.#runsOf(taken) : this.#residentRuns();
-      const logged = runs.reduce((sum, { bytes }) => sum + bytes.length / PAGE_SIZE, 0);
+      const log = options.verifyDirty && parent ? this.#verify(parent, pages) : undefined;
+      const runs = parent ? this.runsOf(pages) : this.residentRuns();
+      const loggedPages = runs.reduce((sum, { bytes }) => sum + bytes.length / PAGE_SIZE, 0);
       const pauseUs = Math.round((performance.now() - began) * 1000);
-      const { tags, label, level } = options;
       const { digest, stats } = this.store.commit({
         config: encodeState(state),
         runs,
-        stats: { pauseUs, loggedPages: logged },
-        ...(parent && { parent }),
-        ...(tags && { tags }),
-        ...(label !== undefined && { label }),
-        ...(level !== undefined && { level }),
+        ...commitOptions(options, parent),
+        stats: { pauseUs, loggedPages },
       });
-      this.#base = digest;
+      this.committed(digest);
       return { digest, stats, ...(parent && { parent }), ...(log && { log }) };
     } catch (error) {
-      this.tracker.giveBack(taken);
+      this.failed(pages);
       throw error;
     }
   }
@@ -126,12 +156,13 @@ export class CheckpointSession implements Disposable {
     return checkpoint.pagesUnlike(base);
   }
 
-  #verify(parent: Digest): LogReport {
+  #verify(parent: Digest, pages: PageSets): LogReport {
     using checkpoint = this.store.open(parent);
-    return checkAgainstMemory(this.target.machine.memory, this.tracker.pending, checkpoint);
+    return checkAgainstMemory(this.target.machine.memory, pages, checkpoint);
   }
 
-  #runsOf(sets: PageSets): PageRun[] {
+  /** Live views of the pages in `sets`. */
+  runsOf(sets: PageSets): PageRun[] {
     const runs: PageRun[] = [];
     const { memory } = this.target.machine;
     this.tracker.forEachRange(sets, (gpa, length) => runs.push({ gpa, bytes: memory.view(gpa, length) }));
@@ -147,7 +178,8 @@ export class CheckpointSession implements Disposable {
     }
   }
 
-  #residentRuns(): PageRun[] {
+  /** Live views of all memory that was ever touched. */
+  residentRuns(): PageRun[] {
     const runs: PageRun[] = [];
     const { memory } = this.target.machine;
     for (const region of memory.regions) {

@@ -7,6 +7,8 @@ export interface SnapshotTarget {
   readonly machine: Machine;
   /** What of a vCPU's state there is; lays out the records. */
   readonly host: StateHost;
+  /** Guest code runs, or would if nothing had paused it: resume() makes sense. */
+  readonly running: boolean;
   /** Returns when no vCPU runs guest code. */
   pause(): void;
   resume(): void;

@@ -2,7 +2,15 @@
  * What the owner of a machine and its vCPU threads tell each other without messages: one row of shared words for each
  * vCPU. A request is a bit the owner sets; a state is a number the thread sets. Both sides wait on the words.
  */
-export const Request = { PAUSE: 1, CALL: 2, EXIT: 4, SAVE: 8, LOAD: 16 } as const;
+export const Request = {
+  PAUSE: 1,
+  CALL: 2,
+  EXIT: 4,
+  SAVE: 8,
+  LOAD: 16,
+  /** Set by the thread when its loop has ended: resume() does not run it on, only the next run() does. */
+  ENDED: 32,
+} as const;
 export const State = { STARTING: 0, RUNNING: 1, PAUSED: 2, GONE: 3 } as const;
 
 const WORDS = 8;
@@ -11,6 +19,8 @@ const STATE = 1;
 const THREAD = 2;
 const FAILED = 3;
 const PROGRESS = 4;
+const HALTED = 5;
+const CHANGES = 6;
 
 /** Shared memory for `cpus` rows, every vCPU asked to pause before it first runs. */
 export function createControl(cpus: number): SharedArrayBuffer {
@@ -49,14 +59,24 @@ export class Control {
   /** Sets request bits and wakes the thread if it waits. One inside KVM_RUN has to be kicked as well. */
   request(bits: number): void {
     Atomics.or(this.#words, REQUESTS, bits);
-    Atomics.notify(this.#words, REQUESTS);
+    this.#changed();
   }
 
   /** Withdraws request bits and wakes whichever side waits. */
   withdraw(bits: number): void {
     Atomics.and(this.#words, REQUESTS, ~bits);
-    Atomics.notify(this.#words, REQUESTS);
+    this.#changed();
     this.#progress();
+  }
+
+  #changed(): void {
+    Atomics.add(this.#words, CHANGES, 1);
+    Atomics.notify(this.#words, CHANGES);
+  }
+
+  /** How often requests have changed. Read it before {@link requests}. */
+  get changes(): number {
+    return Atomics.load(this.#words, CHANGES);
   }
 
   /** Announces a state. */
@@ -65,14 +85,32 @@ export class Control {
     this.#progress();
   }
 
+  /** Owner side: says that a paused thread runs from now on. One that is gone stays gone. */
+  leavePause(): void {
+    Atomics.compareExchange(this.#words, STATE, State.PAUSED, State.RUNNING);
+    this.#progress();
+  }
+
   #progress(): void {
     Atomics.add(this.#words, PROGRESS, 1);
     Atomics.notify(this.#words, PROGRESS);
   }
 
-  /** Thread side: sleeps until the requests are no longer `seen`, at most `ms` milliseconds. */
-  waitForRequest(seen: number, ms = Number.POSITIVE_INFINITY): void {
-    Atomics.wait(this.#words, REQUESTS, seen, ms);
+  /**
+   * Thread side: sleeps until there are more {@link changes} than `seen`, at most `ms` milliseconds. The bits alone would
+   * not do: withdrawn and set again in between, they look as if nothing had happened.
+   */
+  waitForChange(seen: number, ms = Number.POSITIVE_INFINITY): void {
+    Atomics.wait(this.#words, CHANGES, seen, ms);
+  }
+
+  /** Whether the vCPU was halted for good when its thread last looked. */
+  get halted(): boolean {
+    return Atomics.load(this.#words, HALTED) !== 0;
+  }
+
+  set halted(halted: boolean) {
+    Atomics.store(this.#words, HALTED, halted ? 1 : 0);
   }
 
   /** Whether the last SAVE or LOAD threw; the thread then has told the owner what. */

@@ -81,6 +81,9 @@ export class LocalMachine implements Disposable {
     this.#settled = true;
   }
 
+  /** Guest code runs only inside run(). */
+  readonly running = false;
+
   /** The vCPU is in this thread, and so not running. */
   pause(): void {}
 

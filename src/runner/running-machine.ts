@@ -5,18 +5,18 @@
 
 import { DEVICE_SPECS } from '../devices/devices.ts';
 import { openSerialInput, type SerialInput } from '../devices/serial-input.ts';
+import { UsageError } from '../errors.ts';
 import { kickThread } from '../ffi/signals.ts';
 import { type StateHost, stateHost } from '../kvm/state/host.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { AssistMode } from './assist.ts';
 import { createControl, Request, State } from './control.ts';
-import { createRing, OutputRing } from './output-ring.ts';
+import { type OutputSink, Outputs } from './outputs.ts';
 import { type RunCounts, type RunEnd, type RunReason, type RunResult, sumCounts } from './result.ts';
 import { createRecord, recordedError } from './state-record.ts';
 import { VcpuThread } from './vcpu-thread.ts';
 
-/** Where the guest's output goes. A returned promise holds the guest back until it resolves. */
-export type OutputSink = (bytes: Uint8Array) => void | Promise<void>;
+export type { OutputSink } from './outputs.ts';
 
 /** How to start the threads. */
 export interface StartOptions {
@@ -27,14 +27,7 @@ export interface StartOptions {
   readonly assist?: AssistMode;
 }
 
-const RING_WAIT_MS = 250;
 const PAUSE_RETRY_MS = 1;
-
-interface Channel {
-  readonly ring: OutputRing;
-  readonly buffer: SharedArrayBuffer;
-  readonly sink: OutputSink;
-}
 
 /** See the file's header. Create it with {@link RunningMachine.start}, end it with close(). */
 export class RunningMachine {
@@ -42,41 +35,34 @@ export class RunningMachine {
   /** What of a vCPU's state this host has; lays out the records of saveVcpus(). */
   readonly host: StateHost;
   readonly #threads: VcpuThread[] = [];
-  readonly #channels: Channel[];
-  readonly #pumps: Promise<void>[];
+  readonly #outputs: Outputs;
   readonly #input: SerialInput;
   #waiting: { resolve(result: RunResult): void; reject(error: Error): void } | undefined;
   #failure: Error | undefined;
-  #closed = false;
+  /** The owner wants the machine paused, whatever the machine itself would do. */
+  #held = false;
+  #closing: Promise<void> | undefined;
 
-  private constructor(machine: Machine, host: StateHost, channels: Channel[]) {
+  private constructor(machine: Machine, host: StateHost) {
     this.machine = machine;
     this.host = host;
-    this.#channels = channels;
+    this.#outputs = new Outputs((error) => this.#fail(error));
     const wake = () => kickThread(this.#threads[0]?.control.threadId ?? 0);
     this.#input = openSerialInput(
       DEVICE_SPECS,
       machine.deviceState,
       machine.host(() => {}, wake),
     );
-    this.#pumps = channels.map((channel) => this.#pump(channel));
   }
 
   /** Starts a thread for each vCPU. All are paused; the machine stays the caller's to dispose after close(). */
   static async start(machine: Machine, options: StartOptions = {}): Promise<RunningMachine> {
-    const channel = (sink: OutputSink = () => {}): Channel => {
-      const buffer = createRing();
-      return { buffer, ring: new OutputRing(buffer), sink };
-    };
-    const serial = channel(options.serial);
-    const debugcon = channel(options.debugcon);
-    const trace = options.trace && channel(options.trace);
     const host = stateHost(machine.kvm, machine.vm, machine.config.irqchip);
-    const running = new RunningMachine(machine, host, trace ? [serial, debugcon, trace] : [serial, debugcon]);
+    const running = new RunningMachine(machine, host);
     const control = createControl(machine.config.cpus);
 
     const assist = options.assist ?? 'auto';
-    const rings = { serial: serial.buffer, debugcon: debugcon.buffer, ...(trace && { trace: trace.buffer }) };
+    const rings = running.#openOutputs(options);
     try {
       for (let vcpu = 0; vcpu < machine.config.cpus; vcpu++) {
         const events = {
@@ -93,6 +79,11 @@ export class RunningMachine {
     }
   }
 
+  #openOutputs({ serial, debugcon, trace }: StartOptions) {
+    const rings = { serial: this.#outputs.open(serial), debugcon: this.#outputs.open(debugcon) };
+    return trace ? { ...rings, trace: this.#outputs.open(trace) } : rings;
+  }
+
   /** The vCPU threads, by vCPU id. */
   get threads(): readonly VcpuThread[] {
     return this.#threads;
@@ -104,17 +95,24 @@ export class RunningMachine {
    */
   run(options: { timeoutMs?: number } = {}): Promise<RunResult> {
     if (this.#failure) return Promise.reject(this.#failure);
-    if (this.#waiting) return Promise.reject(new Error('the machine is already running'));
+    if (this.#closing) return Promise.reject(new UsageError('the machine is closed: start it anew'));
+    if (this.#waiting) return Promise.reject(new UsageError('the machine is already running'));
     const timer =
       options.timeoutMs === undefined ? undefined : setTimeout(() => this.stop('timeout'), options.timeoutMs);
     return new Promise<RunResult>((resolve, reject) => {
       this.#waiting = { resolve, reject };
+      for (const thread of this.#threads) thread.forgetEnd();
       this.resume();
     }).finally(() => clearTimeout(timer));
   }
 
   /** Pauses every vCPU and returns when all have: no guest code is running. Microseconds, blocking. */
   pause(): void {
+    this.#held = true;
+    this.#pauseAll();
+  }
+
+  #pauseAll(): void {
     for (const thread of this.#threads) thread.requestPause();
     for (const thread of this.#threads) {
       this.#waitFor(
@@ -144,6 +142,7 @@ export class RunningMachine {
   }
 
   #exchange(bit: typeof Request.SAVE | typeof Request.LOAD): void {
+    this.#held = true;
     for (const thread of this.#threads) thread.requestState(bit);
     for (const thread of this.#threads) {
       this.#waitFor(
@@ -158,15 +157,21 @@ export class RunningMachine {
   /** Blocks until `done`; meanwhile the rings are emptied, since a thread that waits for room in one cannot pause. */
   #waitFor(thread: VcpuThread, done: () => boolean, again: () => void): void {
     while (!thread.control.waitUntil(done, PAUSE_RETRY_MS)) {
-      this.#drainNow();
+      this.#outputs.drainNow();
       if (thread.control.state === State.GONE)
         throw this.#failure ?? new Error(`the thread of vCPU ${thread.id} is gone`);
       again();
     }
   }
 
-  /** Lets every vCPU go on. */
+  /** A run is under way and nobody has paused it. */
+  get running(): boolean {
+    return this.#waiting !== undefined && !this.#held;
+  }
+
+  /** Lets every vCPU go on. One whose run has ended goes on with the next run(). */
   resume(): void {
+    this.#held = false;
     for (const thread of this.#threads) thread.resume();
   }
 
@@ -180,24 +185,28 @@ export class RunningMachine {
     return this.#input.receive(bytes);
   }
 
-  /** Ends the threads and flushes output. The machine itself is its owner's to dispose. Safe to call twice. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    for (const thread of this.#threads) thread.requestPause();
+  /**
+   * Ends a run that is under way, then the threads, and flushes output. The machine itself is its owner's to dispose.
+   * Safe to call twice.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    if (this.#waiting) await this.#finish(0, { reason: 'interrupted' });
     await Promise.all(this.#threads.map((thread) => thread.close()));
-    this.#closed = true;
-    for (const { ring } of this.#channels) ring.wakeReader();
-    await Promise.all(this.#pumps);
-    await this.#flush();
+    await this.#outputs.close();
   }
 
   /** One vCPU's loop ended. HLT ends the run only if no other vCPU can wake this one. */
   async #ended(vcpu: number, end: RunEnd, counts: RunCounts): Promise<void> {
     try {
       if (end.reason === 'halted' && this.#threads.length > 1) {
-        this.pause();
+        this.#pauseAll();
         const halted = await Promise.all(this.#threads.map((thread) => thread.call('haltedForGood', undefined)));
-        if (!halted.every(Boolean)) return this.resume();
+        if (!halted.every(Boolean)) return this.#falseAlarm(vcpu);
       }
       await this.#finish(vcpu, end, counts);
     } catch (error) {
@@ -205,15 +214,20 @@ export class RunningMachine {
     }
   }
 
+  #falseAlarm(vcpu: number): void {
+    this.#threads[vcpu]?.forgetEnd();
+    if (this.#waiting && !this.#held) this.resume();
+  }
+
   async #finish(vcpu: number, end: RunEnd, counts?: RunCounts): Promise<void> {
     const waiting = this.#waiting;
     this.#waiting = undefined;
     if (!waiting) return;
-    this.pause();
     try {
+      this.#pauseAll();
       const others = this.#threads.filter((thread) => !(counts && thread.id === vcpu));
       const rest = await Promise.all(others.map((thread) => thread.call('counts', undefined)));
-      await this.#flush();
+      await this.#outputs.flush();
       waiting.resolve({ ...end, vcpu, ...sumCounts(counts ? [counts, ...rest] : rest) });
     } catch (error) {
       waiting.reject(error as Error);
@@ -221,27 +235,9 @@ export class RunningMachine {
   }
 
   #fail(error: Error): void {
-    this.#failure = error;
+    this.#failure ??= error;
     this.#waiting?.reject(error);
     this.#waiting = undefined;
-  }
-
-  async #pump({ ring, sink }: Channel): Promise<void> {
-    while (!this.#closed) {
-      await ring.readable(RING_WAIT_MS);
-      for (let bytes = ring.take(); bytes; bytes = ring.take()) await sink(bytes);
-    }
-  }
-
-  /** Empties the rings while the event loop cannot: a thread that waits for room in one could not pause. */
-  #drainNow(): void {
-    for (const { ring, sink } of this.#channels)
-      for (let bytes = ring.take(); bytes; bytes = ring.take()) void sink(bytes);
-  }
-
-  async #flush(): Promise<void> {
-    for (const { ring, sink } of this.#channels) {
-      for (let bytes = ring.take(); bytes; bytes = ring.take()) await sink(bytes);
-    }
+    for (const thread of this.#threads) thread.requestPause();
   }
 }

@@ -1,6 +1,6 @@
 /** The owner's handle on one vCPU thread. */
 import { Worker } from 'node:worker_threads';
-import { errorFromData } from '../errors.ts';
+import { errorFromData, UsageError } from '../errors.ts';
 import { kickThread } from '../ffi/signals.ts';
 import { Control, Request, State } from './control.ts';
 import type { CallMessage, ThreadMessage, ThreadStart } from './messages.ts';
@@ -28,6 +28,7 @@ export class VcpuThread {
   readonly #calls = new Map<number, PendingCall>();
   readonly #exited: Promise<void>;
   #nextCall = 1;
+  #gone: Error | undefined;
 
   private constructor(start: ThreadStart, events: ThreadEvents, ready: PendingCall) {
     this.id = start.vcpu;
@@ -43,13 +44,22 @@ export class VcpuThread {
     };
     const fail = (error: Error) => {
       ready.reject(error);
-      for (const call of this.#calls.values()) call.reject(error);
-      this.#calls.clear();
+      this.#leave(error);
       events.failed(error);
     };
     this.#worker.on('message', (message: ThreadMessage) => handlers[message.kind](message as never));
     this.#worker.on('error', fail);
-    this.#exited = new Promise((resolve) => this.#worker.once('exit', () => resolve()));
+    this.#exited = new Promise<void>((resolve) => this.#worker.once('exit', () => resolve())).then(() => {
+      this.control.announce(State.GONE);
+      this.#leave(new UsageError(`the thread of vCPU ${this.id} is gone: its machine was closed`));
+    });
+  }
+
+  /** No answer will come any more. */
+  #leave(error: Error): void {
+    this.#gone ??= error;
+    for (const call of this.#calls.values()) call.reject(this.#gone);
+    this.#calls.clear();
   }
 
   /** Starts the thread and creates its vCPU there. Throws what creating it threw. */
@@ -92,17 +102,26 @@ export class VcpuThread {
     return this.control.state !== State.RUNNING && this.control.state !== State.STARTING;
   }
 
-  /** Lets a paused thread run its vCPU. */
+  /** Lets a paused thread run its vCPU, unless its loop has ended. */
   resume(): void {
-    this.control.announce(State.RUNNING);
+    this.control.leavePause();
     this.control.withdraw(Request.PAUSE);
   }
 
-  /** Runs a function of {@link VcpuCallTypes} in the thread, pausing the guest only for as long as that takes. */
+  /** Lets {@link resume} run a vCPU on whose loop has ended. */
+  forgetEnd(): void {
+    this.control.withdraw(Request.ENDED);
+  }
+
+  /**
+   * Runs a function of {@link VcpuCallTypes} in the thread, pausing the guest only for as long as that takes. Rejects
+   * with what it threw, or with what became of the thread.
+   */
   call<Name extends VcpuCallName>(
     name: Name,
     args: VcpuCallTypes[Name]['args'],
   ): Promise<VcpuCallTypes[Name]['result']> {
+    if (this.#gone) return Promise.reject(this.#gone);
     const id = this.#nextCall++;
     return new Promise((resolve, reject) => {
       this.#calls.set(id, { resolve: resolve as PendingCall['resolve'], reject });

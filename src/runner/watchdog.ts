@@ -53,13 +53,20 @@ export class Watchdog implements Disposable {
     this.#timer.arm(0);
   }
 
-  /** After KVM_RUN was interrupted: what has become of the guest, or undefined to run on. */
-  check(vcpu: Vcpu): 'halted' | 'timeout' | undefined {
+  /** After KVM_RUN was interrupted: whether the deadline has passed, or it is time to look at the vCPU, or neither. */
+  due(): 'timeout' | 'look' | undefined {
     const now = performance.now();
     if (now >= this.#deadline) return 'timeout';
     if (now < this.#next) return undefined;
     this.#interval = Math.min(this.#interval * 2, LAST_INTERVAL_MS);
     this.#arm();
+    return 'look';
+  }
+
+  /** {@link due}, for a machine with one vCPU: what has become of the guest, or undefined to run on. */
+  check(vcpu: Vcpu): 'halted' | 'timeout' | undefined {
+    const due = this.due();
+    if (due !== 'look') return due;
     return haltedForGood(vcpu) ? 'halted' : undefined;
   }
 

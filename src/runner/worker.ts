@@ -24,6 +24,7 @@ import { VCPU_CALLS } from './vcpu-calls.ts';
 import { haltedForGood, Watchdog } from './watchdog.ts';
 
 const PAUSED: RunEnd = { reason: 'interrupted' };
+const IDLE_POLL_MS = 1;
 
 /** Collects what one exit prints and hands it over after the device lock is free. */
 function collector(rings: Record<'serial' | 'debugcon', OutputRing>) {
@@ -51,6 +52,8 @@ class VcpuWorker {
   readonly #record: Uint8Array;
   /** No exit is pending in KVM. */
   #settled = true;
+  /** Without irqchip: the vCPU is in HLT, and KVM would not know. */
+  #idling = false;
 
   constructor(start: ThreadStart) {
     this.#start = start;
@@ -72,33 +75,48 @@ class VcpuWorker {
   /** Serves the owner until it asks the thread to go. */
   serve(): void {
     post({ kind: 'ready' });
-    while (this.#wait()) {
-      this.#control.announce(State.RUNNING);
-      this.#watchdog.restart();
-      const end = this.#run(() => this.#interrupted());
-      this.#watchdog.stop();
-      this.#settled = end === PAUSED;
-      if (end === PAUSED) continue;
-      this.#control.request(Request.PAUSE);
-      post({ kind: 'end', end, counts: this.#counters.summary(this.#bus.unclaimed) });
+    try {
+      while (this.#wait()) {
+        this.#control.announce(State.RUNNING);
+        const end = this.#go();
+        if (end === PAUSED) continue;
+        this.#control.request(Request.ENDED);
+        post({ kind: 'end', end, counts: this.#counters.summary(this.#bus.unclaimed) });
+      }
+    } finally {
+      this.#watchdog[Symbol.dispose]();
+      this.#vcpu[Symbol.dispose]();
     }
-    this.#watchdog[Symbol.dispose]();
-    this.#vcpu[Symbol.dispose]();
     this.#control.announce(State.GONE);
+  }
+
+  /** Lets the guest run until its loop ends or the owner wants the thread. */
+  #go(): RunEnd {
+    this.#control.halted = false;
+    this.#watchdog.restart();
+    const end = (this.#idling ? this.#idle() : undefined) ?? this.#run(() => this.#interrupted());
+    this.#watchdog.stop();
+    this.#settled = end === PAUSED;
+    return end;
   }
 
   /** Answers calls until the thread may run (true) or must go (false). */
   #wait(): boolean {
     for (;;) {
+      const seen = this.#control.changes;
       const requests = this.#control.requests;
       if (requests & Request.EXIT) return false;
       if (requests & Request.CALL) this.#answer();
       else if (requests & (Request.SAVE | Request.LOAD)) this.#exchangeState(requests);
-      else if (requests & Request.PAUSE) {
-        if (this.#control.state !== State.PAUSED) this.#control.announce(State.PAUSED);
-        this.#control.waitForRequest(requests);
+      else if (requests & (Request.PAUSE | Request.ENDED)) {
+        this.#announcePaused();
+        this.#control.waitForChange(seen);
       } else return true;
     }
+  }
+
+  #announcePaused(): void {
+    if (this.#control.state !== State.PAUSED) this.#control.announce(State.PAUSED);
   }
 
   /** Fills or takes the shared record. The thread is paused and nothing is pending. */
@@ -111,13 +129,14 @@ class VcpuWorker {
       } else {
         this.#io.record.set(this.#record);
         this.#io.restore();
+        this.#idling = false;
       }
       this.#control.failed = false;
     } catch (error) {
       this.#control.failed = true;
       recordError(this.#record, errorToData(error));
     }
-    if (this.#control.state !== State.PAUSED) this.#control.announce(State.PAUSED);
+    this.#announcePaused();
     this.#control.withdraw(Request.SAVE | Request.LOAD);
   }
 
@@ -146,16 +165,31 @@ class VcpuWorker {
     const requests = this.#control.requests;
     if (requests & Request.CALL) this.#answer();
     if (requests & (Request.PAUSE | Request.EXIT)) return PAUSED;
-    return this.#watchdog.check(this.#vcpu) === 'halted' ? { reason: 'halted' } : undefined;
+    return this.#watchdog.due() === 'look' ? this.#look() : undefined;
   }
 
-  /** HLT without irqchip: sleeps until a line is raised or the owner wants something. */
+  /**
+   * Whether the machine may have halted: this vCPU has, and each of the others had when its thread last looked. One
+   * that was woken since makes this a false alarm, so the owner looks again with all of them paused.
+   */
+  #look(): RunEnd | undefined {
+    this.#control.halted = haltedForGood(this.#vcpu);
+    const { control, handle } = this.#start;
+    for (let id = 0; id < handle.config.cpus; id++) if (!new Control(control, id).halted) return undefined;
+    return { reason: 'halted' };
+  }
+
+  /** HLT without irqchip: sleeps until a line is raised or the owner wants the thread. Calls are answered meanwhile. */
   #idle(): RunEnd | undefined {
+    this.#idling = true;
     while (!this.#machine.lineWaiting) {
+      const seen = this.#control.changes;
       const requests = this.#control.requests;
-      if (requests !== 0) return this.#interrupted();
-      this.#control.waitForRequest(requests, 1);
+      const end = requests === 0 ? undefined : this.#interrupted();
+      if (end) return end;
+      this.#control.waitForChange(seen, IDLE_POLL_MS);
     }
+    this.#idling = false;
     return undefined;
   }
 

@@ -1,0 +1,176 @@
+/**
+ * Checkpoints of a running machine. Pre-copy rounds while it runs; then a pause in which only state and the last dirty
+ * pages are copied; then it runs on, while another thread writes. Only when that is done does the checkpoint exist; if
+ * it fails, every page is dirty still and the guest has lost nothing.
+ */
+import { CheckpointError } from '../../src/errors.ts';
+import { countBits, orInto } from '../../src/memory/bitmap.ts';
+import type { PageSets } from '../dirty-tracker.ts';
+import { encodeState } from '../machine-state.ts';
+import {
+  type CheckpointOptions,
+  type CheckpointReport,
+  CheckpointSession,
+  commitOptions,
+  type SessionOptions,
+} from '../session.ts';
+import type { Digest } from '../store/digest.ts';
+import type { Store } from '../store/store.ts';
+import type { SnapshotTarget } from '../target.ts';
+import { Staging } from './staging.ts';
+import { CheckpointWriter } from './writer.ts';
+
+/** How a live checkpoint is taken. */
+export interface LiveOptions extends Omit<CheckpointOptions, 'verifyDirty'> {
+  /** Pre-copy rounds at most. Default 5. */
+  readonly maxRounds?: number;
+  /** Refuses with PAUSE_TOO_LONG instead of pausing for longer than this is expected to take, in milliseconds. */
+  readonly maxPauseMs?: number;
+  /** Leaves the machine paused. Default: it runs on, if it ran. */
+  readonly stayPaused?: boolean;
+}
+
+/** Below this many pages a further round costs more than it saves. */
+const FEW_PAGES = 128;
+const DEFAULT_ROUNDS = 5;
+/** Copying speed assumed for --max-pause before anything was measured. */
+const ASSUMED_PAGES_PER_MS = 500;
+
+/** See the file's header. */
+export class LiveSession {
+  readonly session: CheckpointSession;
+  readonly #writer: CheckpointWriter;
+  readonly #staging: Staging;
+  #last: Promise<unknown> = Promise.resolve();
+  #pagesPerMs = ASSUMED_PAGES_PER_MS;
+  #busy = false;
+
+  private constructor(session: CheckpointSession, writer: CheckpointWriter) {
+    this.session = session;
+    this.#writer = writer;
+    this.#staging = new Staging(session.target.machine.memory);
+  }
+
+  /** Starts the writer's thread on the store's directory. `store` itself is only read from, for rollbacks. */
+  static async start(target: SnapshotTarget, store: Store, options: SessionOptions = {}): Promise<LiveSession> {
+    const writer = await CheckpointWriter.start(store.directory);
+    return new LiveSession(new CheckpointSession(target, store, options), writer);
+  }
+
+  /** A checkpoint is being taken or written. */
+  get busy(): boolean {
+    return this.#busy;
+  }
+
+  /**
+   * Takes a checkpoint of the running machine; resolves when it is on disk. One after the other: a call while another
+   * is being written waits for it. Rejects with KvmError or CheckpointError.
+   */
+  checkpoint(options: LiveOptions = {}, remove: readonly Digest[] = []): Promise<CheckpointReport> {
+    const next = this.#last.then(() => this.#take(options, remove));
+    this.#last = next.catch(() => {});
+    return next;
+  }
+
+  async #take(options: LiveOptions, remove: readonly Digest[]): Promise<CheckpointReport> {
+    this.#busy = true;
+    const { session } = this;
+    const taken = session.tracker.emptySets();
+    try {
+      const rounds = this.#precopy(options, taken);
+      const { parent, config, stats } = this.#freeze(options, taken);
+      const result = await this.#writer.commit({
+        config,
+        buffer: this.#staging.buffer,
+        runs: this.#staging.runs(),
+        stats: { ...stats, rounds, stagedPages: this.#staging.pages },
+        ...(remove.length > 0 && { remove }),
+        ...commitOptions(options, parent),
+      });
+      session.committed(result.digest);
+      return { digest: result.digest, stats: result.stats, ...(parent && { parent }) };
+    } catch (error) {
+      session.failed(taken);
+      throw error;
+    } finally {
+      this.#staging.clear();
+      this.#busy = false;
+    }
+  }
+
+  /**
+   * Copies while the guest runs, until little is left, it stops shrinking, or the rounds are used up. What it takes from
+   * the tracker goes into `taken`. Returns the number of rounds.
+   */
+  #precopy({ maxRounds = DEFAULT_ROUNDS, maxPauseMs }: LiveOptions, taken: PageSets): number {
+    const { session } = this;
+    let rounds = 0;
+    if (!session.base) {
+      for (const run of session.residentRuns()) this.#staging.put(run);
+      rounds++;
+    }
+    session.tracker.harvest(true);
+    let dirty = pageCount(session.tracker.pending);
+    while (dirty > FEW_PAGES && rounds < maxRounds) {
+      this.#moveOn(session.tracker.take(), taken);
+      rounds++;
+      session.tracker.harvest(true);
+      const left = pageCount(session.tracker.pending);
+      const shrinking = left < dirty / 2;
+      dirty = left;
+      if (!shrinking) break;
+    }
+    this.#staging.reserve(dirty + FEW_PAGES);
+    this.#checkPause(dirty, maxPauseMs);
+    return rounds;
+  }
+
+  #checkPause(dirty: number, maxPauseMs: number | undefined): void {
+    const expectedMs = dirty / this.#pagesPerMs;
+    if (maxPauseMs === undefined || expectedMs <= maxPauseMs) return;
+    const why = `${dirty} pages are still dirty after the rounds of pre-copy: the pause would take about ${expectedMs.toFixed(1)} ms`;
+    throw new CheckpointError(
+      'PAUSE_TOO_LONG',
+      `${why}, more than the ${maxPauseMs} ms allowed; raise --max-pause, or calm the guest`,
+    );
+  }
+
+  /** The pause: state and the last dirty pages. */
+  #freeze(options: LiveOptions, taken: PageSets) {
+    const { session } = this;
+    const resume = session.target.running && !options.stayPaused;
+    const began = performance.now();
+    try {
+      const frozen = session.freeze();
+      this.#moveOn(frozen.pages, taken);
+      const pauseMs = performance.now() - began;
+      const pausedPages = pageCount(frozen.pages);
+      if (pausedPages > FEW_PAGES) this.#pagesPerMs = pausedPages / pauseMs;
+      const stats = { pauseUs: Math.round(pauseMs * 1000), pausedPages };
+      return { config: encodeState(frozen.state), stats, parent: frozen.parent };
+    } finally {
+      if (resume) session.target.resume();
+    }
+  }
+
+  /** Pages taken from the tracker are remembered in `taken` first, then copied. */
+  #moveOn(pages: PageSets, taken: PageSets): void {
+    taken.forEach((bits, i) => {
+      orInto(bits, pages[i]!);
+    });
+    this.#copy(pages);
+  }
+
+  #copy(sets: PageSets): void {
+    for (const run of this.session.runsOf(sets)) this.#staging.put(run);
+  }
+
+  /** Waits for what is being written, then ends the thread and the session. The store stays the caller's. */
+  async close(): Promise<void> {
+    await this.#last;
+    await this.#writer.close();
+    this.session[Symbol.dispose]();
+  }
+}
+
+const pageCount = (sets: PageSets) => sets.reduce((sum, bits) => sum + countBits(bits, bits.length * 32), 0);

@@ -1,0 +1,121 @@
+/**
+ * Where pages are copied while, and just before, the guest stands still: shared memory that the writer's thread then
+ * compresses from. It is kept between checkpoints, so that a pause touches no fresh memory, and each page has one slot,
+ * so that a later copy replaces an earlier one.
+ */
+import { bitmapWords, PAGE_SIZE } from '../../src/memory/bitmap.ts';
+import type { GuestMemory } from '../../src/memory/guest-memory.ts';
+import type { PageRun } from '../store/page-runs.ts';
+
+/** A staged run, as it crosses to the writer's thread. */
+export interface StagedRun {
+  readonly gpa: number;
+  /** Byte offset in the staging memory, and length in bytes. */
+  readonly offset: number;
+  readonly length: number;
+}
+
+const FIRST_PAGES = 1024;
+const NONE = 0;
+
+/** See the file's header. */
+export class Staging {
+  /** Slot + 1 of each RAM page, by region; 0: not staged. */
+  readonly #slots: readonly { readonly base: number; readonly size: number; readonly slots: Uint32Array }[];
+  #buffer = new SharedArrayBuffer(FIRST_PAGES * PAGE_SIZE);
+  #bytes = new Uint8Array(this.#buffer);
+  #used = 0;
+  #gpas = new Float64Array(FIRST_PAGES);
+
+  constructor(memory: GuestMemory) {
+    this.#slots = memory.regions.map(({ base, size }) => ({
+      base,
+      size,
+      slots: new Uint32Array(bitmapWords(size / PAGE_SIZE) * 32),
+    }));
+  }
+
+  /** Pages staged so far. */
+  get pages(): number {
+    return this.#used;
+  }
+
+  /** Pages there is memory for. */
+  get capacity(): number {
+    return this.#bytes.length / PAGE_SIZE;
+  }
+
+  /** The memory behind {@link runs}; another one after the staging has grown. */
+  get buffer(): SharedArrayBuffer {
+    return this.#buffer;
+  }
+
+  /** Makes room for `pages` more pages and touches it, so that copying into it takes no page faults. */
+  reserve(pages: number): void {
+    const wanted = this.#used + pages;
+    if (wanted <= this.capacity) return;
+    const capacity = Math.ceil(Math.max(wanted, this.capacity * 1.5));
+    const buffer = new SharedArrayBuffer(capacity * PAGE_SIZE);
+    const bytes = new Uint8Array(buffer);
+    bytes.set(this.#bytes.subarray(0, this.#used * PAGE_SIZE));
+    for (let at = this.#used * PAGE_SIZE; at < bytes.length; at += PAGE_SIZE) bytes[at] = 0;
+    const gpas = new Float64Array(capacity);
+    gpas.set(this.#gpas.subarray(0, this.#used));
+    this.#buffer = buffer;
+    this.#bytes = bytes;
+    this.#gpas = gpas;
+  }
+
+  /** Copies a run of pages, replacing earlier copies of them. */
+  put({ gpa, bytes }: PageRun): void {
+    const region = this.#slots.find((r) => gpa >= r.base && gpa < r.base + r.size)!;
+    const first = (gpa - region.base) / PAGE_SIZE;
+    const count = bytes.length / PAGE_SIZE;
+    this.reserve(count);
+    if (this.#isFresh(region.slots, first, count)) this.#append(region.slots, first, gpa, bytes);
+    else
+      for (let i = 0; i < count; i++)
+        this.#putPage(region.slots, first + i, gpa + i * PAGE_SIZE, bytes.subarray(i * PAGE_SIZE, (i + 1) * PAGE_SIZE));
+  }
+
+  #isFresh(slots: Uint32Array, first: number, count: number): boolean {
+    for (let page = first; page < first + count; page++) if (slots[page] !== NONE) return false;
+    return true;
+  }
+
+  #append(slots: Uint32Array, first: number, gpa: number, bytes: Uint8Array): void {
+    this.#bytes.set(bytes, this.#used * PAGE_SIZE);
+    for (let i = 0; i < bytes.length / PAGE_SIZE; i++) {
+      slots[first + i] = this.#used + 1;
+      this.#gpas[this.#used++] = gpa + i * PAGE_SIZE;
+    }
+  }
+
+  #putPage(slots: Uint32Array, page: number, gpa: number, bytes: Uint8Array): void {
+    const slot = slots[page]!;
+    if (slot === NONE) this.#append(slots, page, gpa, bytes);
+    else this.#bytes.set(bytes, (slot - 1) * PAGE_SIZE);
+  }
+
+  /** What is staged, ascending by slot: neighbours in memory and in the guest are one run. */
+  runs(): StagedRun[] {
+    const runs: StagedRun[] = [];
+    for (let slot = 0; slot < this.#used; ) {
+      let end = slot + 1;
+      while (end < this.#used && this.#gpas[end] === this.#gpas[end - 1]! + PAGE_SIZE) end++;
+      runs.push({ gpa: this.#gpas[slot]!, offset: slot * PAGE_SIZE, length: (end - slot) * PAGE_SIZE });
+      slot = end;
+    }
+    return runs;
+  }
+
+  /** Forgets what is staged; the memory stays. */
+  clear(): void {
+    for (let slot = 0; slot < this.#used; slot++) {
+      const gpa = this.#gpas[slot]!;
+      const region = this.#slots.find((r) => gpa >= r.base && gpa < r.base + r.size)!;
+      region.slots[(gpa - region.base) / PAGE_SIZE] = NONE;
+    }
+    this.#used = 0;
+  }
+}
