@@ -1,6 +1,7 @@
 /** Names the format of a file by its content. Known formats that are no guests are named too, with what to do. */
 
 import { LoadError } from '../src/errors.ts';
+import { hasBootSignature } from './boot-sector.ts';
 import { viewOf } from './bytes.ts';
 import { EM, machineName } from './elf/format.ts';
 import { isElf, readElf } from './elf/header.ts';
@@ -10,7 +11,7 @@ import type { FormatName } from './image.ts';
 import { isBzImage } from './linux/load.ts';
 import { findMultiboot1 } from './multiboot1.ts';
 import { findMultiboot2 } from './multiboot2-header.ts';
-import { hasBootSignature, looksLikeRom } from './raw.ts';
+import { looksLikeRom } from './rom.ts';
 import { type Wrapper, wrapperOf } from './unwrap.ts';
 
 /** What a file is. */

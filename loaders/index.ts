@@ -1,15 +1,17 @@
 /** The loaders' front: name a file's format, and make a plan of it. Pure: bytes in, plan out. */
 import { LoadError } from '../src/errors.ts';
+import { loadBootSector } from './boot-sector.ts';
 import { MAX_PHYSICAL, size } from './bytes.ts';
 import { type Detection, detect } from './detect.ts';
 import { loadElf } from './elf/load.ts';
+import { loadFlat } from './flat.ts';
 import type { FormatName, GuestImage, LoadOptions } from './image.ts';
 import { loadLinux } from './linux/load.ts';
 import { loadMultiboot1 } from './multiboot1.ts';
 import { loadMultiboot2 } from './multiboot2.ts';
 import { loadPvh } from './pvh.ts';
-import { loadBootSector, loadFlat, loadRom } from './raw.ts';
 import { refusal } from './refuse.ts';
+import { loadRom } from './rom.ts';
 import { unwrap, wrapperOf } from './unwrap.ts';
 
 export { type Detection, detect } from './detect.ts';

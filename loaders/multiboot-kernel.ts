@@ -39,8 +39,16 @@ export function loadElfKernel(code: Code, bytes: Uint8Array, options: LoadOption
       expected: 'below 4 GiB',
       cure: 'Multiboot kernels start in 32-bit mode: set the physical addresses in the linker script (AT), or try the other --place',
     });
+  const { segments } = open.plan;
+  if (entryAddress !== undefined && !segments.some((s) => entryAddress >= s.gpa && entryAddress < s.gpa + s.memSize))
+    throw refusal(code, {
+      field: 'Multiboot header: entry address tag',
+      found: entryAddress,
+      expected: 'an address inside a segment',
+      cure: 'the entry address is physical: fix the header, or try the other --place',
+    });
   const entry = entryAddress ?? entryOf(open, notes);
-  return { segments: open.plan.segments, entry, description: open.description, notes, open, symbols: open.symbols };
+  return { segments, entry, description: open.description, notes, open, symbols: open.symbols };
 }
 
 /** The address fields of a header. Guest-physical addresses; `loadEnd` and `bssEnd` 0 mean "to the end" and "none". */

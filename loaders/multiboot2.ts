@@ -108,6 +108,7 @@ function moveIntoRam(
     delta,
     entry: kernel.entry + delta,
     segments: kernel.segments.map((s) => ({ ...s, gpa: s.gpa + delta })),
+    symbols: () => kernel.symbols().map((s) => ({ ...s, address: s.address + BigInt(delta) })),
     notes: [...kernel.notes, `relocatable: moved from ${hex(base)} to ${hex(moved)}`],
   };
 }

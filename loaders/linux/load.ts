@@ -57,7 +57,7 @@ function loadVmlinux(bytes: Uint8Array, options: LoadOptions): GuestImage {
       at: 4,
       found: '1 (32-bit)',
       expected: '2 (64-bit)',
-      cure: 'the 64-bit boot protocol needs a 64-bit kernel: use a bzImage loader for i386, or a kernel with a PVH note',
+      cure: 'a 32-bit kernel can only start through a PVH note (--format elf-pvh): use a 64-bit one',
     });
   const notes = [...open.notes];
   const entry = entryOf(open, notes);

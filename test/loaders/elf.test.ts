@@ -72,6 +72,20 @@ describe('plain ELF', () => {
     expect(image.entry.rip).toBe(0x10_0000n);
   });
 
+  test('a data segment at the same virtual address does not hide the code', () => {
+    const image = load(
+      elf({
+        entry: 0x10_0000n,
+        segments: [
+          { vaddr: 0x10_0000n, paddr: 0x80_0000n, bytes: CODE, flags: 6 },
+          { vaddr: 0x10_0000n, paddr: 0x20_0000n, bytes: CODE, flags: 5 },
+        ],
+      }),
+      guest(),
+    );
+    expect(image.entry.rip).toBe(0x20_0000n);
+  });
+
   test('--entry and --mode override the file', () => {
     const file = elf({ bits: 32, segments: [{ vaddr: 0x7c00n, bytes: CODE }] });
     const image = load(file, guest(64, { entry: 0x7c02, mode: 'real' }));

@@ -83,10 +83,17 @@ describe('Multiboot 2', () => {
 
   test('a relocatable kernel that does not fit where it was linked is moved, with its base told', () => {
     const header = multiboot2([tag2(10, false, 0x10_0000, 0xffff_ffff, 0x20_0000, 1)]);
-    const file = elf({ bits: 32, entry: 0x4000_0010n, segments: [{ vaddr: 0x4000_0000n, bytes: padTo(header, 128) }] });
+    const file = elf({
+      bits: 32,
+      entry: 0x4000_0010n,
+      segments: [{ vaddr: 0x4000_0000n, bytes: padTo(header, 128) }],
+      sections: [{ name: '.text', type: 1, flags: 6, addr: 0x4000_0000n, bytes: new Uint8Array(4) }],
+      symbols: [{ name: 'start', value: 0x4000_0010n }],
+    });
     const image = load(file, guest());
     expect(image.segments[0]!.gpa).toBe(0x20_0000);
     expect(image.entry.rip).toBe(0x20_0010n);
+    expect(image.symbols[0]!.address).toBe(0x20_0010n);
     expect(u32s(tagsOf(image).get(21)!)).toEqual([0x20_0000]);
     expect(image.notes).toContain('relocatable: moved from 0x40000000 to 0x200000');
     expect(load(file, guest(2048)).segments[0]!.gpa).toBe(0x4000_0000);
@@ -140,6 +147,12 @@ describe('Multiboot 2 refusals', () => {
       /header_length at file offset 0x8/,
     ],
     ['neither ELF nor address tag', padTo(multiboot2([]), 64), 'MULTIBOOT2', /address fields is absent/],
+    [
+      'an entry outside the kernel',
+      kernel(tag2(3, false, 0x20_0000)),
+      'MULTIBOOT2',
+      /entry address tag is 0x200000, expected an address inside a segment/,
+    ],
     [
       'an alignment that is none',
       elf({

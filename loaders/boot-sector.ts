@@ -1,0 +1,41 @@
+/** Boot sectors: the 512 bytes a PC BIOS loads at 0x7c00 and starts in real mode, with the drive number in dl. */
+import { hex, viewOf } from './bytes.ts';
+import { entryAt } from './entry.ts';
+import { ignoredNotes } from './ignored.ts';
+import type { GuestImage, LoadOptions } from './image.ts';
+import { refusal } from './refuse.ts';
+
+const SECTOR = 512;
+/** Where a BIOS puts the first sector of a disk. */
+export const BOOT_ADDRESS = 0x7c00;
+const FIRST_HARD_DISK = 0x80n;
+
+/** True when the first sector ends in 55 aa, as a PC BIOS demands. */
+export function hasBootSignature(bytes: Uint8Array): boolean {
+  return bytes.length >= SECTOR && bytes[510] === 0x55 && bytes[511] === 0xaa;
+}
+
+/** Plans a boot sector: 512 bytes at 0x7c00, real mode, dl = first hard disk. Throws LoadError BOOT_SECTOR. */
+export function loadBootSector(bytes: Uint8Array, options: LoadOptions): GuestImage {
+  if (!hasBootSignature(bytes))
+    throw refusal('BOOT_SECTOR', {
+      field: 'boot sector: signature',
+      at: 510,
+      found: bytes.length < SECTOR ? `a file of ${bytes.length} bytes` : hex(viewOf(bytes).getUint16(510, true)),
+      expected: 'bytes 55 aa at 510',
+      cure: 'end the sector with .org 510; .word 0xaa55, or load it with --format flat --load 0x7c00',
+    });
+  const notes = ignoredNotes(options, 'a boot sector');
+  if (bytes.length > SECTOR)
+    notes.push(
+      `only the first ${SECTOR} of ${bytes.length} bytes are loaded: the guest has no BIOS to read more from a disk`,
+    );
+  return {
+    format: 'boot-sector',
+    description: 'boot sector at 0x7c00',
+    segments: [{ gpa: BOOT_ADDRESS, bytes: bytes.subarray(0, SECTOR), memSize: SECTOR, name: 'boot sector' }],
+    entry: { ...entryAt('real', BOOT_ADDRESS), regs: { rdx: FIRST_HARD_DISK } },
+    symbols: [],
+    notes,
+  };
+}

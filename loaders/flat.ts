@@ -1,0 +1,29 @@
+/** Flat binaries: bytes without structure. Address, entry and mode are the user's word. */
+import { BOOT_ADDRESS } from './boot-sector.ts';
+import { hex, MAX_PHYSICAL, MIB, size as sizeText } from './bytes.ts';
+import { entryAt } from './entry.ts';
+import { ignoredNotes } from './ignored.ts';
+import type { GuestImage, LoadOptions } from './image.ts';
+import { refusal } from './refuse.ts';
+
+/** Plans a flat binary: any address, any mode. Throws LoadError FLAT or OPTION. */
+export function loadFlat(bytes: Uint8Array, options: LoadOptions): GuestImage {
+  const mode = options.mode ?? 'real';
+  const gpa = options.load ?? (mode === 'real' ? BOOT_ADDRESS : MIB);
+  if (gpa + bytes.length > MAX_PHYSICAL)
+    throw refusal('OPTION', {
+      field: 'load address',
+      found: gpa,
+      expected: 'an image that ends below 2^52',
+      cure: 'choose another --load',
+    });
+  const entry = options.entry ?? gpa;
+  return {
+    format: 'flat',
+    description: `flat binary, ${sizeText(bytes.length)} at ${hex(gpa)}, ${mode} mode`,
+    segments: [{ gpa, bytes, memSize: bytes.length, name: 'flat binary' }],
+    entry: entryAt(mode, entry),
+    symbols: [],
+    notes: ignoredNotes(options, 'a flat binary'),
+  };
+}
