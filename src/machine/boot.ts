@@ -1,6 +1,6 @@
 /** From an entry state to a vCPU that is ready to run: tables in guest memory, CPUID, registers. */
 
-import type { Kvm } from '../kvm/kvm.ts';
+import type { CpuidLeaf } from '../kvm/cpuid.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
 import type { RamRange } from '../memory/layout.ts';
@@ -47,8 +47,12 @@ function writeMpTable(memory: GuestMemory, cpus: number, occupied: readonly RamR
 }
 
 /** Gives a new vCPU its CPUID and, if it is the boot processor, its first registers. Call it in the vCPU's thread. */
-export function startVcpu(kvm: Kvm, vcpu: Vcpu, cpus: number, boot: BootState | undefined): void {
-  vcpu.setCpuid2(guestCpuid(kvm.getSupportedCpuid(), vcpu.id, cpus));
+export function startVcpu(
+  vcpu: Vcpu,
+  machine: { readonly cpus: number; readonly cpuid: readonly CpuidLeaf[] },
+  boot: BootState | undefined,
+): void {
+  vcpu.setCpuid2(guestCpuid(machine.cpuid, vcpu.id, machine.cpus));
   if (!boot) return;
   const { entry, tables } = boot;
   const sregs = vcpu.getSregs();

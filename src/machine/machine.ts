@@ -7,6 +7,7 @@ import type { DeviceHost } from '../devices/device.ts';
 import { attachDevices, createDeviceState, DEVICE_SPECS, deviceLock } from '../devices/devices.ts';
 import { UsageError } from '../errors.ts';
 import { Mapping } from '../ffi/mapping.ts';
+import type { CpuidLeaf } from '../kvm/cpuid.ts';
 import { Kvm } from '../kvm/kvm.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import { Vm } from '../kvm/vm.ts';
@@ -23,6 +24,8 @@ export interface MachineConfig {
   readonly cpus?: number;
   /** In-kernel 8259s, I/O APIC, local APICs and PIT. Default true. Without: KVM_INTERRUPT, and HLT exits. */
   readonly irqchip?: boolean;
+  /** CPUID leaves to build each vCPU's from. Default: KVM_GET_SUPPORTED_CPUID. */
+  readonly cpuid?: readonly CpuidLeaf[];
 }
 
 /** What another thread of the process needs to use the machine. Structured-clone safe. */
@@ -65,7 +68,7 @@ export class Machine implements Disposable {
   /** Every device's record, one after the other. */
   readonly deviceState: SharedArrayBuffer;
   readonly #lines: Int32Array;
-  readonly #roms: Mapping[] = [];
+  readonly #roms: { readonly gpa: number; readonly mapping: Mapping }[] = [];
   #boot: BootState | undefined;
 
   private constructor(parts: Parts) {
@@ -80,11 +83,11 @@ export class Machine implements Disposable {
 
   /** Builds a machine. Throws KvmError, GuestMemoryError or UsageError, and leaves nothing behind when it does. */
   static create(config: MachineConfig): Machine {
-    const full = { cpus: 1, irqchip: true, ...config };
     const kvm = Kvm.open();
     let vm: Vm | undefined;
     let memory: GuestMemory | undefined;
     try {
+      const full = { cpus: 1, irqchip: true, cpuid: kvm.getSupportedCpuid(), ...config };
       checkCpus(kvm, full);
       memory = GuestMemory.create(full.memory);
       vm = kvm.createVm();
@@ -152,10 +155,15 @@ export class Machine implements Disposable {
   addRom(gpa: number, content: Uint8Array): void {
     const size = Math.ceil(content.length / 4096) * 4096;
     const mapping = Mapping.anonymous(size);
-    this.#roms.push(mapping);
+    this.#roms.push({ gpa, mapping });
     mapping.bytes.set(content);
     const slot = this.memory.regions.length + this.#roms.length - 1;
     this.vm.setUserMemoryRegion({ slot, flags: KVM_MEM_READONLY, gpa, size, mapping });
+  }
+
+  /** Read-only memory outside RAM: live content by guest-physical address. */
+  get roms(): readonly { readonly gpa: number; readonly bytes: Uint8Array }[] {
+    return this.#roms.map(({ gpa, mapping }) => ({ gpa, bytes: mapping.bytes }));
   }
 
   /** How vCPU 0 starts. `occupied` is what the guest image holds, so that page tables go elsewhere. */
@@ -167,7 +175,7 @@ export class Machine implements Disposable {
   createVcpu(id: number): Vcpu {
     const vcpu = this.vm.createVcpu(id, this.kvm.getVcpuMmapSize());
     try {
-      startVcpu(this.kvm, vcpu, this.config.cpus, id === 0 ? this.#boot : undefined);
+      startVcpu(vcpu, this.config, id === 0 ? this.#boot : undefined);
       return vcpu;
     } catch (error) {
       vcpu[Symbol.dispose]();
@@ -205,6 +213,15 @@ export class Machine implements Disposable {
     if (level === 1) wake?.();
   }
 
+  /** Without irqchip: the raised interrupt lines, one bit each. Part of the machine's state. */
+  get lineLevels(): number {
+    return Atomics.load(this.#lines, LINE_LEVELS) >>> 0;
+  }
+
+  set lineLevels(levels: number) {
+    Atomics.store(this.#lines, LINE_LEVELS, levels | 0);
+  }
+
   /** Without irqchip: whether an interrupt line is raised. */
   get lineWaiting(): boolean {
     return Atomics.load(this.#lines, LINE_LEVELS) !== 0;
@@ -221,7 +238,7 @@ export class Machine implements Disposable {
 
   [Symbol.dispose](): void {
     this.vm[Symbol.dispose]();
-    for (const rom of this.#roms) rom[Symbol.dispose]();
+    for (const { mapping } of this.#roms) mapping[Symbol.dispose]();
     this.memory[Symbol.dispose]();
     this.kvm[Symbol.dispose]();
   }
