@@ -1,0 +1,43 @@
+import { describe, expect, test } from 'vitest';
+import { type BootTarget, bootImage } from '../../loaders/boot.ts';
+import { load } from '../../loaders/index.ts';
+import { bzImage, guest, MIB } from './build.ts';
+import { refused } from './refused.ts';
+
+/** A machine that writes down what is done to it. */
+function machine(mib: number) {
+  const calls: string[] = [];
+  const hex = (n: number) => n.toString(16);
+  const target: BootTarget = {
+    memory: {
+      ranges: [{ base: 0, size: mib * MIB }],
+      write: (gpa, bytes) => calls.push(`write ${hex(gpa)} ${hex(bytes.length)}`),
+      zero: (gpa, length) => calls.push(`zero ${hex(gpa)} ${hex(length)}`),
+    },
+    addRom: (gpa, content) => calls.push(`rom ${hex(gpa)} ${hex(content.length)}`),
+    setBoot: (entry, occupied) =>
+      calls.push(`boot ${entry.mode} ${occupied.map((o) => `${hex(o.base)}+${hex(o.size)}`).join(' ')}`),
+  };
+  return { target, calls };
+}
+
+describe('bootImage', () => {
+  test('RAM is written, ROM mapped, and the entry set', () => {
+    const { target, calls } = machine(16);
+    bootImage(target, load(new Uint8Array(8192), guest(16, { format: 'rom' })));
+    expect(calls).toEqual(['write fe000 2000', 'rom ffffe000 2000', 'boot real fe000+2000 ffffe000+2000']);
+  });
+
+  test('reserved ranges count as occupied', () => {
+    const { target, calls } = machine(64);
+    bootImage(target, load(bzImage(), guest(64)));
+    expect(calls.at(-1)).toBe('boot long 1000000+1000 10000+1000 11000+1 1001000+ff000');
+  });
+
+  test('a plan that does not fit leaves the machine untouched', () => {
+    const { target, calls } = machine(1);
+    const image = load(new Uint8Array(4096), guest(64, { format: 'flat', mode: 'long', load: 2 * MIB }));
+    refused(() => bootImage(target, image), 'OUTSIDE_RAM', /at least 3 MiB/);
+    expect(calls).toEqual([]);
+  });
+});
