@@ -66,64 +66,108 @@ function oracle(bytes: Uint8Array, mode: CodeMode) {
   }
 }
 
+/** What iced-x86 calls the rows of the table. */
+const ICED_NAMES: Readonly<Record<string, readonly string[]>> = {
+  FWAIT: ['Wait'],
+  FNCLEX: ['Fnclex'],
+  FNSTSW: ['Fnstsw'],
+  FLDCW: ['Fldcw'],
+  LDMXCSR: ['Ldmxcsr'],
+  STMXCSR: ['Stmxcsr'],
+  CLAC: ['Clac'],
+  STAC: ['Stac'],
+  RDSSP: ['Rdsspd', 'Rdsspq'],
+  SERIALIZE: ['Serialize'],
+  POPCNT: ['Popcnt'],
+  INT3: ['Int3'],
+  INT: ['Int'],
+  IRET: ['Iret', 'Iretd', 'Iretq'],
+};
+
+/** Rows in which the byte behind the opcode decides what the instruction is; for the others one look is enough. */
+const OPERAND_DECIDES = new Set([
+  'FNCLEX',
+  'FNSTSW',
+  'FLDCW',
+  'LDMXCSR',
+  'STMXCSR',
+  'CLAC',
+  'STAC',
+  'RDSSP',
+  'SERIALIZE',
+]);
+
+function icedName(bytes: Uint8Array, bits: number): string {
+  const decoder = new iced.Decoder(bits, bytes, iced.DecoderOptions.None);
+  const instruction = decoder.decode();
+  const name = iced.Mnemonic[instruction.mnemonic]!;
+  instruction.free();
+  decoder.free();
+  return name;
+}
+
 /** Bytes behind ModRM: a SIB byte or displacement with its sign bit set. */
 const TAILS = [0x00, 0x05, 0x24, 0x65, 0x8d, 0xc5, 0xec, 0xff].map((sib) => [sib, 0x84, 0x93, 0xa2, 0xb1, 0x70]);
 const PREFIXES = [[], [0x67], [0x64], [0x36], [0x67, 0x65], [0x26]];
 const REX = [[], [0x41], [0x42], [0x43], [0x47], [0x49]];
 
+/** Every prefix, SIB byte, displacement and ModRM byte with a memory operand, behind opcode D9. */
+function* forms(mode: CodeMode): Generator<{ bytes: Uint8Array; modrm: number }> {
+  for (const prefix of PREFIXES)
+    for (const rex of mode.bits === 64 ? REX : [[]])
+      for (const tail of TAILS)
+        for (let modrm = 0; modrm < 0xc0; modrm++) {
+          yield { bytes: Uint8Array.of(...prefix, ...rex, 0xd9, modrm, ...tail, 0, 0, 0), modrm };
+        }
+}
+
+/** What the assist makes of the bytes, in the oracle's terms. */
+function decoded(bytes: Uint8Array, mode: CodeMode) {
+  const found = assistable(bytes, mode);
+  if (!found) return undefined;
+  const { length, memory } = found.instruction;
+  return { length, address: linearAddress(memory!, regs, sregs, mode, regs.rip + BigInt(length)) };
+}
+
+const FLDCW_DIGIT = 5;
+const dump = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
+
 describe('the assist decoder', () => {
   for (const mode of MODES) {
     it(`agrees with iced-x86 on every ModRM form in ${mode.bits}-bit code`, () => {
+      const different: unknown[] = [];
       let compared = 0;
-      const rexes = mode.bits === 64 ? REX : [[]];
-      for (const prefix of PREFIXES)
-        for (const rex of rexes)
-          for (const tail of TAILS)
-            for (let modrm = 0; modrm < 0xc0; modrm++) {
-              const bytes = Uint8Array.of(...prefix, ...rex, 0xd9, modrm, ...tail, 0, 0, 0);
-              const found = assistable(bytes, mode);
-              if (((modrm >> 3) & 7) !== 5) {
-                expect(found, Buffer.from(bytes).toString('hex')).toBeUndefined();
-                continue;
-              }
-              const expected = oracle(bytes, mode);
-              const { instruction } = found!;
-              const next = regs.rip + BigInt(instruction.length);
-              const address = linearAddress(instruction.memory!, regs, sregs, mode, next);
-              expect({ bytes, length: instruction.length, address }).toEqual({
-                bytes,
-                length: expected.length,
-                address: expected.address,
-              });
-              compared++;
-            }
-      expect(compared).toBe(PREFIXES.length * rexes.length * TAILS.length * 24);
+      for (const { bytes, modrm } of forms(mode)) {
+        const wanted = ((modrm >> 3) & 7) === FLDCW_DIGIT ? oracle(bytes, mode) : undefined;
+        const got = decoded(bytes, mode);
+        if (got?.length !== wanted?.length || got?.address !== wanted?.address)
+          different.push({ bytes: dump(bytes), wanted, got });
+        if (wanted) compared++;
+      }
+      expect(different).toEqual([]);
+      expect(compared).toBeGreaterThan(1000);
     });
   }
 
   it('takes for a row of the table only what iced-x86 names so', () => {
-    const names: Record<string, string> = { FWAIT: 'Wait' };
-    const width = /[dq]$/;
-    let recognised = 0;
+    const wrong: string[] = [];
+    const seen = new Set<string>();
     for (const mode of MODES.slice(1)) {
-      for (const lead of [[], [0x66], [0xf2], [0xf3], [0x0f], [0x66, 0x0f], [0xf2, 0x0f], [0xf3, 0x0f]]) {
+      for (const lead of [[], [0x66], [0xf3], [0x0f], [0x66, 0x0f], [0xf2, 0x0f], [0xf3, 0x0f]]) {
         for (let opcode = 0; opcode < 0x1_0000; opcode++) {
           const bytes = Uint8Array.of(...lead, opcode >> 8, opcode & 255, 0, 0, 0, 0, 0, 0);
-          const row = assistable(bytes, mode)?.row;
-          if (!row) continue;
-          const decoder = new iced.Decoder(mode.bits, bytes, iced.DecoderOptions.None);
-          const instruction = decoder.decode();
-          const name = iced.Mnemonic[instruction.mnemonic]!;
-          instruction.free();
-          decoder.free();
-          const wanted = names[row.mnemonic] ?? row.mnemonic;
-          const same = [name, name.replace(width, '')].some((n) => n.toUpperCase() === wanted.toUpperCase());
-          expect(same, `${mode.bits}-bit ${Buffer.from(bytes).toString('hex')}: ${name} or ${wanted}`).toBe(true);
-          recognised++;
+          const row = assistable(bytes, mode)?.row.mnemonic;
+          const key = `${mode.bits} ${row} ${lead} ${opcode >> 8}`;
+          if (!row || (seen.has(key) && !OPERAND_DECIDES.has(row))) continue;
+          seen.add(key);
+          const name = icedName(bytes, mode.bits);
+          if (!ICED_NAMES[row]?.includes(name))
+            wrong.push(`${mode.bits}-bit ${dump(bytes)}: ${row}, but iced-x86 says ${name}`);
         }
       }
     }
-    expect(recognised).toBeGreaterThan(1000);
+    expect(wrong).toEqual([]);
+    expect(new Set([...seen].map((key) => key.split(' ')[1]))).toEqual(new Set(Object.keys(ICED_NAMES)));
   });
 
   it('reads no instruction out of bytes that end too soon', () => {

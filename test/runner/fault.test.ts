@@ -1,14 +1,11 @@
 import { expect, it } from 'vitest';
-import { kvmKind } from '../../src/kvm/kind.ts';
 import { collectFault } from '../../src/runner/fault/collect.ts';
 import { explainFault } from '../../src/runner/fault/explain.ts';
 import type { RunReason } from '../../src/runner/result.ts';
 import { runHere } from '../../src/runner/run-here.ts';
 import { CODE, type FlatGuest, hex, withGuest } from '../support/flat-guest.ts';
-import { describeKvm } from '../support/kvm.ts';
+import { describeKvm, hostKind, isPvm } from '../support/kvm.ts';
 
-const kind = kvmKind();
-const emulating = kind === 'PVM';
 /** SVM loses the registers of a guest in a triple fault. */
 const LOST = 'AMD processors lose the registers';
 
@@ -98,7 +95,7 @@ describeKvm('the report of a triple fault', () => {
       expect(reason).toBe('shutdown');
       expect(text).toMatch(/^Triple fault: .*/);
       for (const part of words(text).includes(LOST) ? [] : says) expect(words(text)).toContain(part);
-      expect(words(text).includes(LOST)).toBe(kind === 'SVM');
+      expect(words(text).includes(LOST)).toBe(hostKind === 'SVM');
       expect(text).not.toMatch(/undefined|NaN|null|\.[jt]s:\d/);
     });
   }
@@ -107,7 +104,7 @@ describeKvm('the report of a triple fault', () => {
     // mov eax, 0x20000; mov cr3, eax; mov cr0 with PG; the page directory is empty, so hardware faults as well
     const { reason, text } = explain({ mode: 'protected', code: 'b800000200 0f22d8 0f20c0 0d00000080 0f22c0 90' });
     expect(reason).toBe('shutdown');
-    expect(words(text).includes('cannot run 32-bit paging')).toBe(emulating);
+    expect(words(text).includes('cannot run 32-bit paging')).toBe(isPvm);
   });
 });
 
@@ -116,7 +113,7 @@ describeKvm('the report of an emulation failure', () => {
 
   it('names the instruction, the reason and the cure', () => {
     const { reason, text } = explain({ mode: 'long', code: `${osfxsr} 0f57c0 0f58c1 e6f4` }, 'on');
-    if (!emulating) return expect(reason).toBe('exit-port');
+    if (!isPvm) return expect(reason).toBe('exit-port');
     expect(reason).toBe('internal-error');
     for (const part of [
       'KVM could not emulate XORPS (KVM_EXIT_INTERNAL_ERROR, suberror 1: emulation failure).',
@@ -133,7 +130,7 @@ describeKvm('the report of an emulation failure', () => {
 
   it('offers the assist for what it can do', () => {
     const { reason, text } = explain({ mode: 'long', code: '9b e6f4' });
-    if (!emulating) return expect(reason).toBe('exit-port');
+    if (!isPvm) return expect(reason).toBe('exit-port');
     expect(words(text)).toContain('KVM could not emulate FWAIT');
     expect(words(text)).toContain('The instruction assist can do it (--assist on)');
     expect(words(text)).not.toContain('general-regs-only');
@@ -144,7 +141,7 @@ describeKvm('the report of an emulation failure', () => {
     withGuest(guest, (machine, vcpu) => {
       machine.addRom(0x8000_0000, hex(`${osfxsr} 0f57c0 e6f4`));
       const result = runHere(machine, { timeoutMs: 3000 }, vcpu);
-      if (!emulating) return expect(result.reason).toBe('exit-port');
+      if (!isPvm) return expect(result.reason).toBe('exit-port');
       const text = explainFault(collectFault(vcpu, machine.memory, result));
       expect(words(text)).toContain('KVM could not emulate XORPS');
       expect(words(text)).toContain('=> 0x8000000b 0f 57 c0 xorps xmm0, xmm0');
