@@ -1,0 +1,197 @@
+import { closeSync, openSync, readdirSync, readlinkSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { KvmRegs } from '../../src/abi/structs.ts';
+import { KvmError } from '../../src/errors.ts';
+import { RunningMachine } from '../../src/runner/running-machine.ts';
+import { describeKvm } from '../support/kvm.ts';
+import { codeMachine, eventually, type Started, scaled, soon, startCode, startGuest } from './machines.ts';
+
+/** mov al, n; out 0xf4, al — for n = 1, 2, 3, then for ever in place. */
+const EXITS = 'b001 e6f4 b002 e6f4 b003 e6f4 ebfe';
+const SPIN = 'ebfe';
+
+describeKvm('how a run ends', () => {
+  it('stop() ends it, and it can go on', async () => {
+    const { started, counter } = await startGuest('ring3-writer');
+    await using machine = started;
+    for (let i = 0; i < 3; i++) {
+      const before = counter('writer_rounds');
+      const result = machine.running.run();
+      await eventually('the guest counts', () => counter('writer_rounds') > before);
+      machine.running.stop();
+      expect(await result).toMatchObject({ reason: 'interrupted', vcpu: 0 });
+    }
+  });
+
+  it('stop() names the reason it is given, and does nothing when nothing runs', async () => {
+    await using machine = await startCode({ mode: 'real', code: SPIN });
+    machine.running.stop();
+    const result = machine.running.run();
+    machine.running.stop('poweroff');
+    machine.running.stop('reset');
+    expect((await result).reason).toBe('poweroff');
+    machine.running.stop();
+    const again = machine.running.run({ timeoutMs: 20 });
+    expect((await again).reason).toBe('timeout');
+  });
+
+  it('the deadline ends it, not before and not much after', async () => {
+    await using machine = await startCode({ mode: 'real', code: SPIN });
+    const began = performance.now();
+    const result = await machine.running.run({ timeoutMs: 100 });
+    const took = performance.now() - began;
+    expect(result.reason).toBe('timeout');
+    expect(took).toBeGreaterThanOrEqual(95);
+    expect(took).toBeLessThan(scaled(2000));
+    expect(result.guestMs).toBeGreaterThan(20);
+  });
+
+  it('a guest that ended runs on from there', async () => {
+    await using machine = await startCode({ mode: 'real', code: EXITS });
+    for (const value of [1, 2, 3])
+      expect(await machine.running.run()).toMatchObject({ reason: 'exit-port', value, exits: { IO: value } });
+    expect((await machine.running.run({ timeoutMs: 20 })).reason).toBe('timeout');
+  });
+
+  it('resume() does not run a guest on that has ended: only run() does', async () => {
+    await using machine = await startCode({ mode: 'real', code: EXITS });
+    const result = machine.running.run();
+    const vcpu = machine.running.threads[0]!;
+    // The thread ends by itself before its owner's event loop hears of it.
+    soon('the guest ends', () => vcpu.isPaused);
+    machine.running.pause();
+    machine.running.resume();
+    expect(await result).toMatchObject({ value: 1, exits: { IO: 1 } });
+    expect(await machine.running.run()).toMatchObject({ value: 2, exits: { IO: 2 } });
+  });
+
+  it('a second run() while one is under way is refused', async () => {
+    await using machine = await startCode({ mode: 'real', code: SPIN });
+    const first = machine.running.run({ timeoutMs: 50 });
+    await expect(machine.running.run()).rejects.toThrow('already running');
+    expect((await first).reason).toBe('timeout');
+  });
+
+  it('close() ends a run that is under way, and may be called twice', async () => {
+    const machine = codeMachine({ mode: 'real', code: SPIN });
+    const running = await RunningMachine.start(machine);
+    const result = running.run();
+    await Promise.all([running.close(), running.close()]);
+    expect((await result).reason).toBe('interrupted');
+    await running.close();
+    await expect(running.run()).rejects.toThrow(/closed/);
+    machine[Symbol.dispose]();
+    machine[Symbol.dispose]();
+  });
+
+  it('close() without any run', async () => {
+    const machine = codeMachine({ mode: 'real', code: SPIN });
+    const running = await RunningMachine.start(machine);
+    await running.close();
+    machine[Symbol.dispose]();
+  });
+});
+
+describeKvm('calls into a vCPU thread', () => {
+  it('are answered while the guest runs and while it is paused', async () => {
+    await using machine = await startCode({ mode: 'real', code: SPIN });
+    const { running } = machine;
+    const vcpu = running.threads[0]!;
+    const rip = async () => KvmRegs.over(await vcpu.call('regs', undefined)).rip;
+    expect(await rip()).toBe(0x9000n);
+    const result = running.run();
+    for (let i = 0; i < 20; i++) expect(await rip()).toBe(0x9000n);
+    running.pause();
+    for (let i = 0; i < 20; i++) expect(await rip()).toBe(0x9000n);
+    running.resume();
+    const many = await Promise.all(Array.from({ length: 50 }, () => vcpu.call('translate', 0x9000n)));
+    expect(many.every(({ physical, valid }) => physical === 0x9000 && valid)).toBe(true);
+    running.stop();
+    expect((await result).reason).toBe('interrupted');
+  });
+
+  it('carry what was thrown, with its class', async () => {
+    await using machine = await startCode({ mode: 'real', code: SPIN });
+    const vcpu = machine.running.threads[0]!;
+    await expect(vcpu.call('setRegs', new Uint8Array(1000))).rejects.toMatchObject({ name: 'RangeError' });
+    expect((await vcpu.call('regs', undefined)).length).toBe(144);
+  });
+
+  it('are refused once the thread is gone', async () => {
+    const machine = await startCode({ mode: 'real', code: SPIN });
+    const vcpu = machine.running.threads[0]!;
+    await machine[Symbol.asyncDispose]();
+    await expect(vcpu.call('regs', undefined)).rejects.toThrow(/gone/);
+  });
+});
+
+describeKvm('failures', () => {
+  it('a thread whose vCPU cannot be made fails start(), with the cause', async () => {
+    using machine = codeMachine({ mode: 'real', code: SPIN });
+    using _taken = machine.createVcpu(0);
+    const start = RunningMachine.start(machine);
+    await expect(start).rejects.toThrow(KvmError);
+    await expect(start).rejects.toThrow(/KVM_CREATE_VCPU: EEXIST/);
+  });
+
+  it('the second of two threads failing ends the first', async () => {
+    const threads = () => readdirSync('/proc/self/task').length;
+    using machine = codeMachine({ mode: 'real', code: SPIN, cpus: 2 });
+    using _taken = machine.createVcpu(1);
+    const before = threads();
+    await expect(RunningMachine.start(machine)).rejects.toThrow(/KVM_CREATE_VCPU/);
+    await eventually('both threads end', () => threads() <= before);
+  });
+
+  it('a KVM_RUN that fails rejects run(), calls, and later runs', async () => {
+    await using machine = await startCode({ mode: 'real', code: SPIN });
+    const { running } = machine;
+    const result = running.run();
+    running.pause();
+    breakVcpu();
+    running.resume();
+    await expect(result).rejects.toThrow(/KVM_RUN: ENOTTY/);
+    await expect(running.run()).rejects.toThrow(/KVM_RUN: ENOTTY/);
+    await expect(running.threads[0]!.call('regs', undefined)).rejects.toThrow(/KVM_RUN: ENOTTY/);
+    running.pause();
+  });
+
+  it('one of two vCPUs failing pauses the other', async () => {
+    const { started, counter } = await startGuest('checksum-writer-2');
+    await using machine = started;
+    const { running } = machine;
+    const result = running.run();
+    await eventually('the guest counts', () => counter('checksum_position') > 0);
+    running.pause();
+    breakVcpu(1);
+    running.resume();
+    await expect(result).rejects.toThrow(KvmError);
+    await eventually('the other is paused', () => running.threads.every((thread) => thread.isPaused));
+  });
+
+  it('a sink that throws fails the run and not the process', async () => {
+    const thrower = () => {
+      throw new Error('the printer is on fire');
+    };
+    const { started } = await startGuest('hello-long', {}, { serial: thrower });
+    await using machine: Started = started;
+    await expect(machine.running.run()).rejects.toThrow('the printer is on fire');
+  });
+});
+
+/** Puts /dev/null where a vCPU's descriptor was, as a stand-in for a vCPU that KVM has given up. */
+function breakVcpu(id = 0): void {
+  const fds = readdirSync('/proc/self/fd').map(Number);
+  const isVcpu = (fd: number) => linkOf(fd) === `anon_inode:kvm-vcpu:${id}`;
+  const fd = fds.find(isVcpu)!;
+  closeSync(fd);
+  expect(openSync('/dev/null', 'r')).toBe(fd);
+}
+
+function linkOf(fd: number): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return '';
+  }
+}

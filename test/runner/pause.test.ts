@@ -1,0 +1,96 @@
+import { expect, it } from 'vitest';
+import type { CounterName } from '../../guests/contract.ts';
+import { describeKvm } from '../support/kvm.ts';
+import { eventually, scaled, soon, startGuest } from './machines.ts';
+
+/** Spins for a while without giving up the thread, so that nothing but the guest could change anything. */
+function spin(ms: number): void {
+  const until = performance.now() + ms;
+  while (performance.now() < until);
+}
+
+describeKvm('pause and resume', () => {
+  it.each<[string, CounterName, number]>([
+    ['ring3-writer', 'writer_writes', 200],
+    ['memory-writer', 'writer_writes', 50],
+    ['checksum-writer-2', 'checksum_position', 50],
+  ])('%s: its counter moves only while it runs', async (name, word, cycles) => {
+    const { started, counter } = await startGuest(name);
+    await using machine = started;
+    const { running } = machine;
+    const result = running.run();
+    await eventually('the guest counts', () => counter(word) > 0);
+    for (let cycle = 0; cycle < cycles; cycle++) {
+      running.pause();
+      const before = counter(word);
+      spin(cycle % 20 === 0 ? 20 : 0.2);
+      expect(counter(word)).toBe(before);
+      running.resume();
+      soon('the guest counts on', () => counter(word) > before);
+    }
+    running.stop();
+    expect(await result).toMatchObject({ reason: 'interrupted' });
+    const stopped = counter(word);
+    spin(20);
+    expect(counter(word)).toBe(stopped);
+  });
+
+  it('pausing takes no longer than a kick and a few exits', async () => {
+    const { started, counter } = await startGuest('ring3-writer');
+    await using machine = started;
+    const { running } = machine;
+    const result = running.run();
+    await eventually('the guest counts', () => counter('writer_rounds') > 0);
+    const latencies = Array.from({ length: 50 }, () => {
+      spin(0.5);
+      const asked = performance.now();
+      running.pause();
+      const took = performance.now() - asked;
+      running.resume();
+      return took;
+    });
+    running.stop();
+    await result;
+    expect(latencies.sort((a, b) => a - b)[25]).toBeLessThan(scaled(5));
+  });
+
+  it('pausing twice and resuming twice is as good as once', async () => {
+    const { started, counter } = await startGuest('ring3-writer');
+    await using machine = started;
+    const { running } = machine;
+    running.pause();
+    const result = running.run();
+    running.pause();
+    running.pause();
+    const before = counter('writer_rounds');
+    running.resume();
+    running.resume();
+    await eventually('the guest counts', () => counter('writer_rounds') > before);
+    running.stop();
+    await result;
+  });
+
+  it('a guest that floods the serial port while nobody reads can be paused, and nothing is lost', async () => {
+    const lines = 1200;
+    let letGo = () => {};
+    const blocked = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    const { started } = await startGuest('rep-outs', { param_count: lines }, { serial: () => blocked });
+    await using machine = started;
+    const { running } = machine;
+    const result = running.run();
+    await eventually('output', () => machine.said.length > 0);
+    for (let i = 0; i < 20; i++) {
+      running.pause();
+      const length = machine.said.length;
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      expect(machine.said.length).toBe(length);
+      running.resume();
+    }
+    letGo();
+    expect(await result).toMatchObject({ reason: 'exit-port', value: 0 });
+    const line = machine.said.slice(0, 64);
+    expect(machine.said).toBe(line.repeat(lines));
+  });
+});
