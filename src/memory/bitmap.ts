@@ -17,8 +17,9 @@ export function forEachRun(bitmap: Uint32Array, pages: number, visit: (first: nu
   let start = -1;
   const words = Math.min(bitmap.length, Math.ceil(pages / WORD_BITS));
   for (let w = 0; w < words; w++) {
-    let word = bitmap[w]!;
     const base = w * WORD_BITS;
+    let word = bitmap[w]!;
+    if (base + WORD_BITS > pages) word = (word & ((1 << (pages - base)) - 1)) >>> 0;
     if (word === 0) {
       if (start >= 0) visit(start, base - start);
       start = -1;
@@ -45,7 +46,7 @@ export function forEachRun(bitmap: Uint32Array, pages: number, visit: (first: nu
       word = clearBelow(word, first + count);
     }
   }
-  if (start >= 0 && start < pages) visit(start, pages - start);
+  if (start >= 0) visit(start, Math.min(words * WORD_BITS, pages) - start);
 }
 
 const trailingZeros = (word: number): number => (word === 0 ? WORD_BITS : 31 - Math.clz32(word & -word));

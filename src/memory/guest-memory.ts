@@ -155,6 +155,7 @@ export class GuestMemory implements Disposable {
   view(gpa: number, length: number): Uint8Array {
     const region = this.#region(gpa, length, 'a view');
     const offset = gpa - region.base;
+    if (length === 0) return new Uint8Array();
     const window = region.mapping.windows[Math.floor(offset / WINDOW_BYTES)]!;
     const start = offset % WINDOW_BYTES;
     if (start + length > window.length) throw new RangeError(`a view at ${hex(gpa)} crosses a 1 GiB window`);
