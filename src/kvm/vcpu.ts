@@ -221,10 +221,11 @@ export class Vcpu implements Disposable {
     for (let room = 128; ; room *= 2) {
       const list = KvmCpuid2.alloc(room * KvmCpuidEntry2.size);
       list.nent = room;
+      bytesOf(list).fill(UNWRITTEN, KvmCpuid2.size);
       const result = tryIoctl(this.fd, 'KVM_GET_CPUID2', bytesOf(list));
       if (result === -E2BIG && room < 4096) continue;
       if (result < 0) throw kvmError('KVM_GET_CPUID2', -result);
-      return readCpuid(list);
+      return readCpuid(list).filter(({ flags }) => flags !== UNWRITTEN_FLAGS);
     }
   }
 
@@ -305,6 +306,10 @@ export class Vcpu implements Disposable {
     this.fd[Symbol.dispose]();
   }
 }
+
+/** Linux before 6.3 leaves the count of KVM_GET_CPUID2 as it was asked: what it wrote is told from what it did not. */
+const UNWRITTEN = 0xff;
+const UNWRITTEN_FLAGS = 0xffff_ffff;
 
 const msrOffset = (i: number) => KvmMsrs.size + i * KvmMsrEntry.size;
 

@@ -172,7 +172,8 @@ describeKvm('vCPU registers', () => {
       vcpu.setVcpuEvents(events);
       const again = vcpu.getVcpuEvents();
       expect(plain(again.exception)).toEqual(plain(events.exception));
-      expect([again.nmi.masked, again.interrupt.shadow]).toEqual([1, INTERRUPT_SHADOWS.STI]);
+      expect(again.nmi.masked).toBe(1);
+      expect(again.interrupt.shadow & INTERRUPT_SHADOWS.STI, 'SVM adds MOV_SS: it has one shadow').not.toBe(0);
     }),
   );
 
