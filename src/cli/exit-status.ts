@@ -12,6 +12,7 @@ const BY_REASON: { readonly [Reason in RunResult['reason']]: (result: RunResult)
   'internal-error': () => EXIT.FAILURE,
   'fail-entry': () => EXIT.FAILURE,
   'unexpected-exit': () => EXIT.FAILURE,
+  'stop-point': () => EXIT.OK,
   timeout: () => EXIT.TIMEOUT,
   interrupted: () => EXIT.INTERRUPTED,
 };

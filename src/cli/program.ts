@@ -4,9 +4,10 @@ import { Command } from 'commander';
 import { addInfo } from './commands/info.ts';
 import { addInspect } from './commands/inspect.ts';
 import { addIoctls } from './commands/ioctls.ts';
+import { addRestore } from './commands/restore.ts';
 import { addRun } from './commands/run.ts';
 
-const COMMANDS = [addInfo, addIoctls, addInspect, addRun];
+const COMMANDS = [addInfo, addIoctls, addInspect, addRun, addRestore];
 
 const EXAMPLES = `
 Examples:

@@ -10,6 +10,7 @@ const REASONS: Readonly<Record<RunResult['reason'], string>> = {
   'internal-error': 'KVM could not go on',
   'fail-entry': 'the CPU refused the guest state',
   'unexpected-exit': 'an exit nobody answers',
+  'stop-point': 'stopped where it was asked to',
   timeout: 'the time was up',
   interrupted: 'stopped',
 };

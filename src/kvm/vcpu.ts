@@ -307,7 +307,7 @@ export class Vcpu implements Disposable {
   }
 }
 
-/** Linux before 6.3 leaves the count of KVM_GET_CPUID2 as it was asked: what it wrote is told from what it did not. */
+/** Older kernels (6.1 is one) leave the count in KVM_GET_CPUID2 as it was: this tells what they wrote from the rest. */
 const UNWRITTEN = 0xff;
 const UNWRITTEN_FLAGS = 0xffff_ffff;
 

@@ -13,6 +13,8 @@ export class ExitCounters {
   readonly #other = new Map<number, number>();
   readonly #ports = new Float64Array(2 * PORTS);
   readonly assisted: Record<string, number> = {};
+  /** Exits of all reasons. */
+  total = 0;
   /** KVM_RUN calls brought back by a signal. */
   interrupted = 0;
   /** Milliseconds inside KVM_RUN. */
@@ -22,6 +24,7 @@ export class ExitCounters {
 
   /** Counts an exit by its number. */
   exit(reason: number): void {
+    this.total++;
     if (reason < REASONS) this.byReason[reason]!++;
     else this.#other.set(reason, (this.#other.get(reason) ?? 0) + 1);
   }

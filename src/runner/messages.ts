@@ -15,9 +15,17 @@ export interface ThreadStart {
   /** Present when every ioctl is to be traced; lines go here. */
   readonly trace?: SharedArrayBuffer;
   readonly assist: AssistMode;
+  /** Exits after which the run ends with reason "stop-point". */
+  readonly stopAt?: StopPoints;
   /** What of the vCPU's state there is, and the record through which it is saved and loaded. */
   readonly host: StateHost;
   readonly state: SharedArrayBuffer;
+}
+
+/** Where to stop: after the exit of this number (counted from the start, per vCPU), and after each access to a port. */
+export interface StopPoints {
+  readonly exits?: readonly number[];
+  readonly ports?: readonly number[];
 }
 
 /** Owner to thread. */

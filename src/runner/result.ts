@@ -10,6 +10,7 @@ export type RunReason =
   | 'internal-error' // KVM could not go on, usually an instruction it cannot emulate
   | 'fail-entry' // the CPU refused the guest state
   | 'unexpected-exit' // an exit the run loop has no answer to
+  | 'stop-point' // an exit that the owner wanted to stop at
   | 'timeout'
   | 'interrupted'; // stopped from outside
 

@@ -11,6 +11,7 @@ import { type StateHost, stateHost } from '../kvm/state/host.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { AssistMode } from './assist.ts';
 import { createControl, Request, State } from './control.ts';
+import type { StopPoints } from './messages.ts';
 import { type OutputSink, Outputs } from './outputs.ts';
 import { type RunCounts, type RunEnd, type RunReason, type RunResult, sumCounts } from './result.ts';
 import { createRecord, recordedError } from './state-record.ts';
@@ -25,6 +26,8 @@ export interface StartOptions {
   /** Receives a line for every ioctl of the vCPU threads. Absent: no tracing, at no cost. */
   readonly trace?: OutputSink;
   readonly assist?: AssistMode;
+  /** Exits after which run() resolves with reason "stop-point", to be run on from. */
+  readonly stopAt?: StopPoints;
 }
 
 const PAUSE_RETRY_MS = 1;
@@ -69,7 +72,17 @@ export class RunningMachine {
           ended: (end: RunEnd, counts: RunCounts) => void running.#ended(vcpu, end, counts),
           failed: (error: Error) => running.#fail(error),
         };
-        const start = { handle: machine.handle, vcpu, control, assist, host, state: createRecord(host), ...rings };
+        const { stopAt } = options;
+        const start = {
+          ...(stopAt && { stopAt }),
+          handle: machine.handle,
+          vcpu,
+          control,
+          assist,
+          host,
+          state: createRecord(host),
+          ...rings,
+        };
         running.#threads.push(await VcpuThread.start(start, events));
       }
       return running;

@@ -20,6 +20,7 @@ import type { CallMessage, ThreadMessage, ThreadStart } from './messages.ts';
 import { OutputRing } from './output-ring.ts';
 import type { RunEnd } from './result.ts';
 import { recordError } from './state-record.ts';
+import { stopPoints } from './stop-points.ts';
 import { VCPU_CALLS } from './vcpu-calls.ts';
 import { haltedForGood, Watchdog } from './watchdog.ts';
 
@@ -153,7 +154,11 @@ class VcpuWorker {
   }
 
   #run(interrupted: () => RunEnd | undefined): RunEnd {
-    const served = () => this.#flush() as undefined;
+    const stop = stopPoints(this.#start.stopAt, this.#vcpu.area, () => this.#counters.total);
+    const served = () => {
+      this.#flush();
+      return stop?.();
+    };
     const assist = createAssist(this.#start.assist, this.#machine, this.#vcpu, this.#counters);
     const lines = lineInterrupts(this.#machine);
     const hooks = { interrupted, idle: () => this.#idle(), served, ...assist, ...lines };

@@ -1,0 +1,124 @@
+/**
+ * Runs a machine and stays its console until it ends: output, input, signals, checkpoints, the report. Shared by `run`
+ * and `restore`.
+ */
+import type { SymbolTable } from '../../../loaders/symbols.ts';
+import type { GuestOrigin } from '../../../snapshot/machine-state.ts';
+import type { Digest } from '../../../snapshot/store/digest.ts';
+import type { Machine } from '../../machine/machine.ts';
+import { explainFault } from '../../runner/fault/explain.ts';
+import { FAULTS, type RunResult } from '../../runner/result.ts';
+import { RunningMachine } from '../../runner/running-machine.ts';
+import { attachConsole } from '../console.ts';
+import { EXIT, exitStatus } from '../exit-status.ts';
+import { toJson } from '../json.ts';
+import { tell, writeTo } from '../output.ts';
+import { summaryLines } from '../summary.ts';
+import { tracing } from '../trace.ts';
+import type { AttendOptions } from './options.ts';
+import { Recorder } from './recorder.ts';
+import { Transcript } from './transcript.ts';
+import { stopPointsOf, textWatcher } from './triggers.ts';
+
+/** A machine that is ready to run. */
+export interface Subject {
+  readonly machine: Machine;
+  /** Called once the vCPUs exist, before the first run. */
+  prepare?(running: RunningMachine): void;
+  /** The checkpoint its memory equals. */
+  readonly base?: Digest;
+  readonly guest?: GuestOrigin;
+  /** Symbols of the guest, for fault reports; read only when there is one. */
+  symbols?(): SymbolTable;
+}
+
+/** Runs it; returns the exit status. The machine stays the caller's to dispose. */
+export async function attend(subject: Subject, options: AttendOptions): Promise<number> {
+  const transcript = options.json ? new Transcript() : undefined;
+  const say = options.quiet || options.json ? () => {} : tell;
+  let recorder: Recorder | undefined;
+  const triggers = options.checkpointAt ?? [];
+  const texts = triggers.flatMap((t) => (t.kind === 'serial' ? [t.text] : []));
+  const watch = textWatcher(texts, (text) => void recorder?.take(`serial:${text}`));
+  const stopAt = stopPointsOf(triggers);
+  const running = await RunningMachine.start(subject.machine, {
+    serial: (bytes) => {
+      watch(bytes);
+      return transcript ? transcript.add(bytes) : writeTo(process.stdout, bytes);
+    },
+    debugcon: (bytes) => writeTo(process.stderr, bytes),
+    assist: options.assist,
+    ...(stopAt && { stopAt }),
+    ...(tracing(options) && { trace: (bytes: Uint8Array) => writeTo(process.stderr, bytes) }),
+  });
+  try {
+    subject.prepare?.(running);
+    const { store } = options;
+    if (store !== undefined) recorder = await Recorder.start(running, { ...options, store }, subject, say);
+    const { result, signal } = await runToEnd(running, recorder, options);
+    const explained = await withExplanation(running, result, subject);
+    await recorder?.close();
+    report(explained, options, transcript);
+    return signal === 'SIGTERM' ? EXIT.TERMINATED : exitStatus(explained);
+  } finally {
+    await running.close();
+  }
+}
+
+/** Runs with stdin attached and signals caught; the terminal is restored whatever happens. */
+async function runToEnd(
+  running: RunningMachine,
+  recorder: Recorder | undefined,
+  { timeout }: AttendOptions,
+): Promise<{ result: RunResult; signal?: NodeJS.Signals }> {
+  let signal: NodeJS.Signals | undefined;
+  const caught = (name: NodeJS.Signals) => {
+    signal = name;
+    running.stop('interrupted');
+  };
+  const detach = attachConsole({
+    send: (bytes) => running.send(bytes),
+    leave: () => caught('SIGINT'),
+    tell,
+    ...(recorder && { commands: consoleCommands(recorder) }),
+  });
+  process.on('SIGINT', caught).on('SIGTERM', caught);
+  const deadline = timeout === undefined ? undefined : performance.now() + timeout;
+  try {
+    recorder?.arm();
+    for (;;) {
+      const left = deadline === undefined ? {} : { timeoutMs: Math.max(1, deadline - performance.now()) };
+      const result = await running.run(left);
+      if (result.reason !== 'stop-point') return { result, ...(signal && { signal }) };
+      await recorder?.take(`exit:${Object.values(result.exits).reduce((sum, n) => sum + n, 0)}`, { stayPaused: true });
+    }
+  } finally {
+    process.off('SIGINT', caught).off('SIGTERM', caught);
+    detach();
+  }
+}
+
+const consoleCommands = (recorder: Recorder) => ({
+  c: { help: 'take a checkpoint', run: () => void recorder.take('console') },
+  r: { help: 'roll back to the last checkpoint', run: () => recorder.rollback() },
+});
+
+async function withExplanation(running: RunningMachine, result: RunResult, { symbols }: Subject): Promise<RunResult> {
+  if (!FAULTS.has(result.reason)) return result;
+  const fault = await running.threads[result.vcpu]!.call('fault', result);
+  const table = symbols?.();
+  const nearest = (address: bigint) => {
+    const found = table?.nearest(address);
+    return found && { name: found.symbol.name, offset: found.offset };
+  };
+  return { ...result, explanation: explainFault(fault, { nearest }) };
+}
+
+function report(result: RunResult, options: AttendOptions, transcript: Transcript | undefined): void {
+  if (transcript) {
+    process.stdout.write(`${toJson({ ...result, exitStatus: exitStatus(result), ...transcript.summary() })}\n`);
+    return;
+  }
+  if (result.explanation) tell(result.explanation);
+  if (!options.quiet) for (const line of summaryLines(result)) tell(line);
+}

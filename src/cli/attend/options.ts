@@ -1,0 +1,40 @@
+/** Options of the commands that run a machine: `run` and `restore`. */
+import { type Command, Option } from 'commander';
+import type { AssistMode } from '../../runner/assist.ts';
+import { parseCount, parseDuration } from '../parse.ts';
+import type { RecorderOptions } from './recorder.ts';
+import { parseTrigger, TRIGGER_HELP } from './triggers.ts';
+
+/** The options' values. */
+export interface AttendOptions extends RecorderOptions {
+  readonly timeout?: number;
+  readonly assist: AssistMode;
+  readonly trace?: boolean;
+  readonly quiet?: boolean;
+  readonly json?: boolean;
+}
+
+/** What is said below the options of each of these commands. */
+export const EXIT_STATUS_HELP = `
+Exit status: what the guest wrote to the debug-exit port (& 255); 0 when it halted, powered off or asked for a reset;
+1 for a guest fault or a failure; 2 for wrong usage; 124 when the time was up; 130 on Ctrl-C.
+On a terminal, Ctrl-A x leaves and Ctrl-A h helps.`;
+
+/** Adds the options. */
+export function addAttendOptions(command: Command): Command {
+  return command
+    .option('--timeout <time>', 'stop the guest after this time: 500ms, 10s, 2m', parseDuration)
+    .addOption(
+      new Option('--assist <when>', 'do instructions here that KVM cannot emulate')
+        .choices(['auto', 'on', 'off'])
+        .default('auto'),
+    )
+    .option('--checkpoint-at <when>', TRIGGER_HELP, parseTrigger)
+    .option('--every <time>', 'take a checkpoint at this interval', parseDuration)
+    .option('--keep <n>', 'with --every: keep the last N checkpoints of this run', parseCount)
+    .option('--max-pause <time>', 'rather no checkpoint than a pause longer than this', parseDuration)
+    .option('--level <n>', 'zstd level of checkpoints', parseCount)
+    .option('--trace', 'print every ioctl to stderr, decoded (also: VMLAPSE_TRACE=1)')
+    .option('-q, --quiet', 'no summary')
+    .option('--json', 'print one JSON document with the result and the output instead');
+}
