@@ -33,7 +33,7 @@ const PROBES: Readonly<Record<string, (args: readonly string[]) => Promise<unkno
     using machine = Machine.create({ memory: Number(mib) * MIB });
     const before = memoryNow();
     using image = readImage(file ?? '');
-    bootImage(machine, load(image.bytes, { memoryMap: machine.memory.memoryMap }));
+    bootImage(machine, load(image.bytes, { memoryMap: machine.memory.memoryMap }), image.release);
     return { before, after: memoryNow() };
   },
 };

@@ -14,8 +14,8 @@ export interface BootTarget {
  * Places `image` in guest memory, maps its ROM, and sets how vCPU 0 starts. Nothing is written unless all of it fits.
  * Throws LoadError or GuestMemoryError.
  */
-export function bootImage(machine: BootTarget, image: GuestImage): void {
-  const roms = place(image, machine.memory);
+export function bootImage(machine: BootTarget, image: GuestImage, copied?: (piece: Uint8Array) => void): void {
+  const roms = place(image, machine.memory, copied);
   for (const rom of roms) machine.addRom(rom.gpa, rom.bytes);
   machine.setBoot(image.entry, occupiedBy(image));
 }

@@ -94,11 +94,25 @@ function checkEntry({ entry }: GuestImage, ram: readonly Span[], uses: readonly 
   );
 }
 
-/** Writes the plan: content, then zeros to the end of each segment. Returns the ROM segments, which the machine maps. */
-export function place(image: GuestImage, target: PlaceTarget): readonly Segment[] {
+/** Segments are copied in pieces of this size, so that a mapped file need not be resident as a whole. */
+const PIECE_BYTES = 8 * 2 ** 20;
+
+/**
+ * Writes the plan: content, then zeros to the end of each segment. Returns the ROM segments, which the machine maps.
+ * `copied` is told of each piece of content that is in guest memory now.
+ */
+export function place(
+  image: GuestImage,
+  target: PlaceTarget,
+  copied: (piece: Uint8Array) => void = () => {},
+): readonly Segment[] {
   checkPlan(image, target.ranges);
   for (const { gpa, bytes, memSize } of image.segments.filter((s) => !s.rom)) {
-    if (bytes.length > 0) target.write(gpa, bytes);
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+      const piece = bytes.subarray(at, at + PIECE_BYTES);
+      target.write(gpa + at, piece);
+      copied(piece);
+    }
     if (memSize > bytes.length) target.zero(gpa + bytes.length, memSize - bytes.length);
   }
   return image.segments.filter((s) => s.rom === true);

@@ -4,11 +4,16 @@ import { errnoName, LoadError } from '../src/errors.ts';
 import { Mapping, WINDOW_BYTES } from '../src/ffi/mapping.ts';
 
 const MAPPED_FROM_BYTES = 4 * 2 ** 20;
+const PAGE_SIZE = 4096;
+const MADV_DONTNEED = 4;
+const keep = () => {};
 
 /** An image file in memory. `bytes` are valid until it is disposed. */
 export interface ImageFile extends Disposable {
   readonly path: string;
   readonly bytes: Uint8Array;
+  /** Lets go of the memory behind a part of a mapped file that has been copied; it is read again if needed. */
+  release(piece: Uint8Array): void;
 }
 
 const OPEN_FAILURES: Readonly<Record<string, string>> = {
@@ -26,17 +31,32 @@ export function readImage(path: string): ImageFile {
     if (!stat.isFile()) {
       const bytes = readFileSync(fd);
       if (bytes.length === 0) throw refuse(path, 'EMPTY', 'it is empty');
-      return { path, bytes, [Symbol.dispose]: () => {} };
+      return { path, bytes, release: keep, [Symbol.dispose]: keep };
     }
     if (stat.size === 0) throw refuse(path, 'EMPTY', 'it is empty');
     if (stat.size > WINDOW_BYTES)
       throw refuse(path, 'TOO_LARGE', `it has ${stat.size} bytes; images may have up to 1 GiB`);
-    if (stat.size < MAPPED_FROM_BYTES) return { path, bytes: readFileSync(fd), [Symbol.dispose]: () => {} };
+    if (stat.size < MAPPED_FROM_BYTES) return { path, bytes: readFileSync(fd), release: keep, [Symbol.dispose]: keep };
     const mapping = Mapping.ofFile(fd, stat.size, { shared: false, writable: false });
-    return { path, bytes: mapping.bytes, [Symbol.dispose]: () => mapping[Symbol.dispose]() };
+    return {
+      path,
+      bytes: mapping.bytes,
+      release: releaser(mapping),
+      [Symbol.dispose]: () => mapping[Symbol.dispose](),
+    };
   } finally {
     closeSync(fd);
   }
+}
+
+/** Drops the whole pages of a piece from this process; other memory is left alone. */
+function releaser(mapping: Mapping): (piece: Uint8Array) => void {
+  return ({ buffer, byteOffset, length }) => {
+    if (buffer !== mapping.bytes.buffer) return;
+    const start = Math.ceil(byteOffset / PAGE_SIZE) * PAGE_SIZE;
+    const end = Math.floor((byteOffset + length) / PAGE_SIZE) * PAGE_SIZE;
+    if (end > start) mapping.advise(start, end - start, MADV_DONTNEED);
+  };
 }
 
 function open(path: string): number {

@@ -43,6 +43,8 @@ export function addImageOptions(command: Command): Command {
 /** Files behind a plan; the plan's bytes are theirs, so they stay open as long as it is used. */
 export interface LoadedImage extends Disposable {
   readonly image: GuestImage;
+  /** Lets go of the part of a file that has been copied into guest memory. */
+  release(piece: Uint8Array): void;
 }
 
 /** Reads the files and makes the plan. Throws LoadError, or GuestMemoryError for an impossible --mem. */
@@ -63,7 +65,10 @@ export function loadImage(file: string, options: ImageOptions): LoadedImage {
     const { format, load: at, entry, mode, place, cmdline } = options;
     const given = Object.entries({ format, load: at, entry, mode, place, cmdline }).filter(([, v]) => v !== undefined);
     const image = load(bytes, { memoryMap, modules, ...Object.fromEntries(given) });
-    return { image, [Symbol.dispose]: dispose };
+    const release = (piece: Uint8Array) => {
+      for (const opened of files) opened.release(piece);
+    };
+    return { image, release, [Symbol.dispose]: dispose };
   } catch (error) {
     dispose();
     throw error;

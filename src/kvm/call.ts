@@ -28,6 +28,9 @@ const REQUESTS = Object.fromEntries(
 
 let tracer: Tracer | undefined;
 
+/** Whether a tracer is installed in this thread. */
+export const isTracing = (): boolean => tracer !== undefined;
+
 /** Installs (or removes) the tracer of this thread. */
 export function setTracer(next: Tracer | undefined): void {
   tracer = next;

@@ -29,7 +29,7 @@ import {
 import { KvmError } from '../errors.ts';
 import { E2BIG, EAGAIN, EINTR, EINVAL, type Fd } from '../ffi/fd.ts';
 import { Mapping } from '../ffi/mapping.ts';
-import { ioctl, kvmError, tryIoctl } from './call.ts';
+import { ioctl, isTracing, kvmError, requestOf, tryIoctl } from './call.ts';
 import { type CpuidLeaf, readCpuid, writeCpuid } from './cpuid.ts';
 import { describeExit } from './exit.ts';
 import { RunArea } from './run-area.ts';
@@ -47,6 +47,8 @@ export interface Translation {
   readonly writeable: boolean;
   readonly usermode: boolean;
 }
+
+const RUN = requestOf('KVM_RUN');
 
 /** A virtual CPU. */
 export class Vcpu implements Disposable {
@@ -74,7 +76,7 @@ export class Vcpu implements Disposable {
    * brought it back and the exit reason is stale. Throws KvmError otherwise.
    */
   run(): boolean {
-    const result = tryIoctl(this.fd, 'KVM_RUN', undefined, this.#describeExit);
+    const result = isTracing() ? tryIoctl(this.fd, 'KVM_RUN', undefined, this.#describeExit) : this.fd.ioctlInt(RUN, 0);
     if (result >= 0) return true;
     if (result === -EINTR || result === -EAGAIN) return false;
     throw kvmError('KVM_RUN', -result);

@@ -61,9 +61,9 @@ export function runVcpu(vcpu: RunnableVcpu, bus: RunnableBus, counters: ExitCoun
   const began = performance.now();
   for (;;) {
     if (interrupts?.waiting()) offerInterrupt(context, interrupts.take);
-    const entered = performance.now();
     const exited = vcpu.run();
-    counters.guestMs += performance.now() - entered;
+    const weight = exited ? counters.clockWeight() : 1;
+    const left = weight > 0 ? performance.now() : 0;
     let end: RunEnd | undefined;
     if (exited) {
       const reason = area.exitReason;
@@ -74,6 +74,7 @@ export function runVcpu(vcpu: RunnableVcpu, bus: RunnableBus, counters: ExitCoun
       end = hooks.interrupted?.();
     }
     end ??= served?.();
+    if (weight > 0) counters.hostMs += (performance.now() - left) * weight;
     if (end) {
       counters.totalMs += performance.now() - began;
       return end;

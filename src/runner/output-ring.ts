@@ -7,6 +7,7 @@ import { StateLock } from '../devices/lock.ts';
 const HEAD = 0; // bytes ever read
 const TAIL = 1; // bytes ever written
 const LOCK_BYTES = 8;
+const ASLEEP = 3; // 1 while the reader waits to be woken
 const DATA_BYTES = 64;
 const CAPACITY = 65_536; // a power of two, so that positions may wrap at 2^32
 
@@ -20,7 +21,7 @@ export class OutputRing {
   readonly #writers: StateLock;
 
   constructor(buffer: SharedArrayBuffer) {
-    this.#positions = new Int32Array(buffer, 0, 2);
+    this.#positions = new Int32Array(buffer, 0, 4);
     this.#writers = new StateLock(buffer, LOCK_BYTES);
     this.#data = new Uint8Array(buffer, DATA_BYTES);
   }
@@ -40,7 +41,7 @@ export class OutputRing {
         const span = Math.min(room, bytes.length - done, CAPACITY - at);
         this.#data.set(bytes.subarray(done, done + span), at);
         Atomics.add(this.#positions, TAIL, span);
-        Atomics.notify(this.#positions, TAIL);
+        if (Atomics.load(this.#positions, ASLEEP) === 1) Atomics.notify(this.#positions, TAIL);
         done += span;
       }
     });
@@ -66,9 +67,12 @@ export class OutputRing {
 
   /** Resolves when there is something to take, or after `ms` milliseconds. */
   async readable(ms: number): Promise<void> {
+    Atomics.store(this.#positions, ASLEEP, 1);
     const tail = Atomics.load(this.#positions, TAIL);
-    if (tail !== Atomics.load(this.#positions, HEAD)) return;
-    const wait = Atomics.waitAsync(this.#positions, TAIL, tail, ms);
-    if (wait.async) await wait.value;
+    if (tail === Atomics.load(this.#positions, HEAD)) {
+      const wait = Atomics.waitAsync(this.#positions, TAIL, tail, ms);
+      if (wait.async) await wait.value;
+    }
+    Atomics.store(this.#positions, ASLEEP, 0);
   }
 }

@@ -27,17 +27,26 @@ import { haltedForGood, Watchdog } from './watchdog.ts';
 const PAUSED: RunEnd = { reason: 'interrupted' };
 const IDLE_POLL_MS = 1;
 
+/** Most bytes one exit can print: the data page of a string of accesses. */
+const EXIT_OUTPUT_BYTES = 4096;
+
 /** Collects what one exit prints and hands it over after the device lock is free. */
 function collector(rings: Record<'serial' | 'debugcon', OutputRing>) {
-  let pending: { channel: 'serial' | 'debugcon'; bytes: Uint8Array }[] = [];
-  return {
-    output: (channel: 'serial' | 'debugcon', bytes: Uint8Array) => void pending.push({ channel, bytes: bytes.slice() }),
-    flush: () => {
-      if (pending.length === 0) return;
-      for (const { channel, bytes } of pending) rings[channel].write(bytes);
-      pending = [];
-    },
+  const bytes = new Uint8Array(EXIT_OUTPUT_BYTES);
+  let used = 0;
+  let channel: 'serial' | 'debugcon' = 'serial';
+  const flush = () => {
+    if (used === 0) return;
+    rings[channel].write(bytes.subarray(0, used));
+    used = 0;
   };
+  const output = (to: 'serial' | 'debugcon', more: Uint8Array) => {
+    if (to !== channel || used + more.length > bytes.length) flush();
+    channel = to;
+    bytes.set(more, used);
+    used += more.length;
+  };
+  return { output, flush };
 }
 
 class VcpuWorker {

@@ -53,7 +53,7 @@ async function run(file: string, options: RunOptions): Promise<number> {
   using loaded = loadImage(file, options);
   const { image } = loaded;
   using machine = Machine.create({ memory: options.mem, cpus: options.cpus, irqchip: options.irqchip });
-  bootImage(machine, image);
+  bootImage(machine, image, loaded.release);
   for (const blob of options.blob ?? []) {
     using content = readImage(blob.file);
     machine.memory.write(blob.gpa, content.bytes);
