@@ -35,6 +35,9 @@ describe('boot sector', () => {
       'BOOT_SECTOR',
       /signature at file offset 0x1fe is 0x0, expected bytes 55 aa at 510/,
     );
+    const half = new Uint8Array(512);
+    half[510] = 0x55;
+    refused(() => load(half, asked), 'BOOT_SECTOR', /is 0x55, expected/);
     refused(() => load(Uint8Array.of(0xf4), asked), 'BOOT_SECTOR', /is a file of 1 bytes/);
   });
 

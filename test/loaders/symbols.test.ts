@@ -25,6 +25,12 @@ describe('SymbolTable', () => {
     expect(table.describe(0x3004n)).toBe('data+0x4');
   });
 
+  test('of nested symbols the inner one answers, whatever its kind', () => {
+    const nested = new SymbolTable([symbol('outer', 0x1000n, 0x100), symbol('table', 0x1040n, 0x10, 'object')]);
+    expect(nested.describe(0x1048n)).toBe('table+0x8');
+    expect(nested.describe(0x1050n)).toBe('outer+0x50');
+  });
+
   test('behind a sized symbol the closest one below answers', () => {
     expect(table.describe(0x1200n)).toBe('inner+0x1f0');
     expect(table.describe(0x3100n)).toBe('data+0x100');
