@@ -1,0 +1,53 @@
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { runHere } from '../../src/runner/run-here.ts';
+import { describeKvm } from '../support/kvm.ts';
+import { codeMachine, eventually, startCode } from './machines.ts';
+
+const EXITS = 'b001 e6f4 ebfe';
+
+/** What a machine takes of the process: descriptors, threads, mappings, timers. */
+function held() {
+  const fds = readdirSync('/proc/self/fd').map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return '';
+    }
+  });
+  const maps = readFileSync('/proc/self/maps', 'latin1').split('\n');
+  const timers = existsSync('/proc/self/timers') ? readFileSync('/proc/self/timers', 'latin1') : '';
+  return {
+    kvm: fds.filter((target) => /kvm|vmlapse/.test(target)).length,
+    fds: fds.length,
+    threads: readdirSync('/proc/self/task').length,
+    mappings: maps.filter((line) => /kvm-vcpu|vmlapse/.test(line)).length,
+    timers: timers.match(/^ID:/gm)?.length ?? 0,
+  };
+}
+
+describeKvm('nothing is left behind', () => {
+  it('by 20 machines with threads', async () => {
+    const cycle = async () => {
+      await using machine = await startCode({ mode: 'real', code: EXITS });
+      expect((await machine.running.run()).value).toBe(1);
+    };
+    await cycle();
+    const before = held();
+    expect(before).toMatchObject({ kvm: 0, mappings: 0, timers: 0 });
+    for (let i = 0; i < 20; i++) await cycle();
+    await eventually('all threads and descriptors gone', () => {
+      const { fds, threads, ...rest } = held();
+      return fds <= before.fds && threads <= before.threads && rest.kvm + rest.mappings + rest.timers === 0;
+    });
+  });
+
+  it('by 20 machines in this thread', () => {
+    const before = held();
+    for (let i = 0; i < 20; i++) {
+      using machine = codeMachine({ mode: 'real', code: EXITS });
+      expect(runHere(machine).value).toBe(1);
+    }
+    expect(held()).toMatchObject({ kvm: 0, mappings: 0, timers: 0, fds: before.fds });
+  });
+});
