@@ -112,6 +112,13 @@ describe('Multiboot 1', () => {
     expect(image.segments.find((s) => s.gpa === address)?.name).toBe('section .symtab');
   });
 
+  test('a file with more tables than any kernel has does without', () => {
+    const tables = Array.from({ length: 20 }, (_, i) => ({ name: `.t${i}`, type: 3, bytes: new Uint8Array(8) }));
+    const segments = [{ vaddr: 0x10_0000n, bytes: padTo(multiboot1(3), 32) }];
+    expect(infoOf(load(elf({ bits: 32, segments, sections: tables.slice(0, 10) }), guest())).flags & 0x20).toBe(0x20);
+    expect(infoOf(load(elf({ bits: 32, segments, sections: tables }), guest())).flags & 0x20).toBe(0);
+  });
+
   test('the information avoids a kernel that fills low memory', () => {
     const file = elf({ bits: 32, segments: [{ vaddr: 0x1_0000n, bytes: padTo(multiboot1(3), 64), memsz: 0x8_f000 }] });
     const image = load(file, guest());
