@@ -1,0 +1,145 @@
+/** Every guest of the list, from its file to its end: with a thread for each vCPU, and alone in this thread. */
+import { afterAll, expect, it } from 'vitest';
+import type { ParameterName } from '../../guests/contract.ts';
+import { type Ending, type Expectation, GUESTS, type Guest } from '../../guests/list.ts';
+import { readGuest } from '../../guests/symbols.ts';
+import { bootImage } from '../../loaders/boot.ts';
+import { load } from '../../loaders/index.ts';
+import { Machine } from '../../src/machine/machine.ts';
+import type { RunReason, RunResult } from '../../src/runner/result.ts';
+import { runHere } from '../../src/runner/run-here.ts';
+import { RunningMachine } from '../../src/runner/running-machine.ts';
+import { describeKvm, isPvm } from '../support/kvm.ts';
+
+const TIME_LIMIT_MS = 25_000 * Number(process.env.TEST_TIME_FACTOR ?? 1);
+
+/** Guests whose only point is how much they do: here they do less. */
+const SHORTENED: Readonly<Record<string, Partial<Record<ParameterName, number>>>> = {
+  'rep-outs': { param_count: 100 },
+  'port-loop': { param_count: 2000 },
+  'port-loop-unclaimed': { param_count: 2000 },
+};
+
+const REASONS: { readonly [Kind in Ending['kind']]: RunReason } = {
+  exit: 'exit-port',
+  halted: 'halted',
+  shutdown: 'shutdown',
+  reset: 'reset',
+  poweroff: 'poweroff',
+  'emulation-failure': 'internal-error',
+  endless: 'interrupted',
+};
+
+/** What a run brought. */
+interface Seen {
+  readonly result: RunResult;
+  readonly stdout: string;
+  readonly debugcon: string;
+}
+
+/** What this host is to see. */
+function expected({ name, expect: what }: Guest): Expectation {
+  const here = isPvm && what.onEmulatedRing0 ? { ...what, ...what.onEmulatedRing0 } : what;
+  if (name !== 'rep-outs') return here;
+  const text = here.stdout as string;
+  return { ...here, stdout: text.slice(0, SHORTENED[name]!.param_count! * 64) };
+}
+
+function prepare({ name, format, mode, options }: Guest): Machine {
+  const { memoryMib, cpus, irqchip, load: at, cmdline, modules } = options;
+  const machine = Machine.create({ memory: memoryMib * 2 ** 20, cpus, irqchip: irqchip !== 'no' });
+  try {
+    const image = load(readGuest(name, SHORTENED[name]), {
+      memoryMap: machine.memory.memoryMap,
+      ...(format === 'flat' && { format, mode }),
+      ...(at !== undefined && { load: at }),
+      ...(cmdline !== undefined && { cmdline }),
+      modules: (modules ?? []).map((module) => ({ name: module.name, bytes: Buffer.from(module.text) })),
+    });
+    expect(image.format).toBe(format);
+    expect(image.entry.mode).toBe(mode);
+    bootImage(machine, image);
+    return machine;
+  } catch (error) {
+    machine[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** Collects output, and calls `complete` once an endless guest has said all it says. */
+function listener(guest: Guest, complete: () => void) {
+  const heard = { serial: '', debugcon: '' };
+  const { ending, stdout } = expected(guest);
+  const hear = (channel: 'serial' | 'debugcon', bytes: Uint8Array) => {
+    heard[channel] += Buffer.from(bytes).toString('latin1');
+    if (ending.kind === 'endless' && heard.serial === stdout) complete();
+  };
+  return { heard, hear };
+}
+
+async function runThreaded(guest: Guest): Promise<Seen> {
+  using machine = prepare(guest);
+  const { heard, hear } = listener(guest, () => running.stop());
+  const running = await RunningMachine.start(machine, {
+    serial: (bytes) => hear('serial', bytes),
+    debugcon: (bytes) => hear('debugcon', bytes),
+  });
+  try {
+    if (guest.options.stdin !== undefined) running.send(Buffer.from(guest.options.stdin));
+    const result = await running.run({ timeoutMs: TIME_LIMIT_MS });
+    return { result, stdout: heard.serial, debugcon: heard.debugcon };
+  } finally {
+    await running.close();
+  }
+}
+
+function runAlone(guest: Guest): Seen {
+  using machine = prepare(guest);
+  let complete = false;
+  const { heard, hear } = listener(guest, () => {
+    complete = true;
+  });
+  const served = () => (complete ? ({ reason: 'interrupted' } as const) : undefined);
+  const result = runHere(machine, { output: hear, served, timeoutMs: TIME_LIMIT_MS });
+  return { result, stdout: heard.serial, debugcon: heard.debugcon };
+}
+
+function check(guest: Guest, { result, stdout, debugcon }: Seen): void {
+  const what = expected(guest);
+  if (typeof what.stdout === 'string') expect(stdout).toBe(what.stdout);
+  else expect(stdout).toMatch(what.stdout);
+  expect(debugcon).toBe(what.debugcon ?? '');
+  expect(result.reason).toBe(REASONS[what.ending.kind]);
+  if (what.ending.kind === 'exit') expect(result.value).toBe(what.ending.code);
+  if (what.ending.kind === 'emulation-failure') expect(result.detail).toEqual({ suberror: 1 });
+}
+
+/** Exits and port accesses, without the signals that time decides. */
+function counted({ exits, ports, unclaimed }: RunResult) {
+  const { '(interrupted)': _, ...rest } = exits;
+  return { exits: rest, ports, unclaimed };
+}
+
+const threaded = new Map<string, RunResult>();
+
+describeKvm('guests, each vCPU in its thread', () => {
+  it.each(GUESTS)('$name: $shows', async (guest) => {
+    const seen = await runThreaded(guest);
+    threaded.set(guest.name, seen.result);
+    check(guest, seen);
+  });
+});
+
+describeKvm('guests with one vCPU, in this thread', () => {
+  const alone = GUESTS.filter(({ options }) => options.cpus === 1 && options.stdin === undefined);
+
+  it.each(alone)('$name', (guest) => {
+    const seen = runAlone(guest);
+    check(guest, seen);
+    const before = threaded.get(guest.name);
+    if (before && guest.deterministic && expected(guest).ending.kind !== 'endless')
+      expect(counted(seen.result)).toEqual(counted(before));
+  });
+
+  afterAll(() => threaded.clear());
+});
