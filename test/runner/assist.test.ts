@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { plain } from '../../src/abi/struct.ts';
 import { ASSIST_TABLE } from '../../src/runner/assist/table.ts';
 import { createAssist } from '../../src/runner/assist.ts';
+import { FIRST_LINE_VECTOR } from '../../src/runner/line-interrupts.ts';
 import { type RunHereOptions, runHere } from '../../src/runner/run-here.ts';
 import { DATA, type FlatGuest, withGuest } from '../support/flat-guest.ts';
 import { describeKvm, isPvm } from '../support/kvm.ts';
@@ -183,6 +184,21 @@ describeKvm('the assist', () => {
       expect(assisted).toEqual(isPvm ? { STAC: 1, CLAC: 1 } : {});
       expect(machine.memory.readUint(DATA + 16, 4) & 0x4_0000n).toBe(0x4_0000n);
       expect(machine.memory.readUint(DATA + 20, 4) & 0x4_0000n).toBe(0n);
+    });
+  });
+
+  it('lets 32-bit code return from hardware interrupts', () => {
+    const LINE = 4;
+    // xor ecx, ecx; mov dx, 0x2004 (raises line 4); sti; out 1; out 0; out 1; spin: cmp cl, 2; jb spin; mov al, cl
+    const guest: FlatGuest = {
+      mode: 'protected',
+      code: `31c9 66ba0420 fb b001ee b000ee b001ee 80f902 72fb 88c8 ${OUT_AL}`,
+      handlers: { [FIRST_LINE_VECTOR + LINE]: 'fec1 cf' }, // inc cl; iret
+    };
+    withGuest(guest, (machine, vcpu) => {
+      const { reason, value, assisted } = runHere(machine, OPTIONS, vcpu);
+      expect({ reason, value }).toEqual({ reason: 'exit-port', value: 2 });
+      expect(assisted).toEqual(isPvm ? { IRET: 2 } : {});
     });
   });
 
