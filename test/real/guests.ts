@@ -166,7 +166,7 @@ export const GUESTS: readonly RealGuest[] = [
     ramMiB: 256,
     cpus,
     load: () => ({
-      cmdline: 'console=ttyS0 panic=-1 mitigations=off nokaslr',
+      cmdline: 'console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable',
       modules: [{ name: 'initramfs', bytes: shellInitramfs() }],
     }),
     dialogue: [
