@@ -155,10 +155,15 @@ export class Machine implements Disposable {
   addRom(gpa: number, content: Uint8Array): void {
     const size = Math.ceil(content.length / 4096) * 4096;
     const mapping = Mapping.anonymous(size);
+    try {
+      mapping.bytes.set(content);
+      const slot = this.memory.regions.length + this.#roms.length;
+      this.vm.setUserMemoryRegion({ slot, flags: KVM_MEM_READONLY, gpa, size, mapping });
+    } catch (error) {
+      mapping[Symbol.dispose]();
+      throw error;
+    }
     this.#roms.push({ gpa, mapping });
-    mapping.bytes.set(content);
-    const slot = this.memory.regions.length + this.#roms.length - 1;
-    this.vm.setUserMemoryRegion({ slot, flags: KVM_MEM_READONLY, gpa, size, mapping });
   }
 
   /** Read-only memory outside RAM: live content by guest-physical address. */

@@ -11,18 +11,23 @@ import { describeKvm } from '../support/kvm.ts';
 import { thrown } from '../support/thrown.ts';
 
 const NO_INTERRUPT = 0xee;
-/** Interrupts on, then a while of nothing; 0xee when nothing came. */
-const WAITS = code(`
-  fb                ; sti
-  66 b9 40 42 0f 00 ; mov ecx, 1000000
-  66 49 75 fc       ; dec ecx; jnz
-  b0 ee e6 e9 f4    ; out 0xe9, 0xee; hlt`);
+/** Interrupts on, then nothing for `rounds` of a loop; 0xee when nothing came. */
+const waits = (rounds: number) =>
+  code(`
+  fb                            ; sti
+  66 b9 ${littleEndian(rounds)} ; mov ecx, rounds
+  66 49 75 fc                   ; dec ecx; jnz
+  b0 ee e6 e9 f4                ; out 0xe9, 0xee; hlt`);
+const littleEndian = (n: number) => Buffer.from(Uint32Array.of(n).buffer).toString('hex');
+/** Enough for an interrupt that is there already, and for the timer to tick. */
+const SHORT = 50_000;
+const LONG = 2_000_000;
 /** Tells which interrupt it was and ends it, at the 8259 or at the local APIC. */
 const picHandler = (name: number) => code(`b0 ${hex(name)} e6 e9 b0 20 e6 20 cf`);
 const hex = (n: number) => n.toString(16).padStart(2, '0');
 
 /** A guest with interrupts on whose 8259 delivers lines 0 to 7 as vectors 0x20 to 0x27, all of them open. */
-function withPic(test: (bare: BareVm) => void): void {
+function withPic(test: (bare: BareVm) => void, rounds = SHORT): void {
   withVm({ irqchip: true }, (bare) => {
     const chip = bare.vm.getIrqchip(IRQCHIPS.PIC_MASTER);
     const pic = KvmPicState.over(chip.chip);
@@ -30,7 +35,7 @@ function withPic(test: (bare: BareVm) => void): void {
     pic.imr = 0;
     bare.vm.setIrqchip(chip);
     for (let line = 0; line < 8; line++) bare.handle(0x20 + line, 0x3000 + line * 16, picHandler(0x20 + line));
-    bare.start(WAITS);
+    bare.start(waits(rounds));
     test(bare);
   });
 }
@@ -125,7 +130,7 @@ describeKvm('the local APIC', () => {
   it('takes a message-signalled interrupt once it is enabled', () => {
     withVm({ irqchip: true }, (bare) => {
       bare.handle(0x31, 0x3000, code('b0 31 e6 e9 cf'));
-      bare.start(WAITS);
+      bare.start(waits(SHORT));
       const lapic = bare.vcpu.getLapic();
       new DataView(lapic.regs.buffer, lapic.regs.byteOffset).setUint32(SPURIOUS, ENABLED | 0xff, true);
       bare.vcpu.setLapic(lapic);
@@ -165,7 +170,7 @@ describeKvm('the in-kernel timer', () => {
       bare.vm.setPit2(pit);
       expect(bare.outByte()).toBe(0x20);
       expect(bare.vm.getPit2().channels.at(0)).toMatchObject({ count: 1193, mode: 2 });
-    });
+    }, LONG);
   });
 
   it('gives its state out and takes it back', () => {
