@@ -1,9 +1,10 @@
 /** From a path to the bytes of an image. Large files are mapped, not read: placing them is then the only copy. */
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
-import { errnoName, LoadError } from '../src/errors.ts';
+import { closeSync, fstatSync, openSync, readFileSync, readSync, type Stats } from 'node:fs';
+import { errnoName, LoadError, VmlapseError } from '../src/errors.ts';
 import { Mapping, WINDOW_BYTES } from '../src/ffi/mapping.ts';
 
 const MAPPED_FROM_BYTES = 4 * 2 ** 20;
+const PIPE_CHUNK_BYTES = 64 * 2 ** 10;
 const PAGE_SIZE = 4096;
 const MADV_DONTNEED = 4;
 const keep = () => {};
@@ -22,32 +23,62 @@ const OPEN_FAILURES: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of the path is not a directory',
 };
 
-/** Opens an image file. Throws LoadError for a missing, unreadable, empty or oversized file, or a directory. */
+/** Opens an image file or pipe. Throws LoadError for one that is missing, unreadable, empty, oversized, or no file. */
 export function readImage(path: string): ImageFile {
   const fd = open(path);
   try {
     const stat = fstatSync(fd);
-    if (stat.isDirectory()) throw refuse(path, 'DIRECTORY', 'it is a directory: name a file in it');
-    if (!stat.isFile()) {
-      const bytes = readFileSync(fd);
-      if (bytes.length === 0) throw refuse(path, 'EMPTY', 'it is empty');
-      return { path, bytes, release: keep, [Symbol.dispose]: keep };
-    }
-    if (stat.size === 0) throw refuse(path, 'EMPTY', 'it is empty');
-    if (stat.size > WINDOW_BYTES)
-      throw refuse(path, 'TOO_LARGE', `it has ${stat.size} bytes; images may have up to 1 GiB`);
-    if (stat.size < MAPPED_FROM_BYTES) return { path, bytes: readFileSync(fd), release: keep, [Symbol.dispose]: keep };
-    const mapping = Mapping.ofFile(fd, stat.size, { shared: false, writable: false });
-    return {
-      path,
-      bytes: mapping.bytes,
-      release: releaser(mapping),
-      [Symbol.dispose]: () => mapping[Symbol.dispose](),
-    };
+    const kind = NOT_FILES.find(({ is }) => is(stat));
+    if (kind) throw refuse(path, kind.code, kind.why);
+    const image = stat.isFile() ? readFile(path, fd, stat.size) : inMemory(path, readPipe(path, fd));
+    if (image.bytes.length === 0) throw refuse(path, 'EMPTY', 'it is empty');
+    return image;
+  } catch (error) {
+    if (error instanceof VmlapseError) throw error;
+    const { errno = 0 } = error as NodeJS.ErrnoException;
+    throw refuse(path, 'UNREADABLE', `it cannot be read: ${errnoName(-errno)}`);
   } finally {
     closeSync(fd);
   }
 }
+
+const NOT_FILES: readonly { is(stat: Stats): boolean; code: string; why: string }[] = [
+  { is: (stat) => stat.isDirectory(), code: 'DIRECTORY', why: 'it is a directory: name a file in it' },
+  {
+    is: (stat) => stat.isCharacterDevice() || stat.isBlockDevice(),
+    code: 'DEVICE',
+    why: 'it is a device: name a file or a pipe',
+  },
+];
+
+const inMemory = (path: string, bytes: Uint8Array): ImageFile => ({
+  path,
+  bytes,
+  release: keep,
+  [Symbol.dispose]: keep,
+});
+
+function readFile(path: string, fd: number, size: number): ImageFile {
+  if (size > WINDOW_BYTES) throw tooLarge(path, `it has ${size} bytes`);
+  if (size < MAPPED_FROM_BYTES) return inMemory(path, size === 0 ? new Uint8Array(0) : readFileSync(fd));
+  const mapping = Mapping.ofFile(fd, size, { shared: false, writable: false });
+  return { path, bytes: mapping.bytes, release: releaser(mapping), [Symbol.dispose]: () => mapping[Symbol.dispose]() };
+}
+
+/** Reads to the end of what has no size, such as a pipe. */
+function readPipe(path: string, fd: number): Uint8Array {
+  const chunks: Uint8Array[] = [];
+  for (let total = 0; ; ) {
+    const chunk = new Uint8Array(PIPE_CHUNK_BYTES);
+    const got = readSync(fd, chunk);
+    if (got === 0) return Buffer.concat(chunks);
+    total += got;
+    if (total > WINDOW_BYTES) throw tooLarge(path, 'it does not end');
+    chunks.push(chunk.subarray(0, got));
+  }
+}
+
+const tooLarge = (path: string, what: string) => refuse(path, 'TOO_LARGE', `${what}; images may have up to 1 GiB`);
 
 /** Drops the whole pages of a piece from this process; other memory is left alone. */
 function releaser(mapping: Mapping): (piece: Uint8Array) => void {

@@ -18,11 +18,13 @@ export interface ConsoleTarget {
 
 const CTRL_A = 0x01;
 const RETRY_MS = 5;
+/** What a person can type ahead of a guest that does not read; more is dropped. */
+const TYPED_AHEAD_BYTES = 65_536;
 
 /** Attaches stdin. The result detaches it and restores the terminal; safe to call twice. */
 export function attachConsole(target: ConsoleTarget, stdin: NodeJS.ReadStream = process.stdin): () => void {
   const raw = stdin.isTTY === true;
-  const feed = feeder(target, stdin);
+  const feed = feeder(target, raw ? undefined : stdin);
   const keys = raw ? escapes(target, feed) : feed;
   const restore = () => {
     if (raw) (stdin as ReadStream).setRawMode(false);
@@ -43,21 +45,25 @@ export function attachConsole(target: ConsoleTarget, stdin: NodeJS.ReadStream = 
   };
 }
 
-/** Hands bytes to the guest in order, holding stdin back while the guest's queue is full. */
-function feeder(target: ConsoleTarget, stdin: NodeJS.ReadStream) {
+/**
+ * Hands bytes to the guest in order. While the guest's queue is full, `source` is held back; a terminal is not, since
+ * it also brings Ctrl-A x.
+ */
+function feeder(target: ConsoleTarget, source?: NodeJS.ReadStream) {
   let waiting: Uint8Array = new Uint8Array(0);
   let timer: NodeJS.Timeout | undefined;
   const push = () => {
     timer = undefined;
     waiting = waiting.subarray(target.send(waiting));
-    if (waiting.length === 0) stdin.resume();
+    if (waiting.length === 0) source?.resume();
     else {
-      stdin.pause();
+      source?.pause();
       timer = setTimeout(push, RETRY_MS);
     }
   };
   const feed = (bytes: Uint8Array) => {
-    waiting = waiting.length > 0 ? Buffer.concat([waiting, bytes]) : bytes;
+    const more = source ? bytes : bytes.subarray(0, TYPED_AHEAD_BYTES - waiting.length);
+    waiting = waiting.length > 0 ? Buffer.concat([waiting, more]) : more;
     if (!timer) push();
   };
   return Object.assign(feed, { stop: () => clearTimeout(timer) });

@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import { type CpuMode, FORMATS, type FormatName, type GuestImage, load } from '../../loaders/index.ts';
 import { type ImageFile, readImage } from '../../loaders/read.ts';
+import { LoadError } from '../errors.ts';
 import { e820, ramRanges } from '../memory/layout.ts';
 import { collect, parseAddress, parseMemory } from './parse.ts';
 
@@ -47,6 +48,16 @@ export interface LoadedImage extends Disposable {
   release(piece: Uint8Array): void;
 }
 
+/** A refusal says which file it is about. */
+function named<T>(file: string, loading: () => T): T {
+  try {
+    return loading();
+  } catch (error) {
+    if (error instanceof LoadError) throw new LoadError(error.code, `${file}: ${error.message}`, error.details, error);
+    throw error;
+  }
+}
+
 /** Reads the files and makes the plan. Throws LoadError, or GuestMemoryError for an impossible --mem. */
 export function loadImage(file: string, options: ImageOptions): LoadedImage {
   const files: ImageFile[] = [];
@@ -64,7 +75,7 @@ export function loadImage(file: string, options: ImageOptions): LoadedImage {
     const modules = (options.module ?? []).map((path) => ({ name: path, bytes: open(path) }));
     const { format, load: at, entry, mode, place, cmdline } = options;
     const given = Object.entries({ format, load: at, entry, mode, place, cmdline }).filter(([, v]) => v !== undefined);
-    const image = load(bytes, { memoryMap, modules, ...Object.fromEntries(given) });
+    const image = named(file, () => load(bytes, { memoryMap, modules, ...Object.fromEntries(given) }));
     const release = (piece: Uint8Array) => {
       for (const opened of files) opened.release(piece);
     };

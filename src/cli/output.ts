@@ -1,9 +1,28 @@
 /** Writing to stdout and stderr: in order, with back-pressure, and without a stack trace when the reader has gone. */
+import { EXIT } from './exit-status.ts';
+
+const PATIENCE_MS = 500;
+
+let hurried = false;
+const waiting = new Set<() => void>();
 
 /** Writes bytes; resolves when the stream can take more. */
 export function writeTo(stream: NodeJS.WriteStream, bytes: Uint8Array | string): Promise<void> | undefined {
-  if (stream.write(bytes)) return undefined;
-  return new Promise((resolve) => stream.once('drain', () => resolve()));
+  if (stream.write(bytes) || hurried) return undefined;
+  return new Promise((resolve) => {
+    const go = () => {
+      waiting.delete(go);
+      resolve();
+    };
+    waiting.add(go);
+    stream.once('drain', go);
+  });
+}
+
+/** From now on a reader that takes nothing holds nobody up: the program has been told to end. */
+export function hurry(): void {
+  hurried = true;
+  for (const go of waiting) go();
 }
 
 /** A line for people, on stderr. */
@@ -11,20 +30,27 @@ export function tell(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-/** A closed pipe ends the program quietly, as other filters do. */
+/** A closed pipe ends the program quietly, as other filters do; a full disk ends it with a message. */
 export function installPipeHandlers(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit(0);
-      throw error;
-    });
-  }
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(EXIT.OK);
+    tell(`vmlapse: stdout cannot be written: ${error.message}`);
+    process.exit(EXIT.FAILURE);
+  });
+  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === 'EPIPE' ? EXIT.OK : EXIT.FAILURE);
+  });
 }
 
-/** Resolves when everything written so far has left the process. */
+/** Resolves when everything written so far has left the process, or after a moment when the program must {@link hurry}. */
 export async function flushOutput(): Promise<void> {
-  for (const stream of [process.stdout, process.stderr])
-    await new Promise<void>((done) => stream.write('', () => done()));
+  const flushed = [process.stdout, process.stderr].map(
+    (stream) => new Promise<void>((done) => stream.write('', () => done())),
+  );
+  const impatience = new Promise<void>((done) => {
+    if (hurried) setTimeout(done, PATIENCE_MS);
+  });
+  await Promise.race([Promise.all(flushed), impatience]);
 }
 
 /** Rows as columns: each as wide as its widest cell, two spaces between. */

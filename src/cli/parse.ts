@@ -1,5 +1,6 @@
 /** Turning words of the command line into values. Each refuses what it cannot understand with a UsageError. */
 import { InvalidArgumentError } from 'commander';
+import { ramRanges } from '../memory/layout.ts';
 
 const SUFFIXES: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
 
@@ -14,7 +15,15 @@ export function parseSize(text: string, unit = 1): number {
 }
 
 /** RAM: as {@link parseSize}; a bare number is MiB, as in QEMU. */
-export const parseMemory = (text: string): number => parseSize(text, 2 ** 20);
+export function parseMemory(text: string): number {
+  const bytes = parseSize(text, 2 ** 20);
+  try {
+    ramRanges(bytes);
+    return bytes;
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+}
 
 /** A guest-physical address: decimal or 0x hexadecimal. */
 export function parseAddress(text: string): number {

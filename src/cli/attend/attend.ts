@@ -10,13 +10,14 @@ import { explainFault } from '../../runner/fault/explain.ts';
 import { FAULTS, type RunResult } from '../../runner/result.ts';
 import { RunningMachine } from '../../runner/running-machine.ts';
 import { attachConsole } from '../console.ts';
-import { EXIT, exitStatus } from '../exit-status.ts';
+import { type EndSignal, exitStatus } from '../exit-status.ts';
 import { toJson } from '../json.ts';
 import { tell, writeTo } from '../output.ts';
 import { summaryLines } from '../summary.ts';
 import { tracing } from '../trace.ts';
 import type { AttendOptions } from './options.ts';
 import { Recorder } from './recorder.ts';
+import { EndSignals } from './signals.ts';
 import { Transcript } from './transcript.ts';
 import { stopPointsOf, textWatcher } from './triggers.ts';
 
@@ -58,8 +59,9 @@ export async function attend(subject: Subject, options: AttendOptions): Promise<
     const { result, signal } = await runToEnd(running, recorder, options);
     const explained = await withExplanation(running, result, subject);
     await recorder?.close();
-    report(explained, options, transcript);
-    return signal === 'SIGTERM' ? EXIT.TERMINATED : exitStatus(explained);
+    const status = exitStatus(explained, signal);
+    report(explained, status, options, transcript);
+    return status;
   } finally {
     await running.close();
   }
@@ -70,38 +72,42 @@ async function runToEnd(
   running: RunningMachine,
   recorder: Recorder | undefined,
   { timeout }: AttendOptions,
-): Promise<{ result: RunResult; signal?: NodeJS.Signals }> {
-  let signal: NodeJS.Signals | undefined;
-  const caught = (name: NodeJS.Signals) => {
-    signal = name;
-    running.stop('interrupted');
-  };
+): Promise<{ result: RunResult; signal: EndSignal | undefined }> {
+  using signals = new EndSignals(() => running.stop('interrupted'));
   const detach = attachConsole({
     send: (bytes) => running.send(bytes),
-    leave: () => caught('SIGINT'),
+    leave: () => signals.raise('SIGINT'),
     tell,
     ...(recorder && { commands: consoleCommands(recorder) }),
   });
-  process.on('SIGINT', caught).on('SIGTERM', caught);
   const deadline = timeout === undefined ? undefined : performance.now() + timeout;
   try {
     recorder?.arm();
     for (;;) {
       const left = deadline === undefined ? {} : { timeoutMs: Math.max(1, deadline - performance.now()) };
       const result = await running.run(left);
-      if (result.reason !== 'stop-point') return { result, ...(signal && { signal }) };
+      if (result.reason !== 'stop-point') return { result, signal: signals.caught };
       await recorder?.take(`exit:${Object.values(result.exits).reduce((sum, n) => sum + n, 0)}`, { stayPaused: true });
+      if (signals.caught) return { result: { ...result, reason: 'interrupted' }, signal: signals.caught };
     }
   } finally {
-    process.off('SIGINT', caught).off('SIGTERM', caught);
     detach();
   }
 }
 
 const consoleCommands = (recorder: Recorder) => ({
   c: { help: 'take a checkpoint', run: () => void recorder.take('console') },
-  r: { help: 'roll back to the last checkpoint', run: () => recorder.rollback() },
+  r: { help: 'roll back to the last checkpoint', run: () => orTell(() => recorder.rollback()) },
 });
+
+/** A command typed at the console that fails must not end the run. */
+function orTell(run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    tell(`vmlapse: ${(error as Error).message}`);
+  }
+}
 
 async function withExplanation(running: RunningMachine, result: RunResult, { symbols }: Subject): Promise<RunResult> {
   if (!FAULTS.has(result.reason)) return result;
@@ -114,9 +120,9 @@ async function withExplanation(running: RunningMachine, result: RunResult, { sym
   return { ...result, explanation: explainFault(fault, { nearest }) };
 }
 
-function report(result: RunResult, options: AttendOptions, transcript: Transcript | undefined): void {
+function report(result: RunResult, status: number, options: AttendOptions, transcript: Transcript | undefined): void {
   if (transcript) {
-    process.stdout.write(`${toJson({ ...result, exitStatus: exitStatus(result), ...transcript.summary() })}\n`);
+    process.stdout.write(`${toJson({ ...result, exitStatus: status, ...transcript.summary() })}\n`);
     return;
   }
   if (result.explanation) tell(result.explanation);

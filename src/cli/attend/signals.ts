@@ -1,0 +1,34 @@
+/** Signals while a machine runs: the first ends the run in good order, the second ends the process. */
+import { type EndSignal, SIGNAL_STATUS } from '../exit-status.ts';
+import { hurry } from '../output.ts';
+
+/** Catches the signals until disposed. */
+export class EndSignals implements Disposable {
+  readonly #stop: () => void;
+  #caught: EndSignal | undefined;
+
+  /** `stop` is called at the first signal. */
+  constructor(stop: () => void) {
+    this.#stop = stop;
+    for (const name of NAMES) process.on(name, this.raise);
+  }
+
+  /** The signal that came first. */
+  get caught(): EndSignal | undefined {
+    return this.#caught;
+  }
+
+  /** As if the signal had come. */
+  readonly raise = (name: NodeJS.Signals): void => {
+    if (this.#caught) process.exit(SIGNAL_STATUS[this.#caught]);
+    this.#caught = name as EndSignal;
+    hurry();
+    this.#stop();
+  };
+
+  [Symbol.dispose](): void {
+    for (const name of NAMES) process.off(name, this.raise);
+  }
+}
+
+const NAMES = Object.keys(SIGNAL_STATUS) as EndSignal[];
