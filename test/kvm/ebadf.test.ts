@@ -106,10 +106,12 @@ const VCPU: Record<string, Call<Vcpu>> = {
   enableCap: ['KVM_ENABLE_CAP', (v) => v.enableCap('KVM_CAP_ENFORCE_PV_FEATURE_CPUID', 1n)],
 };
 
-/** The methods a class offers, read from the class itself. */
+/** The methods a class and those above it offer, read from the classes themselves. */
 function methodsOf(prototype: object): string[] {
+  const above = Object.getPrototypeOf(prototype) as object;
   const members = Object.entries(Object.getOwnPropertyDescriptors(prototype));
-  return members.filter(([name, d]) => name !== 'constructor' && typeof d.value === 'function').map(([name]) => name);
+  const own = members.filter(([name, d]) => name !== 'constructor' && typeof d.value === 'function');
+  return [...own.map(([name]) => name), ...(above === Object.prototype ? [] : methodsOf(above))];
 }
 
 /** A Vcpu whose descriptor is no descriptor; its run area is a file of the right size. */

@@ -1,0 +1,233 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import {
+  cycles,
+  importsOf,
+  koffiOutsideFfi,
+  LAYERS,
+  LINE_LIMIT,
+  longFiles,
+  placeOf,
+  printing,
+  type Sources,
+  withoutComments,
+  wrongArrows,
+} from './support/architecture.ts';
+
+/** Files that are longer than they should be, with the lines they have: they may become shorter, not longer. */
+const TOO_LONG: Readonly<Record<string, number>> = {
+  'src/devices/uart.ts': 267,
+};
+
+function projectRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!readdirSync(folder).includes('package.json')) folder = dirname(folder);
+  return folder;
+}
+
+function read(...folders: string[]): Sources {
+  const root = projectRoot();
+  const files = folders.flatMap((folder) => {
+    const names = readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' });
+    return names.filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts')).map((name) => `${folder}/${name}`);
+  });
+  return new Map(files.sort().map((file) => [file, readFileSync(join(root, file), 'utf8')]));
+}
+
+const sources = read('src', 'loaders', 'snapshot', 'guests');
+const withScripts = new Map([...sources, ...read('bench')]);
+const made = (files: Record<string, string>): Sources => new Map(Object.entries(files));
+
+describe('the project', () => {
+  it('is read', () => {
+    expect(sources.size).toBeGreaterThan(100);
+    expect([...sources.keys()]).toEqual(
+      expect.arrayContaining(['src/errors.ts', 'src/kvm/vcpu.ts', 'loaders/index.ts']),
+    );
+  });
+
+  it('has only arrows that point down', () => {
+    expect(wrongArrows(sources)).toEqual([]);
+  });
+
+  it('has no cycles', () => {
+    expect(cycles(sources)).toEqual([]);
+  });
+
+  it('calls C in src/ffi only', () => {
+    expect(koffiOutsideFfi(sources)).toEqual([]);
+  });
+
+  it('prints in src/cli only', () => {
+    expect(printing(withScripts)).toEqual([]);
+  });
+
+  it(`keeps files under ${LINE_LIMIT} lines`, () => {
+    const long = longFiles(withScripts).filter(({ file, lines }) => lines > (TOO_LONG[file] ?? 0));
+    expect(long).toEqual([]);
+  });
+
+  it('excuses no file that has become short enough', () => {
+    const long = longFiles(withScripts).map(({ file }) => file);
+    expect(Object.keys(TOO_LONG).filter((file) => !long.includes(file))).toEqual([]);
+  });
+});
+
+describe('the table of layers', () => {
+  it('goes from the bottom up: each row uses only rows above it in the table', () => {
+    LAYERS.forEach(({ place, uses, types = [] }, row) => {
+      const earlier = LAYERS.slice(0, row).map((layer) => layer.place);
+      expect(earlier, place).toEqual(expect.arrayContaining([...uses, ...types]));
+    });
+  });
+
+  it('has a place for each file', () => {
+    expect(placeOf('src/errors.ts')).toBe('src/errors.ts');
+    expect(placeOf('src/kvm/vm.ts')).toBe('src/kvm');
+    expect(placeOf('src/cli/commands/run.ts')).toBe('src/cli');
+    expect(placeOf('src/index.ts')).toBe('src');
+    expect(placeOf('loaders/elf/load.ts')).toBe('loaders');
+    expect(placeOf('src/somewhere/new.ts')).toBeUndefined();
+  });
+});
+
+describe('an import', () => {
+  const text = `
+    import { a } from './a.ts';
+    import type { B } from '../b/b.ts';
+    import { type C, type D } from './c.ts';
+    import {
+      type E,
+      f,
+    } from './f.ts';
+    export { g } from './g.ts';
+    export type * from './h.ts';
+    import './i.ts';
+    import koffi from 'koffi';
+    const later = await import('./j.ts');
+    // import { no } from './no.ts';
+    /* import { no } from './no.ts'; */
+    const glob = 'src/**/x'; import { k } from './k.ts';`;
+
+  it('is found in each of its forms, and not in comments', () => {
+    const found = importsOf('src/x/file.ts', text);
+    const rows = found.map(({ to, typesOnly }) => `${to}${typesOnly ? ' (types)' : ''}`);
+    expect(rows.sort()).toEqual([
+      'koffi',
+      'src/b/b.ts (types)',
+      'src/x/a.ts',
+      'src/x/c.ts (types)',
+      'src/x/f.ts',
+      'src/x/g.ts',
+      'src/x/h.ts (types)',
+      'src/x/i.ts',
+      'src/x/j.ts',
+      'src/x/k.ts',
+    ]);
+  });
+
+  it('of every file of the project is found by a plain search, too', () => {
+    const plain = [...sources.values()].join('\n').match(/^(import|export|\}) .*from '\.[^']*';$/gm) ?? [];
+    const found = [...sources].flatMap(([file, content]) => importsOf(file, content));
+    const ours = found.filter(({ to }) => sources.has(to) || to.endsWith('.d.ts'));
+    expect(ours.length).toBeGreaterThanOrEqual(plain.length);
+    expect(plain.length).toBeGreaterThan(400);
+  });
+
+  it('is looked for where strings end, whatever they hold', () => {
+    expect(withoutComments("const a = 'http://x'; // gone\nconst b = `/* stays */`; /* gone */")).toBe(
+      "const a = 'http://x'; \nconst b = `/* stays */`; ",
+    );
+  });
+});
+
+describe('a violation is found:', () => {
+  it.each([
+    ['an arrow up', { 'src/kvm/vm.ts': "import { m } from '../machine/machine.ts';", 'src/machine/machine.ts': '' }],
+    ['an arrow sideways', { 'src/memory/a.ts': "import { k } from '../kvm/kvm.ts';", 'src/kvm/kvm.ts': '' }],
+    ['a type that points up', { 'src/abi/a.ts': "import type { K } from '../kvm/kvm.ts';", 'src/kvm/kvm.ts': '' }],
+    ['a re-export', { 'src/abi/a.ts': "export * from '../kvm/kvm.ts';", 'src/kvm/kvm.ts': '' }],
+    ['an import made later', { 'src/abi/a.ts': "await import('../kvm/kvm.ts')", 'src/kvm/kvm.ts': '' }],
+    [
+      'loaders that run code of the machine',
+      { 'loaders/a.ts': "import { m } from '../src/machine/m.ts';", 'src/machine/m.ts': '' },
+    ],
+    ['loaders that know KVM', { 'loaders/a.ts': "import type { K } from '../src/kvm/kvm.ts';", 'src/kvm/kvm.ts': '' }],
+    [
+      'snapshot that knows loaders',
+      { 'snapshot/a.ts': "import type { L } from '../loaders/l.ts';", 'loaders/l.ts': '' },
+    ],
+    ['snapshot that knows the CLI', { 'snapshot/a.ts': "import { c } from '../src/cli/c.ts';", 'src/cli/c.ts': '' }],
+    ['errors that know anything', { 'src/errors.ts': "import { a } from './abi/a.ts';", 'src/abi/a.ts': '' }],
+  ])('%s', (_what, files) => {
+    const [from, to] = Object.keys(files);
+    expect(wrongArrows(made(files))).toEqual([expect.stringMatching(`^${from} imports ${to}: .* may only use `)]);
+  });
+
+  it('a folder that no layer has', () => {
+    expect(wrongArrows(made({ 'src/new/a.ts': '' }))).toEqual([expect.stringContaining('src/new/a.ts: belongs to no')]);
+  });
+
+  it('and what is allowed is not', () => {
+    const files = {
+      'src/cli/run.ts': "import { load } from '../../loaders/index.ts';",
+      'loaders/index.ts': "import type { E } from '../src/machine/entry.ts';",
+      'src/machine/entry.ts': "import { k } from '../kvm/kvm.ts';",
+      'src/kvm/kvm.ts': "import { E } from '../errors.ts'; import fs from 'node:fs';",
+      'src/errors.ts': '',
+    };
+    expect(wrongArrows(made(files))).toEqual([]);
+    expect(cycles(made(files))).toEqual([]);
+  });
+
+  it('a cycle, once, however long and wherever it is entered', () => {
+    const cycle = {
+      'src/kvm/a.ts': "import './b.ts';",
+      'src/kvm/b.ts': "import type { C } from './c.ts';",
+      'src/kvm/c.ts': "import { a } from './a.ts';",
+      'src/kvm/start.ts': "import './b.ts';",
+      'src/kvm/self.ts': "import './self.ts';",
+    };
+    expect(cycles(made(cycle)).sort()).toEqual([
+      'src/kvm/a.ts -> src/kvm/b.ts -> src/kvm/c.ts -> src/kvm/a.ts',
+      'src/kvm/self.ts -> src/kvm/self.ts',
+    ]);
+  });
+
+  it('koffi elsewhere, imported or required', () => {
+    const files = {
+      'src/ffi/libc.ts': "import koffi from 'koffi';",
+      'src/kvm/a.ts': "import koffi from 'koffi';",
+      'bench/b.ts': "const koffi = require('koffi');",
+      'src/abi/a.ts': "// import koffi from 'koffi'",
+    };
+    expect(koffiOutsideFfi(made(files))).toEqual(['src/kvm/a.ts', 'bench/b.ts']);
+  });
+
+  it('printing elsewhere', () => {
+    const files = {
+      'src/cli/a.ts': 'console.log(1)',
+      'guests/build.ts': 'console.error(1)',
+      'guests/list.ts': 'console.error(1)',
+      'src/runner/a.ts': "process.stdout.write('x')",
+      'snapshot/a.ts': 'const e = process.stderr;',
+      'src/kvm/a.ts': '// console.log(1)\n/** process.stdout */',
+      'src/devices/debugcon.ts': "const name = 'debug console';",
+    };
+    expect(printing(made(files))).toEqual([
+      'guests/list.ts: console.error',
+      'src/runner/a.ts: process.stdout',
+      'snapshot/a.ts: process.stderr',
+    ]);
+  });
+
+  it('a long file, with its length', () => {
+    const files = { 'a.ts': 'x\n'.repeat(LINE_LIMIT), 'b.ts': 'x\n'.repeat(LINE_LIMIT + 1), 'c.ts': 'x\n'.repeat(999) };
+    expect(longFiles(made(files))).toEqual([
+      { file: 'c.ts', lines: 999 },
+      { file: 'b.ts', lines: LINE_LIMIT + 1 },
+    ]);
+  });
+});

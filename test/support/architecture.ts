@@ -1,0 +1,147 @@
+/**
+ * The rules of ARCHITECTURE.md as pure functions over a map of file -> source text, so that each rule can be shown to
+ * fail. A finding is a line that says what is wrong, where, and what the rule is.
+ */
+import { dirname, join } from 'node:path';
+
+/** Source text by path relative to the project. */
+export type Sources = ReadonlyMap<string, string>;
+
+/** An import of another file of the project, or of a package. */
+interface Import {
+  readonly from: string;
+  /** Path relative to the project, or a package name. */
+  readonly to: string;
+  /** Erased by the compiler: nothing of it is there when the program runs. */
+  readonly typesOnly: boolean;
+}
+
+const BASE = ['src/errors.ts', 'src/abi', 'src/ffi'];
+const KERNEL = [...BASE, 'src/kvm', 'src/memory', 'src/devices'];
+
+/** Each place of the project, from the bottom up, and what it may import besides itself. */
+export const LAYERS: readonly {
+  readonly place: string;
+  readonly uses: readonly string[];
+  readonly types?: string[];
+}[] = [
+  { place: 'src/errors.ts', uses: [] },
+  { place: 'src/abi', uses: [] },
+  { place: 'src/ffi', uses: ['src/errors.ts'] },
+  { place: 'src/kvm', uses: BASE },
+  { place: 'src/memory', uses: BASE },
+  { place: 'src/devices', uses: BASE },
+  { place: 'src/machine', uses: KERNEL },
+  { place: 'src/runner', uses: [...KERNEL, 'src/machine'] },
+  { place: 'guests', uses: ['src/errors.ts'] },
+  { place: 'loaders', uses: [...BASE, 'src/memory'], types: ['src/machine'] },
+  { place: 'snapshot', uses: [...KERNEL, 'src/machine', 'src/runner'] },
+  { place: 'src', uses: [...KERNEL, 'src/machine', 'src/runner', 'loaders', 'snapshot'] },
+  { place: 'src/cli', uses: [...KERNEL, 'src/machine', 'src/runner', 'loaders', 'snapshot', 'guests', 'src'] },
+];
+
+/** Longest file, in lines. Above this it holds more than one idea. */
+export const LINE_LIMIT = 260;
+
+const CONSOLE_ALLOWED = /^(src\/cli\/|guests\/build\.ts$|bench\/|test\/)/;
+const CODE_TO_KEEP = /("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`)|\/\*[\s\S]*?\*\/|\/\/.*$/gm;
+const IMPORT =
+  /(?:^|[;\n])\s*(import|export)\s+(type\s+)?([^'"`;()]*?from\s*)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/g;
+
+/** Source text without its comments; strings stay. */
+export const withoutComments = (text: string): string => text.replace(CODE_TO_KEEP, (_, string) => string ?? '');
+
+/** What a file imports, re-exports and loads later. */
+export function importsOf(file: string, text: string): Import[] {
+  return [...withoutComments(text).matchAll(IMPORT)].map(([, , type, names, statically, dynamically]) => {
+    const target = statically ?? dynamically ?? '';
+    const to = target.startsWith('.') ? join(dirname(file), target) : target;
+    return { from: file, to, typesOnly: type !== undefined || onlyTypes(names) };
+  });
+}
+
+/** `{ type A, type B } from`: every name is a type. */
+function onlyTypes(names: string | undefined): boolean {
+  const list = /^\{([^}]*)\}\s*from\s*$/.exec(names?.trim() ?? '')?.[1];
+  const each = list?.split(',').filter((name) => name.trim() !== '') ?? [];
+  return each.length > 0 && each.every((name) => /^\s*type\s/.test(name));
+}
+
+/** The place a file belongs to: a file or folder of {@link LAYERS}. */
+export function placeOf(file: string): string | undefined {
+  const [top, second, ...rest] = file.split('/');
+  if (file === 'src/errors.ts') return file;
+  const place = top === 'src' && rest.length > 0 ? `src/${second}` : top;
+  return LAYERS.find((layer) => layer.place === place)?.place;
+}
+
+const allImports = (sources: Sources) => [...sources].flatMap(([file, text]) => importsOf(file, text));
+
+/** Imports that point up or sideways, and files that belong to no layer. */
+export function wrongArrows(sources: Sources): string[] {
+  const inProject = allImports(sources).filter(({ to }) => sources.has(to) || to.includes('/../'));
+  const homeless = [...sources.keys()].filter((file) => placeOf(file) === undefined);
+  return [
+    ...homeless.map((file) => `${file}: belongs to no layer; add its folder to LAYERS`),
+    ...inProject.flatMap((arrow) => wrongArrow(arrow) ?? []),
+  ];
+}
+
+function wrongArrow({ from, to, typesOnly }: Import): string | undefined {
+  const [source, target] = [placeOf(from), placeOf(to)];
+  const layer = LAYERS.find(({ place }) => place === source);
+  if (!layer || target === source) return undefined;
+  const allowed = [...layer.uses, ...(typesOnly ? (layer.types ?? []) : [])];
+  if (target !== undefined && allowed.includes(target)) return undefined;
+  const types = layer.types?.length ? `, and types from ${layer.types.join(', ')}` : '';
+  return `${from} imports ${to}: ${source} may only use ${layer.uses.join(', ') || 'nothing'}${types}`;
+}
+
+/** Files that import each other in a circle, types included; each circle once, from its first file by name. */
+export function cycles(sources: Sources): string[] {
+  const targets = new Map<string, string[]>();
+  for (const { from, to } of allImports(sources)) {
+    if (sources.has(to)) targets.set(from, [...(targets.get(from) ?? []), to]);
+  }
+  const found = new Set<string>();
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]) => {
+    const start = path.indexOf(file);
+    if (start >= 0) {
+      found.add(circle(path.slice(start)));
+      return;
+    }
+    if (done.has(file)) return;
+    for (const next of targets.get(file) ?? []) visit(next, [...path, file]);
+    done.add(file);
+  };
+  for (const file of [...sources.keys()].sort()) visit(file, []);
+  return [...found];
+}
+
+function circle(files: readonly string[]): string {
+  const first = files.indexOf([...files].sort()[0]!);
+  const turned = [...files.slice(first), ...files.slice(0, first)];
+  return [...turned, turned[0]].join(' -> ');
+}
+
+/** Uses of koffi outside src/ffi, imported or required. */
+export function koffiOutsideFfi(sources: Sources): string[] {
+  const users = [...sources].filter(([, text]) => /['"`]koffi['"`]/.test(withoutComments(text)));
+  return users.map(([file]) => file).filter((file) => !file.startsWith('src/ffi/'));
+}
+
+/** Files that print, other than those whose business it is. */
+export function printing(sources: Sources): string[] {
+  const prints = /\bconsole\s*\.\s*\w+|\bprocess\s*\.\s*(stdout|stderr)\b/;
+  return [...sources].flatMap(([file, text]) => {
+    const found = prints.exec(withoutComments(text))?.[0];
+    return found && !CONSOLE_ALLOWED.test(file) ? `${file}: ${found}` : [];
+  });
+}
+
+/** Files above {@link LINE_LIMIT}, with their length; longest first. */
+export function longFiles(sources: Sources, limit = LINE_LIMIT): { file: string; lines: number }[] {
+  const lengths = [...sources].map(([file, text]) => ({ file, lines: text.replace(/\n$/, '').split('\n').length }));
+  return lengths.filter(({ lines }) => lines > limit).sort((a, b) => b.lines - a.lines);
+}
