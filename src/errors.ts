@@ -94,6 +94,6 @@ export function errorFromData(data: ErrorData): Error {
   const family = FAMILY[data.name];
   if (!family)
     return Object.assign(new Error(data.message), { name: data.name, ...(data.stack && { stack: data.stack }) });
-  const error = Object.create(family.prototype) as VmlapseError;
-  return Object.assign(error, data, data.details);
+  const error = Object.setPrototypeOf(new Error(data.message), family.prototype) as VmlapseError;
+  return Object.assign(error, family === KvmError ? data.details : {}, data);
 }
