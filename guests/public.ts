@@ -1,0 +1,5 @@
+/** `import … from 'vmlapse/guests'`: the shipped guests, what each does, and how to talk to their named words. */
+export { COUNTERS, type CounterName, EXIT_CODES, MEMORY, PARAMETERS, type ParameterName, PORTS } from './contract.ts';
+export * from './invariants.ts';
+export { type Ending, type Expectation, exitStatus, GUESTS, type Guest, guestNamed, guestPath } from './list.ts';
+export { type GuestWord, guestSymbols, guestWord, readGuest, withParameters } from './symbols.ts';

@@ -1,0 +1,4 @@
+/** `import … from 'vmlapse/loaders'`: guest images, from a path or from bytes, up to a machine that is ready to run. */
+export { type BootTarget, bootImage, occupiedBy } from './boot.ts';
+export * from './index.ts';
+export { type ImageFile, readImage } from './read.ts';

@@ -1,0 +1,14 @@
+/** `import … from 'vmlapse/snapshot'`: stores, checkpoints of halted and of running machines, restore and rollback. */
+export { type Difference, differences } from './compatible.ts';
+export { DirtyTracker, type PageSets } from './dirty-tracker.ts';
+export { explainRestore, restoreSteps } from './explain.ts';
+export { type LiveOptions, LiveSession } from './live/live-session.ts';
+export { decodeState, type GuestOrigin, type MachineDescription, type MachineState } from './machine-state.ts';
+export { type RestoredMachine, type RestoreOptions, restoreMachine } from './restore.ts';
+export type { RollbackReport } from './rollback.ts';
+export { type CheckpointOptions, type CheckpointReport, CheckpointSession, type SessionOptions } from './session.ts';
+export type { Checkpoint, PagePlace } from './store/checkpoint.ts';
+export type { Digest } from './store/digest.ts';
+export type { LogEntry } from './store/history.ts';
+export { openStore, type Store } from './store/store.ts';
+export type { SnapshotTarget } from './target.ts';
