@@ -78,10 +78,13 @@ function nameOf(task: Task): string {
   return parents + task.name;
 }
 
+// A test may wait for nothing but another thread, which does not keep the event loop alive by itself.
+const alive = setInterval(() => {}, 60_000);
 for (const path of process.argv.slice(2)) {
   process.send?.({ starting: path });
   const begun = performance.now();
   const [file] = await startTests([path], runner);
   if (file) process.send?.({ done: report(file, performance.now() - begun) });
 }
+clearInterval(alive);
 process.disconnect?.();
