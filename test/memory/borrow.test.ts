@@ -8,8 +8,7 @@ import type { BorrowOrder } from './borrow-worker.ts';
 
 async function inWorker(order: BorrowOrder): Promise<unknown> {
   const worker = new Worker(new URL('./borrow-worker.js', import.meta.url), { workerData: order });
-  const [answer] = await once(worker, 'message');
-  await once(worker, 'exit');
+  const [[answer]] = await Promise.all([once(worker, 'message'), once(worker, 'exit')]);
   return answer;
 }
 
