@@ -122,7 +122,26 @@ export function restoreDevices(
   buffer: SharedArrayBuffer,
   saved: ReadonlyMap<string, Uint8Array>,
 ): void {
+  deviceRestorer(specs, buffer, saved)();
+}
+
+/** As {@link restoreDevices}, to be called again and again: what can be checked and prepared is, now. */
+export function deviceRestorer(
+  specs: readonly DeviceSpec[],
+  buffer: SharedArrayBuffer,
+  saved: ReadonlyMap<string, Uint8Array>,
+): () => void {
   const records = deviceRecords(specs, buffer);
+  checkRecords(records, saved);
+  const live = new Uint8Array(buffer, LOCK_BYTES);
+  const image = new Uint8Array(live.length);
+  const { offsets } = layoutDevices(specs);
+  for (const [name, bytes] of saved) image.set(bytes, offsets.get(name)! - LOCK_BYTES);
+  const lock = deviceLock(buffer);
+  return () => lock.withLock(() => live.set(image));
+}
+
+function checkRecords(records: ReadonlyMap<string, Uint8Array>, saved: ReadonlyMap<string, Uint8Array>): void {
   for (const [name, bytes] of saved) {
     const size = records.get(name)?.length;
     if (size === undefined) throw mismatch(`the machine has no device ${name}, but the saved state has one`, name);
@@ -131,9 +150,6 @@ export function restoreDevices(
   }
   for (const name of records.keys())
     if (!saved.has(name)) throw mismatch(`the saved state has no device ${name}, but the machine has one`, name);
-  deviceLock(buffer).withLock(() => {
-    for (const [name, bytes] of saved) records.get(name)!.set(bytes);
-  });
 }
 
 const mismatch = (message: string, device: string) =>

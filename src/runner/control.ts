@@ -21,6 +21,7 @@ const FAILED = 3;
 const PROGRESS = 4;
 const HALTED = 5;
 const CHANGES = 6;
+const PENDING = 7;
 
 /** Shared memory for `cpus` rows, every vCPU asked to pause before it first runs. */
 export function createControl(cpus: number): SharedArrayBuffer {
@@ -120,6 +121,15 @@ export class Control {
 
   set failed(failed: boolean) {
     Atomics.store(this.#words, FAILED, failed ? 1 : 0);
+  }
+
+  /** Whether the exit at which a paused thread's loop ended is still to be completed in KVM. */
+  get pending(): boolean {
+    return Atomics.load(this.#words, PENDING) !== 0;
+  }
+
+  set pending(pending: boolean) {
+    Atomics.store(this.#words, PENDING, pending ? 1 : 0);
   }
 
   /** Owner side: blocks until `done`, or until `ms` milliseconds have passed; says whether it is done. */

@@ -17,6 +17,8 @@ export class ExitCounters {
   readonly byReason = new Float64Array(REASONS);
   readonly #other = new Map<number, number>();
   readonly #ports = new Float64Array(2 * PORTS);
+  /** Indices into #ports that were ever counted: a summary must not cost a walk over all ports. */
+  readonly #touched: number[] = [];
   readonly assisted: Record<string, number> = {};
   /** Exits of all reasons. */
   total = 0;
@@ -49,7 +51,8 @@ export class ExitCounters {
 
   /** Counts a port exit; `direction` 0 is in, 1 is out. A string of accesses in one exit counts once. */
   port(direction: number, port: number): void {
-    this.#ports[direction * PORTS + port]!++;
+    const index = direction * PORTS + port;
+    if (this.#ports[index]!++ === 0) this.#touched.push(index);
   }
 
   assist(mnemonic: string): void {
@@ -65,9 +68,9 @@ export class ExitCounters {
     for (const [reason, n] of this.#other) exits[exitName(reason)] = n;
     if (this.interrupted > 0) exits['(interrupted)'] = this.interrupted;
     const ports: Record<string, number> = {};
-    this.#ports.forEach((n, i) => {
-      if (n > 0) ports[`${i < PORTS ? 'in' : 'out'} 0x${(i % PORTS).toString(16)}`] = n;
-    });
+    for (const i of this.#touched.toSorted((x, y) => x - y)) {
+      ports[`${i < PORTS ? 'in' : 'out'} 0x${(i % PORTS).toString(16)}`] = this.#ports[i]!;
+    }
     return {
       exits,
       ports,

@@ -36,7 +36,9 @@ export class LocalMachine implements Disposable {
   readonly #bus: Bus;
   readonly #counters = new ExitCounters();
   readonly #io: VcpuStateIo;
-  readonly #hooks: RunHooks;
+  readonly #watchdog = new Watchdog();
+  readonly #running: RunHooks;
+  readonly #settling: RunHooks;
   #settled = true;
 
   readonly #ownsVcpu: boolean;
@@ -55,28 +57,31 @@ export class LocalMachine implements Disposable {
     this.vcpu.setSignalMask(maskInsideRun(blockKickSignal()));
     this.#io = new VcpuStateIo(this.vcpu, this.host);
     const assist = createAssist(options.assist ?? 'auto', machine, this.vcpu, this.#counters);
-    this.#hooks = { ...assist, ...lineInterrupts(machine), ...(options.served && { served: options.served }) };
+    const hooks = { ...assist, ...lineInterrupts(machine), ...(options.served && { served: options.served }) };
+    this.#running = { ...hooks, interrupted: () => this.#interrupted() };
+    this.#settling = { ...hooks, interrupted: () => SETTLED };
   }
 
   /** Runs until the guest ends, or until `timeoutMs` milliseconds have passed. Can be called again to go on. */
   run(options: { timeoutMs?: number } = {}): RunResult {
-    using watchdog = new Watchdog(options.timeoutMs);
-    const interrupted = (): RunEnd | undefined => {
-      eatKicks();
-      const reason = watchdog.check(this.vcpu);
-      return reason && { reason };
-    };
     this.#settled = false;
-    const end = runVcpu(this.vcpu, this.#bus, this.#counters, { ...this.#hooks, interrupted });
+    this.#watchdog.restart(options.timeoutMs);
+    const end = runVcpu(this.vcpu, this.#bus, this.#counters, this.#running);
+    this.#watchdog.stop();
     return { ...end, vcpu: 0, ...this.#counters.summary(this.#bus.unclaimed) };
+  }
+
+  #interrupted(): RunEnd | undefined {
+    eatKicks();
+    const reason = this.#watchdog.check(this.vcpu);
+    return reason && { reason };
   }
 
   /** Completes what the last exit left pending in KVM. */
   settle(): void {
     if (this.#settled) return;
     this.vcpu.area.immediateExit = true;
-    const hooks = { ...this.#hooks, interrupted: () => SETTLED };
-    while (runVcpu(this.vcpu, this.#bus, this.#counters, hooks) !== SETTLED);
+    while (runVcpu(this.vcpu, this.#bus, this.#counters, this.#settling) !== SETTLED);
     this.vcpu.area.immediateExit = false;
     this.#settled = true;
   }
@@ -105,6 +110,7 @@ export class LocalMachine implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#watchdog[Symbol.dispose]();
     if (this.#ownsVcpu) this.vcpu[Symbol.dispose]();
   }
 }

@@ -145,6 +145,12 @@ export class RunningMachine {
     return this.#threads.map((thread) => thread.record);
   }
 
+  /** Pauses every vCPU and completes what is pending, which may change memory and devices. */
+  settle(): void {
+    this.pause();
+    if (this.#threads.some((thread) => thread.control.pending)) this.#exchange(Request.SAVE);
+  }
+
   /** Pauses every vCPU and loads `records`, one for each, in its own thread. Throws KvmError. */
   loadVcpus(records: readonly Uint8Array[]): void {
     this.pause();

@@ -26,18 +26,13 @@ export function haltedForGood(vcpu: Vcpu): boolean {
 /** Kicks its own thread out of KVM_RUN in growing intervals, and at a deadline. */
 export class Watchdog implements Disposable {
   readonly #timer = new KickTimer();
-  readonly #deadline: number;
+  #deadline = Number.POSITIVE_INFINITY;
   #interval = FIRST_CHECK_MS;
   #next = 0;
 
-  /** `deadlineMs`: milliseconds from now; absent: none. */
-  constructor(deadlineMs?: number) {
+  /** The guest begins to run: starts the intervals anew. `deadlineMs`: milliseconds from now; absent: none. */
+  restart(deadlineMs?: number): void {
     this.#deadline = deadlineMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + deadlineMs;
-    this.restart();
-  }
-
-  /** Starts the intervals anew: the guest has just begun to run. */
-  restart(): void {
     this.#interval = FIRST_CHECK_MS;
     this.#arm();
   }

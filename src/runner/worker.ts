@@ -60,8 +60,6 @@ class VcpuWorker {
   readonly #flush: () => void;
   readonly #io: VcpuStateIo;
   readonly #record: Uint8Array;
-  /** No exit is pending in KVM. */
-  #settled = true;
   /** Without irqchip: the vCPU is in HLT, and KVM would not know. */
   #idling = false;
 
@@ -106,7 +104,7 @@ class VcpuWorker {
     this.#watchdog.restart();
     const end = (this.#idling ? this.#idle() : undefined) ?? this.#run(() => this.#interrupted());
     this.#watchdog.stop();
-    this.#settled = end === PAUSED;
+    this.#control.pending = end !== PAUSED;
     return end;
   }
 
@@ -134,12 +132,11 @@ class VcpuWorker {
     try {
       this.#settle();
       if (requests & Request.SAVE) {
-        this.#io.save();
+        this.#io.save({ halted: this.#idling });
         this.#record.set(this.#io.record);
       } else {
         this.#io.record.set(this.#record);
-        this.#io.restore();
-        this.#idling = false;
+        this.#idling = this.#io.restore().halted;
       }
       this.#control.failed = false;
     } catch (error) {
@@ -155,11 +152,11 @@ class VcpuWorker {
    * is entered once more, and a string instruction may have further exits to serve before it can rest.
    */
   #settle(): void {
-    if (this.#settled) return;
+    if (!this.#control.pending) return;
     this.#vcpu.area.immediateExit = true;
     while (this.#run(() => PAUSED) !== PAUSED);
     this.#vcpu.area.immediateExit = false;
-    this.#settled = true;
+    this.#control.pending = false;
   }
 
   #run(interrupted: () => RunEnd | undefined): RunEnd {
