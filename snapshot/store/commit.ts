@@ -5,6 +5,7 @@ import { absorbFrom } from './compaction.ts';
 import type { Digest } from './digest.ts';
 import { type CheckpointConfig, encodeConfig, encodeManifest, type Manifest } from './documents.ts';
 import { LayerWriter } from './layer-writer.ts';
+import { PAGE_SIZE } from './limits.ts';
 import { PageFinder } from './page-finder.ts';
 import { type PageCounts, passPages } from './page-pass.ts';
 import type { PageRun } from './page-runs.ts';
@@ -26,7 +27,6 @@ export interface NewCheckpoint {
   readonly time: string;
   readonly stats: Readonly<Record<string, number>>;
   readonly level: number;
-  readonly threads: number;
 }
 
 /** Opens a chain as something to commit on. */
@@ -51,7 +51,8 @@ export function writeCheckpoint(blobs: Blobs, tip: Tip, checkpoint: NewCheckpoin
   const config = encodeConfig(checkpoint.config);
   const layers = chain.order.map((slot) => chain.layer(slot).descriptor);
   const { parent, label, time } = checkpoint;
-  const stats = { ...checkpoint.stats, ...counts, bytes, layers: layers.length };
+  const pages = all ? counts.absorbed : counts.pages;
+  const stats = { ...checkpoint.stats, ...counts, pages, bytes, layers: layers.length };
   const manifest: Manifest = {
     config: { digest: blobs.put(config), size: config.length },
     layers,
@@ -68,8 +69,8 @@ export function writeCheckpoint(blobs: Blobs, tip: Tip, checkpoint: NewCheckpoin
 
 function writeLayer(blobs: Blobs, tip: Tip, checkpoint: NewCheckpoint, all: boolean) {
   const { chain, known } = tip;
-  const { runs, level, threads } = checkpoint;
-  const given = runs.reduce((sum, { bytes }) => sum + bytes.length / 4096, 0);
+  const { runs, level } = checkpoint;
+  const given = runs.reduce((sum, { bytes }) => sum + bytes.length / PAGE_SIZE, 0);
   const first = all
     ? 0
     : absorbFrom(
@@ -77,12 +78,12 @@ function writeLayer(blobs: Blobs, tip: Tip, checkpoint: NewCheckpoint, all: bool
         given,
       );
   const absorbed = new Set(chain.order.slice(first));
-  const writer = new LayerWriter(blobs, level, threads);
+  const writer = new LayerWriter(blobs, level);
   let counts: PageCounts;
   let bytes = 0;
   try {
     const incremental = tip.digest !== undefined;
-    counts = passPages({ runs, chain, incremental, absorbed, known, writer, level });
+    counts = passPages({ runs, chain, incremental, absorbed, known, writer });
     if (writer.empty && chain.order.length > 0) writer.abandon();
     else {
       const descriptor = writer.finish();

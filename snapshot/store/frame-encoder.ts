@@ -1,38 +1,13 @@
-/** Compresses frames and hands them on in order. */
+/** Compresses frames, one at a time, into a buffer that is used again. */
 import { compressBound, zstd } from './codec.ts';
-import { sha256 } from './digest.ts';
+import { FRAME_PAGES, PAGE_SIZE } from './limits.ts';
 
-/** Takes a compressed frame and its sha256; the bytes are only valid during the call. */
-export type FrameSink = (frame: Uint8Array, hash: Uint8Array) => void;
+/** Bytes of a full frame. */
+export const FRAME_BYTES = FRAME_PAGES * PAGE_SIZE;
 
-export class FrameEncoder {
-  readonly #level: number;
-  readonly #emit: FrameSink;
-  readonly #buffer: Uint8Array;
-  readonly #out: Uint8Array;
+const out = new Uint8Array(compressBound(FRAME_BYTES));
 
-  constructor(frameBytes: number, level: number, _threads: number, emit: FrameSink) {
-    this.#level = level;
-    this.#emit = emit;
-    this.#buffer = new Uint8Array(frameBytes);
-    this.#out = new Uint8Array(compressBound(frameBytes));
-  }
-
-  /** A free buffer of the size of a frame, to be filled and submitted. */
-  buffer(): Uint8Array {
-    return this.#buffer;
-  }
-
-  /** Compresses the first `length` bytes of a buffer got from {@link buffer}. */
-  submit(buffer: Uint8Array, length: number): void {
-    const used = zstd().compress(this.#out, buffer.subarray(0, length), this.#level);
-    const frame = this.#out.subarray(0, used);
-    this.#emit(frame, sha256(frame));
-  }
-
-  /** Waits until every frame has been handed on. */
-  finish(): void {}
-
-  /** Forgets what is under way. */
-  abandon(): void {}
+/** Compresses up to {@link FRAME_BYTES}; the result is valid until the next call. */
+export function compressFrame(pages: Uint8Array, level: number): Uint8Array {
+  return out.subarray(0, zstd().compress(out, pages, level));
 }

@@ -3,7 +3,9 @@ import type { Blobs } from './blobs.ts';
 import { unlinkIfThere } from './blobs.ts';
 import { type Digest, storeError } from './digest.ts';
 import type { StoreIndex } from './documents.ts';
+import { withoutInnerHeads } from './heads.ts';
 import { readManifest, walk } from './history.ts';
+import { writeIndex } from './layout.ts';
 import { MAX_MANIFEST_BYTES } from './limits.ts';
 
 export interface GcOptions {
@@ -32,7 +34,10 @@ export function collectGarbage(blobs: Blobs, index: StoreIndex, { keep }: GcOpti
     const why = error instanceof Error ? error.message : String(error);
     throw storeError('CORRUPT', `gc removed nothing, since ${digest} cannot be read: ${why}`, { digest }, error);
   };
-  const kept = walk(blobs, index, refuse, keep);
+  const parents = new Set([...walk(blobs, index, refuse).values()].flatMap(({ parent }) => parent ?? []));
+  const outer = withoutInnerHeads(index, parents);
+  if (outer.heads.length < index.heads.length) writeIndex(blobs, outer);
+  const kept = walk(blobs, outer, refuse, keep);
   const needed = new Set<Digest>(kept.keys());
   for (const { config, layers } of kept.values()) for (const { digest } of [config, ...layers]) needed.add(digest);
   const garbage = blobs.list().filter((digest) => !needed.has(digest));

@@ -19,10 +19,16 @@ export function withCommit(
   parent: Digest | undefined,
   tags: readonly string[],
 ): StoreIndex {
-  const others = index.heads.filter(({ digest, tag }) => digest !== parent || tag !== undefined);
+  const others = index.heads.filter(({ digest, tag }) => digest !== head.digest || tag !== undefined);
   let next: StoreIndex = { ...index, heads: [...others, untagged(head)], latest: head.digest };
   for (const tag of tags) next = withTag(next, head, tag);
-  return next;
+  // A tag that moved on from the parent leaves nothing to be kept for itself.
+  return { ...next, heads: next.heads.filter(({ digest, tag }) => digest !== parent || tag !== undefined) };
+}
+
+/** Drops unnamed heads that are also some checkpoint's parent (`parents`), and so are kept anyway. */
+export function withoutInnerHeads(index: StoreIndex, parents: ReadonlySet<Digest>): StoreIndex {
+  return { ...index, heads: index.heads.filter(({ digest, tag }) => tag !== undefined || !parents.has(digest)) };
 }
 
 /** Names a checkpoint. What had the name before is kept as an unnamed head. */

@@ -4,9 +4,8 @@
  */
 import { crc32 } from 'node:zlib';
 import type { Blobs, BlobWriter } from './blobs.ts';
-import { compressBound, zstd } from './codec.ts';
 import { sha256 } from './digest.ts';
-import { FrameEncoder } from './frame-encoder.ts';
+import { compressFrame, FRAME_BYTES } from './frame-encoder.ts';
 import { type Layer, type LayerDescriptor, SKIPPABLE_DELTAS, SKIPPABLE_HEADER, SKIPPABLE_MAP } from './layer.ts';
 import { encodeMap, ZERO_ENTRY } from './layer-map.ts';
 import { FRAME_PAGES, PAGE_SIZE } from './limits.ts';
@@ -18,13 +17,14 @@ export type NewEntry =
   | { readonly kind: 'stored' | 'delta' | 'reference'; readonly number: number };
 
 const KINDS = ['zero', 'stored', 'delta', 'reference'] as const;
-const FRAME_BYTES = FRAME_PAGES * PAGE_SIZE;
+
+// A commit runs to its end without a break, so one set of buffers serves all writers of a thread.
+const staging = new Uint8Array(FRAME_BYTES);
+const masks = new Uint8Array(FRAME_BYTES);
 
 export class LayerWriter {
   readonly #blob: BlobWriter;
   readonly #level: number;
-  readonly #encoder: FrameEncoder;
-  #staging: Uint8Array;
   #staged = 0;
   #stored = 0;
   readonly #frameBytes = new NumberList();
@@ -32,7 +32,6 @@ export class LayerWriter {
   readonly #storedCrc = new NumberList();
 
   #deltas = 0;
-  readonly #masks = new Uint8Array(FRAME_BYTES);
   readonly #deltaFrames: Uint8Array[] = [];
   readonly #deltaCrc = new NumberList();
 
@@ -42,15 +41,9 @@ export class LayerWriter {
   /** Quadruples (page, count, kind, number). */
   readonly #runs = new NumberList();
 
-  constructor(blobs: Blobs, level: number, threads: number) {
+  constructor(blobs: Blobs, level: number) {
     this.#blob = blobs.begin();
     this.#level = level;
-    this.#encoder = new FrameEncoder(FRAME_BYTES, level, threads, (frame, hash) => {
-      this.#blob.write(frame);
-      this.#frameBytes.push(frame.length);
-      this.#frameHashes.push(hash);
-    });
-    this.#staging = this.#encoder.buffer();
   }
 
   /** True while no page has been recorded. */
@@ -65,7 +58,7 @@ export class LayerWriter {
 
   /** Stores a page (copied at once) and returns its number. */
   addStored(page: Uint8Array, crc: number): number {
-    this.#staging.set(page, this.#staged * PAGE_SIZE);
+    staging.set(page, this.#staged * PAGE_SIZE);
     this.#storedCrc.push(crc);
     if (++this.#staged === FRAME_PAGES) this.#flush();
     return this.#stored++;
@@ -73,7 +66,7 @@ export class LayerWriter {
 
   /** Adds a page as the XOR `mask` over stored page `base.page`; `crc` is that of the page itself. */
   addDelta(mask: Uint8Array, crc: number, base: { readonly layer: Layer; readonly page: number }): number {
-    this.#masks.set(mask, (this.#deltas % FRAME_PAGES) * PAGE_SIZE);
+    masks.set(mask, (this.#deltas % FRAME_PAGES) * PAGE_SIZE);
     this.#deltaCrc.push(crc);
     this.#deltaTargets.push(this.#baseIndex(base.layer));
     this.#deltaTargets.push(base.page);
@@ -107,7 +100,6 @@ export class LayerWriter {
   /** Completes the layer and puts its blob in place; it is durable after the next sync of the blob directory. */
   finish(): LayerDescriptor {
     if (this.#staged > 0) this.#flush();
-    this.#encoder.finish();
     if (this.#deltas % FRAME_PAGES > 0) this.#flushDeltas(this.#deltas % FRAME_PAGES);
     for (const frame of this.#deltaFrames) {
       this.#blob.write(skippable(SKIPPABLE_DELTAS, frame.length));
@@ -125,20 +117,19 @@ export class LayerWriter {
 
   /** Drops everything; for use after a failure, so it never throws. */
   abandon(): void {
-    this.#encoder.abandon();
     this.#blob.abandon();
   }
 
   #flush(): void {
-    this.#encoder.submit(this.#staging, this.#staged * PAGE_SIZE);
-    this.#staging = this.#encoder.buffer();
+    const frame = compressFrame(staging.subarray(0, this.#staged * PAGE_SIZE), this.#level);
+    this.#blob.write(frame);
+    this.#frameBytes.push(frame.length);
+    this.#frameHashes.push(sha256(frame));
     this.#staged = 0;
   }
 
   #flushDeltas(pages: number): void {
-    const out = new Uint8Array(compressBound(pages * PAGE_SIZE));
-    const length = zstd().compress(out, this.#masks.subarray(0, pages * PAGE_SIZE), this.#level);
-    this.#deltaFrames.push(out.slice(0, length));
+    this.#deltaFrames.push(compressFrame(masks.subarray(0, pages * PAGE_SIZE), this.#level).slice());
   }
 
   #baseIndex(layer: Layer): number {

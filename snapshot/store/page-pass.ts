@@ -40,7 +40,6 @@ export interface PassInput {
   /** Stored pages of the chain by CRC, owned by layer id. */
   readonly known: PageFinder;
   readonly writer: LayerWriter;
-  readonly level: number;
 }
 
 const ZERO_PAGE = new Uint8Array(PAGE_SIZE);
@@ -174,7 +173,7 @@ class PagePass {
     const base = this.#input.chain.source(before);
     if (!base || this.#absorbedLayers.has(base.layer.id)) return undefined;
     xorPages(bytes, base.layer.page(base.page), this.#scratch);
-    if (!deltaPays(this.#scratch, bytes, this.#input.level)) return undefined;
+    if (!deltaPays(this.#scratch, bytes)) return undefined;
     this.counts.deltas++;
     return { kind: 'delta', number: this.#input.writer.addDelta(this.#scratch, crc, base) };
   }

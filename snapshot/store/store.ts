@@ -2,76 +2,28 @@
  * A store of checkpoints: an OCI image layout directory (opencontainers/image-spec, image-layout.md). Everything here
  * is synchronous: call it from a thread that may wait.
  */
-import { dirname, join, resolve } from 'node:path';
-import { Blobs } from './blobs.ts';
+import { CheckpointError } from '../../src/errors.ts';
+import { Blobs, unlinkIfThere } from './blobs.ts';
 import { Chain } from './chain.ts';
 import { Checkpoint } from './checkpoint.ts';
 import { openTip, type Tip, writeCheckpoint } from './commit.ts';
-import { corrupt, type Digest, storeError } from './digest.ts';
-import {
-  type CheckpointConfig,
-  type Descriptor,
-  encodeIndex,
-  type Manifest,
-  parseConfig,
-  parseIndex,
-  type StoreIndex,
-} from './documents.ts';
+import { type Digest, storeError } from './digest.ts';
+import { type CheckpointConfig, type Descriptor, type Manifest, parseConfig, type StoreIndex } from './documents.ts';
 import { FrameCache } from './frame-cache.ts';
-import { readSmallFile, realFs, type StoreFs, withIo } from './fs-layer.ts';
+import { realFs } from './fs-layer.ts';
 import { collectGarbage, type GcOptions, type GcReport } from './gc.ts';
-import { EMPTY_INDEX, isHead, withCommit, withoutCheckpoint, withoutTag, withTag } from './heads.ts';
+import { isHead, withCommit, withoutCheckpoint, withoutTag, withTag } from './heads.ts';
 import { type LogEntry, logOf, readManifest, walk } from './history.ts';
 import { LayerPool } from './layer-pool.ts';
-import { MAX_CONFIG_BYTES, MAX_INDEX_BYTES } from './limits.ts';
-import { acquireLock, type Lock } from './lock.ts';
+import { checkLayout, createLayout, lockStore, readIndex, writeIndex } from './layout.ts';
+import { MAX_CONFIG_BYTES } from './limits.ts';
+import type { Lock } from './lock.ts';
 import { orderRuns, type PageRun } from './page-runs.ts';
 import { checkTag, resolveRef } from './refs.ts';
+import type { CommitInput, CommitResult, StoreOptions } from './store-types.ts';
 import { type VerifyReport, verifyStore } from './verify.ts';
 
-/** How a store is opened. */
-export interface StoreOptions {
-  /** Makes the directory and an empty store where there is none. */
-  readonly create?: boolean;
-  /** Refuses everything that writes. */
-  readonly readOnly?: boolean;
-  /** How long a writer waits for another, in milliseconds. Default 10,000. */
-  readonly lockTimeoutMs?: number;
-  /** Decompressed frames kept, in bytes. Default 64 MiB. */
-  readonly cacheBytes?: number;
-  /** Helper threads for compression. Default 0. */
-  readonly threads?: number;
-  /** The file system calls, for tests. */
-  readonly fs?: StoreFs;
-}
-
-/** What a checkpoint is taken of. */
-export interface CommitInput {
-  readonly config: CheckpointConfig;
-  /**
-   * First checkpoint: all memory that is not surely zero. With a parent: all pages that may have changed since. The
-   * bytes are read during the call.
-   */
-  readonly runs: Iterable<PageRun>;
-  /** The checkpoint that pages not given are taken from. */
-  readonly parent?: Digest;
-  readonly tags?: readonly string[];
-  readonly label?: string;
-  /** Numbers to keep with it (`pauseUs`, `rounds` …); the store adds its own. */
-  readonly stats?: Readonly<Record<string, number>>;
-  /** zstd level. Default 1; more gains under 5 % on memory. */
-  readonly level?: number;
-  /** RFC 3339; default: now. */
-  readonly time?: string;
-}
-
-/** A commit that is done and on disk. `stats` is what the manifest keeps. */
-export interface CommitResult {
-  readonly digest: Digest;
-  readonly stats: Readonly<Record<string, number>>;
-}
-
-const LAYOUT = '{"imageLayoutVersion":"1.0.0"}';
+export type { CommitInput, CommitResult, StoreOptions } from './store-types.ts';
 
 /** Opens a store. Throws CheckpointError NOT_A_STORE, or what reading its files throws. */
 export function openStore(directory: string, options: StoreOptions = {}): Store {
@@ -91,69 +43,29 @@ export class Store implements Disposable {
     this.#options = options;
     this.blobs = new Blobs(directory, options.fs ?? realFs);
     this.#pool = new LayerPool(this.blobs, new FrameCache(options.cacheBytes ?? 64 * 2 ** 20));
-    if (options.create && !options.readOnly) this.#create();
-    this.#checkLayout();
+    if (options.create && !options.readOnly) createLayout(this.blobs, this.#lockTimeoutMs);
+    checkLayout(this.blobs);
     this.index();
   }
 
-  #create(): void {
-    const { fs, directory } = this.blobs;
-    const layout = join(this.directory, 'oci-layout');
-    if (readSmallFile(layout, 4096) && readSmallFile(join(this.directory, 'index.json'), MAX_INDEX_BYTES)) return;
-    withIo('cannot create', this.directory, () => {
-      fs.mkdir(directory);
-      fs.syncDir(dirname(resolve(this.directory)));
-      fs.syncDir(dirname(directory));
-    });
-    using _ = this.lock();
-    if (!readSmallFile(layout, 4096)) this.blobs.replace('oci-layout', Buffer.from(LAYOUT));
-    if (!readSmallFile(join(this.directory, 'index.json'), MAX_INDEX_BYTES)) this.writeIndex(EMPTY_INDEX);
-  }
-
-  #checkLayout(): void {
-    const path = join(this.directory, 'oci-layout');
-    const bytes = readSmallFile(path, 4096);
-    if (!bytes)
-      throw storeError(
-        'NOT_A_STORE',
-        `${this.directory} is not a store: it has no oci-layout file — check the path, or create one with --store`,
-      );
-    if (!/"imageLayoutVersion"\s*:\s*"1\./.test(Buffer.from(bytes).toString('latin1')))
-      throw corrupt(path, 'is not of OCI image layout version 1');
+  get #lockTimeoutMs(): number {
+    return this.#options.lockTimeoutMs ?? 10_000;
   }
 
   /** index.json as it is now. */
   index(): StoreIndex {
-    const path = join(this.directory, 'index.json');
-    const bytes = readSmallFile(path, MAX_INDEX_BYTES);
-    if (!bytes) throw corrupt(path, 'is missing');
-    return parseIndex(bytes, path);
-  }
-
-  /** Replaces index.json. Call with the lock held, after everything it names is durable. */
-  writeIndex(index: StoreIndex): void {
-    this.blobs.replace('index.json', encodeIndex(index));
+    return readIndex(this.blobs);
   }
 
   /** Takes the writers' lock and clears what a crashed writer left. Throws LOCKED or READ_ONLY. */
   lock(): Lock {
     if (this.#options.readOnly) throw storeError('READ_ONLY', `${this.directory} was opened for reading only`);
-    const { fs, temporary } = this.blobs;
-    const lock = acquireLock(fs, join(this.directory, 'locks'), this.#options.lockTimeoutMs ?? 10_000);
-    try {
-      withIo('cannot make', temporary, () => fs.mkdir(temporary));
-      withIo('cannot make', this.blobs.directory, () => fs.mkdir(this.blobs.directory));
-      this.blobs.clearTemporary();
-      return lock;
-    } catch (error) {
-      lock.release();
-      throw error;
-    }
+    return lockStore(this.blobs, this.#lockTimeoutMs);
   }
 
   #change(change: (index: StoreIndex) => StoreIndex): void {
     using _ = this.lock();
-    this.writeIndex(change(this.index()));
+    writeIndex(this.blobs, change(this.index()));
   }
 
   /** Takes a checkpoint. When it returns, the checkpoint is complete and on disk; when it throws, there is none. */
@@ -192,19 +104,18 @@ export class Store implements Disposable {
     this.#tip = undefined;
     try {
       const { config, runs, label, stats = {}, level = 1, time = new Date().toISOString() } = input;
-      const threads = this.#options.threads ?? 0;
       const fresh = {
         config,
         runs,
         time,
         stats,
         level,
-        threads,
+
         ...(parent && { parent }),
         ...(label !== undefined && { label }),
       };
       const written = writeCheckpoint(this.blobs, tip, fresh, all);
-      this.writeIndex(withCommit(this.index(), written.head, parent, input.tags ?? []));
+      writeIndex(this.blobs, withCommit(this.index(), written.head, parent, input.tags ?? []));
       this.#tip = written.tip;
       return { digest: written.head.digest, stats: written.stats };
     } catch (error) {
@@ -244,11 +155,16 @@ export class Store implements Disposable {
     return parseConfig(this.blobs.read(config.digest, MAX_CONFIG_BYTES, config.size), `config ${config.digest}`);
   }
 
-  /** All checkpoints, newest first. One that cannot be read is an error; other images in the layout are passed over. */
-  log(): LogEntry[] {
+  /**
+   * All checkpoints, newest first. What cannot be read goes to `failed`, or is thrown where that is not given; other
+   * images in the layout are passed over.
+   */
+  log(failed?: (digest: Digest, error: unknown) => void): LogEntry[] {
     const index = this.index();
-    const commits = walk(this.blobs, index, (_, error) => {
-      if (!(error instanceof Error && 'code' in error && error.code === 'NOT_A_CHECKPOINT')) throw error;
+    const commits = walk(this.blobs, index, (digest, error) => {
+      if (error instanceof CheckpointError && error.code === 'NOT_A_CHECKPOINT') return;
+      if (!failed) throw error;
+      failed(digest, error);
     });
     return logOf(index, commits);
   }
@@ -272,12 +188,21 @@ export class Store implements Disposable {
     using _ = this.lock();
     const index = this.index();
     const digest = resolveRef(this.blobs, index, ref);
-    const { parent } = readManifest(this.blobs, digest);
-    const successor = parent && this.blobs.sizeOf(parent) !== undefined ? this.#descriptor(parent) : undefined;
-    this.writeIndex(withoutCheckpoint(index, digest, successor));
-    this.blobs.fs.unlink(this.blobs.path(digest));
+    writeIndex(this.blobs, withoutCheckpoint(index, digest, this.#parentOf(digest)));
+    unlinkIfThere(this.blobs.fs, this.blobs.path(digest));
     this.blobs.sync();
     return digest;
+  }
+
+  /** The parent if it is here; a damaged checkpoint, which must be removable, is taken to have none. */
+  #parentOf(digest: Digest): Descriptor | undefined {
+    try {
+      const { parent } = readManifest(this.blobs, digest);
+      return parent && this.#descriptor(parent);
+    } catch (error) {
+      if (error instanceof CheckpointError) return undefined;
+      throw error;
+    }
   }
 
   /** Removes every file that no checkpoint needs. */
@@ -295,8 +220,8 @@ export class Store implements Disposable {
   adopt(head: Descriptor, tag: string | undefined): void {
     this.blobs.sync();
     const index = this.index();
-    if (tag !== undefined) this.writeIndex(withTag(index, head, tag));
-    else if (!isHead(index, head.digest)) this.writeIndex({ ...index, heads: [...index.heads, head] });
+    if (tag !== undefined) writeIndex(this.blobs, withTag(index, head, tag));
+    else if (!isHead(index, head.digest)) writeIndex(this.blobs, { ...index, heads: [...index.heads, head] });
   }
 
   #descriptor(digest: Digest): Descriptor {

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseChallenge } from '../../../snapshot/registry/auth.ts';
@@ -313,7 +313,6 @@ describe('a registry that does not keep to the rules', () => {
     expect(new URL(put.path, registry.origin).searchParams.get('state')).toBe('1');
     const requests = registry.seen.length;
     const { digest, size } = store.manifest(store.resolve('one')).layers[0]!;
-    const { writeFileSync } = await import('node:fs');
     writeFileSync(store.blobs.path(digest), Buffer.alloc(size, 1));
     await expect(push(store, 'one', `${registry.host}/demo:one`)).rejects.toMatchObject({ code: 'CORRUPT' });
     expect(registry.seen.slice(requests).some(({ method }) => method === 'PUT')).toBe(false);

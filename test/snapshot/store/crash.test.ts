@@ -114,7 +114,7 @@ describe('the power fails at every call that changes the disk', () => {
       let finished = false;
       let expected = '';
       for (let at = 0; !finished; at++) {
-        for (const chance of [0.5, 1]) {
+        for (const chance of [at % 2 === 0 ? 0.5 : 1]) {
           const path = join(directory.path, `${at}`);
           cpSync(template.path, path, { recursive: true });
           const disk = new FaultyDisk(at);

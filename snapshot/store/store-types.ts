@@ -1,0 +1,45 @@
+/** What the store is told and what it answers. */
+import type { Digest } from './digest.ts';
+import type { CheckpointConfig } from './documents.ts';
+import type { StoreFs } from './fs-layer.ts';
+import type { PageRun } from './page-runs.ts';
+
+/** How a store is opened. */
+export interface StoreOptions {
+  /** Makes the directory and an empty store where there is none. */
+  readonly create?: boolean;
+  /** Refuses everything that writes. */
+  readonly readOnly?: boolean;
+  /** How long a writer waits for another, in milliseconds. Default 10,000. */
+  readonly lockTimeoutMs?: number;
+  /** Decompressed frames kept, in bytes. Default 64 MiB. */
+  readonly cacheBytes?: number;
+  /** The file system calls, for tests. */
+  readonly fs?: StoreFs;
+}
+
+/** What a checkpoint is taken of. */
+export interface CommitInput {
+  readonly config: CheckpointConfig;
+  /**
+   * First checkpoint: all memory that is not surely zero. With a parent: all pages that may have changed since. The
+   * bytes are read during the call.
+   */
+  readonly runs: Iterable<PageRun>;
+  /** The checkpoint that pages not given are taken from. */
+  readonly parent?: Digest;
+  readonly tags?: readonly string[];
+  readonly label?: string;
+  /** Numbers to keep with it (`pauseUs`, `rounds` …); the store adds its own. */
+  readonly stats?: Readonly<Record<string, number>>;
+  /** zstd level. Default 1; more gains under 5 % on memory. */
+  readonly level?: number;
+  /** RFC 3339; default: now. */
+  readonly time?: string;
+}
+
+/** A commit that is done and on disk. `stats` is what the manifest keeps. */
+export interface CommitResult {
+  readonly digest: Digest;
+  readonly stats: Readonly<Record<string, number>>;
+}

@@ -1,0 +1,245 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { Digest } from '../../../snapshot/store/digest.ts';
+import { openStore, type Store } from '../../../snapshot/store/store.ts';
+import { CONFIG, contentOf, differences, type Oracle, pageOf, runsOf, temporaryDirectory } from './support.ts';
+
+/** A store with the chain a - b - c and the branch b - d; `c` and `d` are not tagged. */
+function withTree(step: (store: Store, digests: Record<'a' | 'b' | 'c' | 'd', Digest>) => void): void {
+  using directory = temporaryDirectory();
+  using store = openStore(join(directory.path, 'store'), { create: true });
+  let clock = 0;
+  const take = (page: number, tags: string[], parent?: Digest) => {
+    const time = new Date(Date.UTC(2024, 0, 1) + clock++ * 1000).toISOString();
+    const runs = runsOf(new Map([[page, pageOf(page)]]), [page]);
+    return store.commit({ config: CONFIG, runs, tags, time, label: `page ${page}`, ...(parent && { parent }) }).digest;
+  };
+  const a = take(1, ['a']);
+  const b = take(2, ['b'], a);
+  const c = take(3, [], b);
+  const d = take(4, [], b);
+  step(store, { a, b, c, d });
+}
+
+const code = (step: () => unknown): unknown => {
+  try {
+    step();
+  } catch (error) {
+    return (error as { code?: unknown }).code;
+  }
+  return undefined;
+};
+
+describe('references', () => {
+  it('tags, latest, digests, their beginnings, and parents', () =>
+    withTree((store, { a, b, c, d }) => {
+      const cases: [string, Digest][] = [
+        ['a', a],
+        ['latest', d],
+        ['latest~', b],
+        ['latest~1', b],
+        ['latest~2', a],
+        ['latest~~', a],
+        ['b~0', b],
+        [c, c],
+        [c.slice(7), c],
+        [c.slice(0, 20), c],
+        [c.slice(7, 20), c],
+        [`${c.slice(7, 20)}~1`, b],
+      ];
+      for (const [ref, digest] of cases) expect(store.resolve(ref), ref).toBe(digest);
+    }));
+
+  it('what names nothing, or too much, is refused with a code', () =>
+    withTree((store, { a }) => {
+      const cases: [string, string][] = [
+        ['nope', 'NOT_FOUND'],
+        ['a~1', 'NOT_FOUND'],
+        ['latest~99', 'NOT_FOUND'],
+        ['', 'BAD_REF'],
+        ['~1', 'BAD_REF'],
+        ['a~x', 'BAD_REF'],
+        [`sha256:${'0'.repeat(64)}`, 'NOT_FOUND'],
+        ['0000000', 'NOT_FOUND'],
+        ['../../etc/passwd', 'NOT_FOUND'],
+        [`${a}~99999999`, 'BAD_REF'],
+      ];
+      for (const [ref, expected] of cases)
+        expect(
+          code(() => store.resolve(ref)),
+          ref,
+        ).toBe(expected);
+    }));
+
+  it('a beginning that two checkpoints share is ambiguous, and blobs that are no checkpoints do not count', () => {
+    using directory = temporaryDirectory();
+    using store = openStore(directory.path, { create: true });
+    const seen = new Map<string, Digest>();
+    for (let step = 0; ; step++) {
+      const { digest } = store.commit({ config: CONFIG, runs: [], label: `${step}` });
+      const start = digest.slice(7, 11);
+      const other = seen.get(start);
+      seen.set(start, digest);
+      if (!other) {
+        expect(store.resolve(start)).toBe(digest);
+        continue;
+      }
+      expect(code(() => store.resolve(start))).toBe('AMBIGUOUS');
+      expect(store.resolve(digest.slice(7, 40))).toBe(digest);
+      break;
+    }
+  }, 120_000);
+});
+
+describe('tags', () => {
+  it('move, go, and leave their checkpoints behind', () =>
+    withTree((store, { a, b, c }) => {
+      store.tag(c, 'a');
+      expect(store.resolve('a')).toBe(c);
+      store.untag('a');
+      expect(code(() => store.resolve('a'))).toBe('NOT_FOUND');
+      expect(code(() => store.untag('a'))).toBe('NOT_FOUND');
+      store.tag('b', 'b2');
+      store.untag('b');
+      store.gc();
+      expect(store.log().map(({ digest }) => digest)).toEqual(expect.arrayContaining([a, b, c]));
+      expect(store.log().find(({ digest }) => digest === b)!.tags).toEqual(['b2']);
+      expect(store.verify().problems).toEqual([]);
+    }));
+
+  it('have strict names', () =>
+    withTree((store) => {
+      for (const name of ['', '.', '..', '-x', 'a/b', 'a b', 'a~1', 'latest', 'a\n', 'ü', 'x'.repeat(129)])
+        expect(
+          code(() => store.tag('a', name)),
+          name,
+        ).toBe('BAD_TAG');
+      expect(code(() => store.commit({ config: CONFIG, runs: [], tags: ['../x'] }))).toBe('BAD_TAG');
+      for (const name of ['x', '_', '1.0-rc_1', 'X'.repeat(128)]) store.tag('a', name);
+    }));
+});
+
+describe('log', () => {
+  it('lists newest first, children before parents whatever the clocks say', () =>
+    withTree((store, { a, b, c, d }) => {
+      expect(store.log().map(({ digest, tags, parent, label }) => ({ digest, tags, parent, label }))).toEqual([
+        { digest: d, tags: [], parent: b, label: 'page 4' },
+        { digest: c, tags: [], parent: b, label: 'page 3' },
+        { digest: b, tags: ['b'], parent: a, label: 'page 2' },
+        { digest: a, tags: ['a'], parent: undefined, label: 'page 1' },
+      ]);
+      const early = store.commit({ config: CONFIG, runs: [], parent: d, time: '1999-01-01T00:00:00.000Z' }).digest;
+      expect(store.log().map(({ digest }) => digest)).toEqual([c, early, d, b, a]);
+    }));
+
+  it('goes on past a damaged checkpoint when asked to', () =>
+    withTree((store, { a, c, d }) => {
+      writeFileSync(store.blobs.path(c), 'x');
+      expect(code(() => store.log())).toBe('CORRUPT');
+      const failed: string[] = [];
+      expect(store.log((digest) => failed.push(digest)).map(({ digest }) => digest)).toEqual([
+        d,
+        store.resolve('b'),
+        a,
+      ]);
+      expect(failed).toEqual([c]);
+      expect(code(() => store.gc())).toBe('CORRUPT');
+      store.remove(c);
+      store.gc();
+      expect(store.verify()).toMatchObject({ problems: [], checkpoints: 3 });
+    }));
+});
+
+describe('a tag that moves with every commit', () => {
+  it('leaves no heads behind', () =>
+    withTree((store, { d }) => {
+      let parent = d;
+      for (let step = 0; step < 5; step++)
+        parent = store.commit({ config: CONFIG, runs: [], parent, tags: ['tip'] }).digest;
+      expect(store.index().heads.length).toBe(4);
+      expect(store.resolve('tip~5')).toBe(d);
+    }));
+});
+
+describe('remove, squash and gc', () => {
+  it('removing one checkpoint keeps its parent and its children', () =>
+    withTree((store, { a, b, c, d }) => {
+      store.remove('b');
+      expect(store.log().map(({ digest, parentMissing }) => [digest, parentMissing])).toEqual([
+        [d, true],
+        [c, true],
+        [a, undefined],
+      ]);
+      store.gc();
+      expect(store.blobs.sizeOf(b)).toBeUndefined();
+      expect(store.verify()).toMatchObject({ problems: [], checkpoints: 3 });
+      const memory: Oracle = new Map([1, 2, 4].map((page) => [page, pageOf(page)]));
+      using checkpoint = store.open('latest');
+      expect(differences(memory, contentOf(checkpoint))).toEqual([]);
+      expect(code(() => store.resolve('latest~1'))).toBe('NOT_FOUND');
+    }));
+
+  it('removing the latest makes its parent the latest', () =>
+    withTree((store, { b }) => {
+      store.remove('latest');
+      expect(store.resolve('latest')).toBe(b);
+    }));
+
+  it('squash gives the same memory in one layer without a parent', () =>
+    withTree((store, { c }) => {
+      const { digest, stats } = store.squash(c, ['whole']);
+      expect(stats).toMatchObject({ pages: 3, layers: 1 });
+      for (const ref of ['a', 'b', c, 'latest~1']) if (code(() => store.resolve(ref)) === undefined) store.remove(ref);
+      store.gc({ keep: 0 });
+      using checkpoint = store.open('whole');
+      expect(checkpoint.digest).toBe(digest);
+      expect(checkpoint.info).toMatchObject({ label: 'page 3', time: '2024-01-01T00:00:02.000Z' });
+      expect(checkpoint.info.parent).toBeUndefined();
+      expect(differences(new Map([1, 2, 3].map((page) => [page, pageOf(page)])), contentOf(checkpoint))).toEqual([]);
+    }));
+
+  it('gc removes what nothing needs and keeps generations when asked', () =>
+    withTree((store, { a, b, c, d }) => {
+      const before = store.gc();
+      expect(before).toEqual({ checkpoints: 4, removedBlobs: 0, removedBytes: 0 });
+      store.untag('b');
+      store.gc({ keep: 0 });
+      expect(store.log().map(({ digest }) => digest)).toEqual([d, c, a]);
+      expect(store.blobs.sizeOf(b)).toBeUndefined();
+      expect(store.verify().problems).toEqual([]);
+      store.blobs.put(Buffer.from('left behind'));
+      expect(store.gc()).toEqual({ checkpoints: 3, removedBlobs: 1, removedBytes: 11 });
+    }));
+
+  it('gc does not touch a layout that also holds other images', () =>
+    withTree((store) => {
+      const path = join(store.directory, 'index.json');
+      const index = JSON.parse(readFileSync(path, 'utf8'));
+      index.manifests.push({
+        mediaType: 'application/vnd.oci.image.index.v1+json',
+        digest: `sha256:${'1'.repeat(64)}`,
+        size: 7,
+      });
+      writeFileSync(path, JSON.stringify(index));
+      expect(code(() => store.gc())).toBe('FOREIGN');
+      store.tag('a', 'other');
+      expect(JSON.parse(readFileSync(path, 'utf8')).manifests).toContainEqual(index.manifests.at(-1));
+    }));
+});
+
+describe('opening', () => {
+  it('refuses what is no store, and writing where only reading was asked for', () =>
+    withTree((store) => {
+      expect(code(() => openStore(join(store.directory, 'blobs')))).toBe('NOT_A_STORE');
+      expect(code(() => openStore('/nonexistent/store'))).toBe('NOT_A_STORE');
+      using reader = openStore(store.directory, { readOnly: true, create: true });
+      expect(reader.log().length).toBe(4);
+      for (const step of [
+        () => reader.gc(),
+        () => reader.tag('a', 'x'),
+        () => reader.commit({ config: CONFIG, runs: [] }),
+      ])
+        expect(code(step)).toBe('READ_ONLY');
+    }));
+});
