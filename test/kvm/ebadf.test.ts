@@ -146,6 +146,23 @@ function onBadDescriptor<T>(prototype: object, calls: Record<string, Call<T>>, t
   }
 }
 
+/** The ioctls of the classic overview of the interface (KVM API document, before the many capabilities). */
+const OVERVIEW = [
+  ...['GET_API_VERSION', 'CREATE_VM', 'GET_MSR_INDEX_LIST', 'CHECK_EXTENSION', 'GET_VCPU_MMAP_SIZE'],
+  ...['CREATE_VCPU', 'SET_MEMORY_REGION', 'SET_USER_MEMORY_REGION', 'GET_DIRTY_LOG', 'SET_MEMORY_ALIAS'],
+  ...['CREATE_IRQCHIP', 'IRQ_LINE', 'GET_IRQCHIP', 'SET_IRQCHIP', 'GET_CLOCK', 'SET_CLOCK'],
+  ...['RUN', 'GET_REGS', 'SET_REGS', 'GET_SREGS', 'SET_SREGS', 'TRANSLATE', 'INTERRUPT', 'DEBUG_GUEST'],
+  ...['GET_MSRS', 'SET_MSRS', 'SET_CPUID', 'SET_SIGNAL_MASK', 'GET_FPU', 'SET_FPU'],
+].map((name) => `KVM_${name}`);
+
+describe('the classic overview', () => {
+  it('has a method for each ioctl', () => {
+    const offered = [SYSTEM, VM, VCPU].flatMap((calls) => Object.values<Call<never>>(calls).map(([ioctl]) => ioctl));
+    expect(offered).toEqual(expect.arrayContaining(OVERVIEW));
+    expect(Object.keys(IOCTLS)).toEqual(expect.arrayContaining(offered));
+  });
+});
+
 describe('a bad descriptor: Kvm', () => onBadDescriptor(Kvm.prototype, SYSTEM, () => Kvm.borrow(-1)));
 describe('a bad descriptor: Vm', () => onBadDescriptor(Vm.prototype, VM, () => Vm.borrow(-1)));
 describe('a bad descriptor: Vcpu', () => onBadDescriptor(Vcpu.prototype, VCPU, strayVcpu));

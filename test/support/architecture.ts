@@ -36,8 +36,12 @@ export const LAYERS: readonly {
   { place: 'guests', uses: ['src/errors.ts'] },
   { place: 'loaders', uses: [...BASE, 'src/memory'], types: ['src/machine'] },
   { place: 'snapshot', uses: [...KERNEL, 'src/machine', 'src/runner'] },
+  { place: 'src/control', uses: ['src/errors.ts', 'src/ffi'] },
   { place: 'src', uses: [...KERNEL, 'src/machine', 'src/runner', 'loaders', 'snapshot'] },
-  { place: 'src/cli', uses: [...KERNEL, 'src/machine', 'src/runner', 'loaders', 'snapshot', 'guests', 'src'] },
+  {
+    place: 'src/cli',
+    uses: [...KERNEL, 'src/machine', 'src/runner', 'loaders', 'snapshot', 'src/control', 'guests', 'src'],
+  },
 ];
 
 /** Longest file, in lines. Above this it holds more than one idea. */

@@ -34,7 +34,10 @@ export function describeKvm(name: string, tests: () => void): void {
   const problem = kvmProblem();
   const suites: Record<KvmTests, () => void> = {
     run: () => describe(`${name} [${hostKind}]`, tests),
-    skip: () => describe.skip(`${name} [skipped: no usable KVM: ${problem}]`, tests),
+    skip: () => {
+      console.warn(`skipped: ${name}: no usable KVM: ${problem}`);
+      describe.skip(`${name} [skipped: no usable KVM: ${problem}]`, tests);
+    },
     fail: () =>
       describe(name, () => {
         it('has a usable KVM, as REQUIRE_KVM=1 demands', () => {
