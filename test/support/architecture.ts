@@ -37,7 +37,7 @@ export const LAYERS: readonly {
   { place: 'loaders', uses: [...BASE, 'src/memory'], types: ['src/machine'] },
   { place: 'snapshot', uses: [...KERNEL, 'src/machine', 'src/runner'] },
   { place: 'src/control', uses: ['src/errors.ts', 'src/ffi'] },
-  { place: 'src', uses: [...KERNEL, 'src/machine', 'src/runner', 'loaders', 'snapshot'] },
+  { place: 'src', uses: [...KERNEL, 'src/machine', 'src/runner', 'src/control', 'loaders', 'snapshot'] },
   {
     place: 'src/cli',
     uses: [...KERNEL, 'src/machine', 'src/runner', 'loaders', 'snapshot', 'src/control', 'guests', 'src'],
