@@ -1,13 +1,16 @@
 /** The command line as a whole: every command, help, completion. */
 import completion from '@bomb.sh/tab/commander';
 import { Command } from 'commander';
+import { addDiff } from './commands/diff.ts';
 import { addInfo } from './commands/info.ts';
 import { addInspect } from './commands/inspect.ts';
 import { addIoctls } from './commands/ioctls.ts';
+import { addLog } from './commands/log.ts';
 import { addRestore } from './commands/restore.ts';
 import { addRun } from './commands/run.ts';
+import { addShow } from './commands/show.ts';
 
-const COMMANDS = [addInfo, addIoctls, addInspect, addRun, addRestore];
+const COMMANDS = [addInfo, addIoctls, addInspect, addRun, addRestore, addLog, addShow, addDiff];
 
 const EXAMPLES = `
 Examples:

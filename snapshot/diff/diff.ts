@@ -1,0 +1,56 @@
+/** What changed between two checkpoints, as data. Any two can be compared, related or not. */
+import { decodeState, type MachineState } from '../machine-state.ts';
+import { stateSections } from '../show/state-sections.ts';
+import type { Checkpoint } from '../store/checkpoint.ts';
+import type { Digest } from '../store/digest.ts';
+import { diffMemory, type MemoryDiff, type MemoryDiffOptions } from './memory-diff.ts';
+import { NO_NAMES, type PlaceNames, placeNames } from './places.ts';
+import { diffSections, type SectionChange } from './state-diff.ts';
+import type { SymbolSource } from './symbols.ts';
+import { symbolPages, translationOf } from './translate.ts';
+
+export interface DiffOptions extends MemoryDiffOptions {
+  /** Names for addresses; linear ones, translated as vCPU 0 of the second checkpoint does, else of the first. */
+  readonly symbols?: SymbolSource;
+}
+
+/** One side of a comparison. */
+export interface DiffSide {
+  readonly digest: Digest;
+  readonly label?: string;
+  /** RFC 3339. */
+  readonly time: string;
+}
+
+export interface CheckpointDiff {
+  readonly a: DiffSide;
+  readonly b: DiffSide;
+  /** Registers, MSRs, devices and the like. Sections without a difference are left out. */
+  readonly state: readonly SectionChange[];
+  readonly memory: MemoryDiff;
+}
+
+/** Compares two open checkpoints. Only pages that can differ are read. Throws CheckpointError. */
+export function diffCheckpoints(a: Checkpoint, b: Checkpoint, options: DiffOptions = {}): CheckpointDiff {
+  const [before, after] = [decodeState(a.config), decodeState(b.config)];
+  const names = namesOf(options.symbols, [b, after], [a, before]);
+  return {
+    a: sideOf(a),
+    b: sideOf(b),
+    state: diffSections(stateSections(before), stateSections(after)),
+    memory: diffMemory(a, b, names, options),
+  };
+}
+
+type Sided = readonly [Checkpoint, MachineState];
+
+function namesOf(symbols: SymbolSource | undefined, ...sides: readonly Sided[]): PlaceNames {
+  if (!symbols || symbols.symbols.length === 0) return NO_NAMES;
+  const [first, second] = sides.map(([checkpoint, state]) => translationOf(checkpoint, state));
+  const pages = symbolPages(symbols.symbols, (linear) => first!(linear) ?? second!(linear));
+  return placeNames(symbols, pages);
+}
+
+function sideOf({ digest, info: { label, time } }: Checkpoint): DiffSide {
+  return { digest, time, ...(label !== undefined && { label }) };
+}

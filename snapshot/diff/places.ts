@@ -1,0 +1,67 @@
+/** Names for guest-physical addresses: the symbol that lies there, or else the region of memory. */
+import { PAGE_SIZE } from '../store/limits.ts';
+import { type DiffSymbol, type SymbolSource, spanFinder } from './symbols.ts';
+
+/** A stretch of guest-physical addresses that belongs to one symbol, or to none. */
+export interface Stretch {
+  readonly from: number;
+  /** First address behind it. */
+  readonly until: number;
+  readonly symbol?: DiffSymbol;
+  /** Linear address of `from`, where a symbol is. */
+  readonly linear?: bigint;
+}
+
+/** Answers where an address belongs. */
+export interface PlaceNames {
+  at(gpa: number): Stretch;
+  /** The name of the part of memory, for what no symbol covers. */
+  region(gpa: number): string;
+}
+
+const MIB = 2 ** 20;
+/** What lies below 1 MiB on a PC (addresses of the first byte and the first byte behind). */
+const LOW: readonly (readonly [number, number, string])[] = [
+  [0, 0x500, 'interrupt vectors and BIOS data'],
+  [0x500, 0xa_0000, 'conventional memory'],
+  [0xa_0000, 0xc_0000, 'video memory'],
+  [0xc_0000, MIB, 'BIOS area'],
+];
+
+const hex = (value: number) => `0x${value.toString(16)}`;
+
+/** A region in words: by its PC name below 1 MiB, by the MiB above. */
+export function regionName(gpa: number): string {
+  const low = LOW.find(([from, to]) => gpa >= from && gpa < to);
+  if (low) return low[2];
+  const base = gpa - (gpa % MIB);
+  return `${hex(base)}..${hex(base + MIB - 1)}`;
+}
+
+/** Names without symbols. */
+export const NO_NAMES: PlaceNames = {
+  at: (gpa) => ({ from: gpa, until: gpa - (gpa % PAGE_SIZE) + PAGE_SIZE }),
+  region: regionName,
+};
+
+/** Names from symbols. `pages`: linear page address of the guest-physical pages that symbols lie in. */
+export function placeNames(source: SymbolSource, pages: ReadonlyMap<number, bigint>): PlaceNames {
+  const spanAt = spanFinder(source);
+  let last: Stretch = { from: 0, until: 0 };
+  const find = (gpa: number): Stretch => {
+    const page = gpa - (gpa % PAGE_SIZE);
+    const linearPage = pages.get(page);
+    if (linearPage === undefined) return { from: gpa, until: page + PAGE_SIZE };
+    const linear = linearPage + BigInt(gpa - page);
+    const { to, symbol } = spanAt(linear);
+    const until = Math.min(page + PAGE_SIZE, gpa + Number(to - linear));
+    return { from: gpa, until, ...(symbol && { symbol, linear }) };
+  };
+  return {
+    at(gpa) {
+      if (gpa < last.from || gpa >= last.until) last = find(gpa);
+      return last;
+    },
+    region: regionName,
+  };
+}

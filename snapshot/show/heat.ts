@@ -1,0 +1,61 @@
+/** Where in guest memory checkpoints changed pages: a common axis with the untouched parts left out, and bins on it. */
+import type { LogEntry } from '../store/history.ts';
+import { PAGE_SIZE } from '../store/limits.ts';
+import type { Store } from '../store/store.ts';
+import { coalesce } from './memory-map.ts';
+
+/** A stretch of guest-physical memory. Bytes. */
+export interface MemoryStretch {
+  readonly gpa: number;
+  readonly length: number;
+}
+
+/** Bins, ascending and disjoint, over the stretches that were touched at all. */
+export interface HeatAxis {
+  readonly bins: readonly MemoryStretch[];
+  readonly stretches: readonly MemoryStretch[];
+}
+
+/** The axis is cut at gaps at most so often: every cut is something the reader must keep in mind. */
+const MAX_STRETCHES = 6;
+
+/**
+ * Addresses of the pages in which a checkpoint differs from its parent, by its page map, ascending; of a first
+ * checkpoint, or one whose parent is gone, all pages with content.
+ */
+export function dirtyPages(store: Store, { digest, parent, parentMissing }: LogEntry): number[] {
+  using checkpoint = store.open(digest);
+  if (parent === undefined || parentMissing)
+    return checkpoint
+      .pages()
+      .filter(({ kind }) => kind !== 'zero')
+      .map(({ gpa }) => gpa);
+  using before = store.open(parent);
+  return checkpoint.pagesUnlike(before);
+}
+
+/** An axis for sets of page addresses, with about `count` bins; each bin is whole pages. */
+export function heatAxis(sets: readonly (readonly number[])[], count: number): HeatAxis {
+  const all = [...new Set(sets.flat())].sort((a, b) => a - b);
+  const stretches = coalesce(all, MAX_STRETCHES).map(({ gpa, length }) => ({ gpa, length }));
+  const pages = stretches.reduce((sum, { length }) => sum + length / PAGE_SIZE, 0);
+  const binBytes = Math.max(1, Math.ceil(pages / count)) * PAGE_SIZE;
+  const bins = stretches.flatMap(({ gpa, length }) =>
+    Array.from({ length: Math.ceil(length / binBytes) }, (_, i) => ({
+      gpa: gpa + i * binBytes,
+      length: Math.min(binBytes, length - i * binBytes),
+    })),
+  );
+  return { bins, stretches };
+}
+
+/** The share of each bin's pages that is in the set, 0 to 1. The set is ascending. */
+export function heatOf({ bins }: HeatAxis, gpas: readonly number[]): number[] {
+  let next = 0;
+  return bins.map(({ gpa, length }) => {
+    while (next < gpas.length && gpas[next]! < gpa) next++;
+    const first = next;
+    while (next < gpas.length && gpas[next]! < gpa + length) next++;
+    return (next - first) / (length / PAGE_SIZE);
+  });
+}

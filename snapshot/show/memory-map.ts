@@ -1,0 +1,99 @@
+/** What a checkpoint says of guest memory: which ranges it holds, how, and which layers it takes them from. */
+import type { Checkpoint, PagePlace } from '../store/checkpoint.ts';
+import type { Digest } from '../store/digest.ts';
+import { PAGE_SIZE } from '../store/limits.ts';
+
+/** Pages by how they are kept. */
+export interface PageCounts {
+  /** Kept as they are. */
+  readonly stored: number;
+  /** Kept as the difference from another stored page. */
+  readonly delta: number;
+  /** Known to be zero. */
+  readonly zero: number;
+}
+
+/** A stretch of guest-physical memory that the checkpoint speaks of; pages outside all stretches are zero. Bytes. */
+export interface MapRange extends PageCounts {
+  readonly gpa: number;
+  readonly length: number;
+}
+
+/** A layer and how many pages of the checkpoint come from it. */
+export interface LayerShare {
+  readonly digest: Digest;
+  /** Compressed bytes. */
+  readonly size: number;
+  readonly pages: number;
+}
+
+export interface MemoryMap extends PageCounts {
+  /** Ascending. At most about {@link MAX_RANGES}: small gaps between pages are part of a range. */
+  readonly ranges: readonly MapRange[];
+  /** Oldest first. */
+  readonly layers: readonly LayerShare[];
+}
+
+/** Ranges that a reader can take in. */
+export const MAX_RANGES = 24;
+
+/** Describes a checkpoint's memory. `layers`: as its manifest lists them. Reads no page. */
+export function memoryMap(
+  checkpoint: Checkpoint,
+  layers: readonly { readonly digest: Digest; readonly size: number }[],
+): MemoryMap {
+  const places = checkpoint.pages();
+  const shares = new Map<Digest, number>();
+  for (const { layer, mask } of places) {
+    const from = mask?.layer ?? layer;
+    if (from) shares.set(from, (shares.get(from) ?? 0) + 1);
+  }
+  return {
+    ...countsOf(places),
+    ranges: coalesce(places.map(({ gpa }) => gpa)).map(({ first, count, gpa, length }) => ({
+      gpa,
+      length,
+      ...countsOf(places.slice(first, first + count)),
+    })),
+    layers: layers.map(({ digest, size }) => ({ digest, size, pages: shares.get(digest) ?? 0 })),
+  };
+}
+
+function countsOf(places: readonly PagePlace[]): PageCounts {
+  const counts = { stored: 0, delta: 0, zero: 0 };
+  for (const { kind } of places) counts[kind]++;
+  return counts;
+}
+
+/** A stretch over some of the pages given, by their place in the list. */
+export interface Stretch {
+  readonly first: number;
+  readonly count: number;
+  /** Bytes. */
+  readonly gpa: number;
+  readonly length: number;
+}
+
+/**
+ * Joins ascending page addresses into at most `most` stretches: neighbours first, then over ever wider gaps.
+ */
+export function coalesce(gpas: readonly number[], most = MAX_RANGES): Stretch[] {
+  for (let gap = PAGE_SIZE; ; gap *= 4) {
+    const stretches = joinUpTo(gpas, gap, most);
+    if (stretches) return stretches;
+  }
+}
+
+/** Undefined when there would be more than `most`. */
+function joinUpTo(gpas: readonly number[], gap: number, most: number): Stretch[] | undefined {
+  const stretches: Stretch[] = [];
+  for (let first = 0; first < gpas.length; ) {
+    let next = first + 1;
+    while (next < gpas.length && gpas[next]! - gpas[next - 1]! <= gap) next++;
+    const gpa = gpas[first]!;
+    stretches.push({ first, count: next - first, gpa, length: gpas[next - 1]! + PAGE_SIZE - gpa });
+    if (stretches.length > most) return undefined;
+    first = next;
+  }
+  return stretches;
+}

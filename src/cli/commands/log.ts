@@ -1,0 +1,44 @@
+/** `vmlapse log`: the checkpoints of a store as a tree. */
+import type { Command } from 'commander';
+import { heatText } from '../store/heat-text.ts';
+import { entryData, logText } from '../store/log-text.ts';
+import { addStoreOptions, openToRead, parseLimit, print, type StoreCommandOptions } from '../store/options.ts';
+import { paintFor, wantsColour } from '../store/paint.ts';
+
+const EXAMPLES = `
+Examples:
+  vmlapse log --store lab
+  vmlapse log --heat
+  vmlapse log --json | jq -r '.[] | select(.pages > 1000) | .digest'
+
+With --json: an array, newest first, of {digest, tags, parent, label, time, pages, bytes, pause, stats}; pause in ms.`;
+
+interface LogOptions extends StoreCommandOptions {
+  readonly heat?: boolean;
+  readonly limit: number;
+}
+
+/** Adds the command. */
+export function addLog(program: Command): void {
+  const command = program.command('log').description('list the checkpoints of a store as a tree, newest first');
+  addStoreOptions(command, 'print one JSON array instead')
+    .option('--heat', 'show where in guest memory each checkpoint changed pages')
+    .option('--limit <n>', 'only the newest N', parseLimit, Number.POSITIVE_INFINITY)
+    .addHelpText('after', EXAMPLES)
+    .action(log);
+}
+
+function log(options: LogOptions): void {
+  using store = openToRead(options);
+  const entries = store.log().slice(0, options.limit);
+  print(options, entries.map(entryData), () => {
+    if (entries.length === 0) return '';
+    const paint = paintFor();
+    if (!options.heat) return logText(entries, paint);
+    const { strip, legend } = heatText(store, entries, {
+      columns: process.stdout.columns ?? 100,
+      colour: wantsColour(),
+    });
+    return logText(entries, paint, (entry) => [strip(entry)]) + legend;
+  });
+}

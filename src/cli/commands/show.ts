@@ -1,0 +1,58 @@
+/** `vmlapse show REF`: everything a checkpoint holds, by name. */
+import type { Command } from 'commander';
+import { decodeState } from '../../../snapshot/machine-state.ts';
+import { memoryMap } from '../../../snapshot/show/memory-map.ts';
+import { stateSections } from '../../../snapshot/show/state-sections.ts';
+import { entryData } from '../store/log-text.ts';
+import { addStoreOptions, openToRead, print, REF_HELP, type StoreCommandOptions } from '../store/options.ts';
+import { paintFor } from '../store/paint.ts';
+import { type Shown, showText } from '../store/show-text.ts';
+import { sectionsData } from '../store/state-data.ts';
+
+const EXAMPLES = `
+Examples:
+  vmlapse show latest
+  vmlapse show --store lab before-login --all
+  vmlapse show latest --json | jq -r '.state["vcpu/0/regs"].rip'
+
+Values that are zero are left out, unless --all asks for them.`;
+
+/** Adds the command. */
+export function addShow(program: Command): void {
+  const command = program
+    .command('show')
+    .description('show a checkpoint: registers, MSRs, clock, interrupt controllers, devices, memory map, layers')
+    .argument('<ref>', REF_HELP);
+  addStoreOptions(command).option('--all', 'also what is zero, and CPUID').addHelpText('after', EXAMPLES).action(show);
+}
+
+function show(ref: string, options: StoreCommandOptions & { readonly all?: boolean }): void {
+  using store = openToRead(options);
+  using checkpoint = store.open(ref);
+  const { digest, info, config } = checkpoint;
+  const state = decodeState(config);
+  const { parent, label, time, stats } = info;
+  const tags = store
+    .index()
+    .heads.flatMap((head) => (head.digest === digest && head.tag !== undefined ? [head.tag] : []));
+  const shown: Shown = {
+    entry: {
+      digest,
+      tags,
+      ...(parent && { parent }),
+      ...(label !== undefined && { label }),
+      time,
+      pages: stats.pages ?? 0,
+      bytes: stats.bytes ?? 0,
+      stats,
+    },
+    description: state.description,
+    state: stateSections(state),
+    memory: memoryMap(checkpoint, store.manifest(digest).layers),
+  };
+  const data = () => {
+    const { state: sections, description, memory } = shown;
+    return { ...entryData(shown.entry), machine: description, state: sectionsData(sections), memory };
+  };
+  print(options, options.json && data(), () => showText(shown, paintFor(), options.all));
+}

@@ -1,0 +1,107 @@
+/** A comparison of two checkpoints for people. */
+import type { CheckpointDiff, DiffSide } from '../../../snapshot/diff/diff.ts';
+import type { ChangedPlace, ChangedRange, MemoryDiff } from '../../../snapshot/diff/memory-diff.ts';
+import type { FieldChange, SectionChange } from '../../../snapshot/diff/state-diff.ts';
+import { symbolText } from '../../../snapshot/diff/symbols.ts';
+import type { StateField } from '../../../snapshot/show/field.ts';
+import { short } from '../attend/recorder.ts';
+import { paintedColumns } from './columns.ts';
+import { counted, fieldText, hex, printable, timeText } from './format.ts';
+import { sideBySide } from './hexdump.ts';
+import type { Paint } from './paint.ts';
+
+/** How much is shown. `stat`: sums instead of values. `limit`: ranges, or rows of sums. */
+export interface DiffTextOptions {
+  readonly paint: Paint;
+  readonly limit: number;
+  readonly stat: boolean;
+}
+
+/** The whole comparison. */
+export function diffText(diff: CheckpointDiff, options: DiffTextOptions): string {
+  const { paint, stat } = options;
+  const same = diff.state.length === 0 && diff.memory.pagesChanged === 0;
+  return [
+    sideText('---', diff.a, 'before', paint),
+    sideText('+++', diff.b, 'after', paint),
+    ...(same ? ['no difference'] : []),
+    ...(stat ? stateSums(diff.state, paint) : diff.state.flatMap((section) => stateText(section, paint))),
+    ...memoryText(diff.memory, options),
+  ]
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
+function sideText(mark: string, { digest, label, time }: DiffSide, style: 'before' | 'after', paint: Paint): string {
+  const name = label === undefined ? '' : ` ${printable(label)}`;
+  return paint(style, `${mark} ${short(digest)}${name}  ${timeText(time)}`);
+}
+
+function stateText({ title, changes }: SectionChange, paint: Paint): string[] {
+  const side = (field: StateField | undefined) => (field ? fieldText(field) : 'absent');
+  const rows = changes.map(({ name, before, after }: FieldChange) => [
+    paint('label', name),
+    `${paint('before', side(before))} -> ${paint('after', side(after))}`,
+  ]);
+  return ['', paint('heading', title), ...paintedColumns(rows, '  ')];
+}
+
+function stateSums(state: readonly SectionChange[], paint: Paint): string[] {
+  if (state.length === 0) return [];
+  const rows = state.map(({ title, changes }) => [title, counted(changes.length, 'field')]);
+  return ['', paint('heading', 'state'), ...paintedColumns(rows, '  ')];
+}
+
+/** Sums in words: "64 pages differ in 512 bytes (65 compared)". */
+export function memorySums({ pagesChanged, pagesCompared, bytesChanged }: MemoryDiff): string {
+  if (pagesChanged === 0) return `no page differs (${pagesCompared} compared)`;
+  const verb = pagesChanged === 1 ? 'differs' : 'differ';
+  return `${counted(pagesChanged, 'page')} ${verb} in ${counted(bytesChanged, 'byte')} (${pagesCompared} compared)`;
+}
+
+function memoryText(memory: MemoryDiff, { paint, limit, stat }: DiffTextOptions): string[] {
+  const head = ['', `${paint('heading', 'memory')}  ${memorySums(memory)}`];
+  if (stat) return [...head, ...placesText(memory.places, limit, paint)];
+  const shown = memory.ranges.slice(0, limit);
+  const left = memory.rangeCount - shown.length;
+  return [
+    ...head,
+    ...shown.flatMap((range) => rangeText(range, paint)),
+    ...(left > 0 ? ['', `${counted(left, 'more range')}: --limit 0 shows all, --stat sums them up`] : []),
+  ];
+}
+
+/** The name of a range: "ticks+0x4 (.bss)"; empty outside of symbols. */
+export function rangeName({ symbol, linear }: ChangedRange): string {
+  if (!symbol || linear === undefined) return '';
+  return (
+    symbolText({ ...symbol, name: printable(symbol.name) }, linear) +
+    (symbol.section ? ` (${printable(symbol.section)})` : '')
+  );
+}
+
+function rangeText(range: ChangedRange, paint: Paint): string[] {
+  const { gpa, length, changed, linear, value, before, after } = range;
+  const elsewhere = linear !== undefined && linear !== BigInt(gpa) ? [`linear ${hex(linear)}`] : [];
+  const bytes = changed === length ? counted(length, 'byte') : `${changed} of ${length} bytes`;
+  const cut = before.length < length ? [`  … ${length - before.length} more bytes`] : [];
+  const values = value ? [`${paint('before', `${value.before}`)} -> ${paint('after', `${value.after}`)}`] : [];
+  const title = [paint('heading', hex(gpa)), ...elsewhere, bytes, paint('label', rangeName(range)), ...values];
+  return ['', title.join('  ').trimEnd(), ...sideBySide(gpa, before, after, paint).map((line) => `  ${line}`), ...cut];
+}
+
+function placesText(places: readonly ChangedPlace[], limit: number, paint: Paint): string[] {
+  const rows = places
+    .slice(0, limit)
+    .map(({ name, section, gpa, pages, bytes }) => [
+      counted(bytes, 'byte'),
+      counted(pages, 'page'),
+      hex(gpa),
+      paint('label', printable(name)) + (section ? ` (${printable(section)})` : ''),
+    ]);
+  const left = places.length - rows.length;
+  return [
+    ...paintedColumns(rows, '  '),
+    ...(left > 0 ? [`  and ${counted(left, 'more place')}: --limit 0 shows all`] : []),
+  ];
+}

@@ -1,0 +1,48 @@
+/** Numbers for people. */
+import type { StateField } from '../../../snapshot/show/field.ts';
+
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
+
+/** 1536 -> "1.5 KiB". */
+export function byteText(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < UNITS.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1).replace(/\.0$/, '')} ${UNITS[unit]}`;
+}
+
+/** "1 page", "2 pages". */
+export const counted = (n: number, word: string): string => `${n} ${word}${n === 1 ? '' : 's'}`;
+
+/** Microseconds as ms. */
+export const pauseText = (us: number): string => `${(us / 1000).toFixed(us < 10_000 ? 2 : 1)} ms`;
+
+/** An RFC 3339 time without the letter, to the second and in UTC; what is no time is shown as it is. */
+export function timeText(time: string): string {
+  const at = new Date(time);
+  return Number.isNaN(at.getTime()) ? printable(time) : at.toISOString().replace('T', ' ').slice(0, 19);
+}
+
+/** Takes control characters out of text that others wrote, so that it cannot steer the terminal. */
+export const printable = (text: string): string =>
+  text.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, '\u00b7');
+
+/** A guest-physical address. */
+export const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
+
+const RAW_SHOWN = 16;
+
+/** A field's value: hex of its width for numbers, hex bytes otherwise, shortened. */
+export function valueText({ value, size }: StateField): string {
+  if (typeof value === 'bigint') return `0x${value.toString(16).padStart(size >= 4 ? size * 2 : 1, '0')}`;
+  const shown = Buffer.from(value.subarray(0, RAW_SHOWN)).toString('hex');
+  return value.length > RAW_SHOWN ? `${shown}… (${value.length} bytes)` : shown;
+}
+
+/** A field's value and what it means. */
+export function fieldText(field: StateField): string {
+  return field.meaning ? `${valueText(field)} (${field.meaning})` : valueText(field);
+}
