@@ -22,12 +22,15 @@ export function stateHost(kvm: Kvm, vm: Vm, irqchip: boolean): StateHost {
     xsaveBytes: xsave ? Math.max(vm.checkExtension('KVM_CAP_XSAVE2'), LEGACY_XSAVE_BYTES) : 0,
     sregs2: kvm.checkExtension('KVM_CAP_SREGS2') > 0,
     irqchip,
-    msrs: lateLast(kvm.getMsrIndexList()),
+    msrs: lateLast(kvm.getMsrIndexList()).filter((index) => irqchip || !NEEDS_LAPIC.includes(index)),
   };
 }
 
 /** IA32_TSC_DEADLINE arms the timer against IA32_TSC, which must be in place before. */
 const LATE: readonly number[] = [Msr.IA32_TSC_DEADLINE];
+
+/** KVM refuses even the MSR's own value where it has no local APIC to deliver the interrupt (arch/x86/kvm/x86.c). */
+const NEEDS_LAPIC: readonly number[] = [Msr.MSR_KVM_ASYNC_PF_INT];
 
 const lateLast = (msrs: readonly number[]): number[] => [
   ...msrs.filter((index) => !LATE.includes(index)),
