@@ -1,6 +1,6 @@
 /** Puts a saved state back into a machine, RAM aside, in the order of the state tables. */
 import { Msr } from '../src/abi/msrs.ts';
-import { DEVICE_SPECS, restoreDevices } from '../src/devices/devices.ts';
+import { DEVICE_SPECS, deviceRestorer } from '../src/devices/devices.ts';
 import type { StateHost } from '../src/kvm/state/host.ts';
 import {
   alignTsc,
@@ -29,8 +29,9 @@ export function stateLoader(target: SnapshotTarget, state: MachineState): StateL
   const records = state.vcpus.map((parts) => recordOf(layout, host, parts));
   alignTsc(records.map((record) => vcpuStateParts(layout, record)));
   const keepWallClocks = wallClockKeeper(machine.memory, state.vcpus);
+  const restoreDevices = deviceRestorer(DEVICE_SPECS, machine.deviceState, state.devices);
   return (clock) => {
-    restoreDevices(DEVICE_SPECS, machine.deviceState, state.devices);
+    restoreDevices();
     machine.lineLevels = state.lines;
     keepWallClocks(() => target.loadVcpus(records));
     restoreVm(machine.vm, machine.config.irqchip, state.vm, clock);

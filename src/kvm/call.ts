@@ -22,9 +22,19 @@ export type Tracer = (call: {
   readonly note: string | undefined;
 }) => void;
 
-const REQUESTS = Object.fromEntries(
-  Object.entries(IOCTLS as Record<string, IoctlRow>).map(([name, row]) => [name, ioctlNumber(row)]),
-) as Record<IoctlName, number>;
+/** What of a row a call needs, worked out once. */
+interface Prepared {
+  readonly row: IoctlRow;
+  readonly request: number;
+  readonly bytes: number;
+}
+
+const CALLS = Object.fromEntries(
+  Object.entries(IOCTLS as Record<string, IoctlRow>).map(([name, row]) => [
+    name,
+    { row, request: ioctlNumber(row), bytes: encodedSize(row) } satisfies Prepared,
+  ]),
+) as unknown as Readonly<Record<IoctlName, Prepared>>;
 
 let tracer: Tracer | undefined;
 
@@ -37,7 +47,7 @@ export function setTracer(next: Tracer | undefined): void {
 }
 
 /** Request number of an ioctl, as ioctl(2) takes it. */
-export const requestOf = (name: IoctlName): number => REQUESTS[name];
+export const requestOf = (name: IoctlName): number => CALLS[name].request;
 
 /** Issues an ioctl and returns its non-negative result. Throws KvmError with errno and the usual cause. */
 export function ioctl(fd: Fd, name: IoctlName, arg?: IoctlArg): number {
@@ -51,21 +61,20 @@ export function ioctl(fd: Fd, name: IoctlName, arg?: IoctlArg): number {
  * tracer what a success brought.
  */
 export function tryIoctl(fd: Fd, name: IoctlName, arg?: IoctlArg, note?: () => string): number {
-  const row: IoctlRow = IOCTLS[name];
-  if (row.removed) throw removedError(name, row.removed);
-  if (arg instanceof Uint8Array && arg.length < encodedSize(row)) {
-    throw new RangeError(`${name} takes ${encodedSize(row)} bytes, got ${arg.length}`);
+  const call = CALLS[name];
+  if (call.row.removed) throw removedError(name, call.row.removed);
+  if (arg instanceof Uint8Array && arg.length < call.bytes) {
+    throw new RangeError(`${name} takes ${call.bytes} bytes, got ${arg.length}`);
   }
-  if (!tracer) return issue(fd, name, arg);
+  if (!tracer) return issue(fd, call.request, arg);
   const start = performance.now();
-  const result = issue(fd, name, arg);
+  const result = issue(fd, call.request, arg);
   const microseconds = (performance.now() - start) * 1000;
-  tracer({ name, row, arg, result, microseconds, note: result < 0 ? undefined : note?.() });
+  tracer({ name, row: call.row, arg, result, microseconds, note: result < 0 ? undefined : note?.() });
   return result;
 }
 
-function issue(fd: Fd, name: IoctlName, arg: IoctlArg): number {
-  const request = REQUESTS[name];
+function issue(fd: Fd, request: number, arg: IoctlArg): number {
   return arg instanceof Uint8Array ? fd.ioctlPtr(request, arg) : fd.ioctlInt(request, arg ?? 0);
 }
 

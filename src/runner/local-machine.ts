@@ -7,6 +7,7 @@ import type { DeviceHost } from '../devices/device.ts';
 import { UsageError } from '../errors.ts';
 import { blockKickSignal, eatKicks, maskInsideRun } from '../ffi/signals.ts';
 import { type StateHost, stateHost } from '../kvm/state/host.ts';
+import { SYNC_PARTS, syncRegs } from '../kvm/state/sync-regs.ts';
 import { VcpuStateIo } from '../kvm/state/vcpu-state.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import type { Machine } from '../machine/machine.ts';
@@ -32,15 +33,17 @@ const SETTLED: RunEnd = { reason: 'interrupted' };
 export class LocalMachine implements Disposable {
   readonly machine: Machine;
   readonly host: StateHost;
-  readonly vcpu: Vcpu;
+  readonly #vcpu: Vcpu;
   readonly #bus: Bus;
   readonly #counters = new ExitCounters();
   readonly #io: VcpuStateIo;
   readonly #watchdog = new Watchdog();
   readonly #running: RunHooks;
   readonly #settling: RunHooks;
+  /** Nothing is pending in KVM, neither an exit to complete nor registers to take. */
   #settled = true;
-
+  /** Registers wait in the kvm_run area. */
+  #handedOver = false;
   readonly #ownsVcpu: boolean;
 
   /**
@@ -52,38 +55,50 @@ export class LocalMachine implements Disposable {
     this.machine = machine;
     this.host = stateHost(machine.kvm, machine.vm, machine.config.irqchip);
     this.#bus = machine.attachBus(options.output ?? (() => {}), { shared: false });
-    this.vcpu = existing ?? machine.createVcpu(0);
+    this.#vcpu = existing ?? machine.createVcpu(0);
     this.#ownsVcpu = !existing;
-    this.vcpu.setSignalMask(maskInsideRun(blockKickSignal()));
-    this.#io = new VcpuStateIo(this.vcpu, this.host);
-    const assist = createAssist(options.assist ?? 'auto', machine, this.vcpu, this.#counters);
+    this.#vcpu.setSignalMask(maskInsideRun(blockKickSignal()));
+    this.#io = new VcpuStateIo(this.#vcpu, this.host);
+    const assist = createAssist(options.assist ?? 'auto', machine, this.#vcpu, this.#counters);
     const hooks = { ...assist, ...lineInterrupts(machine), ...(options.served && { served: options.served }) };
     this.#running = { ...hooks, interrupted: () => this.#interrupted() };
     this.#settling = { ...hooks, interrupted: () => SETTLED };
   }
 
+  /** The vCPU, with nothing held back: after a load, what was handed over is taken first. */
+  get vcpu(): Vcpu {
+    if (this.#handedOver) this.settle();
+    return this.#vcpu;
+  }
+
   /** Runs until the guest ends, or until `timeoutMs` milliseconds have passed. Can be called again to go on. */
   run(options: { timeoutMs?: number } = {}): RunResult {
-    this.#settled = false;
-    this.#watchdog.restart(options.timeoutMs);
-    const end = runVcpu(this.vcpu, this.#bus, this.#counters, this.#running);
-    this.#watchdog.stop();
+    const end = this.advance(options.timeoutMs);
     return { ...end, vcpu: 0, ...this.#counters.summary(this.#bus.unclaimed) };
+  }
+
+  /** As {@link run}, without drawing up the counts: for loops that stop and go on thousands of times a second. */
+  advance(timeoutMs?: number): RunEnd {
+    this.#settled = false;
+    this.#handedOver = false;
+    this.#watchdog.restart(timeoutMs);
+    return runVcpu(this.#vcpu, this.#bus, this.#counters, this.#running);
   }
 
   #interrupted(): RunEnd | undefined {
     eatKicks();
-    const reason = this.#watchdog.check(this.vcpu);
+    const reason = this.#watchdog.check(this.#vcpu);
     return reason && { reason };
   }
 
   /** Completes what the last exit left pending in KVM. */
   settle(): void {
     if (this.#settled) return;
-    this.vcpu.area.immediateExit = true;
-    while (runVcpu(this.vcpu, this.#bus, this.#counters, this.#settling) !== SETTLED);
-    this.vcpu.area.immediateExit = false;
+    this.#vcpu.area.immediateExit = true;
+    while (runVcpu(this.#vcpu, this.#bus, this.#counters, this.#settling) !== SETTLED);
+    this.#vcpu.area.immediateExit = false;
     this.#settled = true;
+    this.#handedOver = false;
   }
 
   /** Guest code runs only inside run(). */
@@ -102,15 +117,18 @@ export class LocalMachine implements Disposable {
     return [this.#io.record];
   }
 
-  /** Loads a record that saveVcpus() gave. */
+  /** Loads a record that saveVcpus() gave. The next KVM_RUN takes the registers with it, where the host can do that. */
   loadVcpus(records: readonly Uint8Array[]): void {
     this.settle();
     this.#io.record.set(records[0]!);
-    this.#io.restore();
+    const { irqchip, syncRegs: able } = this.host;
+    this.#handedOver = irqchip && able && syncRegs(this.#vcpu.area, this.#io.parts);
+    this.#io.restore(this.#handedOver ? SYNC_PARTS : undefined);
+    this.#settled = !this.#handedOver;
   }
 
   [Symbol.dispose](): void {
     this.#watchdog[Symbol.dispose]();
-    if (this.#ownsVcpu) this.vcpu[Symbol.dispose]();
+    if (this.#ownsVcpu) this.#vcpu[Symbol.dispose]();
   }
 }

@@ -104,9 +104,9 @@ export class RunningMachine {
 
   /**
    * Lets the guest run until something ends it, and leaves it paused. Rejects with what made a thread fail. A result
-   * can be run on from: the next run() goes on where the guest stopped.
+   * can be run on from: the next run() goes on where the guest stopped. With `paused`, it waits for resume().
    */
-  run(options: { timeoutMs?: number } = {}): Promise<RunResult> {
+  run(options: { timeoutMs?: number; paused?: boolean } = {}): Promise<RunResult> {
     if (this.#failure) return Promise.reject(this.#failure);
     if (this.#closing) return Promise.reject(new UsageError('the machine is closed: start it anew'));
     if (this.#waiting) return Promise.reject(new UsageError('the machine is already running'));
@@ -115,7 +115,8 @@ export class RunningMachine {
     return new Promise<RunResult>((resolve, reject) => {
       this.#waiting = { resolve, reject };
       for (const thread of this.#threads) thread.forgetEnd();
-      this.resume();
+      if (options.paused) this.#held = true;
+      else this.resume();
     }).finally(() => clearTimeout(timer));
   }
 
@@ -186,6 +187,11 @@ export class RunningMachine {
   /** A run is under way and nobody has paused it. */
   get running(): boolean {
     return this.#waiting !== undefined && !this.#held;
+  }
+
+  /** A run is under way, paused or not. */
+  get underWay(): boolean {
+    return this.#waiting !== undefined;
   }
 
   /** Lets every vCPU go on. One whose run has ended goes on with the next run(). */

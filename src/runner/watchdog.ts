@@ -28,33 +28,45 @@ export class Watchdog implements Disposable {
   readonly #timer = new KickTimer();
   #deadline = Number.POSITIVE_INFINITY;
   #interval = FIRST_CHECK_MS;
+  /** When to look, and when the timer will fire; performance.now() milliseconds. */
   #next = 0;
+  #fires = 0;
 
   /** The guest begins to run: starts the intervals anew. `deadlineMs`: milliseconds from now; absent: none. */
   restart(deadlineMs?: number): void {
-    this.#deadline = deadlineMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + deadlineMs;
+    const now = performance.now();
+    this.#deadline = deadlineMs === undefined ? Number.POSITIVE_INFINITY : now + deadlineMs;
     this.#interval = FIRST_CHECK_MS;
-    this.#arm();
+    this.#plan(now);
   }
 
-  #arm(): void {
-    const now = performance.now();
+  /** Sets the next look. A timer that fires before it is left alone: {@link due} then sets it anew. */
+  #plan(now: number): void {
     this.#next = Math.min(now + this.#interval, this.#deadline);
+    if (this.#fires <= now || this.#fires > this.#next) this.#arm(now);
+  }
+
+  #arm(now: number): void {
     this.#timer.arm(Math.max(this.#next - now, 0.01));
+    this.#fires = this.#next;
   }
 
   /** Switches the timer off until {@link restart}. */
   stop(): void {
     this.#timer.arm(0);
+    this.#fires = 0;
   }
 
   /** After KVM_RUN was interrupted: whether the deadline has passed, or it is time to look at the vCPU, or neither. */
   due(): 'timeout' | 'look' | undefined {
     const now = performance.now();
     if (now >= this.#deadline) return 'timeout';
-    if (now < this.#next) return undefined;
+    if (now < this.#next) {
+      if (this.#fires <= now) this.#arm(now);
+      return undefined;
+    }
     this.#interval = Math.min(this.#interval * 2, LAST_INTERVAL_MS);
-    this.#arm();
+    this.#plan(now);
     return 'look';
   }
 

@@ -132,11 +132,11 @@ class VcpuWorker {
     try {
       this.#settle();
       if (requests & Request.SAVE) {
-        this.#io.save({ halted: this.#idling });
+        this.#io.save(this.#idling);
         this.#record.set(this.#io.record);
       } else {
         this.#io.record.set(this.#record);
-        this.#idling = this.#io.restore().halted;
+        this.#idling = this.#io.restore();
       }
       this.#control.failed = false;
     } catch (error) {

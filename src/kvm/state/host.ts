@@ -2,6 +2,7 @@
 import { Msr } from '../../abi/msrs.ts';
 import type { Kvm } from '../kvm.ts';
 import type { Vm } from '../vm.ts';
+import { canSync } from './sync-regs.ts';
 
 /** Plain data; every thread of a machine uses the same. */
 export interface StateHost {
@@ -9,6 +10,8 @@ export interface StateHost {
   readonly xsaveBytes: number;
   readonly sregs2: boolean;
   readonly irqchip: boolean;
+  /** Registers can be handed over in the kvm_run area (KVM_CAP_SYNC_REGS). */
+  readonly syncRegs: boolean;
   /** MSRs to save, in the order of KVM_GET_MSR_INDEX_LIST, those that must be restored last at the end. */
   readonly msrs: readonly number[];
 }
@@ -22,6 +25,7 @@ export function stateHost(kvm: Kvm, vm: Vm, irqchip: boolean): StateHost {
     xsaveBytes: xsave ? Math.max(vm.checkExtension('KVM_CAP_XSAVE2'), LEGACY_XSAVE_BYTES) : 0,
     sregs2: kvm.checkExtension('KVM_CAP_SREGS2') > 0,
     irqchip,
+    syncRegs: canSync(kvm.checkExtension('KVM_CAP_SYNC_REGS')),
     msrs: lateLast(kvm.getMsrIndexList()).filter((index) => irqchip || !NEEDS_LAPIC.includes(index)),
   };
 }

@@ -3,7 +3,7 @@
  * checkpoint allocates nothing.
  */
 import { Msr } from '../../abi/msrs.ts';
-import { KvmMsrEntry, KvmMsrs } from '../../abi/structs.ts';
+import { KvmMpState, KvmMsrEntry, KvmMsrs } from '../../abi/structs.ts';
 import { CheckpointError, KvmError } from '../../errors.ts';
 import { EINVAL } from '../../ffi/fd.ts';
 import { ioctl, kvmError, tryIoctl } from '../call.ts';
@@ -45,7 +45,8 @@ export class VcpuStateIo {
   readonly layout: VcpuStateLayout;
   readonly #vcpu: Vcpu;
   readonly #host: StateHost;
-  readonly #parts: VcpuState;
+  /** Live views of the record. */
+  readonly parts: VcpuState;
   /** Positions of the kvmclock MSRs in the list. */
   readonly #kvmclock: readonly number[];
   #tscKhz: number | undefined;
@@ -55,16 +56,20 @@ export class VcpuStateIo {
     this.#host = host;
     this.layout = vcpuStateLayout(host);
     this.record = new Uint8Array(this.layout.bytes);
-    this.#parts = vcpuStateParts(this.layout, this.record);
+    this.parts = vcpuStateParts(this.layout, this.record);
     this.#kvmclock = KVMCLOCK_MSRS.map((index) => host.msrs.indexOf(index)).filter((i) => i >= 0);
   }
 
-  /** Fills the record. No exit may be pending. Throws KvmError naming the ioctl, or the MSR that cannot be read. */
-  save(): void {
+  /**
+   * Fills the record. No exit may be pending. `halted`: the vCPU rests in HLT, which without irqchip only user space
+   * knows; it is saved as KVM would say it. Throws KvmError naming the ioctl, or the MSR that cannot be read.
+   */
+  save(halted = false): void {
     for (const { part } of VCPU_SAVE_ORDER) {
-      const bytes = this.#parts[part];
+      const bytes = this.parts[part];
       if (bytes) this.#read(part, bytes);
     }
+    if (halted) KvmMpState.over(this.parts.mp_state!).mp_state = HALTED;
   }
 
   #read(part: VcpuPart, bytes: Uint8Array): void {
@@ -82,13 +87,33 @@ export class VcpuStateIo {
     if (read < this.#host.msrs.length) throw refusedMsr(get, this.#host.msrs[read]!);
   }
 
-  /** Puts the record into the vCPU. Throws KvmError naming the ioctl, or the MSR that was refused. */
-  restore(): void {
+  /**
+   * Puts the record into the vCPU. Says whether it rests in HLT without KVM's knowing (see {@link save}). Throws KvmError
+   * naming the ioctl, or the MSR that was refused. `except`: parts that get there in another way.
+   */
+  restore(except: ReadonlySet<VcpuPart> = NONE): boolean {
+    const mpState = KvmMpState.over(this.parts.mp_state!);
+    const halted = !this.#host.irqchip && mpState.mp_state === HALTED;
+    if (halted) mpState.mp_state = RUNNABLE;
     for (const { part } of VCPU_RESTORE_ORDER) {
-      const bytes = this.#parts[part];
-      if (bytes) this.#write(part, bytes);
+      const bytes = this.parts[part];
+      if (bytes && !except.has(part)) this.#write(part, bytes);
     }
     this.#tellKvmclock();
+    if (!this.#host.irqchip) this.#refreshRunArea();
+    return halted;
+  }
+
+  /**
+   * Without irqchip user space decides by the flags in the run area whether it may inject an interrupt: they must be
+   * those of the state just loaded.
+   */
+  #refreshRunArea(): void {
+    const { area } = this.#vcpu;
+    area.head.request_interrupt_window = 0;
+    area.immediateExit = true;
+    this.#vcpu.run();
+    area.immediateExit = false;
   }
 
   #write(part: VcpuPart, bytes: Uint8Array): void {
@@ -118,13 +143,19 @@ export class VcpuStateIo {
 
   /** A guest with kvmclock is told that it was stopped, so that its watchdogs forgive. */
   #tellKvmclock(): void {
-    const list = this.#parts.msrs!;
+    const list = this.parts.msrs!;
     const on = this.#kvmclock.some(
       (i) => (KvmMsrEntry.over(list, KvmMsrs.size + i * KvmMsrEntry.size).data & 1n) !== 0n,
     );
     if (on) this.#vcpu.kvmclockCtrl();
   }
 }
+
+const NONE: ReadonlySet<VcpuPart> = new Set();
+
+/** Values of struct kvm_mp_state. */
+const RUNNABLE = 0;
+const HALTED = 3;
 
 const KVMCLOCK_MSRS: readonly number[] = [Msr.MSR_KVM_SYSTEM_TIME, Msr.MSR_KVM_SYSTEM_TIME_NEW];
 
