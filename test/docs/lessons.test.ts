@@ -1,0 +1,43 @@
+/** The programs of the lessons print what their pages show. */
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { describeKvm } from '../support/kvm.ts';
+import { blockOf, normalised, ROOT, textOf } from './pages.ts';
+
+const FOLDER = 'docs/lessons';
+const LESSONS = readdirSync(join(ROOT, FOLDER))
+  .filter((name) => name.endsWith('.ts'))
+  .map((name) => name.slice(0, -3));
+
+/** Lessons that print numbers of the host; the others print the same everywhere. */
+const HOST_NUMBERS = new Set(['01-open']);
+
+const MAX_LINES = 60;
+
+describeKvm('lessons', () => {
+  it.each(LESSONS)('%s prints what its page shows', (lesson) => {
+    const program = join(ROOT, 'dist', FOLDER, `${lesson}.js`);
+    const { stdout, stderr, status } = spawnSync(process.execPath, [program], { encoding: 'utf8', timeout: 20_000 });
+    expect(status, stderr).toBe(0);
+    const compared = HOST_NUMBERS.has(lesson) ? normalised : (text: string) => text.trim();
+    expect(compared(stdout)).toBe(compared(blockOf(textOf(`${FOLDER}/${lesson}.md`), '')));
+  });
+});
+
+describe('lessons', () => {
+  it('are all there, and in the index', () => {
+    expect(LESSONS).toHaveLength(7);
+    const index = textOf('docs/README.md');
+    expect(LESSONS.filter((lesson) => !index.includes(`lessons/${lesson}.md`))).toEqual([]);
+  });
+
+  it.each(LESSONS)('%s is short, stands on the public API, and is linked from its page', (lesson) => {
+    const program = textOf(`${FOLDER}/${lesson}.ts`);
+    expect(program.trimEnd().split('\n').length).toBeLessThanOrEqual(MAX_LINES);
+    const imports = [...program.matchAll(/from '([^']+)'/g)].map(([, from]) => from!);
+    expect(imports.filter((from) => !/^(vmlapse(\/\w+)?|node:[\w/]+)$/.test(from))).toEqual([]);
+    expect(textOf(`${FOLDER}/${lesson}.md`)).toContain(`(${lesson}.ts)`);
+  });
+});
