@@ -52,6 +52,18 @@ export function checkCompatible(state: MachineState, machine: Machine, force: bo
   });
 }
 
+/** Throws CheckpointError INCOMPATIBLE where a state cannot be put into this machine, since it is of another shape. */
+export function checkSameMachine({ description }: MachineState, machine: Machine): void {
+  const shape = ({ cpus, memory, irqchip }: { cpus: number; memory: number; irqchip: boolean }) =>
+    `${cpus} vCPU${cpus === 1 ? '' : 's'}, ${memory / 2 ** 20} MiB, ${irqchip ? 'with' : 'without'} irqchip`;
+  const [theirs, ours] = [shape(description), shape(machine.config)];
+  if (theirs === ours) return;
+  throw new CheckpointError(
+    'INCOMPATIBLE',
+    `the checkpoint is of another machine (${theirs}; this one has ${ours}); bring it back with \`vmlapse restore\``,
+  );
+}
+
 function kindDifferences({ description }: MachineState): Difference[] {
   const here = kvmKind();
   const there = description.host.kvm;

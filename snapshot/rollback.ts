@@ -8,6 +8,7 @@
 import type { ClockMode } from '../src/kvm/state/vm-state.ts';
 import { PAGE_SIZE } from '../src/memory/bitmap.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
+import { checkSameMachine } from './compatible.ts';
 import type { DirtyTracker } from './dirty-tracker.ts';
 import { decodeState } from './machine-state.ts';
 import { type StateLoader, stateLoader } from './state-loader.ts';
@@ -56,14 +57,16 @@ export class Rollback {
     this.digest = checkpoint.digest;
     this.#target = target;
     this.#tracker = tracker;
-    this.#pages = new PageCache(checkpoint);
-    this.#load = stateLoader(target, decodeState(checkpoint.config));
+    this.#pages = new PageCache(checkpoint, target.machine.memory.size);
+    const state = decodeState(checkpoint.config);
+    checkSameMachine(state, target.machine);
+    this.#load = stateLoader(target, state);
   }
 
   /** Pauses the machine and puts it back. When it throws (KvmError, CheckpointError), what was dirty still is. */
   run(clock: ClockMode): RollbackReport {
     const began = performance.now();
-    this.#target.pause();
+    this.#target.settle();
     const { memory } = this.#target.machine;
     const plan = this.#planFor(this.#tracker.harvest(false), memory);
     const stale = this.#isStale(plan);
@@ -104,10 +107,12 @@ class PageCache {
   readonly #checkpoint: Checkpoint;
   readonly #runs = new Map<string, Uint8Array>();
   readonly #pages = new Map<number, Uint8Array>();
+  readonly #mostBytes: number;
   #bytes = 0;
 
-  constructor(checkpoint: Checkpoint) {
+  constructor(checkpoint: Checkpoint, ramBytes: number) {
     this.#checkpoint = checkpoint;
+    this.#mostBytes = Math.min(MAX_KEPT_BYTES, KEPT_PER_RAM * ramBytes);
   }
 
   /** The content of `length` bytes from `gpa`, both whole pages. Not to be written to. */
@@ -115,18 +120,12 @@ class PageCache {
     const key = `${gpa}+${length}`;
     const kept = this.#runs.get(key);
     if (kept) return kept;
-    if (this.#bytes + length > MAX_KEPT_BYTES) this.#forget();
-    this.#bytes += length;
+    if (this.#bytes + length > this.#mostBytes) this.#forget();
     const bytes = new Uint8Array(length);
-    const missing: number[] = [];
-    for (let at = 0; at < length; at += PAGE_SIZE) {
-      const page = this.#pages.get(gpa + at);
-      if (page) bytes.set(page, at);
-      else missing.push(gpa + at);
-      this.#pages.set(gpa + at, bytes.subarray(at, at + PAGE_SIZE));
-    }
-    this.#read(missing);
+    this.#fill(gpa, bytes);
+    this.#bytes += length;
     this.#runs.set(key, bytes);
+    for (let at = 0; at < length; at += PAGE_SIZE) this.#pages.set(gpa + at, bytes.subarray(at, at + PAGE_SIZE));
     return bytes;
   }
 
@@ -136,13 +135,22 @@ class PageCache {
     this.#bytes = 0;
   }
 
-  #read(gpas: readonly number[]): void {
-    for (let i = 0; i < gpas.length; i += CHUNK_PAGES) {
-      const some = gpas.slice(i, i + CHUNK_PAGES);
-      const bytes = new Uint8Array(some.length * PAGE_SIZE);
-      this.#checkpoint.readPages(some, bytes);
-      some.forEach((gpa, at) => {
-        this.#pages.get(gpa)!.set(bytes.subarray(at * PAGE_SIZE, (at + 1) * PAGE_SIZE));
+  #fill(gpa: number, bytes: Uint8Array): void {
+    const missing: number[] = [];
+    for (let at = 0; at < bytes.length; at += PAGE_SIZE) {
+      const page = this.#pages.get(gpa + at);
+      if (page) bytes.set(page, at);
+      else missing.push(at);
+    }
+    for (let i = 0; i < missing.length; i += CHUNK_PAGES) {
+      const some = missing.slice(i, i + CHUNK_PAGES);
+      const read = new Uint8Array(some.length * PAGE_SIZE);
+      this.#checkpoint.readPages(
+        some.map((at) => gpa + at),
+        read,
+      );
+      some.forEach((at, n) => {
+        bytes.set(read.subarray(n * PAGE_SIZE, (n + 1) * PAGE_SIZE), at);
       });
     }
   }
@@ -151,3 +159,5 @@ class PageCache {
 const CHUNK_PAGES = 256;
 /** What is kept in all, in bytes; a rollback of more than that reads the store again. */
 const MAX_KEPT_BYTES = 2 ** 29;
+/** Runs overlap where other pages are dirty each round: kept in all is no more than RAM this many times. */
+const KEPT_PER_RAM = 2;

@@ -2,8 +2,9 @@
  * A machine that is checkpointed again and again: the dirty tracker, the store, and the checkpoint that memory is known
  * to differ from only by the tracker's pending pages.
  */
+import { CheckpointError } from '../src/errors.ts';
 import type { ClockMode } from '../src/kvm/state/vm-state.ts';
-import { PAGE_SIZE } from '../src/memory/bitmap.ts';
+import { orInto, PAGE_SIZE } from '../src/memory/bitmap.ts';
 import { DirtyTracker, type PageSets, splitAtWindows } from './dirty-tracker.ts';
 import { captureState, encodeState, type GuestOrigin, type MachineState } from './machine-state.ts';
 import { Rollback, type RollbackReport } from './rollback.ts';
@@ -40,6 +41,8 @@ export interface CheckpointReport {
   readonly stats: Readonly<Record<string, number>>;
   /** With `verifyDirty`. */
   readonly log?: LogReport;
+  /** Why checkpoints that were to be removed along with this one are still there. */
+  readonly notRemoved?: Error;
 }
 
 /** What {@link CheckpointSession.freeze} took. */
@@ -65,8 +68,13 @@ export class CheckpointSession implements Disposable {
   readonly store: Store;
   readonly tracker: DirtyTracker;
   readonly #guest: GuestOrigin | undefined;
+  /** Pages taken from the tracker for a checkpoint that is not on disk yet. */
+  readonly #taken: PageSets;
   #base: Digest | undefined;
   #rollback: Rollback | undefined;
+  #inFlight = false;
+  /** The machine was rolled back while a checkpoint of it was being written. */
+  #leftBehind = false;
 
   constructor(target: SnapshotTarget, store: Store, options: SessionOptions = {}) {
     this.target = target;
@@ -74,6 +82,7 @@ export class CheckpointSession implements Disposable {
     this.#base = options.base;
     this.#guest = options.guest;
     this.tracker = new DirtyTracker(target.machine, options.dirtyLog);
+    this.#taken = this.tracker.emptySets();
   }
 
   /** The checkpoint that memory differs from only by the pending pages. */
@@ -82,23 +91,41 @@ export class CheckpointSession implements Disposable {
   }
 
   /**
-   * Pauses the target and takes everything a checkpoint needs, RAM aside, and the set of pages to store. The set is the
-   * caller's from now on: it ends with {@link committed}, or with {@link failed}, which gives it back.
+   * Takes the pending pages for the checkpoint that is being made, to be copied now. What was taken since the last
+   * checkpoint is remembered until {@link committed}, or until {@link failed} makes it dirty again.
    */
+  take(): PageSets {
+    this.#inFlight = true;
+    const pages = this.tracker.take();
+    this.#taken.forEach((bits, i) => {
+      orInto(bits, pages[i]!);
+    });
+    return pages;
+  }
+
+  /** Pauses the target and takes everything a checkpoint needs, RAM aside, and the set of pages to store. */
   freeze(): Frozen {
     const state = captureState(this.target, this.#guest);
     this.tracker.harvest(true);
-    return { state, pages: this.tracker.take(), parent: this.#base };
+    return { state, pages: this.take(), parent: this.#base };
   }
 
-  /** A frozen set of pages is on disk as this checkpoint. */
+  /** What was frozen is on disk as this checkpoint. */
   committed(digest: Digest): void {
-    this.#base = digest;
+    if (!this.#leftBehind) this.#base = digest;
+    this.#landed();
   }
 
-  /** A frozen set of pages could not be stored: they are dirty still. */
-  failed(pages: PageSets): void {
-    this.tracker.giveBack(pages);
+  /** What was frozen could not be stored: its pages are dirty still. */
+  failed(): void {
+    this.tracker.giveBack(this.#taken);
+    this.#landed();
+  }
+
+  #landed(): void {
+    for (const bits of this.#taken) bits.fill(0);
+    this.#inFlight = false;
+    this.#leftBehind = false;
   }
 
   /**
@@ -106,6 +133,8 @@ export class CheckpointSession implements Disposable {
    * is none, and what was dirty still is. Throws KvmError or CheckpointError.
    */
   checkpoint(options: CheckpointOptions = {}): CheckpointReport {
+    if (this.#inFlight)
+      throw new CheckpointError('BUSY', 'another checkpoint of this machine is being written; wait for it');
     const began = performance.now();
     const { state, pages, parent } = this.freeze();
     try {
@@ -122,7 +151,7 @@ export class CheckpointSession implements Disposable {
       this.committed(digest);
       return { digest, stats, ...(parent && { parent }), ...(log && { log }) };
     } catch (error) {
-      this.failed(pages);
+      this.failed();
       throw error;
     }
   }
@@ -132,7 +161,11 @@ export class CheckpointSession implements Disposable {
    * paused. Rolling back to the same checkpoint again and again is the fast case. Throws KvmError or CheckpointError.
    */
   rollback(checkpoint: Checkpoint, clock: ClockMode = 'resume'): RollbackReport {
-    this.target.pause();
+    this.target.settle();
+    if (this.#inFlight) {
+      this.tracker.giveBack(this.#taken);
+      this.#leftBehind = true;
+    }
     if (this.#base !== checkpoint.digest) this.#markDiffering(checkpoint);
     if (this.#rollback?.digest !== checkpoint.digest)
       this.#rollback = new Rollback(this.target, this.tracker, checkpoint);

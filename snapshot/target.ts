@@ -12,6 +12,8 @@ export interface SnapshotTarget {
   /** Returns when no vCPU runs guest code. */
   pause(): void;
   resume(): void;
+  /** Pauses and completes pending exits. That may still change memory and devices: do it before either is restored. */
+  settle(): void;
   /** Pauses, completes pending exits, and saves every vCPU. The records are valid until the next save or load. */
   saveVcpus(): readonly Uint8Array[];
   /** Pauses and loads a record into every vCPU. */

@@ -4,7 +4,7 @@
  * it fails, every page is dirty still and the guest has lost nothing.
  */
 import { CheckpointError } from '../../src/errors.ts';
-import { countBits, orInto } from '../../src/memory/bitmap.ts';
+import { countBits } from '../../src/memory/bitmap.ts';
 import type { PageSets } from '../dirty-tracker.ts';
 import { encodeState } from '../machine-state.ts';
 import {
@@ -39,7 +39,7 @@ const ASSUMED_PAGES_PER_MS = 500;
 /** See the file's header. */
 export class LiveSession {
   readonly session: CheckpointSession;
-  readonly #writer: CheckpointWriter;
+  #writer: CheckpointWriter;
   readonly #staging: Staging;
   #last: Promise<unknown> = Promise.resolve();
   #pagesPerMs = ASSUMED_PAGES_PER_MS;
@@ -55,6 +55,11 @@ export class LiveSession {
   static async start(target: SnapshotTarget, store: Store, options: SessionOptions = {}): Promise<LiveSession> {
     const writer = await CheckpointWriter.start(store.directory);
     return new LiveSession(new CheckpointSession(target, store, options), writer);
+  }
+
+  /** The thread that writes. Should it end, the checkpoint it was writing fails and the next one starts another. */
+  get writer(): CheckpointWriter {
+    return this.#writer;
   }
 
   /** A checkpoint is being taken or written. */
@@ -75,11 +80,11 @@ export class LiveSession {
   async #take(options: LiveOptions, remove: readonly Digest[]): Promise<CheckpointReport> {
     this.#busy = true;
     const { session } = this;
-    const taken = session.tracker.emptySets();
     try {
-      const rounds = this.#precopy(options, taken);
-      const { parent, config, stats } = this.#freeze(options, taken);
-      const result = await this.#writer.commit({
+      if (this.#writer.gone) this.#writer = await CheckpointWriter.start(session.store.directory);
+      const rounds = this.#precopy(options);
+      const { parent, config, stats } = this.#freeze(options);
+      const { result, notRemoved } = await this.#writer.commit({
         config,
         buffer: this.#staging.buffer,
         runs: this.#staging.runs(),
@@ -88,9 +93,14 @@ export class LiveSession {
         ...commitOptions(options, parent),
       });
       session.committed(result.digest);
-      return { digest: result.digest, stats: result.stats, ...(parent && { parent }) };
+      return {
+        digest: result.digest,
+        stats: result.stats,
+        ...(parent && { parent }),
+        ...(notRemoved && { notRemoved }),
+      };
     } catch (error) {
-      session.failed(taken);
+      session.failed();
       throw error;
     } finally {
       this.#staging.clear();
@@ -99,10 +109,10 @@ export class LiveSession {
   }
 
   /**
-   * Copies while the guest runs, until little is left, it stops shrinking, or the rounds are used up. What it takes from
-   * the tracker goes into `taken`. Returns the number of rounds.
+   * Copies while the guest runs, until little is left, it stops shrinking, or the rounds are used up. Returns the number
+   * of rounds.
    */
-  #precopy({ maxRounds = DEFAULT_ROUNDS, maxPauseMs }: LiveOptions, taken: PageSets): number {
+  #precopy({ maxRounds = DEFAULT_ROUNDS, maxPauseMs }: LiveOptions): number {
     const { session } = this;
     let rounds = 0;
     if (!session.base) {
@@ -112,7 +122,7 @@ export class LiveSession {
     session.tracker.harvest(true);
     let dirty = pageCount(session.tracker.pending);
     while (dirty > FEW_PAGES && rounds < maxRounds) {
-      this.#moveOn(session.tracker.take(), taken);
+      this.#copy(session.take());
       rounds++;
       session.tracker.harvest(true);
       const left = pageCount(session.tracker.pending);
@@ -136,13 +146,13 @@ export class LiveSession {
   }
 
   /** The pause: state and the last dirty pages. */
-  #freeze(options: LiveOptions, taken: PageSets) {
+  #freeze(options: LiveOptions) {
     const { session } = this;
     const resume = session.target.running && !options.stayPaused;
     const began = performance.now();
     try {
       const frozen = session.freeze();
-      this.#moveOn(frozen.pages, taken);
+      this.#copy(frozen.pages);
       const pauseMs = performance.now() - began;
       const pausedPages = pageCount(frozen.pages);
       if (pausedPages > FEW_PAGES) this.#pagesPerMs = pausedPages / pauseMs;
@@ -151,14 +161,6 @@ export class LiveSession {
     } finally {
       if (resume) session.target.resume();
     }
-  }
-
-  /** Pages taken from the tracker are remembered in `taken` first, then copied. */
-  #moveOn(pages: PageSets, taken: PageSets): void {
-    taken.forEach((bits, i) => {
-      orInto(bits, pages[i]!);
-    });
-    this.#copy(pages);
   }
 
   #copy(sets: PageSets): void {

@@ -1,10 +1,34 @@
 /** Entry of the writer's thread: one store, one commit after the other. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { errorToData } from '../../src/errors.ts';
-import { openStore } from '../store/store.ts';
+import { CheckpointError, type ErrorData, errorToData } from '../../src/errors.ts';
+import type { Digest } from '../store/digest.ts';
+import { openStore, type Store } from '../store/store.ts';
 import type { WriterReply, WriterRequest, WriterStart } from './writer.ts';
 
 const post = (reply: WriterReply) => parentPort!.postMessage(reply);
+
+function removeAll(store: Store, digests: readonly Digest[]): void {
+  for (const digest of digests) removeIfThere(store, digest);
+  if (digests.length > 0) store.gc();
+}
+
+function removeIfThere(store: Store, digest: Digest): void {
+  try {
+    store.remove(digest);
+  } catch (error) {
+    if (!(error instanceof CheckpointError && error.code === 'NOT_FOUND')) throw error;
+  }
+}
+
+/** The checkpoint is on disk: what goes wrong after that is no failure of it. */
+function problemOf(action: () => void): ErrorData | undefined {
+  try {
+    action();
+    return undefined;
+  } catch (error) {
+    return errorToData(error);
+  }
+}
 
 try {
   const store = openStore((workerData as WriterStart).directory, { create: true });
@@ -12,9 +36,8 @@ try {
     try {
       const views = runs.map(({ gpa, offset, length }) => ({ gpa, bytes: new Uint8Array(buffer, offset, length) }));
       const result = store.commit({ ...input, runs: views });
-      for (const digest of remove ?? []) store.remove(digest);
-      if (remove?.length) store.gc();
-      post({ kind: 'committed', result });
+      const notRemoved = problemOf(() => removeAll(store, remove ?? []));
+      post({ kind: 'committed', result, ...(notRemoved && { notRemoved }) });
     } catch (error) {
       post({ kind: 'failed', error: errorToData(error) });
     }

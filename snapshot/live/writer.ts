@@ -1,6 +1,6 @@
 /** The thread that compresses, hashes and writes checkpoints while the guest runs on. */
 import { Worker } from 'node:worker_threads';
-import { type ErrorData, errorFromData } from '../../src/errors.ts';
+import { CheckpointError, type ErrorData, errorFromData } from '../../src/errors.ts';
 import type { Digest } from '../store/digest.ts';
 import type { CheckpointConfig } from '../store/documents.ts';
 import type { CommitResult } from '../store/store.ts';
@@ -16,15 +16,21 @@ export interface WriterRequest {
   readonly tags?: readonly string[];
   readonly label?: string;
   readonly level?: number;
-  /** Checkpoints to keep: older ones of this run are removed. */
+  /** Checkpoints that this one makes superfluous: removed once it is on disk. */
   readonly remove?: readonly Digest[];
 }
 
 /** What comes back. */
 export type WriterReply =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'committed'; readonly result: CommitResult }
+  | { readonly kind: 'committed'; readonly result: CommitResult; readonly notRemoved?: ErrorData }
   | { readonly kind: 'failed'; readonly error: ErrorData };
+
+/** A commit that is on disk, and what stood in the way of removing others. */
+export interface Written {
+  readonly result: CommitResult;
+  readonly notRemoved?: Error;
+}
 
 /** Start data of the thread. */
 export interface WriterStart {
@@ -34,7 +40,9 @@ export interface WriterStart {
 /** Writes one checkpoint at a time. */
 export class CheckpointWriter {
   readonly #worker: Worker;
-  #pending: { resolve(result: CommitResult): void; reject(error: Error): void } | undefined;
+  #pending: { resolve(written: Written): void; reject(error: Error): void } | undefined;
+
+  #gone = false;
 
   private constructor(worker: Worker) {
     this.#worker = worker;
@@ -49,7 +57,8 @@ export class CheckpointWriter {
     return new Promise((resolve, reject) => {
       const handlers: { [Kind in WriterReply['kind']]: (reply: WriterReply & { kind: Kind }) => void } = {
         ready: () => resolve(writer),
-        committed: ({ result }) => writer.#settle()?.resolve(result),
+        committed: ({ result, notRemoved }) =>
+          writer.#settle()?.resolve({ result, ...(notRemoved && { notRemoved: errorFromData(notRemoved) }) }),
         failed: ({ error }) => fail(errorFromData(error)),
       };
       const fail = (error: Error) => {
@@ -58,7 +67,16 @@ export class CheckpointWriter {
       };
       worker.on('message', (reply: WriterReply) => handlers[reply.kind](reply as never));
       worker.on('error', fail);
+      worker.on('exit', () => {
+        writer.#gone = true;
+        fail(new CheckpointError('WRITER_GONE', 'the thread that writes checkpoints ended; take the checkpoint again'));
+      });
     });
+  }
+
+  /** The thread has ended: it writes no more. */
+  get gone(): boolean {
+    return this.#gone;
   }
 
   #settle() {
@@ -68,7 +86,8 @@ export class CheckpointWriter {
   }
 
   /** Commits. The staging memory must not change until the answer is there. Rejects with CheckpointError. */
-  commit(request: WriterRequest): Promise<CommitResult> {
+  commit(request: WriterRequest): Promise<Written> {
+    if (this.#gone) return Promise.reject(new CheckpointError('WRITER_GONE', 'the thread that writes has ended'));
     if (this.#pending) return Promise.reject(new Error('a checkpoint is being written already'));
     return new Promise((resolve, reject) => {
       this.#pending = { resolve, reject };
