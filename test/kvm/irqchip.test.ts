@@ -184,6 +184,19 @@ describeKvm('the in-kernel timer', () => {
     });
   });
 
+  it('answers at the speaker port when its flags say so', () => {
+    const reads = code('e4 61 e6 e9 f4 ; in al, 0x61; out 0xe9, al; hlt');
+    for (const [flags, port] of [
+      [0, 0x61],
+      [1, 0xe9],
+    ] as const) {
+      withVm({ irqchip: true, prepare: (vm) => vm.createPit2(flags) }, (bare) => {
+        bare.start(reads);
+        expect(bare.run()).toMatchObject({ reason: 'IO', detail: { port } });
+      });
+    }
+  });
+
   it('without an irqchip to interrupt through is refused, but for older kernels that let it be made', () => {
     withVm({}, ({ vm }) => {
       try {

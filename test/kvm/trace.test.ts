@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { IOCTLS } from '../../src/abi/ioctls.ts';
 import { KvmError } from '../../src/errors.ts';
+import { blockKickSignal, eatKicks, KickTimer, maskInsideRun } from '../../src/ffi/signals.ts';
 import { setTracer, type Tracer } from '../../src/kvm/call.ts';
 import { Kvm } from '../../src/kvm/kvm.ts';
 import { traceLine } from '../../src/kvm/trace.ts';
@@ -115,6 +116,40 @@ describeKvm('tracing a VM', () => {
         '[vcpu0] KVM_RUN() = 0 (HLT) <T>\n',
         '[vcpu0] KVM_RUN() = -1 EINTR <T>\n',
       ]);
+    });
+  });
+
+  it('shows what each small request asked for', () => {
+    const prepare = (vm: Vm) => {
+      vm.createIrqchip();
+      vm.createPit2(1);
+    };
+    withVm({ prepare }, ({ kvm, vm, vcpu }) => {
+      const { lines } = traced(() => {
+        vm.reinjectControl(true);
+        vm.reinjectControl(false);
+        vm.signalMsi(0x12_fee0_0000n, 0x31);
+        vcpu.getXsave(kvm.checkExtension('KVM_CAP_XSAVE2') > 0 ? 8192 : 4096);
+      });
+      expect(lines[0]).toContain('KVM_REINJECT_CONTROL({pit_reinject=1})');
+      expect(lines[1]).toContain('KVM_REINJECT_CONTROL({pit_reinject=0})');
+      expect(lines[2]).toContain('KVM_SIGNAL_MSI({address_lo=0xfee00000, address_hi=0x12, data=0x31})');
+      expect(lines.at(-1)).toMatch(/KVM_GET_XSAVE2?\(/);
+      if (kvm.checkExtension('KVM_CAP_XSAVE2') > 0) expect(lines.at(-1)).toContain('KVM_GET_XSAVE2(');
+    });
+  });
+
+  it('counts microseconds', () => {
+    withVm({}, (bare) => {
+      const { vcpu } = bare;
+      vcpu.setSignalMask(maskInsideRun(blockKickSignal()));
+      bare.start(code('66 b9 00 00 00 40 66 49 75 fc f4 ; mov ecx, 0x40000000; dec ecx; jnz; hlt'));
+      using timer = new KickTimer();
+      timer.arm(20);
+      const { calls } = traced(() => expect(vcpu.run()).toBe(false));
+      eatKicks();
+      expect(calls[0]!.microseconds).toBeGreaterThan(15_000);
+      expect(calls[0]!.microseconds).toBeLessThan(10_000_000);
     });
   });
 

@@ -91,6 +91,7 @@ describe('an access outside RAM', () => {
     ['across the hole', large, HOLE_START - 4, 8],
     ['from the hole into RAM', large, HOLE_END - 4, 8],
     ['longer than everything', large, 0, 5 * GIB],
+    ['of less than nothing', small, 4096, -1],
   ])('%s is refused by every method, with address, length and what RAM there is', (_where, size, gpa, length) => {
     withMemory(size, (memory) => {
       const data = { length } as Uint8Array;
