@@ -22,11 +22,12 @@ export interface Tip extends Disposable {
 export interface NewCheckpoint {
   readonly config: CheckpointConfig;
   readonly runs: readonly PageRun[];
-  readonly parent?: Digest;
-  readonly label?: string;
+  readonly parent: Digest | undefined;
+  readonly label: string | undefined;
   readonly time: string;
   readonly stats: Readonly<Record<string, number>>;
   readonly level: number;
+  readonly deltas: boolean;
 }
 
 /** Opens a chain as something to commit on. */
@@ -38,7 +39,7 @@ export function openTip(chain: Chain, digest: Digest | undefined): Tip {
 
 function learn(known: PageFinder, chain: Chain, slot: number): void {
   const { id, map } = chain.layer(slot);
-  for (let page = 0; page < map.stored; page++) known.put(map.crc[page]!, id, page);
+  for (const [page, crc] of map.crc.entries()) known.put(crc, id, page);
 }
 
 /**
@@ -69,7 +70,7 @@ export function writeCheckpoint(blobs: Blobs, tip: Tip, checkpoint: NewCheckpoin
 
 function writeLayer(blobs: Blobs, tip: Tip, checkpoint: NewCheckpoint, all: boolean) {
   const { chain, known } = tip;
-  const { runs, level } = checkpoint;
+  const { runs, level, deltas } = checkpoint;
   const given = runs.reduce((sum, { bytes }) => sum + bytes.length / PAGE_SIZE, 0);
   const first = all
     ? 0
@@ -83,7 +84,7 @@ function writeLayer(blobs: Blobs, tip: Tip, checkpoint: NewCheckpoint, all: bool
   let bytes = 0;
   try {
     const incremental = tip.digest !== undefined;
-    counts = passPages({ runs, chain, incremental, absorbed, known, writer });
+    counts = passPages({ runs, chain, incremental, absorbed, known, writer, deltas });
     if (writer.empty && chain.order.length > 0) writer.abandon();
     else {
       const descriptor = writer.finish();

@@ -32,7 +32,10 @@ export interface LayerMap {
   readonly frameBytes: Uint32Array;
   /** sha256 of each compressed frame, 32 bytes each. */
   readonly frameHashes: Uint8Array;
-  /** CRC-32 of the page that each stored or delta entry stands for: a hint for finding equal pages, never a proof. */
+  /**
+   * CRC-32 of each stored page, or empty: a hint for finding equal pages, never a proof. Layers of pages that compress
+   * to almost nothing go without.
+   */
   readonly crc: Uint32Array;
   /** For each delta, then each reference: index into `bases`, and the number of the stored page there. */
   readonly targetBase: Uint8Array;
@@ -59,6 +62,7 @@ export function encodeMap(map: LayerMap): Uint8Array {
   for (const base of bases) out.bytes(base);
   for (const length of frameBytes) out.varint(length);
   out.bytes(map.frameHashes);
+  out.varint(map.crc.length > 0 ? 1 : 0);
   for (const crc of map.crc) out.u32(crc);
   let previous = 0;
   for (const [i, page] of map.targetPage.entries()) {
@@ -102,7 +106,7 @@ export function decodeMap(reader: ByteReader, where: string): LayerMap {
   const frameBytes = new Uint32Array(reader.count(frames, 33));
   for (let i = 0; i < frames; i++) frameBytes[i] = reader.u32Varint();
   const frameHashes = reader.bytes(frames * 32);
-  const crc = new Uint32Array(reader.count(stored! + deltas!, 4));
+  const crc = new Uint32Array(reader.count(reader.varint() === 0 ? 0 : stored!, 4));
   for (let i = 0; i < crc.length; i++) crc[i] = reader.u32();
 
   const targetBase = new Uint8Array(reader.count(deltas! + references!, 2));

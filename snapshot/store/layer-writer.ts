@@ -18,6 +18,9 @@ export type NewEntry =
 
 const KINDS = ['zero', 'stored', 'delta', 'reference'] as const;
 
+/** Compressed bytes per page from which a CRC of 4 bytes is added to it. */
+const CRC_WORTH = 160;
+
 // A commit runs to its end without a break, so one set of buffers serves all writers of a thread.
 const staging = new Uint8Array(FRAME_BYTES);
 const masks = new Uint8Array(FRAME_BYTES);
@@ -33,7 +36,6 @@ export class LayerWriter {
 
   #deltas = 0;
   readonly #deltaFrames: Uint8Array[] = [];
-  readonly #deltaCrc = new NumberList();
 
   readonly #bases = new Map<string, { readonly index: number; readonly raw: Uint8Array }>();
   readonly #deltaTargets = new NumberList();
@@ -64,10 +66,9 @@ export class LayerWriter {
     return this.#stored++;
   }
 
-  /** Adds a page as the XOR `mask` over stored page `base.page`; `crc` is that of the page itself. */
-  addDelta(mask: Uint8Array, crc: number, base: { readonly layer: Layer; readonly page: number }): number {
+  /** Adds a page as the XOR `mask` over stored page `base.page`. */
+  addDelta(mask: Uint8Array, base: { readonly layer: Layer; readonly page: number }): number {
     masks.set(mask, (this.#deltas % FRAME_PAGES) * PAGE_SIZE);
-    this.#deltaCrc.push(crc);
     this.#deltaTargets.push(this.#baseIndex(base.layer));
     this.#deltaTargets.push(base.page);
     if (++this.#deltas % FRAME_PAGES === 0) this.#flushDeltas(FRAME_PAGES);
@@ -142,6 +143,11 @@ export class LayerWriter {
     return base.index;
   }
 
+  /** False where the CRCs would be a notable part of the layer. */
+  #worthCrcs(): boolean {
+    return this.#blob.bytes >= this.#stored * CRC_WORTH;
+  }
+
   #encodeMap(): Uint8Array {
     const references = this.#referenceTargets.length / 2;
     const firstOf = [0, 0, this.#stored, this.#stored + this.#deltas];
@@ -160,7 +166,7 @@ export class LayerWriter {
       bases: [...this.#bases.values()].map(({ raw }) => raw),
       frameBytes: Uint32Array.from(this.#frameBytes.values()),
       frameHashes: Buffer.concat(this.#frameHashes),
-      crc: Uint32Array.from([...this.#storedCrc.values(), ...this.#deltaCrc.values()]),
+      crc: this.#worthCrcs() ? Uint32Array.from(this.#storedCrc.values()) : new Uint32Array(0),
       targetBase: Uint8Array.from(targets.filter((_, i) => i % 2 === 0)),
       targetPage: Uint32Array.from(targets.filter((_, i) => i % 2 === 1)),
       runs,

@@ -40,6 +40,8 @@ export interface PassInput {
   /** Stored pages of the chain by CRC, owned by layer id. */
   readonly known: PageFinder;
   readonly writer: LayerWriter;
+  /** Whether a changed page may be stored as what changed in it. */
+  readonly deltas: boolean;
 }
 
 const ZERO_PAGE = new Uint8Array(PAGE_SIZE);
@@ -134,8 +136,7 @@ class PagePass {
   #equalsParent(before: Place, crc: number, bytes: Uint8Array): boolean {
     const source = this.#input.chain.source(before);
     if (!source) return false;
-    const holder = source.delta ?? { layer: source.layer, entry: source.page };
-    if (holder.layer.map.crc[holder.entry] !== crc) return false;
+    if (!source.delta && (source.layer.map.crc[source.page] ?? crc) !== crc) return false;
     this.#input.chain.read(before, this.#scratch);
     return Buffer.compare(this.#scratch, bytes) === 0;
   }
@@ -143,7 +144,7 @@ class PagePass {
   #place(bytes: Uint8Array, crc: number, before: Place | undefined): NewEntry | undefined {
     const same = this.#findEqual(bytes, crc);
     if (same) this.counts.duplicates++;
-    return same ?? (before && this.#tryDelta(bytes, crc, before));
+    return same ?? (before && this.#input.deltas ? this.#tryDelta(bytes, before) : undefined);
   }
 
   #store(bytes: Uint8Array, crc: number, run: number, pageInRun: number): NewEntry {
@@ -169,13 +170,13 @@ class PagePass {
     return { kind: 'reference', number: this.#input.writer.addReference({ layer, page: known.page }) };
   }
 
-  #tryDelta(bytes: Uint8Array, crc: number, before: Place): NewEntry | undefined {
+  #tryDelta(bytes: Uint8Array, before: Place): NewEntry | undefined {
     const base = this.#input.chain.source(before);
     if (!base || this.#absorbedLayers.has(base.layer.id)) return undefined;
     xorPages(bytes, base.layer.page(base.page), this.#scratch);
     if (!deltaPays(this.#scratch, bytes)) return undefined;
     this.counts.deltas++;
-    return { kind: 'delta', number: this.#input.writer.addDelta(this.#scratch, crc, base) };
+    return { kind: 'delta', number: this.#input.writer.addDelta(this.#scratch, base) };
   }
 
   /** Carries over a page of an absorbed layer as it is. */
@@ -192,24 +193,24 @@ class PagePass {
     const key = `${holder.layer.id}/${holder.entry}`;
     let entry = this.#moved.get(key);
     if (!entry) {
-      entry = this.#carryOver(place, holder.layer.map.crc[holder.entry]!);
+      entry = this.#carryOver(place);
       this.#moved.set(key, entry);
     }
     writer.record(page, entry);
   }
 
-  #carryOver(place: Place, crc: number): NewEntry {
+  #carryOver(place: Place): NewEntry {
     const { chain, writer } = this.#input;
     const source = chain.source(place)!;
     const baseStays = !this.#absorbedLayers.has(source.layer.id);
     if (baseStays && source.delta) {
       const mask = source.delta.layer.page(source.delta.entry);
-      return { kind: 'delta', number: writer.addDelta(mask, crc, source) };
+      return { kind: 'delta', number: writer.addDelta(mask, source) };
     }
     if (baseStays) return { kind: 'reference', number: writer.addReference(source) };
     chain.read(place, this.#scratch);
     this.#origins.push(-1);
     this.#origins.push(-1);
-    return { kind: 'stored', number: writer.addStored(this.#scratch, crc) };
+    return { kind: 'stored', number: writer.addStored(this.#scratch, pageCrc(this.#scratch)) };
   }
 }

@@ -103,17 +103,8 @@ export class Store implements Disposable {
   ) {
     this.#tip = undefined;
     try {
-      const { config, runs, label, stats = {}, level = 1, time = new Date().toISOString() } = input;
-      const fresh = {
-        config,
-        runs,
-        time,
-        stats,
-        level,
-
-        ...(parent && { parent }),
-        ...(label !== undefined && { label }),
-      };
+      const { config, runs, label, stats = {}, level = 1, deltas = true, time = new Date().toISOString() } = input;
+      const fresh = { config, runs, parent, label, time, stats, level, deltas };
       const written = writeCheckpoint(this.blobs, tip, fresh, all);
       writeIndex(this.blobs, withCommit(this.index(), written.head, parent, input.tags ?? []));
       this.#tip = written.tip;
@@ -125,12 +116,11 @@ export class Store implements Disposable {
   }
 
   #tipAt(parent: Digest | undefined): Tip {
-    if (!parent) return openTip(new Chain(this.#pool), undefined);
-    const { layers } = readManifest(this.blobs, parent);
-    if (this.#tip?.digest === parent) return this.#tip;
+    const layers = parent && readManifest(this.blobs, parent).layers;
+    if (parent && this.#tip?.digest === parent) return this.#tip;
     this.#tip?.[Symbol.dispose]();
     this.#tip = undefined;
-    return openTip(Chain.open(this.#pool, layers), parent);
+    return openTip(layers ? Chain.open(this.#pool, layers) : new Chain(this.#pool), parent);
   }
 
   /** The digest that a reference names: tag, `latest`, digest or its start, and `~N`. */

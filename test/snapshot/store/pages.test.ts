@@ -1,5 +1,7 @@
+import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { absorbFrom } from '../../../snapshot/store/compaction.ts';
+import type { Digest } from '../../../snapshot/store/digest.ts';
 import { MAX_LAYERS, PAGE_SIZE } from '../../../snapshot/store/limits.ts';
 import { openStore, type Store } from '../../../snapshot/store/store.ts';
 import { CONFIG, contentOf, differences, type Oracle, pageOf, random, runsOf, temporaryDirectory } from './support.ts';
@@ -52,6 +54,36 @@ describe('what a commit stores', () => {
         expect(differences(oracle, contentOf(checkpoint))).toEqual([]);
         parent = digest;
       }
+    }));
+
+  it('stores a changed page whole where deltas are not wanted', () =>
+    withStore((store) => {
+      const first = store.commit({ config: CONFIG, runs: runsOf(new Map([[7, pageOf(7)]]), [7]) });
+      const oracle: Oracle = new Map([[7, pageOf(7).fill(1, 10, 12)]]);
+      const second = store.commit({ config: CONFIG, parent: first.digest, runs: runsOf(oracle, [7]), deltas: false });
+      expect(second.stats).toMatchObject({ pages: 1, deltas: 0, stored: 1 });
+      using checkpoint = store.open(second.digest);
+      expect(differences(oracle, contentOf(checkpoint))).toEqual([]);
+    }));
+
+  it('closes the layers that it no longer needs', () =>
+    withStore((store) => {
+      const open = () => readdirSync('/proc/self/fd').length;
+      const take = (page: number, parent?: Digest) =>
+        store.commit({
+          config: CONFIG,
+          runs: runsOf(new Map([[page, pageOf(page)]]), [page]),
+          ...(parent && { parent }),
+        }).digest;
+      const first = take(1);
+      const before = open();
+      for (let step = 0; step < 40; step++) {
+        take(step + 2, step % 2 ? first : undefined);
+        expect(() => store.commit({ config: CONFIG, runs: [], parent: `sha256:${'0'.repeat(64)}` })).toThrow();
+        using checkpoint = store.open('latest');
+        checkpoint.pages();
+      }
+      expect(open()).toBeLessThanOrEqual(before + 2);
     }));
 
   it('adds no layer where nothing changed, and drops layers that contribute nothing', () =>
