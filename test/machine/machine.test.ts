@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { GuestMemoryError, KvmError } from '../../src/errors.ts';
 import { Mapping } from '../../src/ffi/mapping.ts';
+import { setTracer } from '../../src/kvm/call.ts';
 import { prepareBoot } from '../../src/machine/boot.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { MP_TABLE_GPA } from '../../src/machine/mptable.ts';
@@ -67,6 +68,24 @@ describeKvm('a machine', () => {
     withMachine({ irqchip: false }, ({ vm }) => {
       expect(thrown(KvmError, () => vm.getIrqchip(0)).code).toBe('ENXIO');
     });
+  });
+
+  it('tells KVM the pages that Intel hosts need, outside RAM, before there is a vCPU', () => {
+    const calls: string[] = [];
+    setTracer(({ name, arg }) =>
+      calls.push(name === 'KVM_SET_TSS_ADDR' ? `${name} ${Number(arg).toString(16)}` : name),
+    );
+    try {
+      withMachine({}, (machine) => machine.createVcpu(0)[Symbol.dispose]());
+    } finally {
+      setTracer(undefined);
+    }
+    const at = (name: string) => calls.indexOf(name);
+    expect(at('KVM_SET_TSS_ADDR feffd000')).toBeGreaterThan(at('KVM_CREATE_VM'));
+    expect(at('KVM_SET_IDENTITY_MAP_ADDR')).toBeGreaterThan(at('KVM_CREATE_VM'));
+    const vcpu = at('KVM_CREATE_VCPU');
+    const before = ['KVM_SET_TSS_ADDR feffd000', 'KVM_SET_IDENTITY_MAP_ADDR', 'KVM_CREATE_IRQCHIP', 'KVM_CREATE_PIT2'];
+    expect(before.filter((name) => at(name) > vcpu)).toEqual([]);
   });
 
   it('logs dirty pages of all RAM when told to, and forgets them when told not to', () => {

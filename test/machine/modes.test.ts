@@ -145,6 +145,7 @@ describe('the entry state of', () => {
     const sregs = sregsFor('protected');
     expect(sregs.cs).toMatchObject({ selector: 8, base: 0n, limit: 0xffff_ffff, db: 1, l: 0, g: 1 });
     expect([sregs.cr0 & 0x8000_0001n, sregs.efer, sregs.gdt.base]).toEqual([1n, 0n, 0x9000n]);
+    expect(sregs.tr).toMatchObject({ selector: 0x20, base: 0x9100n, limit: 0x67, s: 0, type: 0xb });
   });
 
   it('long mode has a 64-bit code segment, PAE paging and the tables at CR3', () => {

@@ -103,6 +103,11 @@ describe('room for tables', () => {
   it('that is not there is an error with the cure', () => {
     const error = thrown(GuestMemoryError, () => findRoom(4096, ram, [{ base: 0, size: 16 * MIB }], 'page tables'));
     expect(error.code).toBe('NO_ROOM');
+    const onlyVideoAndBios = [
+      { base: 0, size: 0x9_f000 },
+      { base: MIB, size: 15 * MIB },
+    ];
+    expect(thrown(GuestMemoryError, () => findRoom(4096, ram, onlyVideoAndBios, 'page tables')).code).toBe('NO_ROOM');
     expect(error.message).toMatch(/no 4096 bytes of RAM for page tables.*--mem/);
   });
 });
