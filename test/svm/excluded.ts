@@ -7,3 +7,15 @@ export const EXCLUDED: Readonly<Record<string, string>> = {
   'architecture.test.js': 'reads the sources; the host makes no difference',
   'runner/assist-decode.test.js': 'compares two decoders; the host makes no difference',
 };
+
+/** Guests that stand for the others where each one costs seconds. */
+const REPRESENTATIVES =
+  /'(hello-long|kernel|ring3|smp-2|timer-pit|timer-lapic|echo-polled|checksum-writer-2|fault-sse)'/;
+
+/** Single tests that it does not run, by their full name, each with the reason. */
+export const SKIPPED: readonly { readonly test: (name: string) => boolean; readonly reason: string }[] = [
+  {
+    test: (name) => name.startsWith('guests, each vCPU in its thread') && !REPRESENTATIVES.test(name),
+    reason: 'starting a thread takes seconds on an emulated processor; the same guests run without threads',
+  },
+];
