@@ -51,6 +51,9 @@ export class CheckpointError extends VmlapseError {}
 /** The guest did something it cannot go on from: triple fault, emulation failure, failed entry. */
 export class GuestFault extends VmlapseError {}
 
+/** A running machine could not be reached, or refused what was asked of it over its control socket. */
+export class ControlError extends VmlapseError {}
+
 /** The caller asked for something that makes no sense: wrong option, wrong combination. Exit code 2. */
 export class UsageError extends VmlapseError {
   constructor(message: string, details: Record<string, unknown> = {}) {
@@ -73,6 +76,7 @@ const FAMILY: Record<string, { readonly prototype: VmlapseError }> = {
   LoadError,
   CheckpointError,
   GuestFault,
+  ControlError,
   UsageError,
 };
 

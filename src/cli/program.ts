@@ -1,16 +1,28 @@
 /** The command line as a whole: every command, help, completion. */
 import completion from '@bomb.sh/tab/commander';
 import { Command } from 'commander';
+import { addCheckpoint } from './commands/checkpoint.ts';
+import { addConsole } from './commands/console.ts';
 import { addDiff } from './commands/diff.ts';
+import { addEvents } from './commands/events.ts';
 import { addInfo } from './commands/info.ts';
 import { addInspect } from './commands/inspect.ts';
 import { addIoctls } from './commands/ioctls.ts';
 import { addLog } from './commands/log.ts';
+import { addPause } from './commands/pause.ts';
+import { addPs } from './commands/ps.ts';
 import { addRestore } from './commands/restore.ts';
+import { addResume } from './commands/resume.ts';
+import { addRollback } from './commands/rollback.ts';
 import { addRun } from './commands/run.ts';
 import { addShow } from './commands/show.ts';
+import { addStatus } from './commands/status.ts';
+import { addStop } from './commands/stop.ts';
 
-const COMMANDS = [addInfo, addIoctls, addInspect, addRun, addRestore, addLog, addShow, addDiff];
+/** Commands on a machine that another process runs. */
+const ON_RUNNING = [addPs, addStatus, addPause, addResume, addCheckpoint, addRollback, addStop, addConsole, addEvents];
+
+const COMMANDS = [addInfo, addIoctls, addInspect, addRun, addRestore, addLog, addShow, addDiff, ...ON_RUNNING];
 
 const EXAMPLES = `
 Examples:

@@ -33,6 +33,9 @@ export const fallocate = bind<[number, number, number, number], number>(
 );
 export const lseek = bind<[number, number, number], number | bigint>('long lseek(int fd, long offset, int whence)');
 export const eventfd = bind<[number, number], number>('int eventfd(uint initial, int flags)');
+export const getsockopt = bind<[number, number, number, Pointer, Pointer], number>(
+  'int getsockopt(int socket, int level, int option, void *value, void *length)',
+);
 export const gettid = bind<[], number>('int gettid()');
 export const tgkill = bind<[number, number, number], number>('int tgkill(int process, int thread, int signal)');
 export const pthreadSigmask = bind<[number, Pointer, Pointer], number>(

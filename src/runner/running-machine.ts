@@ -138,11 +138,24 @@ export class RunningMachine {
   }
 
   /**
-   * Pauses every vCPU, completes what is pending, and saves each vCPU's state in its own thread. The records are live:
-   * valid until the next save or load. Throws KvmError.
+   * Asks every vCPU to pause, to complete what is pending, and to save its state in its own thread; returns when all
+   * stand still, with nothing pending. {@link finishSave} waits for the states.
    */
-  saveVcpus(): readonly Uint8Array[] {
-    this.#exchange(Request.SAVE);
+  beginSave(): void {
+    this.#held = true;
+    for (const thread of this.#threads) thread.requestState(Request.SAVE);
+    for (const thread of this.#threads) {
+      this.#waitFor(
+        thread,
+        () => !thread.isExchanging || (thread.isPaused && !thread.control.pending),
+        () => thread.requestState(Request.SAVE),
+      );
+    }
+  }
+
+  /** The states of a save begun before: live records, valid until the next save or load. Throws KvmError. */
+  finishSave(): readonly Uint8Array[] {
+    this.#awaitExchange(Request.SAVE);
     return this.#threads.map((thread) => thread.record);
   }
 
@@ -164,6 +177,10 @@ export class RunningMachine {
   #exchange(bit: typeof Request.SAVE | typeof Request.LOAD): void {
     this.#held = true;
     for (const thread of this.#threads) thread.requestState(bit);
+    this.#awaitExchange(bit);
+  }
+
+  #awaitExchange(bit: typeof Request.SAVE | typeof Request.LOAD): void {
     for (const thread of this.#threads) {
       this.#waitFor(
         thread,

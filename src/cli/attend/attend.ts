@@ -5,18 +5,21 @@
 import type { SymbolTable } from '../../../loaders/symbols.ts';
 import type { GuestOrigin } from '../../../snapshot/machine-state.ts';
 import type { Digest } from '../../../snapshot/store/digest.ts';
+import type { EndSummary } from '../../control/protocol.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { explainFault } from '../../runner/fault/explain.ts';
 import { FAULTS, type RunResult } from '../../runner/result.ts';
 import { RunningMachine } from '../../runner/running-machine.ts';
 import { attachConsole } from '../console.ts';
-import { type EndSignal, exitStatus } from '../exit-status.ts';
+import { EXIT, exitStatus } from '../exit-status.ts';
 import { toJson } from '../json.ts';
 import { tell, writeTo } from '../output.ts';
 import { summaryLines } from '../summary.ts';
 import { tracing } from '../trace.ts';
+import { Hold } from './hold.ts';
 import type { AttendOptions } from './options.ts';
 import { Recorder } from './recorder.ts';
+import { Remote } from './remote.ts';
 import { EndSignals } from './signals.ts';
 import { Transcript } from './transcript.ts';
 import { stopPointsOf, textWatcher } from './triggers.ts';
@@ -29,14 +32,19 @@ export interface Subject {
   /** The checkpoint its memory equals. */
   readonly base?: Digest;
   readonly guest?: GuestOrigin;
+  /** The image, for `vmlapse ps`. */
+  readonly image?: string;
   /** Symbols of the guest, for fault reports; read only when there is one. */
   symbols?(): SymbolTable;
 }
 
 /** Runs it; returns the exit status. The machine stays the caller's to dispose. */
 export async function attend(subject: Subject, options: AttendOptions): Promise<number> {
+  let hold: Hold | undefined;
+  using signals = new EndSignals(() => hold?.stop());
   const transcript = options.json ? new Transcript() : undefined;
   const say = options.quiet || options.json ? () => {} : tell;
+  const remote = options.name === undefined ? undefined : new Remote(options.name);
   let recorder: Recorder | undefined;
   const triggers = options.checkpointAt ?? [];
   const texts = triggers.flatMap((t) => (t.kind === 'serial' ? [t.text] : []));
@@ -45,6 +53,7 @@ export async function attend(subject: Subject, options: AttendOptions): Promise<
   const running = await RunningMachine.start(subject.machine, {
     serial: (bytes) => {
       watch(bytes);
+      remote?.output(bytes);
       return transcript ? transcript.add(bytes) : writeTo(process.stdout, bytes);
     },
     debugcon: (bytes) => writeTo(process.stderr, bytes),
@@ -52,43 +61,59 @@ export async function attend(subject: Subject, options: AttendOptions): Promise<
     ...(stopAt && { stopAt }),
     ...(tracing(options) && { trace: (bytes: Uint8Array) => writeTo(process.stderr, bytes) }),
   });
+  hold = new Hold(running, options.timeout, options.paused === true);
+  if (signals.caught) hold.stop();
+  let end: EndSummary = { reason: 'failed', exitStatus: EXIT.FAILURE };
   try {
     subject.prepare?.(running);
     const { store } = options;
-    if (store !== undefined) recorder = await Recorder.start(running, { ...options, store }, subject, say);
-    const { result, signal } = await runToEnd(running, recorder, options);
+    const listener = {
+      tell: say,
+      taken: (...report: Parameters<Remote['taken']>) => remote?.taken(...report),
+      rolledBack: (...report: Parameters<Remote['rolledBack']>) => remote?.rolledBack(...report),
+    };
+    if (store !== undefined) recorder = await Recorder.start(running, { ...options, store }, subject, listener);
+    await remote?.attach({
+      running,
+      hold,
+      ...(recorder && { recorder }),
+      ...(subject.image !== undefined && { guest: subject.image }),
+    });
+    if (options.paused) say(`vmlapse: paused; it goes on with: vmlapse resume ${options.name}`);
+    const result = await runToEnd(running, hold, recorder, signals);
+    remote?.ending();
     const explained = await withExplanation(running, result, subject);
     await recorder?.close();
-    const status = exitStatus(explained, signal);
+    const status = exitStatus(explained, signals.caught);
+    end = { reason: explained.reason, exitStatus: status };
     report(explained, status, options, transcript);
     return status;
   } finally {
+    await remote?.close(end);
     await running.close();
   }
 }
 
-/** Runs with stdin attached and signals caught; the terminal is restored whatever happens. */
+/** Runs with stdin attached; the terminal is restored whatever happens. */
 async function runToEnd(
   running: RunningMachine,
+  hold: Hold,
   recorder: Recorder | undefined,
-  { timeout }: AttendOptions,
-): Promise<{ result: RunResult; signal: EndSignal | undefined }> {
-  using signals = new EndSignals(() => running.stop('interrupted'));
+  signals: EndSignals,
+): Promise<RunResult> {
   const detach = attachConsole({
     send: (bytes) => running.send(bytes),
     leave: () => signals.raise('SIGINT'),
     tell,
     ...(recorder && { commands: consoleCommands(recorder) }),
   });
-  const deadline = timeout === undefined ? undefined : performance.now() + timeout;
   try {
     recorder?.arm();
     for (;;) {
-      const left = deadline === undefined ? {} : { timeoutMs: Math.max(1, deadline - performance.now()) };
-      const result = await running.run(left);
-      if (result.reason !== 'stop-point') return { result, signal: signals.caught };
+      const result = await hold.run();
+      if (result.reason !== 'stop-point') return result;
       await recorder?.take(`exit:${Object.values(result.exits).reduce((sum, n) => sum + n, 0)}`, { stayPaused: true });
-      if (signals.caught) return { result: { ...result, reason: 'interrupted' }, signal: signals.caught };
+      if (hold.stopped) return { ...result, reason: 'interrupted' };
     }
   } finally {
     detach();

@@ -8,6 +8,9 @@ import { parseTrigger, TRIGGER_HELP } from './triggers.ts';
 /** The options' values. */
 export interface AttendOptions extends RecorderOptions {
   readonly timeout?: number;
+  readonly name?: string;
+  /** Waits for `vmlapse resume`; only with a name. */
+  readonly paused?: boolean;
   readonly assist: AssistMode;
   readonly trace?: boolean;
   readonly quiet?: boolean;
@@ -17,13 +20,14 @@ export interface AttendOptions extends RecorderOptions {
 /** What is said below the options of each of these commands. */
 export const EXIT_STATUS_HELP = `
 Exit status: what the guest wrote to the debug-exit port (& 255); 0 when it halted, powered off or asked for a reset;
-1 for a guest fault or a failure; 2 for wrong usage; 124 when the time was up; 130 on Ctrl-C.
+1 for a guest fault or a failure; 2 for wrong usage; 124 when the time was up; 130 on Ctrl-C or vmlapse stop.
 On a terminal, Ctrl-A x leaves and Ctrl-A h helps.`;
 
 /** Adds the options. */
 export function addAttendOptions(command: Command): Command {
   return command
-    .option('--timeout <time>', 'stop the guest after this time: 500ms, 10s, 2m', parseDuration)
+    .option('--name <name>', 'let vmlapse ps, pause, checkpoint, console … reach the machine under this name')
+    .option('--timeout <time>', 'stop the guest when it has run for this time: 500ms, 10s, 2m', parseDuration)
     .addOption(
       new Option('--assist <when>', 'do instructions here that KVM cannot emulate')
         .choices(['auto', 'on', 'off'])

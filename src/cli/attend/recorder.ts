@@ -1,10 +1,13 @@
 /** Takes the checkpoints a run asks for: at its triggers, at intervals, on demand; tells what was taken. */
 
-import { LiveSession } from '../../../snapshot/live/live-session.ts';
+import { type LiveOptions, LiveSession } from '../../../snapshot/live/live-session.ts';
 import type { GuestOrigin } from '../../../snapshot/machine-state.ts';
+import type { RollbackReport } from '../../../snapshot/rollback.ts';
 import type { CheckpointReport } from '../../../snapshot/session.ts';
+import type { Checkpoint } from '../../../snapshot/store/checkpoint.ts';
 import type { Digest } from '../../../snapshot/store/digest.ts';
 import { openStore, type Store } from '../../../snapshot/store/store.ts';
+import { CheckpointError } from '../../errors.ts';
 import type { RunningMachine } from '../../runner/running-machine.ts';
 import type { Trigger } from './triggers.ts';
 
@@ -18,24 +21,31 @@ export interface RecorderOptions {
   readonly level?: number;
 }
 
-/** What the recorder tells the person at the terminal. */
-export type Tell = (line: string) => void;
+/** Who hears of what was done. */
+export interface RecorderListener {
+  /** A line for the person at the terminal. */
+  tell(line: string): void;
+  taken(report: CheckpointReport, options: LiveOptions): void;
+  rolledBack(digest: Digest, report: RollbackReport): void;
+}
 
 /** See the file's header. */
 export class Recorder {
   readonly live: LiveSession;
-  readonly #store: Store;
+  readonly store: Store;
   readonly #options: RecorderOptions;
-  readonly #tell: Tell;
-  readonly #timers: (NodeJS.Timeout | NodeJS.Timeout)[] = [];
+  readonly #listener: RecorderListener;
+  readonly #timers: NodeJS.Timeout[] = [];
   readonly #kept: Digest[] = [];
+  /** Checkpoints opened for rollbacks; only the last one is still needed. */
+  #opened: Checkpoint[] = [];
   #skipped = 0;
 
-  private constructor(live: LiveSession, store: Store, options: RecorderOptions, tell: Tell) {
+  private constructor(live: LiveSession, store: Store, options: RecorderOptions, listener: RecorderListener) {
     this.live = live;
-    this.#store = store;
+    this.store = store;
     this.#options = options;
-    this.#tell = tell;
+    this.#listener = listener;
   }
 
   /** Opens the store, creating it, and begins to log dirty pages. */
@@ -43,10 +53,10 @@ export class Recorder {
     running: RunningMachine,
     options: RecorderOptions & { readonly store: string },
     origin: { readonly base?: Digest; readonly guest?: GuestOrigin },
-    tell: Tell,
+    listener: RecorderListener,
   ): Promise<Recorder> {
     const store = openStore(options.store, { create: true });
-    return new Recorder(await LiveSession.start(running, store, origin), store, options, tell);
+    return new Recorder(await LiveSession.start(running, store, origin), store, options, listener);
   }
 
   /** Arms timers and signals; the exact triggers come as stop points of the run. */
@@ -62,37 +72,37 @@ export class Recorder {
 
   readonly #onSignal = () => void this.take('signal');
 
-  /** A disk slower than the interval must not make memory grow: a tick that finds one being written is left out. */
+  /** A machine that is paused does not change; and a disk slower than the interval must not make memory grow. */
   #tick(): void {
+    if (!this.live.session.target.running) return;
     if (this.live.busy) this.#skipped++;
     else void this.take(undefined);
   }
 
   /** Takes one and tells of it; a failure is told, and the guest goes on. */
-  async take(
-    label: string | undefined,
-    options: { readonly stayPaused?: boolean } = {},
-  ): Promise<CheckpointReport | undefined> {
+  async take(label: string | undefined, options: { readonly stayPaused?: boolean } = {}): Promise<void> {
+    try {
+      await this.checkpoint({ ...options, ...(label !== undefined && { label }) });
+    } catch (error) {
+      this.#listener.tell(`vmlapse: no checkpoint: ${(error as Error).message}`);
+    }
+  }
+
+  /** Takes one and tells of it. Rejects with KvmError or CheckpointError. */
+  async checkpoint(options: LiveOptions): Promise<CheckpointReport> {
     const { level, maxPause } = this.#options;
     const surplus = this.#surplus();
-    try {
-      const report = await this.live.checkpoint(
-        {
-          ...options,
-          ...(label !== undefined && { label }),
-          ...(level !== undefined && { level }),
-          ...(maxPause !== undefined && { maxPauseMs: maxPause }),
-        },
-        surplus,
-      );
-      this.#kept.splice(0, surplus.length);
-      this.#kept.push(report.digest);
-      this.#tell(describe(report, label));
-      return report;
-    } catch (error) {
-      this.#tell(`vmlapse: no checkpoint: ${(error as Error).message}`);
-      return undefined;
-    }
+    const all = {
+      ...options,
+      ...(level !== undefined && { level }),
+      ...(maxPause !== undefined && { maxPauseMs: maxPause }),
+    };
+    const report = await this.live.checkpoint(all, surplus);
+    this.#kept.splice(0, surplus.length);
+    this.#kept.push(report.digest);
+    this.#listener.tell(describe(report, options.label));
+    this.#listener.taken(report, options);
+    return report;
   }
 
   /** With --keep: checkpoints of this run that the next one makes superfluous. */
@@ -101,14 +111,43 @@ export class Recorder {
     return keep === undefined ? [] : this.#kept.slice(0, Math.max(0, this.#kept.length - keep + 1));
   }
 
-  /** Puts the running machine back to a checkpoint of the store, by default the last one. */
-  rollback(ref = 'latest'): void {
+  /**
+   * Puts the machine back to a checkpoint of the store, by default the one that it took, was restored from, or was
+   * rolled back to last; it runs on, if it ran. Throws CheckpointError, and the guest has lost nothing; or KvmError, and
+   * it stays paused.
+   */
+  rollback(ref?: string): RollbackReport & { readonly digest: Digest } {
     const { session } = this.live;
-    const { running } = session.target;
-    const checkpoint = this.#store.open(ref);
-    const { pages, ms } = session.rollback(checkpoint);
-    if (running) session.target.resume();
-    this.#tell(`vmlapse: rolled back to ${short(checkpoint.digest)}: ${pages} pages in ${ms.toFixed(2)} ms`);
+    const { target } = session;
+    const checkpoint = this.#open(ref ?? session.base ?? 'latest');
+    const resume = target.running;
+    try {
+      const report = session.rollback(checkpoint);
+      if (resume) target.resume();
+      this.#closeOthers(checkpoint);
+      this.#listener.tell(
+        `vmlapse: rolled back to ${short(checkpoint.digest)}: ${report.pages} pages in ${report.ms.toFixed(2)} ms`,
+      );
+      this.#listener.rolledBack(checkpoint.digest, report);
+      return { digest: checkpoint.digest, ...report };
+    } catch (error) {
+      if (resume && error instanceof CheckpointError) target.resume();
+      throw error;
+    }
+  }
+
+  #open(ref: string): Checkpoint {
+    const digest = this.store.resolve(ref);
+    const opened = this.#opened.find((checkpoint) => checkpoint.digest === digest);
+    if (opened) return opened;
+    const checkpoint = this.store.open(digest);
+    this.#opened.push(checkpoint);
+    return checkpoint;
+  }
+
+  #closeOthers(needed: Checkpoint): void {
+    for (const checkpoint of this.#opened) if (checkpoint !== needed) checkpoint[Symbol.dispose]();
+    this.#opened = [needed];
   }
 
   /** Takes the checkpoint `--checkpoint-at end` asks for, finishes what is being written, and ends. */
@@ -117,8 +156,10 @@ export class Recorder {
     process.off('SIGUSR2', this.#onSignal);
     if (this.#options.checkpointAt?.some(({ kind }) => kind === 'end')) await this.take('end', { stayPaused: true });
     if (this.#skipped > 0)
-      this.#tell(`vmlapse: ${this.#skipped} checkpoints left out: the disk was slower than the interval`);
+      this.#listener.tell(`vmlapse: ${this.#skipped} checkpoints left out: the disk was slower than the interval`);
     await this.live.close();
+    for (const checkpoint of this.#opened) checkpoint[Symbol.dispose]();
+    this.store[Symbol.dispose]();
   }
 }
 

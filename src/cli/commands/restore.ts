@@ -4,6 +4,8 @@ import { explainRestore } from '../../../snapshot/explain.ts';
 import { decodeState } from '../../../snapshot/machine-state.ts';
 import { restoreMachine } from '../../../snapshot/restore.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
+import { refuseTakenName } from '../../control/claim.ts';
+import { UsageError } from '../../errors.ts';
 import type { ClockMode } from '../../kvm/state/vm-state.ts';
 import { attend } from '../attend/attend.ts';
 import { type AttendOptions, addAttendOptions, EXIT_STATUS_HELP } from '../attend/options.ts';
@@ -22,6 +24,7 @@ const EXAMPLES = `
 Examples:
   vmlapse restore --store lab latest
   vmlapse restore --store lab before-login --every 1s
+  vmlapse restore --store lab latest --name kitchen --paused
   vmlapse restore --store lab latest --explain
 `;
 
@@ -38,6 +41,7 @@ export function addRestore(program: Command): void {
         .default('resume'),
     )
     .option('--force', 'try although this host differs from the one the checkpoint was taken on')
+    .option('--paused', 'do not let it run until `vmlapse resume NAME`; with --name')
     .option('--explain', 'print each ioctl of the restore in order, with its reason, and do nothing');
   addAttendOptions(command)
     .addHelpText('after', EXAMPLES + EXIT_STATUS_HELP)
@@ -47,6 +51,9 @@ export function addRestore(program: Command): void {
 }
 
 async function restore(ref: string, options: RestoreOptions): Promise<number> {
+  if (options.paused && options.name === undefined) {
+    throw new UsageError('a paused machine is resumed by its name: add --name NAME');
+  }
   traceIfAsked(options);
   using store = openStore(options.store, { readOnly: true });
   using checkpoint = store.open(ref);
@@ -55,6 +62,7 @@ async function restore(ref: string, options: RestoreOptions): Promise<number> {
     process.stdout.write(explainRestore(decodeState(checkpoint.config)));
     return 0;
   }
+  if (options.name !== undefined) await refuseTakenName(options.name);
   const { machine, load } = restoreMachine(checkpoint, { clock: options.clock, force: options.force === true });
   using _machine = machine;
   const { guest } = description;
@@ -62,9 +70,13 @@ async function restore(ref: string, options: RestoreOptions): Promise<number> {
     machine,
     prepare: load,
     base: checkpoint.digest,
-    ...(guest && { guest, symbols: () => loadSymbols(guest) }),
+    ...(guest && { guest, image: guest.path, symbols: () => loadSymbols(guest) }),
   };
   const { store: directory, ...rest } = options;
-  const records = options.checkpointAt !== undefined || options.every !== undefined || process.stdin.isTTY;
+  const records =
+    options.checkpointAt !== undefined ||
+    options.every !== undefined ||
+    options.name !== undefined ||
+    process.stdin.isTTY;
   return await attend(subject, records ? { ...rest, store: directory } : rest);
 }

@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { bootImage } from '../../../loaders/boot.ts';
 import { readImage } from '../../../loaders/read.ts';
 import { SymbolTable } from '../../../loaders/symbols.ts';
+import { refuseTakenName } from '../../control/claim.ts';
 import { UsageError } from '../../errors.ts';
 import { Machine } from '../../machine/machine.ts';
 import { attend } from '../attend/attend.ts';
@@ -24,6 +25,7 @@ Examples:
   vmlapse run guests/build/hello-long.elf
   vmlapse run --mem 512M --cmdline "console=ttyS0" --module initrd.img bzImage
   vmlapse run --format flat --load 0x7c00 --mode real --timeout 5s boot.bin
+  vmlapse run --name kitchen --store lab --mem 256M bzImage
   vmlapse run --store lab --checkpoint-at serial:ready --every 1s --keep 10 guests/build/memory-writer.elf
 `;
 
@@ -50,6 +52,7 @@ async function run(file: string, options: RunOptions): Promise<number> {
     throw new UsageError('checkpoints need a place: add --store DIR');
   }
   traceIfAsked(options);
+  if (options.name !== undefined) await refuseTakenName(options.name);
   using loaded = loadImage(file, options);
   const { image } = loaded;
   using machine = Machine.create({ memory: options.mem, cpus: options.cpus, irqchip: options.irqchip });
@@ -59,7 +62,7 @@ async function run(file: string, options: RunOptions): Promise<number> {
     machine.memory.write(blob.gpa, content.bytes);
   }
   const guest = options.store === undefined ? {} : { guest: origin(file, image.format, options.load) };
-  return await attend({ machine, ...guest, symbols: () => new SymbolTable(image.symbols) }, options);
+  return await attend({ machine, image: file, ...guest, symbols: () => new SymbolTable(image.symbols) }, options);
 }
 
 /** What a checkpoint remembers of the image. */

@@ -1,0 +1,50 @@
+/** `vmlapse events NAME`: what happens to a running machine, as JSON. */
+import { type Command, Option } from 'commander';
+import { connectTo } from '../../control/machines.ts';
+import { EVENTS, type EventName } from '../../control/protocol.ts';
+import { writeTo } from '../output.ts';
+import { nameArgument, PATIENCE_MS } from '../with-machine.ts';
+
+interface EventsOptions {
+  readonly follow?: boolean;
+  readonly only?: readonly EventName[];
+}
+
+const EXAMPLES = `
+Examples:
+  vmlapse events kitchen --follow
+  vmlapse events kitchen --follow --only checkpoint end | jq -r .digest
+
+One JSON object a line: event, time, and what the event is about. Output of the guest has one character for each byte.
+Without --follow: the state as it is now. With it, the command ends when the machine does. A reader that is too slow for
+too long is disconnected.`;
+
+/** Adds the command. */
+export function addEvents(program: Command): void {
+  program
+    .command('events')
+    .description('print what happens to a running machine, one JSON object a line')
+    .addArgument(nameArgument())
+    .option('-f, --follow', 'go on printing until the machine ends')
+    .addOption(new Option('--only <event...>', 'only these').choices(EVENTS))
+    .addHelpText('after', EXAMPLES)
+    .action(events);
+}
+
+async function events(name: string, { follow, only }: EventsOptions): Promise<void> {
+  const client = await connectTo(name);
+  const print = async (value: object) => {
+    const full = writeTo(process.stdout, `${JSON.stringify(value)}\n`);
+    if (!full) return;
+    client.hold(true);
+    await full;
+    client.hold(false);
+  };
+  try {
+    if (follow) await client.subscribe(only ?? EVENTS, (event) => void print(event));
+    await print({ event: 'status', time: new Date().toISOString(), ...(await client.call('status', {}, PATIENCE_MS)) });
+    if (follow) await client.closed;
+  } finally {
+    client.close();
+  }
+}

@@ -1,0 +1,78 @@
+/** Running machines and what they did, in words. */
+
+import type { ListedMachine } from '../control/machines.ts';
+import type { CheckpointSummary, MachineStatus } from '../control/protocol.ts';
+import { columns } from './output.ts';
+
+/** Bytes with a binary unit, three digits: "128 MiB". */
+export function sizeText(bytes: number): string {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const step = bytes === 0 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
+  const value = bytes / 2 ** (10 * step);
+  return `${Number.isInteger(value) ? value : value.toPrecision(value < 1000 ? 3 : 4)} ${units[step]}`;
+}
+
+/** A time span with its two largest units: "2 h 5 min", "12 s". */
+export function spanText(ms: number): string {
+  const seconds = Math.floor(ms / 1000);
+  const parts = [
+    [Math.floor(seconds / 86_400), 'd'],
+    [Math.floor(seconds / 3600) % 24, 'h'],
+    [Math.floor(seconds / 60) % 60, 'min'],
+    [seconds % 60, 's'],
+  ] as const;
+  const first = parts.findIndex(([n]) => n > 0);
+  if (first < 0) return `${Math.round(ms)} ms`;
+  const shown = parts.slice(first, first + 2).filter(([n]) => n > 0);
+  return shown.map(([n, unit]) => `${n} ${unit}`).join(' ');
+}
+
+const DIGEST_START = 'sha256:'.length;
+const SHORT_DIGITS = 12;
+
+/** A checkpoint in a few words: short digest, label or tags. */
+export function checkpointText({ digest, label, tags }: CheckpointSummary): string {
+  const names = [...(tags ?? []), ...(label === undefined ? [] : [`"${label}"`])];
+  return [digest.slice(DIGEST_START, DIGEST_START + SHORT_DIGITS), ...names].join(' ');
+}
+
+/** Pages, bytes and pause of a checkpoint. */
+export function checkpointStats({ stats }: CheckpointSummary): string {
+  const { pages = 0, bytes = 0, pauseUs = 0 } = stats;
+  return `${pages} pages, ${bytes} bytes, pause ${(pauseUs / 1000).toFixed(2)} ms`;
+}
+
+const ago = ({ time }: CheckpointSummary) => `${spanText(Math.max(0, Date.now() - Date.parse(time)))} ago`;
+
+/** The table of `vmlapse ps`. */
+export function machineTable(machines: readonly ListedMachine[]): string {
+  const head = ['NAME', 'PID', 'STATE', 'VCPUS', 'RAM', 'UPTIME', 'LAST CHECKPOINT', 'GUEST'];
+  return columns([head, ...machines.map(({ name, status }) => (status ? row(status) : [name, '?', 'no answer']))]);
+}
+
+const row = (s: MachineStatus) => [
+  s.name,
+  String(s.pid),
+  s.state,
+  String(s.cpus),
+  sizeText(s.memory),
+  spanText(s.uptimeMs),
+  s.lastCheckpoint ? `${checkpointText(s.lastCheckpoint)}, ${ago(s.lastCheckpoint)}` : '-',
+  s.guest ?? '-',
+];
+
+/** `vmlapse status`. */
+export function statusText(s: MachineStatus): string {
+  const last = s.lastCheckpoint;
+  return columns([
+    ['name', s.name],
+    ['state', s.checkpointing ? `${s.state}, a checkpoint is being written` : s.state],
+    ['process', String(s.pid)],
+    ['guest', s.guest ?? 'unknown'],
+    ['vCPUs', String(s.cpus)],
+    ['RAM', sizeText(s.memory)],
+    ['started', `${s.started} (${spanText(s.uptimeMs)} ago)`],
+    ['store', s.store ?? 'none: it cannot be checkpointed'],
+    ['last checkpoint', last ? `${checkpointText(last)}, ${ago(last)}: ${checkpointStats(last)}` : 'none'],
+  ]);
+}

@@ -1,0 +1,51 @@
+/** Cuts a stream of bytes into lines, without ever keeping more than one line may have. */
+
+/** Stands for a line that was longer than allowed; its bytes are dropped. */
+export const TOO_LONG = Symbol('line too long');
+
+const NEWLINE = 0x0a;
+
+/** See the file's header. */
+export class LineReader {
+  readonly #limit: number;
+  #parts: Buffer[] = [];
+  #length = 0;
+  #skipping = false;
+
+  /** `limit`: bytes a line may have, its newline not counted. */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** The lines that `chunk` completes. A line that is too long is told of once, when that is clear. */
+  push(chunk: Buffer): (string | typeof TOO_LONG)[] {
+    const lines: (string | typeof TOO_LONG)[] = [];
+    for (let at = 0; at < chunk.length; ) {
+      const newline = chunk.indexOf(NEWLINE, at);
+      const end = newline < 0 ? chunk.length : newline;
+      if (!this.#skipping && !this.#keep(chunk.subarray(at, end))) lines.push(TOO_LONG);
+      if (newline >= 0) {
+        if (!this.#skipping) lines.push(Buffer.concat(this.#parts).toString('utf8'));
+        this.#forget(false);
+      }
+      at = end + 1;
+    }
+    return lines;
+  }
+
+  #keep(bytes: Buffer): boolean {
+    if (this.#length + bytes.length > this.#limit) {
+      this.#forget(true);
+      return false;
+    }
+    if (bytes.length > 0) this.#parts.push(bytes);
+    this.#length += bytes.length;
+    return true;
+  }
+
+  #forget(skipping: boolean): void {
+    this.#parts = [];
+    this.#length = 0;
+    this.#skipping = skipping;
+  }
+}

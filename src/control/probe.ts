@@ -1,0 +1,32 @@
+/** Whether anybody listens at a socket's path. */
+import { connect, type Socket } from 'node:net';
+
+/** What connecting came to. `stale`: the file is there, but whoever made it is gone. */
+export type Probe =
+  | { readonly state: 'live'; readonly socket: Socket }
+  | { readonly state: 'stale' | 'none' | 'denied' }
+  | { readonly state: 'failed'; readonly error: Error };
+
+const BY_ERRNO: Readonly<Record<string, 'stale' | 'none' | 'denied'>> = {
+  ECONNREFUSED: 'stale',
+  ENOTSOCK: 'stale',
+  ENOENT: 'none',
+  EACCES: 'denied',
+  EPERM: 'denied',
+};
+
+/** Connects. The socket of a live one is the caller's to end. */
+export function probe(path: string): Promise<Probe> {
+  return new Promise((resolve) => {
+    const socket = connect({ path });
+    const failed = (error: NodeJS.ErrnoException) => {
+      const state = BY_ERRNO[error.code ?? ''];
+      resolve(state ? { state } : { state: 'failed', error });
+    };
+    socket.once('error', failed);
+    socket.once('connect', () => {
+      socket.off('error', failed);
+      resolve({ state: 'live', socket });
+    });
+  });
+}
