@@ -2,16 +2,13 @@
  * Everything a machine is besides its RAM, as bytes: each vCPU's parts, the VM's parts, each device's record, ROMs and
  * CPUID. In a checkpoint each is a named blob: "vcpu/0/regs", "vm/clock", "device/com1", "rom/0xffff0000".
  */
-import { DEVICE_SPECS, saveDevices } from '../src/devices/devices.ts';
 import { CheckpointError } from '../src/errors.ts';
-import { readCpuidBytes, writeCpuid } from '../src/kvm/cpuid.ts';
-import { kvmKind } from '../src/kvm/kind.ts';
+import { readCpuidBytes } from '../src/kvm/cpuid.ts';
 import { VCPU_ROWS, type VcpuPart } from '../src/kvm/state/vcpu-rows.ts';
-import { type VcpuState, vcpuStateLayout, vcpuStateParts } from '../src/kvm/state/vcpu-state.ts';
-import { saveVm, VM_ROWS, type VmState } from '../src/kvm/state/vm-state.ts';
+import type { VcpuState } from '../src/kvm/state/vcpu-state.ts';
+import { VM_ROWS, type VmState } from '../src/kvm/state/vm-state.ts';
 import type { MachineConfig } from '../src/machine/machine.ts';
 import type { CheckpointConfig, Json } from './store/documents.ts';
-import type { SnapshotTarget } from './target.ts';
 
 /** Format of `machine` and of the names in `state`. */
 export const STATE_VERSION = 1;
@@ -50,24 +47,6 @@ export interface MachineState {
 
 const wordOf = (bytes: Uint8Array | undefined) =>
   bytes ? new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true) : 0;
-
-/** Pauses the target and reads everything but RAM. Throws KvmError. */
-export function captureState(target: SnapshotTarget, guest?: GuestOrigin): MachineState {
-  const { machine, host } = target;
-  const layout = vcpuStateLayout(host);
-  const vcpus = target.saveVcpus().map((record) => vcpuStateParts(layout, record.slice()));
-  const { memory, cpus, irqchip, cpuid } = machine.config;
-  const kvm = { kvm: kvmKind(), tscKhz: wordOf(vcpus[0]?.tsc_khz) };
-  return {
-    description: { memory, cpus, irqchip, host: kvm, ...(guest && { guest }) },
-    vcpus,
-    vm: saveVm(machine.vm, irqchip),
-    devices: saveDevices(DEVICE_SPECS, machine.deviceState),
-    roms: machine.roms.map(({ gpa, bytes }) => ({ gpa, bytes: bytes.slice() })),
-    cpuid: writeCpuid(cpuid),
-    lines: machine.lineLevels,
-  };
-}
 
 /** The machine to create for a state; ROMs are added by the caller. */
 export function machineConfig({ description, cpuid }: MachineState): MachineConfig {

@@ -6,8 +6,9 @@ import { CheckpointError } from '../src/errors.ts';
 import type { ClockMode } from '../src/kvm/state/vm-state.ts';
 import { orInto, PAGE_SIZE } from '../src/memory/bitmap.ts';
 import { DirtyTracker, type PageSets, splitAtWindows } from './dirty-tracker.ts';
-import { captureState, encodeState, type GuestOrigin, type MachineState } from './machine-state.ts';
+import { encodeState, type GuestOrigin } from './machine-state.ts';
 import { Rollback, type RollbackReport } from './rollback.ts';
+import { StateTaker, type TakenState } from './state-taker.ts';
 import type { Checkpoint } from './store/checkpoint.ts';
 import type { Digest } from './store/digest.ts';
 import type { PageRun } from './store/page-runs.ts';
@@ -47,7 +48,8 @@ export interface CheckpointReport {
 
 /** What {@link CheckpointSession.freeze} took. */
 export interface Frozen {
-  readonly state: MachineState;
+  /** Puts the state together; not for the pause. */
+  readonly state: TakenState;
   readonly pages: PageSets;
   readonly parent: Digest | undefined;
 }
@@ -67,7 +69,7 @@ export class CheckpointSession implements Disposable {
   readonly target: SnapshotTarget;
   readonly store: Store;
   readonly tracker: DirtyTracker;
-  readonly #guest: GuestOrigin | undefined;
+  readonly #taker: StateTaker;
   /** Pages taken from the tracker for a checkpoint that is not on disk yet. */
   readonly #taken: PageSets;
   #base: Digest | undefined;
@@ -80,7 +82,7 @@ export class CheckpointSession implements Disposable {
     this.target = target;
     this.store = store;
     this.#base = options.base;
-    this.#guest = options.guest;
+    this.#taker = new StateTaker(target, options.guest);
     this.tracker = new DirtyTracker(target.machine, options.dirtyLog);
     this.#taken = this.tracker.emptySets();
   }
@@ -103,11 +105,18 @@ export class CheckpointSession implements Disposable {
     return pages;
   }
 
-  /** Pauses the target and takes everything a checkpoint needs, RAM aside, and the set of pages to store. */
-  freeze(): Frozen {
-    const state = captureState(this.target, this.#guest);
-    this.tracker.harvest(true);
-    return { state, pages: this.take(), parent: this.#base };
+  /**
+   * Pauses the target and takes everything a checkpoint needs, RAM aside, and the set of pages to store. `copy` is given
+   * that set as soon as memory stands still, while the vCPUs' states are still being read.
+   */
+  freeze(copy: (pages: PageSets) => void = () => {}): Frozen {
+    let pages: PageSets = [];
+    const state = this.#taker.take(() => {
+      this.tracker.harvest(true);
+      pages = this.take();
+      copy(pages);
+    });
+    return { state, pages, parent: this.#base };
   }
 
   /** What was frozen is on disk as this checkpoint. */
@@ -143,7 +152,7 @@ export class CheckpointSession implements Disposable {
       const loggedPages = runs.reduce((sum, { bytes }) => sum + bytes.length / PAGE_SIZE, 0);
       const pauseUs = Math.round((performance.now() - began) * 1000);
       const { digest, stats } = this.store.commit({
-        config: encodeState(state),
+        config: encodeState(state()),
         runs,
         ...commitOptions(options, parent),
         stats: { pauseUs, loggedPages },

@@ -14,8 +14,10 @@ export interface SnapshotTarget {
   resume(): void;
   /** Pauses and completes pending exits. That may still change memory and devices: do it before either is restored. */
   settle(): void;
-  /** Pauses, completes pending exits, and saves every vCPU. The records are valid until the next save or load. */
-  saveVcpus(): readonly Uint8Array[];
+  /** Pauses, completes pending exits, and begins to save every vCPU; memory and devices may be read meanwhile. */
+  beginSave(): void;
+  /** Waits for the vCPUs' records; they are valid until the next save or load. */
+  finishSave(): readonly Uint8Array[];
   /** Pauses and loads a record into every vCPU. */
   loadVcpus(records: readonly Uint8Array[]): void;
 }

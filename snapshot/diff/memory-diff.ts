@@ -2,20 +2,12 @@
 import { integer } from '../show/field.ts';
 import type { Checkpoint } from '../store/checkpoint.ts';
 import { PAGE_SIZE } from '../store/limits.ts';
-import { forEachDifference } from './compare-pages.ts';
-import type { PlaceNames, Stretch } from './places.ts';
-import type { DiffSymbol } from './symbols.ts';
+import { BATCH_PAGES, forEachChangedPage } from './page-changes.ts';
+import type { PlaceNames } from './places.ts';
+import { type ChangedPlace, type Range, RangeCollector } from './ranges.ts';
 
-/** Differing bytes that lie close together. Bytes equal in both may be among them. */
-export interface ChangedRange {
-  /** Guest-physical address of the first byte. */
-  readonly gpa: number;
-  readonly length: number;
-  /** Bytes in it that really differ. */
-  readonly changed: number;
-  /** The symbol it lies in, and the linear address of the first byte. */
-  readonly symbol?: DiffSymbol;
-  readonly linear?: bigint;
+/** A range and what is in it. */
+export interface ChangedRange extends Range {
   /** Both contents, the first {@link MemoryDiffOptions.keepBytes} bytes of them. */
   readonly before: Uint8Array;
   readonly after: Uint8Array;
@@ -23,22 +15,12 @@ export interface ChangedRange {
   readonly value?: { readonly before: bigint; readonly after: bigint };
 }
 
-/** Sums over everything that changed in one symbol, or outside of symbols in one page region. */
-export interface ChangedPlace {
-  readonly name: string;
-  readonly section?: string;
-  /** Where its first change is, guest-physical. */
-  readonly gpa: number;
-  readonly pages: number;
-  readonly bytes: number;
-}
-
 export interface MemoryDiff {
-  /** Pages that were read, since they could differ; and those that do. */
+  /** Pages that could differ, and those that do. */
   readonly pagesCompared: number;
   readonly pagesChanged: number;
   readonly bytesChanged: number;
-  /** How many ranges there are; `ranges` holds the first of them. */
+  /** How many ranges there are; `ranges` holds the first of them, ascending. */
   readonly rangeCount: number;
   readonly ranges: readonly ChangedRange[];
   /** Most bytes first. */
@@ -48,161 +30,102 @@ export interface MemoryDiff {
 }
 
 export interface MemoryDiffOptions {
-  /** Ranges to keep, the lowest addresses first. Default 4096. */
+  /** Ranges to keep, the lowest addresses first. Default 4096. Contents are read for these only. */
   readonly limit?: number;
   /** Bytes of each range to keep. Default 256. */
   readonly keepBytes?: number;
 }
 
-/** Differences closer than this belong to one range. */
-const JOIN_WITHIN = 8;
-/** Pages that are in memory at once, of each side. */
-const BATCH_PAGES = 2048;
-
-/** Compares the pages that can differ. Each is read once, in batches. */
+/** Compares the pages that can differ. */
 export function diffMemory(
   a: Checkpoint,
   b: Checkpoint,
   names: PlaceNames,
   { limit = 4096, keepBytes = 256 }: MemoryDiffOptions = {},
 ): MemoryDiff {
-  const unlike = b.pagesUnlike(a);
-  const batch = Math.min(BATCH_PAGES, unlike.length) * PAGE_SIZE;
-  const [before, after] = [new Uint8Array(batch), new Uint8Array(batch)];
-  const collector = new RangeCollector(names, limit, keepBytes);
-  for (let first = 0; first < unlike.length; first += BATCH_PAGES) {
-    const gpas = unlike.slice(first, first + BATCH_PAGES);
-    a.readPages(gpas, before);
-    b.readPages(gpas, after);
-    gpas.forEach((gpa, i) => {
-      const [start, end] = [i * PAGE_SIZE, (i + 1) * PAGE_SIZE];
-      // One native comparison, since most pages that could differ often do not.
-      if (Buffer.compare(before.subarray(start, end), after.subarray(start, end)) !== 0)
-        collector.page(gpa, before.subarray(start, end), after.subarray(start, end));
-    });
-  }
-  return { pagesCompared: unlike.length, ...collector.finish() };
+  const found = new RangeCollector(names, limit);
+  const pagesCompared = forEachChangedPage(a, b, (gpa, mask) => found.add(gpa, mask));
+  return {
+    pagesCompared,
+    pagesChanged: found.pages.length,
+    bytesChanged: found.bytes,
+    rangeCount: found.rangeCount,
+    ranges: withContents(a, b, found.ranges, keepBytes),
+    places: found.places(),
+    pages: found.pages,
+  };
 }
 
-interface OpenRange {
+/** Reads what the ranges hold, page by page in batches. */
+function withContents(a: Checkpoint, b: Checkpoint, ranges: readonly Range[], keepBytes: number): ChangedRange[] {
+  const [before, after] = [new Window(a), new Window(b)];
+  const wanted = ranges.map((range) => ({ range, parts: partsOf(range, keepBytes) }));
+  return wanted.map(({ range, parts: [shown, variable] }, i) => {
+    if (!before.holds(shown) || (variable && !before.holds(variable))) {
+      const pages = pagesAhead(wanted.slice(i, i + BATCH_PAGES).flatMap(({ parts }) => parts));
+      before.read(pages);
+      after.read(pages);
+    }
+    const value = variable && { before: integer(before.bytes(variable)), after: integer(after.bytes(variable)) };
+    return { ...range, before: before.bytes(shown), after: after.bytes(shown), ...(value && { value }) };
+  });
+}
+
+interface Part {
   readonly gpa: number;
-  length: number;
-  changed: number;
-  readonly symbol: DiffSymbol | undefined;
-  readonly linear: bigint | undefined;
-  readonly value: ChangedRange['value'];
-  readonly before: number[];
-  readonly after: number[];
+  readonly length: number;
 }
 
-/** Joins differing bytes into ranges and counts them by place. */
-class RangeCollector {
-  readonly #names: PlaceNames;
-  readonly #limit: number;
-  readonly #keepBytes: number;
-  readonly #ranges: ChangedRange[] = [];
-  readonly #places = new Map<string, { section?: string; gpa: number; pages: number; bytes: number; last: number }>();
-  readonly #pages: number[] = [];
-  #open: OpenRange | undefined;
-  #rangeCount = 0;
-  #bytes = 0;
+/** What to read for a range: its beginning, and the variable it lies in where that is known to be one. */
+function partsOf({ gpa, length, symbol, linear }: Range, keepBytes: number): [Part, Part?] {
+  const shown = { gpa, length: Math.min(length, keepBytes) };
+  if (!symbol || linear === undefined || ![1, 2, 4, 8].includes(symbol.size)) return [shown];
+  const variable = { gpa: gpa - Number(linear - symbol.address), length: symbol.size };
+  // What lies across a page border need not be in one piece.
+  const inOnePage = (variable.gpa % PAGE_SIZE) + variable.length <= PAGE_SIZE;
+  return inOnePage && variable.gpa >= 0 ? [shown, variable] : [shown];
+}
 
-  constructor(names: PlaceNames, limit: number, keepBytes: number) {
-    this.#names = names;
-    this.#limit = limit;
-    this.#keepBytes = keepBytes;
+function* pagesOf({ gpa, length }: Part): Generator<number> {
+  for (let page = gpa - (gpa % PAGE_SIZE); page < gpa + length; page += PAGE_SIZE) yield page;
+}
+
+/** The pages of the first part, and of as many that follow as there is room for. */
+function pagesAhead(parts: readonly (Part | undefined)[]): number[] {
+  const pages = new Set<number>();
+  for (const part of parts) {
+    if (part) for (const page of pagesOf(part)) pages.add(page);
+    if (pages.size >= BATCH_PAGES) break;
+  }
+  return [...pages].sort((a, b) => a - b);
+}
+
+/** Some pages of a checkpoint in memory. */
+class Window {
+  readonly #checkpoint: Checkpoint;
+  #pages = new Map<number, Uint8Array>();
+
+  constructor(checkpoint: Checkpoint) {
+    this.#checkpoint = checkpoint;
   }
 
-  page(gpa: number, before: Uint8Array, after: Uint8Array): void {
-    this.#pages.push(gpa);
-    forEachDifference(before, after, (offset, length) => {
-      for (let at = offset; at < offset + length; ) {
-        const stretch = this.#names.at(gpa + at);
-        const end = Math.min(offset + length, stretch.until - gpa);
-        this.#add(gpa, at, end - at, stretch, before, after);
-        at = end;
-      }
-    });
+  holds(part: Part): boolean {
+    return [...pagesOf(part)].every((page) => this.#pages.has(page));
   }
 
-  #add(page: number, at: number, length: number, stretch: Stretch, before: Uint8Array, after: Uint8Array): void {
-    const gpa = page + at;
-    const { symbol } = stretch;
-    this.#bytes += length;
-    this.#count(page, gpa, length, symbol);
-    if (!this.#joins(page, gpa, symbol)) {
-      this.#close();
-      const linear = stretch.linear === undefined ? undefined : stretch.linear + BigInt(gpa - stretch.from);
-      const value = symbol && linear !== undefined ? variable(symbol, at - Number(linear - symbol.address)) : undefined;
-      this.#open = { gpa, length: 0, changed: 0, symbol, linear, value, before: [], after: [] };
+  read(pages: readonly number[]): void {
+    const bytes = new Uint8Array(pages.length * PAGE_SIZE);
+    this.#checkpoint.readPages(pages, bytes);
+    this.#pages = new Map(pages.map((page, i) => [page, bytes.subarray(i * PAGE_SIZE, (i + 1) * PAGE_SIZE)]));
+  }
+
+  bytes({ gpa, length }: Part): Uint8Array {
+    const out = new Uint8Array(length);
+    for (const page of pagesOf({ gpa, length })) {
+      const start = Math.max(gpa, page);
+      const end = Math.min(gpa + length, page + PAGE_SIZE);
+      out.set(this.#pages.get(page)!.subarray(start - page, end - page), start - gpa);
     }
-    const range = this.#open!;
-    if (this.#rangeCount < this.#limit) this.#keep(range, page, gpa + length, before, after);
-    range.length = gpa + length - range.gpa;
-    range.changed += length;
-
-    /** Reads a variable of machine size that starts at `start` in this page. */
-    function variable({ size }: DiffSymbol, start: number): ChangedRange['value'] {
-      if (![1, 2, 4, 8].includes(size) || start < 0 || start + size > PAGE_SIZE) return undefined;
-      const read = (page: Uint8Array) => integer(page.subarray(start, start + size));
-      return { before: read(before), after: read(after) };
-    }
-  }
-
-  /** Whether a change goes on with the open range. Bytes between them must be of this page: others are not at hand. */
-  #joins(page: number, gpa: number, symbol: DiffSymbol | undefined): boolean {
-    if (!this.#open || symbol !== this.#open.symbol) return false;
-    const end = this.#open.gpa + this.#open.length;
-    return gpa === end || (end >= page && gpa - end < JOIN_WITHIN);
-  }
-
-  /** Appends the bytes up to `end`, those since the last change that are equal in both included. */
-  #keep(range: OpenRange, page: number, end: number, before: Uint8Array, after: Uint8Array): void {
-    for (let at = range.gpa + range.before.length; at < end && range.before.length < this.#keepBytes; at++) {
-      range.before.push(before[at - page]!);
-      range.after.push(after[at - page]!);
-    }
-  }
-
-  #count(page: number, gpa: number, bytes: number, symbol: DiffSymbol | undefined): void {
-    const name = symbol?.name ?? this.#names.region(gpa);
-    const section = symbol?.section;
-    let sum = this.#places.get(name);
-    if (!sum) {
-      sum = { gpa, pages: 0, bytes: 0, last: -1, ...(section !== undefined && { section }) };
-      this.#places.set(name, sum);
-    }
-    sum.bytes += bytes;
-    if (sum.last !== page) sum.pages++;
-    sum.last = page;
-  }
-
-  #close(): void {
-    if (!this.#open) return;
-    const { gpa, length, changed, symbol, linear, value, before, after } = this.#open;
-    if (this.#rangeCount++ >= this.#limit) return;
-    this.#ranges.push({
-      gpa,
-      length,
-      changed,
-      ...(symbol && { symbol }),
-      ...(linear !== undefined && { linear }),
-      ...(value && { value }),
-      before: Uint8Array.from(before),
-      after: Uint8Array.from(after),
-    });
-  }
-
-  finish() {
-    this.#close();
-    const places = [...this.#places].map(([name, { last: _, ...sum }]) => ({ name, ...sum }));
-    return {
-      pagesChanged: this.#pages.length,
-      bytesChanged: this.#bytes,
-      rangeCount: this.#rangeCount,
-      ranges: this.#ranges,
-      places: places.sort((x, y) => y.bytes - x.bytes || x.gpa - y.gpa),
-      pages: this.#pages,
-    };
+    return out;
   }
 }

@@ -12,6 +12,7 @@ import {
   type CheckpointReport,
   CheckpointSession,
   commitOptions,
+  type Frozen,
   type SessionOptions,
 } from '../session.ts';
 import type { Digest } from '../store/digest.ts';
@@ -150,17 +151,18 @@ export class LiveSession {
     const { session } = this;
     const resume = session.target.running && !options.stayPaused;
     const began = performance.now();
+    let pauseMs = 0;
+    let frozen: Frozen;
     try {
-      const frozen = session.freeze();
-      this.#copy(frozen.pages);
-      const pauseMs = performance.now() - began;
-      const pausedPages = pageCount(frozen.pages);
-      if (pausedPages > FEW_PAGES) this.#pagesPerMs = pausedPages / pauseMs;
-      const stats = { pauseUs: Math.round(pauseMs * 1000), pausedPages };
-      return { config: encodeState(frozen.state), stats, parent: frozen.parent };
+      frozen = session.freeze((pages) => this.#copy(pages));
     } finally {
       if (resume) session.target.resume();
+      pauseMs = performance.now() - began;
     }
+    const pausedPages = pageCount(frozen.pages);
+    if (pausedPages > FEW_PAGES) this.#pagesPerMs = pausedPages / pauseMs;
+    const stats = { pauseUs: Math.round(pauseMs * 1000), pausedPages };
+    return { config: encodeState(frozen.state()), stats, parent: frozen.parent };
   }
 
   #copy(sets: PageSets): void {

@@ -79,7 +79,7 @@ class Receiver {
     for (const blob of [manifest.config, ...manifest.layers]) await this.#receiveBlob(blob);
     // The manifest is put last: while it is there, so is all that it names.
     this.#store.blobs.sync();
-    this.#store.blobs.put(bytes);
+    this.#store.blobs.put(bytes, MAX_MANIFEST_BYTES, 'the manifest');
     this.moved.bytes += bytes.length;
     return { digest, size: bytes.length, manifest };
   }

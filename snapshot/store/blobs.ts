@@ -65,8 +65,9 @@ export class Blobs {
     return new BlobWriter(this);
   }
 
-  /** Stores small bytes as a blob. */
-  put(bytes: Uint8Array): Digest {
+  /** Stores a document of at most `limit` bytes as a blob. Throws TOO_LARGE for one that could not be read again. */
+  put(bytes: Uint8Array, limit: number, what: string): Digest {
+    checkSize(bytes, limit, what);
     const writer = this.begin();
     try {
       writer.write(bytes);
@@ -175,6 +176,12 @@ function newFile({ fs, temporary }: Blobs): TemporaryFile {
 
 function missing(digest: Digest) {
   return storeError('NOT_FOUND', `blob ${digest} is not in the store — copy or pull the checkpoint again`, { digest });
+}
+
+/** Refuses to write what reading would refuse. Throws TOO_LARGE. */
+export function checkSize(bytes: Uint8Array, limit: number, what: string): void {
+  if (bytes.length > limit)
+    throw storeError('TOO_LARGE', `${what} would have ${bytes.length} bytes, more than ${limit} — store less in it`);
 }
 
 /** Removes a file that may be gone already. */

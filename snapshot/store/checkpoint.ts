@@ -79,15 +79,29 @@ export class Checkpoint implements Disposable {
   pagesUnlike(other: Checkpoint): number[] {
     const unlike: number[] = [];
     const [mine, theirs] = [this.#chain, other.#chain];
-    mine.index.forEach((page, slot, entry) => {
-      if (!sameSource(mine.source({ slot, entry }), theirs.source(theirs.index.get(page))))
-        unlike.push(page * PAGE_SIZE);
+    const slots = new Map(theirs.order.map((slot) => [theirs.layer(slot).descriptor.digest, slot]));
+    // A slot without a twin gets a number that no slot has.
+    const twins = new Uint32Array(Math.max(0, ...mine.order) + 1).fill(0xffff_ffff, 1);
+    for (const slot of mine.order) twins[slot] = slots.get(mine.layer(slot).descriptor.digest) ?? 0xffff_ffff;
+    mine.index.forEachUnlike(theirs.index, twins, (page) => {
+      const [source, target] = [mine.source(mine.index.get(page)), theirs.source(theirs.index.get(page))];
+      if (!sameSource(source, target)) unlike.push(page * PAGE_SIZE);
     });
-    const shared = unlike.length;
-    theirs.index.forEach((page, slot, entry) => {
-      if (mine.index.slotOf(page) === 0 && theirs.source({ slot, entry })) unlike.push(page * PAGE_SIZE);
-    });
-    return shared === unlike.length ? unlike : unlike.sort((a, b) => a - b);
+    return unlike;
+  }
+
+  /**
+   * Where both checkpoints hold a page as differences from one stored page, fills `out` with the XOR of the two
+   * contents, without reading that page, and returns true. Otherwise returns false.
+   */
+  xorWith(other: Checkpoint, gpa: number, out: Uint8Array): boolean {
+    const [a, b] = [this.#source(gpa), other.#source(gpa)];
+    if (!a || !b || a.page !== b.page || a.layer.descriptor.digest !== b.layer.descriptor.digest) return false;
+    const [x, y] = [a, b].map(({ delta }) => delta?.layer.page(delta.entry));
+    if (x && y) xorPages(x, y, out);
+    else if (x ?? y) out.set((x ?? y)!);
+    else out.fill(0);
+    return true;
   }
 
   [Symbol.dispose](): void {

@@ -5,7 +5,7 @@ import { absorbFrom } from './compaction.ts';
 import type { Digest } from './digest.ts';
 import { type CheckpointConfig, encodeConfig, encodeManifest, type Manifest } from './documents.ts';
 import { LayerWriter } from './layer-writer.ts';
-import { PAGE_SIZE } from './limits.ts';
+import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, PAGE_SIZE } from './limits.ts';
 import { PageFinder } from './page-finder.ts';
 import { type PageCounts, passPages } from './page-pass.ts';
 import type { PageRun } from './page-runs.ts';
@@ -55,7 +55,7 @@ export function writeCheckpoint(blobs: Blobs, tip: Tip, checkpoint: NewCheckpoin
   const pages = all ? counts.absorbed : counts.pages;
   const stats = { ...checkpoint.stats, ...counts, pages, bytes, layers: layers.length };
   const manifest: Manifest = {
-    config: { digest: blobs.put(config), size: config.length },
+    config: { digest: blobs.put(config, MAX_CONFIG_BYTES, 'the machine description'), size: config.length },
     layers,
     time,
     stats,
@@ -63,7 +63,7 @@ export function writeCheckpoint(blobs: Blobs, tip: Tip, checkpoint: NewCheckpoin
     ...(label !== undefined && { label }),
   };
   const encoded = encodeManifest(manifest);
-  const digest = blobs.put(encoded);
+  const digest = blobs.put(encoded, MAX_MANIFEST_BYTES, 'the manifest');
   blobs.sync();
   return { head: { digest, size: encoded.length }, stats, tip: { ...tip, digest, known } };
 }

@@ -3,12 +3,12 @@
  * (opencontainers/image-spec, image-layout.md; other tools ignore what they do not know).
  */
 import { dirname, join, resolve } from 'node:path';
-import type { Blobs } from './blobs.ts';
+import { type Blobs, checkSize } from './blobs.ts';
 import { corrupt, storeError } from './digest.ts';
 import { encodeIndex, parseIndex, type StoreIndex } from './documents.ts';
 import { readSmallFile, withIo } from './fs-layer.ts';
 import { EMPTY_INDEX } from './heads.ts';
-import { MAX_INDEX_BYTES } from './limits.ts';
+import { MAX_HEADS, MAX_INDEX_BYTES } from './limits.ts';
 import { acquireLock, type Lock } from './lock.ts';
 
 const LAYOUT = '{"imageLayoutVersion":"1.0.0"}';
@@ -51,7 +51,11 @@ export function readIndex({ root }: Blobs): StoreIndex {
 
 /** Replaces index.json. Call with the lock held, after everything it names is durable. */
 export function writeIndex(blobs: Blobs, index: StoreIndex): void {
-  blobs.replace(INDEX, encodeIndex(index));
+  if (index.heads.length + index.foreign.length > MAX_HEADS)
+    throw storeError('TOO_LARGE', `${blobs.root} would have more than ${MAX_HEADS} tags and heads — remove some`);
+  const bytes = encodeIndex(index);
+  checkSize(bytes, MAX_INDEX_BYTES, INDEX);
+  blobs.replace(INDEX, bytes);
 }
 
 /** Takes the writers' lock and clears what a crashed writer left. Throws LOCKED. */

@@ -84,4 +84,21 @@ export class PageIndex {
       for (let i = 0; i < BLOCK; i++) if (layer[i] !== 0) visit(number * BLOCK + i, layer[i]!, entry[i]!);
     }
   }
+
+  /**
+   * Visits, ascending, the pages whose place is not the same in another index. `twins`: for each slot here, 0 included,
+   * the slot there that holds the same layer.
+   */
+  forEachUnlike(other: PageIndex, twins: ArrayLike<number>, visit: (page: number) => void): void {
+    const numbers = new Set([...this.#blocks.keys(), ...other.#blocks.keys()]);
+    for (const number of [...numbers].sort((a, b) => a - b)) {
+      const mine = this.#blocks.get(number) ?? NOTHING;
+      const theirs = other.#blocks.get(number) ?? NOTHING;
+      for (let i = 0; i < BLOCK; i++) {
+        if (mine.entry[i] !== theirs.entry[i] || twins[mine.layer[i]!] !== theirs.layer[i]) visit(number * BLOCK + i);
+      }
+    }
+  }
 }
+
+const NOTHING: Block = { layer: new Uint16Array(BLOCK), entry: new Uint32Array(BLOCK) };

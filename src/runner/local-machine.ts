@@ -110,14 +110,19 @@ export class LocalMachine implements Disposable {
   /** See {@link pause}: it runs when run() is called. */
   resume(): void {}
 
-  /** Completes what is pending and saves the vCPU's state. The record is live: valid until the next save or load. */
-  saveVcpus(): readonly Uint8Array[] {
+  /** Completes what is pending. See {@link finishSave}. */
+  beginSave(): void {
+    this.settle();
+  }
+
+  /** Saves the vCPU's state. The record is live: valid until the next save or load. */
+  finishSave(): readonly Uint8Array[] {
     this.settle();
     this.#io.save();
     return [this.#io.record];
   }
 
-  /** Loads a record that saveVcpus() gave. The next KVM_RUN takes the registers with it, where the host can do that. */
+  /** Loads a record that finishSave() gave. The next KVM_RUN takes the registers with it, where the host can do that. */
   loadVcpus(records: readonly Uint8Array[]): void {
     this.settle();
     this.#io.record.set(records[0]!);

@@ -131,6 +131,7 @@ class VcpuWorker {
   #exchangeState(requests: number): void {
     try {
       this.#settle();
+      this.#announcePaused();
       if (requests & Request.SAVE) {
         this.#io.save(this.#idling);
         this.#record.set(this.#io.record);
