@@ -208,7 +208,7 @@ describe('remove, squash and gc', () => {
       expect(store.log().map(({ digest }) => digest)).toEqual([d, c, a]);
       expect(store.blobs.sizeOf(b)).toBeUndefined();
       expect(store.verify().problems).toEqual([]);
-      store.blobs.put(Buffer.from('left behind'));
+      store.blobs.put(Buffer.from('left behind'), 100, 'it');
       expect(store.gc()).toEqual({ checkpoints: 3, removedBlobs: 1, removedBytes: 11 });
     }));
 
@@ -225,6 +225,17 @@ describe('remove, squash and gc', () => {
       expect(code(() => store.gc())).toBe('FOREIGN');
       store.tag('a', 'other');
       expect(JSON.parse(readFileSync(path, 'utf8')).manifests).toContainEqual(index.manifests.at(-1));
+    }));
+});
+
+describe('what could not be read again', () => {
+  it('is not written', () =>
+    withTree((store) => {
+      const before = JSON.stringify(store.log());
+      const state = { huge: new Uint8Array(50 << 20) };
+      expect(code(() => store.commit({ config: { ...CONFIG, state }, runs: [] }))).toBe('TOO_LARGE');
+      expect(code(() => store.commit({ config: CONFIG, runs: [], label: 'x'.repeat(5 << 20) }))).toBe('TOO_LARGE');
+      expect(JSON.stringify(store.log())).toBe(before);
     }));
 });
 
