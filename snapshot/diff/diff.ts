@@ -4,7 +4,7 @@ import { stateSections } from '../show/state-sections.ts';
 import type { Checkpoint } from '../store/checkpoint.ts';
 import type { Digest } from '../store/digest.ts';
 import { diffMemory, type MemoryDiff, type MemoryDiffOptions } from './memory-diff.ts';
-import { NO_NAMES, type PlaceNames, placeNames } from './places.ts';
+import { type PlaceNames, placeNames } from './places.ts';
 import { diffSections, type SectionChange } from './state-diff.ts';
 import type { SymbolSource } from './symbols.ts';
 import { symbolPages, translationOf } from './translate.ts';
@@ -45,7 +45,7 @@ export function diffCheckpoints(a: Checkpoint, b: Checkpoint, options: DiffOptio
 type Sided = readonly [Checkpoint, MachineState];
 
 function namesOf(symbols: SymbolSource | undefined, ...sides: readonly Sided[]): PlaceNames {
-  if (!symbols || symbols.symbols.length === 0) return NO_NAMES;
+  if (!symbols || symbols.symbols.length === 0) return placeNames();
   const [first, second] = sides.map(([checkpoint, state]) => translationOf(checkpoint, state));
   const pages = symbolPages(symbols.symbols, (linear) => first!(linear) ?? second!(linear));
   return placeNames(symbols, pages);

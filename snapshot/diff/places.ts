@@ -10,20 +10,18 @@ export interface Stretch {
   readonly symbol?: DiffSymbol;
   /** Linear address of `from`, where a symbol is. */
   readonly linear?: bigint;
+  /** The part of memory, for what no symbol covers. */
+  readonly region: string;
 }
 
-/** Answers where an address belongs. */
-export interface PlaceNames {
-  at(gpa: number): Stretch;
-  /** The name of the part of memory, for what no symbol covers. */
-  region(gpa: number): string;
-}
+/** Answers where an address belongs. Quick when asked in ascending order. */
+export type PlaceNames = (gpa: number) => Stretch;
 
 const MIB = 2 ** 20;
 /** What lies below 1 MiB on a PC (addresses of the first byte and the first byte behind). */
 const LOW: readonly (readonly [number, number, string])[] = [
-  [0, 0x500, 'interrupt vectors and BIOS data'],
-  [0x500, 0xa_0000, 'conventional memory'],
+  [0, 0x1000, 'first page'],
+  [0x1000, 0xa_0000, 'conventional memory'],
   [0xa_0000, 0xc_0000, 'video memory'],
   [0xc_0000, MIB, 'BIOS area'],
 ];
@@ -38,30 +36,25 @@ export function regionName(gpa: number): string {
   return `${hex(base)}..${hex(base + MIB - 1)}`;
 }
 
-/** Names without symbols. */
-export const NO_NAMES: PlaceNames = {
-  at: (gpa) => ({ from: gpa, until: gpa - (gpa % PAGE_SIZE) + PAGE_SIZE }),
-  region: regionName,
-};
+const NO_PAGES: ReadonlyMap<number, bigint> = new Map();
+const NO_SYMBOLS: SymbolSource = { symbols: [], nearest: () => undefined };
 
 /** Names from symbols. `pages`: linear page address of the guest-physical pages that symbols lie in. */
-export function placeNames(source: SymbolSource, pages: ReadonlyMap<number, bigint>): PlaceNames {
+export function placeNames(source: SymbolSource = NO_SYMBOLS, pages = NO_PAGES): PlaceNames {
   const spanAt = spanFinder(source);
-  let last: Stretch = { from: 0, until: 0 };
+  let last: Stretch = { from: 0, until: 0, region: '' };
   const find = (gpa: number): Stretch => {
     const page = gpa - (gpa % PAGE_SIZE);
     const linearPage = pages.get(page);
-    if (linearPage === undefined) return { from: gpa, until: page + PAGE_SIZE };
+    const region = regionName(gpa);
+    if (linearPage === undefined) return { from: gpa, until: page + PAGE_SIZE, region };
     const linear = linearPage + BigInt(gpa - page);
     const { to, symbol } = spanAt(linear);
     const until = Math.min(page + PAGE_SIZE, gpa + Number(to - linear));
-    return { from: gpa, until, ...(symbol && { symbol, linear }) };
+    return { from: gpa, until, region, ...(symbol && { symbol, linear }) };
   };
-  return {
-    at(gpa) {
-      if (gpa < last.from || gpa >= last.until) last = find(gpa);
-      return last;
-    },
-    region: regionName,
+  return (gpa) => {
+    if (gpa < last.from || gpa >= last.until) last = find(gpa);
+    return last;
   };
 }

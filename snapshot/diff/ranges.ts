@@ -57,7 +57,7 @@ export class RangeCollector {
     forEachRun(mask, (offset, length) => {
       const end = page + offset + length;
       for (let gpa = page + offset; gpa < end; ) {
-        const stretch = this.#names.at(gpa);
+        const stretch = this.#names(gpa);
         const until = Math.min(end, stretch.until);
         this.#addRun(page, gpa, until - gpa, stretch);
         gpa = until;
@@ -71,9 +71,9 @@ export class RangeCollector {
     return sums.sort((x, y) => y.bytes - x.bytes || x.gpa - y.gpa);
   }
 
-  #addRun(page: number, gpa: number, length: number, { symbol, linear, from }: Stretch): void {
+  #addRun(page: number, gpa: number, length: number, { symbol, linear, from, region }: Stretch): void {
     this.bytes += length;
-    this.#count(page, gpa, length, symbol);
+    this.#count(page, gpa, length, symbol ?? region);
     if (gpa - this.#end >= JOIN_WITHIN || symbol !== this.#symbol || this.rangeCount === 0) {
       if (this.rangeCount++ < this.#limit)
         this.ranges.push({
@@ -92,12 +92,10 @@ export class RangeCollector {
     range.changed += length;
   }
 
-  #count(page: number, gpa: number, bytes: number, symbol: DiffSymbol | undefined): void {
-    const key = symbol ?? this.#names.region(gpa);
+  #count(page: number, gpa: number, bytes: number, key: DiffSymbol | string): void {
     let sum = this.#places.get(key);
     if (!sum) {
-      const name = typeof key === 'string' ? key : key.name;
-      const section = symbol?.section;
+      const { name, section } = typeof key === 'string' ? { name: key, section: undefined } : key;
       sum = { name, gpa, pages: 0, bytes: 0, lastPage: -1, ...(section !== undefined && { section }) };
       this.#places.set(key, sum);
     }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { forEachDifference } from '../../../snapshot/diff/compare-pages.ts';
 import { diffCheckpoints } from '../../../snapshot/diff/diff.ts';
+import { forEachRun } from '../../../snapshot/diff/mask-runs.ts';
 import type { DiffSymbol, SymbolSource } from '../../../snapshot/diff/symbols.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
 import { commitMadeUp, type MadeUp, pageWith } from '../show/made-up.ts';
@@ -38,21 +38,20 @@ function compare(
   return diffCheckpoints(a, b, symbols ? { symbols } : {}).memory;
 }
 
-describe('bytes that differ', () => {
-  it('runs against a naive oracle', () => {
+describe('runs of a mask', () => {
+  it('against a naive oracle', () => {
     const next = random(11);
     for (let round = 0; round < 300; round++) {
-      const a = pageOf(round).subarray(0, 256);
-      const b = a.slice();
-      for (let i = next(12); i > 0; i--) b.fill(next(256), next(256), next(256));
+      const mask = new Uint8Array(256);
+      for (let i = next(12); i > 0; i--) mask.fill(next(4), next(256), next(256));
       const seen = new Uint8Array(256);
       let last = -1;
-      forEachDifference(a, b, (offset, length) => {
+      forEachRun(mask, (offset, length) => {
         expect(offset).toBeGreaterThan(last);
         seen.fill(1, offset, offset + length);
         last = offset + length;
       });
-      expect([...seen]).toEqual(Array.from(a, (byte, i) => (byte === b[i] ? 0 : 1)));
+      expect([...seen]).toEqual(Array.from(mask, (byte) => (byte === 0 ? 0 : 1)));
     }
   });
 });
@@ -74,7 +73,7 @@ describe('memory of two checkpoints', () => {
     expect(memory.places).toEqual([{ name: '0x200000..0x2fffff', gpa: 0x20_0001, pages: 1, bytes: 3 }]);
   });
 
-  it('a range goes on over the end of a page; equal bytes of the page before end it', () => {
+  it('a range goes on over the end of a page', () => {
     const memory = compare(
       new Map([
         [0, pageWith({ 4095: [1] })],
@@ -86,8 +85,7 @@ describe('memory of two checkpoints', () => {
     );
     expect(memory.ranges.map(({ gpa, length }) => [gpa, length])).toEqual([
       [4095, 2],
-      [2 * PAGE + 4094, 1],
-      [3 * PAGE, 1],
+      [2 * PAGE + 4094, 3],
     ]);
   });
 
@@ -106,6 +104,37 @@ describe('memory of two checkpoints', () => {
     expect(memory.pages).toEqual([0, PAGE]);
     const count = (page: Uint8Array) => page.reduce((sum, byte) => sum + (byte === 0 ? 0 : 1), 0);
     expect(memory.bytesChanged).toBe(count(pageOf(1)) + count(pageOf(3)));
+  });
+
+  it('unrelated checkpoints with the same and other content, against a naive oracle', () => {
+    using directory = temporaryDirectory();
+    using store = openStore(directory.path, { create: true });
+    const next = random(5);
+    const some = () => new Map(Array.from({ length: 40 }, () => [next(64) * PAGE, pageOf(next(6))]));
+    const memories = [some(), some(), some()];
+    const digests = memories.map((pages) => commitMadeUp(store, {}, pages));
+    // A grandchild, whose pages rest on those of the last one in several ways.
+    const edited = new Map([...memories[2]!].map(([gpa, page], i) => [gpa, i % 3 ? page.with(i, 1) : pageOf(i % 6)]));
+    memories.push(new Map([...memories[2]!, ...edited]));
+    digests.push(commitMadeUp(store, {}, edited, { parent: digests[2]! }));
+    const zero = new Uint8Array(PAGE);
+    for (const [i, x] of memories.entries()) {
+      for (const [j, y] of memories.entries()) {
+        using a = store.open(digests[i]!);
+        using b = store.open(digests[j]!);
+        const { memory } = diffCheckpoints(a, b, { limit: Number.POSITIVE_INFINITY, keepBytes: PAGE });
+        const expected: string[] = [];
+        for (let page = 0; page < 64 * PAGE; page += PAGE) {
+          const [was, is] = [x.get(page) ?? zero, y.get(page) ?? zero];
+          for (let k = 0; k < PAGE; k++) if (was[k] !== is[k]) expected.push(`${page + k}: ${was[k]} ${is[k]}`);
+        }
+        const seen = memory.ranges.flatMap(({ gpa, before, after }) =>
+          [...before].flatMap((byte, k) => (byte === after[k] ? [] : [`${gpa + k}: ${byte} ${after[k]}`])),
+        );
+        expect(memory.bytesChanged).toBe(expected.length);
+        expect(seen).toEqual(expected);
+      }
+    }
   });
 
   it('sums do not depend on the limit, and long ranges keep their start', () => {
