@@ -7,9 +7,9 @@ import { Mapping } from '../ffi/mapping.ts';
 import { ioctl, isTracing, kvmError, requestOf, tryIoctl } from './call.ts';
 import { describeExit } from './exit.ts';
 import { RunArea } from './run-area.ts';
-import { VcpuState } from './vcpu-state.ts';
+import { VcpuRegisters } from './vcpu-registers.ts';
 
-export type { Msr } from './vcpu-state.ts';
+export type { Msr } from './vcpu-registers.ts';
 
 /** Linear to guest-physical translation as KVM_TRANSLATE answers it. */
 export interface Translation {
@@ -22,7 +22,7 @@ export interface Translation {
 const RUN = requestOf('KVM_RUN');
 
 /** A virtual CPU. */
-export class Vcpu extends VcpuState implements Disposable {
+export class Vcpu extends VcpuRegisters implements Disposable {
   readonly id: number;
   /** The shared kvm_run area. */
   readonly area: RunArea;

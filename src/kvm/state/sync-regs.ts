@@ -6,8 +6,7 @@
 import { SYNC_REGS } from '../../abi/flags.ts';
 import { KvmRun, KvmSregs, KvmSregs2, KvmSyncRegs, RUN_SYNC_REGS_OFFSET } from '../../abi/structs.ts';
 import type { RunArea } from '../run-area.ts';
-import type { VcpuPart } from './vcpu-rows.ts';
-import type { VcpuState } from './vcpu-state.ts';
+import type { VcpuPart, VcpuState } from './vcpu-parts.ts';
 
 /** The parts that can go this way. */
 export const SYNC_PARTS: ReadonlySet<VcpuPart> = new Set(['regs', 'sregs', 'sregs2', 'vcpu_events']);

@@ -19,21 +19,9 @@ import {
   KvmXcrs,
 } from '../../abi/structs.ts';
 import type { StateHost } from './host.ts';
+import type { VcpuPart } from './vcpu-parts.ts';
 
-/** A part of a vCPU's state. */
-export type VcpuPart =
-  | 'mp_state'
-  | 'regs'
-  | 'sregs'
-  | 'sregs2'
-  | 'fpu'
-  | 'xsave'
-  | 'xcrs'
-  | 'debugregs'
-  | 'lapic'
-  | 'tsc_khz'
-  | 'msrs'
-  | 'vcpu_events';
+export type { VcpuPart } from './vcpu-parts.ts';
 
 /** How one part is read and written. */
 export interface VcpuRow {

@@ -9,10 +9,10 @@ import { EINVAL } from '../../ffi/fd.ts';
 import { ioctl, kvmError, tryIoctl } from '../call.ts';
 import type { Vcpu } from '../vcpu.ts';
 import type { StateHost } from './host.ts';
-import { VCPU_RESTORE_ORDER, VCPU_ROWS, VCPU_SAVE_ORDER, type VcpuPart } from './vcpu-rows.ts';
+import type { VcpuPart, VcpuState } from './vcpu-parts.ts';
+import { VCPU_RESTORE_ORDER, VCPU_ROWS, VCPU_SAVE_ORDER } from './vcpu-rows.ts';
 
-/** Raw bytes of each part that exists on the host it was saved on. */
-export type VcpuState = { readonly [Part in VcpuPart]?: Uint8Array };
+export type { VcpuState } from './vcpu-parts.ts';
 
 /** Where each part lies in one flat record: how state crosses threads without messages. */
 export interface VcpuStateLayout {

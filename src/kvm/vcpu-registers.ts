@@ -1,6 +1,6 @@
 /**
- * What a vCPU is: the ioctls that read and write its state (KVM API document, section 4). They come from the thread that
- * created the vCPU.
+ * The ioctls that read and write a vCPU's registers, events, MSRs and CPUID (KVM API document, section 4). They come from
+ * the thread that created the vCPU.
  */
 import type { IoctlName } from '../abi/ioctls.ts';
 import { bytesOf, type Live, type Struct } from '../abi/struct.ts';
@@ -30,8 +30,8 @@ export interface Msr {
   readonly index: number;
   readonly value: bigint;
 }
-/** The state of a vCPU, behind its descriptor. */
-export class VcpuState {
+/** What can be read and written behind a vCPU's descriptor. */
+export class VcpuRegisters {
   readonly fd: Fd;
 
   constructor(fd: Fd) {
