@@ -1,7 +1,15 @@
 /** All benchmarks, in the order they run. */
 import type { Bench } from './bench.ts';
 import { EXIT_BENCHES } from './suites/exits.ts';
+import { LIVE_BENCHES } from './suites/live.ts';
 import { LOADING_BENCHES } from './suites/loading.ts';
+import { ROLLBACK_BENCHES } from './suites/rollback.ts';
 import { STARTUP_BENCHES } from './suites/startup.ts';
 
-export const BENCHES: readonly Bench[] = [...EXIT_BENCHES, ...LOADING_BENCHES, ...STARTUP_BENCHES];
+export const BENCHES: readonly Bench[] = [
+  ...EXIT_BENCHES,
+  ...LOADING_BENCHES,
+  ...STARTUP_BENCHES,
+  ...ROLLBACK_BENCHES,
+  ...LIVE_BENCHES,
+];
