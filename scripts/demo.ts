@@ -31,8 +31,9 @@ const STEPS: readonly Step[] = [
     command: `vmlapse run --store lab --checkpoint-at exit:${AFTER_ROUNDS.two} --checkpoint-at exit:${AFTER_ROUNDS.four} ${GUEST}`,
     status: STATUS,
   },
+  { command: 'vmlapse log --store lab' },
   { command: 'vmlapse restore --store lab latest~1', status: STATUS },
-  { command: 'vmlapse restore --store lab latest', status: STATUS },
+  { command: 'vmlapse diff --store lab --stat latest~1 latest' },
 ];
 
 /** Runs a step in `folder`, printing as it goes; says whether it ended as it should. */

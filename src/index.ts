@@ -28,6 +28,7 @@ export type { Width } from './devices/device.ts';
 
 export {
   CheckpointError,
+  ControlError,
   errnoName,
   GuestFault,
   GuestMemoryError,

@@ -15,11 +15,12 @@ const LESSONS = readdirSync(join(ROOT, FOLDER))
 const HOST_NUMBERS = new Set(['01-open']);
 
 const MAX_LINES = 60;
+const LIMIT_MS = 20_000 * Number(process.env.TEST_TIME_FACTOR ?? 1);
 
 describeKvm('lessons', () => {
   it.each(LESSONS)('%s prints what its page shows', (lesson) => {
     const program = join(ROOT, 'dist', FOLDER, `${lesson}.js`);
-    const { stdout, stderr, status } = spawnSync(process.execPath, [program], { encoding: 'utf8', timeout: 20_000 });
+    const { stdout, stderr, status } = spawnSync(process.execPath, [program], { encoding: 'utf8', timeout: LIMIT_MS });
     expect(status, stderr).toBe(0);
     const compared = HOST_NUMBERS.has(lesson) ? normalised : (text: string) => text.trim();
     expect(compared(stdout)).toBe(compared(blockOf(textOf(`${FOLDER}/${lesson}.md`), '')));
