@@ -11,11 +11,7 @@ import { runHere } from '../../src/runner/run-here.ts';
 import { RunningMachine } from '../../src/runner/running-machine.ts';
 import { describeKvm, isPvm } from '../support/kvm.ts';
 
-const TIME_FACTOR = Number(process.env.TEST_TIME_FACTOR ?? 1);
-const TIME_LIMIT_MS = 25_000 * TIME_FACTOR;
-
-/** Where the processor is emulated, starting a thread takes seconds: one guest of each format stands for the others. */
-const hasTime = TIME_FACTOR === 1;
+const TIME_LIMIT_MS = 25_000 * Number(process.env.TEST_TIME_FACTOR ?? 1);
 
 /** Guests whose only point is how much they do: here they do less. */
 const SHORTENED: Readonly<Record<string, Partial<Record<ParameterName, number>>>> = {
@@ -127,14 +123,10 @@ function counted({ exits, ports, unclaimed }: RunResult) {
 /** The guest can run without threads: one processor, and nobody who types. */
 const canBeAlone = ({ options }: Guest) => options.cpus === 1 && options.stdin === undefined;
 
-const isFirstOfItsFormat = (guest: Guest) => GUESTS.find(({ format }) => format === guest.format) === guest;
-
 const threaded = new Map<string, RunResult>();
 
 describeKvm('guests, each vCPU in its thread', () => {
-  const chosen = GUESTS.filter((guest) => hasTime || !canBeAlone(guest) || isFirstOfItsFormat(guest));
-
-  it.each(chosen)('$name: $shows', async (guest) => {
+  it.each(GUESTS)('$name: $shows', async (guest) => {
     const seen = await runThreaded(guest);
     threaded.set(guest.name, seen.result);
     check(guest, seen);
