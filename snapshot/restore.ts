@@ -6,7 +6,7 @@ import { Machine } from '../src/machine/machine.ts';
 import { PAGE_SIZE } from '../src/memory/bitmap.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
 import { checkCompatible } from './compatible.ts';
-import { decodeState, type MachineState, machineConfig } from './machine-state.ts';
+import { decodeState, machineConfig } from './machine-state.ts';
 import { stateLoader } from './state-loader.ts';
 import type { Checkpoint } from './store/checkpoint.ts';
 import type { SnapshotTarget } from './target.ts';
@@ -37,19 +37,15 @@ export function restoreMachine(checkpoint: Checkpoint, options: RestoreOptions =
     checkCompatible(state, machine, options.force ?? false);
     for (const { gpa, bytes } of state.roms) machine.addRom(gpa, bytes);
     fillMemory(machine.memory, checkpoint);
-    return { machine, load: (target) => load(target, state, options.clock ?? 'resume') };
+    return { machine, load: (target) => stateLoader(target, state)(options.clock ?? 'resume') };
   } catch (error) {
     machine[Symbol.dispose]();
     throw error;
   }
 }
 
-function load(target: SnapshotTarget, state: MachineState, clock: ClockMode): void {
-  stateLoader(target, state)(clock);
-}
-
-/** Copies a checkpoint's pages into fresh memory. */
-function fillMemory(memory: GuestMemory, checkpoint: Checkpoint): void {
+/** Copies a checkpoint's pages into fresh memory. Throws CheckpointError. */
+export function fillMemory(memory: GuestMemory, checkpoint: Checkpoint): void {
   checkpoint.readAll({
     data(gpa, bytes) {
       if (!memory.find(gpa, bytes.length)) throw outside(gpa, bytes.length);

@@ -81,15 +81,17 @@ export class Machine implements Disposable {
     this.#boot = parts.boot;
   }
 
-  /** Builds a machine. Throws KvmError, GuestMemoryError or UsageError, and leaves nothing behind when it does. */
-  static create(config: MachineConfig): Machine {
-    const kvm = Kvm.open();
+  /**
+   * Builds a machine, around `memory` if that is given: it is the machine's then. Throws KvmError, GuestMemoryError or
+   * UsageError, and leaves nothing behind when it does.
+   */
+  static create(config: MachineConfig, memory?: GuestMemory): Machine {
     let vm: Vm | undefined;
-    let memory: GuestMemory | undefined;
+    const kvm = Kvm.open();
     try {
       const full = { cpus: 1, irqchip: true, cpuid: kvm.getSupportedCpuid(), ...config };
       checkCpus(kvm, full);
-      memory = GuestMemory.create(full.memory);
+      memory ??= GuestMemory.create(full.memory);
       vm = kvm.createVm();
       const deviceState = createDeviceState(DEVICE_SPECS);
       const machine = new Machine({

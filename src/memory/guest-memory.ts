@@ -31,7 +31,7 @@ export interface GuestMemoryHandle {
 /** Bounds-checked access to guest RAM by guest-physical address. */
 export class GuestMemory implements Disposable {
   readonly regions: readonly Region[];
-  /** Descriptor of the memory file. */
+  /** Descriptor of the memory file; -1 for copy-on-write memory, which has none of its own. */
   readonly fd: number;
   readonly #owned: boolean;
   #closed = false;
@@ -46,22 +46,20 @@ export class GuestMemory implements Disposable {
   static create(bytes: number): GuestMemory {
     const ranges = ramRanges(bytes);
     const fd = createMemfd('vmlapse-ram', bytes);
-    const mappings: Mapping[] = [];
     try {
-      let fileOffset = 0;
-      const regions = ranges.map((range, slot) => {
-        const mapping = Mapping.ofFile(fd, range.size, { shared: true, offset: fileOffset });
-        mappings.push(mapping);
-        const region = { ...range, slot, mapping, fileOffset, ...freshBitmap(range.size) };
-        fileOffset += range.size;
-        return region;
-      });
-      return new GuestMemory(fd, regions, true);
+      return new GuestMemory(fd, mapRegions(fd, ranges, true), true);
     } catch (error) {
-      for (const mapping of mappings) mapping[Symbol.dispose]();
       closeSync(fd);
       throw error;
     }
+  }
+
+  /**
+   * Memory that begins as `template` is and shares its pages until they are written. The template must not be written
+   * from then on, and may be disposed.
+   */
+  static copyOnWrite(template: GuestMemory): GuestMemory {
+    return new GuestMemory(PRIVATE, mapRegions(template.fd, template.ranges, false), true);
   }
 
   /** The memory another thread of this process owns. */
@@ -173,7 +171,7 @@ export class GuestMemory implements Disposable {
   zero(gpa: number, length: number): void {
     const region = this.#region(gpa, length, 'a write');
     const start = region.fileOffset + gpa - region.base;
-    for (const [from, to] of dataRuns(this.fd, this.size)) {
+    for (const [from, to] of this.#dataRuns()) {
       const lo = Math.max(from, start);
       const hi = Math.min(to, start + length);
       if (lo >= hi) continue;
@@ -199,18 +197,42 @@ export class GuestMemory implements Disposable {
 
   /** Byte runs of a region that were ever touched, as [offset, end). */
   *residentRuns(region: Region): Generator<readonly [start: number, end: number]> {
-    for (const [from, to] of dataRuns(this.fd, this.size)) {
+    for (const [from, to] of this.#dataRuns()) {
       const lo = Math.max(from - region.fileOffset, 0);
       const hi = Math.min(to - region.fileOffset, region.size);
       if (lo < hi) yield [lo, hi];
     }
   }
 
+  /** Runs of the memory file that hold data. What a copy-on-write mapping holds only the kernel knows: all of it. */
+  #dataRuns(): Iterable<readonly [start: number, end: number]> {
+    return this.fd === PRIVATE ? [[0, this.size]] : dataRuns(this.fd, this.size);
+  }
+
   [Symbol.dispose](): void {
     if (this.#closed) return;
     this.#closed = true;
     for (const region of this.regions) region.mapping[Symbol.dispose]();
-    if (this.#owned) closeSync(this.fd);
+    if (this.#owned && this.fd !== PRIVATE) closeSync(this.fd);
+  }
+}
+
+const PRIVATE = -1;
+
+/** Maps each range of a memory file, one behind the other. Leaves nothing mapped when it throws. */
+function mapRegions(fd: number, ranges: readonly RamRange[], shared: boolean): Region[] {
+  const regions: Region[] = [];
+  try {
+    let fileOffset = 0;
+    for (const { base, size } of ranges) {
+      const mapping = Mapping.ofFile(fd, size, { shared, offset: fileOffset });
+      regions.push({ base, size, slot: regions.length, mapping, fileOffset, ...freshBitmap(size) });
+      fileOffset += size;
+    }
+    return regions;
+  } catch (error) {
+    for (const { mapping } of regions) mapping[Symbol.dispose]();
+    throw error;
   }
 }
 
