@@ -106,8 +106,8 @@ export function decodeMap(reader: ByteReader, where: string): LayerMap {
   const frameBytes = new Uint32Array(reader.count(frames, 33));
   for (let i = 0; i < frames; i++) frameBytes[i] = reader.u32Varint();
   const frameHashes = reader.bytes(frames * 32);
-  const crc = new Uint32Array(reader.count(reader.varint() === 0 ? 0 : stored!, 4));
-  for (let i = 0; i < crc.length; i++) crc[i] = reader.u32();
+  const crcBytes = reader.count(reader.varint() === 0 ? 0 : stored!, 4) * 4;
+  const crc = new Uint32Array(new Uint8Array(reader.bytes(crcBytes)).buffer);
 
   const targetBase = new Uint8Array(reader.count(deltas! + references!, 2));
   const targetPage = new Uint32Array(targetBase.length);

@@ -116,7 +116,8 @@ export class Layer {
   frame(frame: number): Uint8Array {
     const cached = this.#cache.get(this.id, frame);
     if (cached) return cached;
-    const bytes = new Uint8Array(this.pagesInFrame(frame) * PAGE_SIZE);
+    // Decoding fills every byte or throws, so the memory need not be cleared first.
+    const bytes = Buffer.allocUnsafeSlow(this.pagesInFrame(frame) * PAGE_SIZE);
     this.decode(frame, bytes);
     this.#cache.put(this.id, frame, bytes);
     return bytes;
