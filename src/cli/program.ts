@@ -5,24 +5,34 @@ import { addCheckpoint } from './commands/checkpoint.ts';
 import { addConsole } from './commands/console.ts';
 import { addDiff } from './commands/diff.ts';
 import { addEvents } from './commands/events.ts';
+import { addExport } from './commands/export.ts';
+import { addGc } from './commands/gc.ts';
 import { addInfo } from './commands/info.ts';
 import { addInspect } from './commands/inspect.ts';
 import { addIoctls } from './commands/ioctls.ts';
 import { addLog } from './commands/log.ts';
 import { addPause } from './commands/pause.ts';
 import { addPs } from './commands/ps.ts';
+import { addPull } from './commands/pull.ts';
+import { addPush } from './commands/push.ts';
 import { addRestore } from './commands/restore.ts';
 import { addResume } from './commands/resume.ts';
+import { addRm } from './commands/rm.ts';
 import { addRollback } from './commands/rollback.ts';
 import { addRun } from './commands/run.ts';
 import { addShow } from './commands/show.ts';
+import { addSquash } from './commands/squash.ts';
 import { addStatus } from './commands/status.ts';
 import { addStop } from './commands/stop.ts';
+import { addTag } from './commands/tag.ts';
+import { addVerify } from './commands/verify.ts';
 
 /** Commands on a machine that another process runs. */
 const ON_RUNNING = [addPs, addStatus, addPause, addResume, addCheckpoint, addRollback, addStop, addConsole, addEvents];
+/** Commands on a store of checkpoints. */
+const ON_STORE = [addLog, addShow, addDiff, addVerify, addTag, addRm, addSquash, addGc, addExport, addPush, addPull];
 
-const COMMANDS = [addInfo, addIoctls, addInspect, addRun, addRestore, addLog, addShow, addDiff, ...ON_RUNNING];
+const COMMANDS = [addInfo, addIoctls, addInspect, addRun, addRestore, ...ON_STORE, ...ON_RUNNING];
 
 const EXAMPLES = `
 Examples:

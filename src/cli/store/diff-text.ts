@@ -1,6 +1,7 @@
 /** A comparison of two checkpoints for people. */
 import type { CheckpointDiff, DiffSide } from '../../../snapshot/diff/diff.ts';
-import type { ChangedPlace, ChangedRange, MemoryDiff } from '../../../snapshot/diff/memory-diff.ts';
+import type { ChangedRange, MemoryDiff } from '../../../snapshot/diff/memory-diff.ts';
+import type { ChangedPlace } from '../../../snapshot/diff/ranges.ts';
 import type { FieldChange, SectionChange } from '../../../snapshot/diff/state-diff.ts';
 import { symbolText } from '../../../snapshot/diff/symbols.ts';
 import type { StateField } from '../../../snapshot/show/field.ts';

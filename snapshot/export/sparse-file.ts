@@ -1,0 +1,45 @@
+/** Writing a large, mostly empty file so that it appears whole or not at all: beside its place, synced, renamed. */
+import { closeSync, fsyncSync, ftruncateSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { realFs, withIo } from '../store/fs-layer.ts';
+
+/** A file being written. What is not written reads as zeros and takes no room on disk. */
+export interface SparseFile {
+  /** Writes all bytes at an offset. */
+  write(offset: number, bytes: Uint8Array): void;
+}
+
+/** Guest memory holds what the guest was told in confidence. */
+const OWNER_ONLY = 0o600;
+
+/**
+ * Makes the file `path` of `size` bytes with what `fill` writes, replacing one that is there. When it throws, as a full
+ * disk makes it (CheckpointError), nothing has changed.
+ */
+export function writeSparse(path: string, size: number, fill: (file: SparseFile) => void): void {
+  const temporary = `${path}.${process.pid}.tmp`;
+  const io = <T>(step: () => T) => withIo('cannot write', path, step);
+  const fd = io(() => openSync(temporary, 'wx', OWNER_ONLY));
+  try {
+    try {
+      io(() => ftruncateSync(fd, size));
+      fill({ write: (offset, bytes) => io(() => writeFully(fd, bytes, offset)) });
+      io(() => fsyncSync(fd));
+    } finally {
+      closeSync(fd);
+    }
+    io(() => renameSync(temporary, path));
+    io(() => realFs.syncDir(dirname(resolve(path))));
+  } catch (error) {
+    try {
+      unlinkSync(temporary);
+    } catch {
+      // Renamed already, or the directory has gone.
+    }
+    throw error;
+  }
+}
+
+function writeFully(fd: number, bytes: Uint8Array, offset: number): void {
+  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, offset + done);
+}
