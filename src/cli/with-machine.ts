@@ -2,6 +2,7 @@
 import { Argument, type Command } from 'commander';
 import type { ControlClient } from '../control/client.ts';
 import { connectTo } from '../control/machines.ts';
+import { ControlError } from '../errors.ts';
 import { toJson } from './json.ts';
 
 /** How long a machine may take to answer what it can answer at once. Milliseconds. */
@@ -33,3 +34,10 @@ export function machineCommand(program: Command, name: string, description: stri
 export function printResult(options: { readonly json?: boolean }, result: unknown, text: () => string): void {
   process.stdout.write(options.json ? `${toJson(result)}\n` : text());
 }
+
+/** For a machine that closed the connection without a word about its end. */
+export const connectionLost = (name: string): ControlError =>
+  new ControlError(
+    'GONE',
+    `the connection to ${name} was lost: it was killed, or it dropped a reader too slow for it (see vmlapse ps)`,
+  );

@@ -2,11 +2,11 @@
 import type { Command } from 'commander';
 import type { ControlClient } from '../../control/client.ts';
 import { connectTo } from '../../control/machines.ts';
-import type { MachineEvent } from '../../control/protocol.ts';
+import type { EventData, EventName } from '../../control/protocol.ts';
 import { attachConsole } from '../console.ts';
 import { tell, writeTo } from '../output.ts';
 import { inputSender } from '../remote-input.ts';
-import { nameArgument } from '../with-machine.ts';
+import { connectionLost, nameArgument, PATIENCE_MS } from '../with-machine.ts';
 
 const EXAMPLES = `
 Examples:
@@ -33,39 +33,40 @@ export function addConsole(program: Command): void {
     });
 }
 
+const PAUSED = (name: string) => `vmlapse: ${name} is paused; it goes on with: vmlapse resume ${name}`;
+
 async function attach(client: ControlClient): Promise<void> {
-  await client.subscribe(['output', 'pause', 'resume', 'end'], (event) => void HANDLERS[event.event]?.(client, event));
-  if ((await client.call('status', {})).state === 'paused') tell(PAUSED(client.name));
+  const { name } = client;
+  let over = false;
+  const leave = () => {
+    over = true;
+    client.close();
+    if (process.stdin.isTTY) tell(`\r\nvmlapse: detached from ${name}`);
+  };
+  const show: Shown = {
+    output: ({ data }) => void client.holdUntil(writeTo(process.stdout, Buffer.from(data, 'latin1'))),
+    pause: () => tell(PAUSED(name)),
+    resume: () => tell(`vmlapse: ${name} goes on`),
+    end: ({ reason }) => {
+      over = true;
+      tell(`vmlapse: ${name} has ended: ${reason}`);
+    },
+  };
+  await client.subscribe(Object.keys(show) as EventName[], (event) =>
+    show[event.event as keyof Shown]?.(event as never),
+  );
+  if ((await client.call('status', {}, PATIENCE_MS)).state === 'paused') tell(PAUSED(name));
   const sender = inputSender(client);
-  const leave = () => client.close();
-  const detach = attachConsole({
-    send: sender.send,
-    leave,
-    tell,
-    commands: { d: { help: 'detach; the machine runs on', run: leave } },
-  });
+  const commands = { d: { help: 'detach; the machine runs on', run: leave } };
+  const detach = attachConsole({ send: sender.send, leave, tell, commands });
   try {
     await client.closed;
   } finally {
     sender.stop();
     detach();
   }
-  if (process.stdin.isTTY) tell(`\r\nvmlapse: detached from ${client.name}`);
+  if (!over) throw connectionLost(name);
 }
 
-const PAUSED = (name: string) => `vmlapse: ${name} is paused; it goes on with: vmlapse resume ${name}`;
-
-type Handler = (client: ControlClient, event: MachineEvent) => unknown;
-
-const HANDLERS: Readonly<Partial<Record<MachineEvent['event'], Handler>>> = {
-  output: async (client, event) => {
-    const full = writeTo(process.stdout, Buffer.from((event as { readonly data: string }).data, 'latin1'));
-    if (!full) return;
-    client.hold(true);
-    await full;
-    client.hold(false);
-  },
-  pause: ({ name }) => tell(PAUSED(name)),
-  resume: ({ name }) => tell(`vmlapse: ${name} goes on`),
-  end: ({ name }, event) => tell(`vmlapse: ${name} has ended: ${(event as { readonly reason: string }).reason}`),
-};
+/** What is done with each kind of event. */
+type Shown = { readonly [Name in 'output' | 'pause' | 'resume' | 'end']: (event: EventData[Name]) => void };

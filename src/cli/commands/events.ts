@@ -1,9 +1,9 @@
 /** `vmlapse events NAME`: what happens to a running machine, as JSON. */
 import { type Command, Option } from 'commander';
 import { connectTo } from '../../control/machines.ts';
-import { EVENTS, type EventName } from '../../control/protocol.ts';
+import { EVENTS, type EventName, type MachineEvent } from '../../control/protocol.ts';
 import { writeTo } from '../output.ts';
-import { nameArgument, PATIENCE_MS } from '../with-machine.ts';
+import { connectionLost, nameArgument, PATIENCE_MS } from '../with-machine.ts';
 
 interface EventsOptions {
   readonly follow?: boolean;
@@ -31,19 +31,20 @@ export function addEvents(program: Command): void {
     .action(events);
 }
 
-async function events(name: string, { follow, only }: EventsOptions): Promise<void> {
+async function events(name: string, { follow, only = EVENTS }: EventsOptions): Promise<void> {
   const client = await connectTo(name);
-  const print = async (value: object) => {
-    const full = writeTo(process.stdout, `${JSON.stringify(value)}\n`);
-    if (!full) return;
-    client.hold(true);
-    await full;
-    client.hold(false);
+  const print = (value: object) => void client.holdUntil(writeTo(process.stdout, `${JSON.stringify(value)}\n`));
+  let ended = false;
+  const show = (event: MachineEvent) => {
+    if (only.includes(event.event)) print(event);
+    ended ||= event.event === 'end';
   };
   try {
-    if (follow) await client.subscribe(only ?? EVENTS, (event) => void print(event));
-    await print({ event: 'status', time: new Date().toISOString(), ...(await client.call('status', {}, PATIENCE_MS)) });
-    if (follow) await client.closed;
+    if (follow) await client.subscribe([...only, 'end'], show);
+    print({ event: 'status', time: new Date().toISOString(), ...(await client.call('status', {}, PATIENCE_MS)) });
+    if (!follow) return;
+    await client.closed;
+    if (!ended) throw connectionLost(name);
   } finally {
     client.close();
   }

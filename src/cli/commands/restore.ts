@@ -1,15 +1,19 @@
 /** `vmlapse restore REF`: brings a checkpoint back in this process and goes on. */
 import { type Command, Option } from 'commander';
 import { explainRestore } from '../../../snapshot/explain.ts';
+import { ForkTemplate } from '../../../snapshot/fork.ts';
 import { decodeState } from '../../../snapshot/machine-state.ts';
 import { restoreMachine } from '../../../snapshot/restore.ts';
+import type { Checkpoint } from '../../../snapshot/store/checkpoint.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
 import { refuseTakenName } from '../../control/claim.ts';
 import { UsageError } from '../../errors.ts';
 import type { ClockMode } from '../../kvm/state/vm-state.ts';
 import { attend } from '../attend/attend.ts';
+import { attendForks } from '../attend/forks.ts';
 import { type AttendOptions, addAttendOptions, EXIT_STATUS_HELP } from '../attend/options.ts';
 import { loadSymbols } from '../guest-symbols.ts';
+import { parseCount } from '../parse.ts';
 import { defaultStore } from '../store-option.ts';
 import { traceIfAsked } from '../trace.ts';
 
@@ -18,6 +22,7 @@ interface RestoreOptions extends AttendOptions {
   readonly clock: ClockMode;
   readonly force?: boolean;
   readonly explain?: boolean;
+  readonly fork?: number;
 }
 
 const EXAMPLES = `
@@ -25,6 +30,7 @@ Examples:
   vmlapse restore --store lab latest
   vmlapse restore --store lab before-login --every 1s
   vmlapse restore --store lab latest --name kitchen --paused
+  vmlapse restore --store lab latest --fork 8 --timeout 5s
   vmlapse restore --store lab latest --explain
 `;
 
@@ -42,6 +48,7 @@ export function addRestore(program: Command): void {
     )
     .option('--force', 'try although this host differs from the one the checkpoint was taken on')
     .option('--paused', 'do not let it run until `vmlapse resume NAME`; with --name')
+    .option('--fork <n>', 'run N machines from the checkpoint, which share its memory copy-on-write', parseCount)
     .option('--explain', 'print each ioctl of the restore in order, with its reason, and do nothing');
   addAttendOptions(command)
     .addHelpText('after', EXAMPLES + EXIT_STATUS_HELP)
@@ -62,6 +69,7 @@ async function restore(ref: string, options: RestoreOptions): Promise<number> {
     process.stdout.write(explainRestore(decodeState(checkpoint.config)));
     return 0;
   }
+  if (options.fork !== undefined) return await forks(checkpoint, options.fork, options);
   if (options.name !== undefined) await refuseTakenName(options.name);
   const { machine, load } = restoreMachine(checkpoint, { clock: options.clock, force: options.force === true });
   using _machine = machine;
@@ -79,4 +87,17 @@ async function restore(ref: string, options: RestoreOptions): Promise<number> {
     options.name !== undefined ||
     process.stdin.isTTY;
   return await attend(subject, records ? { ...rest, store: directory } : rest);
+}
+
+/** Options that speak of one machine and its console make no sense for several. */
+const FOR_ONE = ['name', 'paused', 'checkpointAt', 'every', 'keep'] as const;
+
+async function forks(checkpoint: Checkpoint, count: number, options: RestoreOptions): Promise<number> {
+  const wrong = FOR_ONE.find((name) => options[name] !== undefined);
+  if (wrong)
+    throw new UsageError(
+      `--fork runs several machines, and --${wrong === 'checkpointAt' ? 'checkpoint-at' : wrong} is for one: leave one of them out`,
+    );
+  using template = new ForkTemplate(checkpoint, { clock: options.clock, force: options.force === true });
+  return await attendForks(template, count, options);
 }
