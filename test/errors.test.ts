@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import * as family from '../src/errors.ts';
 import {
   CheckpointError,
+  ControlError,
   errnoName,
   errorFromData,
   errorToData,
@@ -23,6 +24,7 @@ const SAMPLES: readonly VmlapseError[] = [
   new LoadError('BAD_FIELD', 'e_machine is 3', { field: 'e_machine', found: 3, expected: 62 }),
   new CheckpointError('DIGEST', 'the blob is damaged', { digest: 'sha256:00' }),
   new GuestFault('TRIPLE_FAULT', 'the guest reset itself', { rip: 0xffff_ffff_8000_0000n }),
+  new ControlError('NO_MACHINE', 'no machine is called web', { name: 'web' }),
   new UsageError('--cpus must be a number', { option: 'cpus' }),
 ];
 

@@ -47,12 +47,11 @@ describe('the kick timer', () => {
     blockKickSignal();
     using timer = new KickTimer();
     const began = performance.now();
-    timer.arm(20);
-    expect(pending()).toBe(false);
+    timer.arm(50);
     expect(until(pending, 5000)).toBe(true);
-    expect(performance.now() - began).toBeGreaterThanOrEqual(19);
+    expect(performance.now() - began).toBeGreaterThanOrEqual(49);
     eatKicks();
-    expect(until(pending, 60), 'it does not repeat').toBe(false);
+    expect(until(pending, 120), 'it does not repeat').toBe(false);
   });
 
   it('takes fractions of a millisecond, and whole seconds', () => {
@@ -77,13 +76,13 @@ describe('the kick timer', () => {
   it('does not kick after it was disarmed or disposed of', () => {
     blockKickSignal();
     const timer = new KickTimer();
-    timer.arm(30);
+    timer.arm(250);
     timer.arm(0);
-    expect(until(pending, 80)).toBe(false);
-    timer.arm(30);
+    expect(until(pending, 400)).toBe(false);
+    timer.arm(250);
     timer[Symbol.dispose]();
     timer[Symbol.dispose]();
     timer.arm(1);
-    expect(until(pending, 80)).toBe(false);
+    expect(until(pending, 400)).toBe(false);
   });
 });
