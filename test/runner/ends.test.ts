@@ -1,7 +1,9 @@
 import { closeSync, openSync, readdirSync, readlinkSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { KvmRegs } from '../../src/abi/structs.ts';
-import { KvmError } from '../../src/errors.ts';
+import { KvmError, UsageError } from '../../src/errors.ts';
+import { LocalMachine } from '../../src/runner/local-machine.ts';
+import { runHere } from '../../src/runner/run-here.ts';
 import { RunningMachine } from '../../src/runner/running-machine.ts';
 import { describeKvm } from '../support/kvm.ts';
 import { codeMachine, eventually, type Started, scaled, soon, startCode, startGuest } from './machines.ts';
@@ -89,6 +91,42 @@ describeKvm('how a run ends', () => {
     const running = await RunningMachine.start(machine);
     await running.close();
     machine[Symbol.dispose]();
+  });
+});
+
+describeKvm('how a run in this thread ends', () => {
+  it('the deadline ends it, and it can go on', () => {
+    using machine = codeMachine({ mode: 'real', code: SPIN });
+    using local = new LocalMachine(machine);
+    for (let i = 1; i <= 3; i++) {
+      const began = performance.now();
+      expect(local.run({ timeoutMs: 30 }).reason).toBe('timeout');
+      expect(performance.now() - began).toBeGreaterThanOrEqual(29);
+    }
+  });
+
+  it('a guest that ended runs on from there, with counts that go on', () => {
+    using machine = codeMachine({ mode: 'real', code: EXITS });
+    using local = new LocalMachine(machine);
+    for (const value of [1, 2, 3])
+      expect(local.run({ timeoutMs: scaled(5000) })).toMatchObject({
+        reason: 'exit-port',
+        value,
+        exits: { IO: value },
+      });
+  });
+
+  it('a vCPU made before is used and left open', () => {
+    using machine = codeMachine({ mode: 'real', code: EXITS });
+    using vcpu = machine.createVcpu(0);
+    expect(runHere(machine, {}, vcpu).value).toBe(1);
+    expect(runHere(machine, {}, vcpu).value).toBe(2);
+    expect(vcpu.getRegs().rax & 0xffn).toBe(2n);
+  });
+
+  it('several vCPUs are refused', () => {
+    using machine = codeMachine({ mode: 'real', code: SPIN, cpus: 2 });
+    expect(() => runHere(machine)).toThrow(UsageError);
   });
 });
 
