@@ -1,0 +1,41 @@
+/** The page's style sheet: system fonts, light or dark as the reader has it. */
+export const STYLE = `
+:root { color-scheme: light dark; --ink: #1c2230; --quiet: #667085; --line: #e3e6ec; --paper: #fff; --ground: #f5f6f9;
+  --heat: #d9480f; --before: #b42318; --after: #067647; --mark: #3538cd; --cold: #eceef3; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e8ee; --quiet: #98a2b3; --line: #2c3340; --paper: #171b24;
+  --ground: #0f1218; --heat: #ff8a3d; --before: #fda29b; --after: #75e0a7; --mark: #a4bcfd; --cold: #222835; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--ground); color: var(--ink); font: 14px/1.5 system-ui, sans-serif; }
+main { max-width: 1180px; margin: 0 auto; padding: 28px 24px 60px; }
+h1 { font-size: 22px; margin: 0 0 4px; }
+h2 { font-size: 15px; margin: 0 0 12px; }
+h3 { font-size: 13px; margin: 18px 0 6px; color: var(--quiet); font-weight: 600; }
+.note { color: var(--quiet); margin: 0 0 12px; }
+section { background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 18px 20px; margin-top: 18px;
+  overflow-x: auto; }
+code, .mono, svg text.mono { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace; }
+code, .mono { font-size: 12.5px; }
+.sums { display: flex; flex-wrap: wrap; gap: 12px; margin-top: 16px; }
+.sum { background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 10px 16px; min-width: 130px; }
+.sum b { display: block; font-size: 20px; font-variant-numeric: tabular-nums; }
+.sum span { color: var(--quiet); font-size: 12.5px; }
+table { border-collapse: collapse; width: 100%; }
+th { text-align: left; color: var(--quiet); font-weight: 600; font-size: 12.5px; }
+th, td { padding: 4px 14px 4px 0; border-bottom: 1px solid var(--line); vertical-align: baseline; }
+tr:last-child td { border-bottom: 0; }
+th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+td.name { white-space: nowrap; }
+td.wide { width: 45%; }
+.before { color: var(--before); } .after { color: var(--after); } .quiet { color: var(--quiet); }
+.bar { display: inline-block; height: 9px; border-radius: 2px; background: var(--heat); min-width: 2px; }
+.tag { color: var(--mark); font-weight: 600; }
+pre { margin: 2px 0 12px; font-size: 12.5px; line-height: 1.45; }
+svg { display: block; max-width: 100%; height: auto; }
+svg text { fill: var(--ink); font-size: 12.5px; font-family: system-ui, sans-serif; }
+svg text.quiet { fill: var(--quiet); } svg text.tag { fill: var(--mark); }
+svg .lane { fill: none; stroke: var(--quiet); stroke-width: 1.5; }
+svg .dot { fill: var(--paper); stroke: var(--quiet); stroke-width: 2; }
+svg .dot.side { fill: var(--mark); stroke: var(--mark); }
+svg .cold { fill: var(--cold); } svg .hot { fill: var(--heat); } svg .rule { stroke: var(--line); }
+svg .row { fill: var(--mark); opacity: .08; }
+`;
