@@ -5,6 +5,7 @@ import { LIVE_BENCHES } from './suites/live.ts';
 import { LOADING_BENCHES } from './suites/loading.ts';
 import { ROLLBACK_BENCHES } from './suites/rollback.ts';
 import { STARTUP_BENCHES } from './suites/startup.ts';
+import { STORE_BENCHES } from './suites/store.ts';
 
 export const BENCHES: readonly Bench[] = [
   ...EXIT_BENCHES,
@@ -12,4 +13,5 @@ export const BENCHES: readonly Bench[] = [
   ...STARTUP_BENCHES,
   ...ROLLBACK_BENCHES,
   ...LIVE_BENCHES,
+  ...STORE_BENCHES,
 ];
