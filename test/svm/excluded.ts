@@ -1,12 +1,29 @@
-/** Test files that the second host does not run, each with the reason. Paths are under dist/test. */
+/** Test files that the second host does not run, by path under dist/test (a folder ends in '/'), each with the reason. */
 export const EXCLUDED: Readonly<Record<string, string>> = {
-  'bench/floors.test.js': 'measures against C programs; times mean nothing on an emulated processor',
-  'bench/measure.test.js': 'arithmetic on samples; the host makes no difference',
-  'bench/qemu.test.js': 'talks to another QEMU; the host makes no difference',
-  'bench/report.test.js': 'formats a table; the host makes no difference',
-  'architecture.test.js': 'reads the sources; the host makes no difference',
-  'runner/assist-decode.test.js': 'compares two decoders; the host makes no difference',
+  'architecture.test.js': 'reads the sources',
+  'bench/': 'measures and formats; times mean nothing on an emulated processor',
+  'cli/':
+    'starts a process for each test, which takes seconds on an emulated processor; what the commands do is tested below them',
+  'control/': 'sockets and messages',
+  'docs/': 'starts a process for each lesson',
+  'errors.test.js': 'values without KVM',
+  'guests/': 'builds and reads files',
+  'loaders/': 'pure functions on bytes; the guests that are booted show the loaders at work',
+  'package/': 'reads what would be published',
+  'runner/assist-decode.test.js': 'compares two decoders',
+  'snapshot/diff/': 'compares made-up bytes',
+  'snapshot/export/': 'reads exported files with other programs',
+  'snapshot/registry/': 'talks to a registry',
+  'snapshot/show/': 'prints made-up bytes',
+  'snapshot/store/': 'reads and writes files',
+  'svm/': 'tests this runner',
 };
+
+/** The reason not to run a file, if there is one. */
+export function reasonToExclude(file: string): string | undefined {
+  const rule = Object.keys(EXCLUDED).find((path) => (path.endsWith('/') ? file.startsWith(path) : file === path));
+  return rule === undefined ? undefined : EXCLUDED[rule];
+}
 
 /** Guests that stand for the others where each one costs seconds. */
 const REPRESENTATIVES =

@@ -6,6 +6,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { basename, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { countLine } from './counts.ts';
 import { SKIPPED } from './excluded.ts';
 import type { FileReport, TestReport } from './worker.ts';
 
@@ -99,7 +100,7 @@ async function main(files: readonly string[]): Promise<number> {
     }
   }
   if (process.env.SVMHOST) for (const { reason } of SKIPPED) console.log(`some skipped: ${reason}`);
-  console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+  console.log(countLine(total));
   return total.failed ? 1 : 0;
 }
 

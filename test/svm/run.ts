@@ -1,21 +1,36 @@
 /**
  * `npm run test:svm [-- FILTER…]`: the compiled tests on a second KVM host, a stock Linux with kvm-amd. The host is a
- * script that runs a command on it: `$SVMHOST`, or ../shared/svmhost.sh next to this checkout.
+ * script that runs a command on it: `$SVMHOST`, or ../shared/svmhost.sh next to this checkout. As many hosts are started
+ * as there are processors for them, and share the files.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { EXCLUDED } from './excluded.ts';
+import { GUESTS } from '../real/guests.ts';
+import { PackageUnavailable, packageTree } from '../real/packages.ts';
+import { type Counts, countLine, parseCounts } from './counts.ts';
+import { EXCLUDED, reasonToExclude } from './excluded.ts';
+import { share } from './share.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const TESTS = join(ROOT, 'dist', 'test');
-const TIME_LIMIT_S = Number(process.env.SVMHOST_TIME ?? 900);
+const TIME_LIMIT_S = process.env.SVMHOST_TIME ?? '900';
 const MEMORY_MB = process.env.SVMHOST_MEMORY ?? '2048';
+const HOSTS = Number(process.env.SVMHOST_JOBS ?? Math.min(2, availableParallelism()));
 
 const NEEDS = `test:svm needs a second KVM host: a script that runs a command on it as \`SCRIPT -t SECONDS -m MEGABYTES -- COMMAND\`
 and gives back its output and exit status. Name it in $SVMHOST, or put it at ../shared/svmhost.sh.
 With a machine of that kind at hand, \`npm test\` on it does the same.`;
+
+/** What every file is run with: times stretched to the speed of an emulated processor, and the cache of packages. */
+const ENVIRONMENT = [
+  'TEST_TIME_FACTOR=4',
+  'TEST_SILENCE_LIMIT_MS=300000',
+  ...(process.env.XDG_CACHE_HOME ? ['XDG_CACHE_HOME'] : []),
+];
 
 function hostScript(): string | undefined {
   const named = process.env.SVMHOST;
@@ -26,36 +41,59 @@ function hostScript(): string | undefined {
 function testFiles(filters: readonly string[]): string[] {
   const all = readdirSync(TESTS, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.test.js'));
   const wanted = all.filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)));
-  return wanted.filter((file) => !(file in EXCLUDED)).sort();
+  // Named in full, a file runs whatever the list says.
+  return wanted.filter((file) => filters.includes(file) || !reasonToExclude(file)).sort();
 }
 
-function main(filters: readonly string[]): number {
+/** The second host has no network: what its tests need from packages is fetched here. */
+function fetchPackages(): void {
+  for (const name of new Set(GUESTS.flatMap((guest) => guest.packages))) {
+    try {
+      packageTree(name);
+    } catch (error) {
+      if (!(error instanceof PackageUnavailable)) throw error;
+      console.log(`${name}: ${error.message}`);
+    }
+  }
+}
+
+/** Runs files on a host of their own and passes on what it says, but for its sum. A host that dies is a failure. */
+function runOnHost(script: string, files: readonly string[]): Promise<Counts> {
+  const inside = [join(TESTS, 'svm', 'inside.js'), ...files.map((file) => join(TESTS, file))];
+  const options = ['-t', TIME_LIMIT_S, '-m', MEMORY_MB, ...ENVIRONMENT.flatMap((variable) => ['-e', variable])];
+  const host = spawn(script, [...options, '--', process.execPath, ...inside], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let counts: Counts | undefined;
+  createInterface({ input: host.stdout }).on('line', (line) => {
+    counts = parseCounts(line) ?? counts;
+    if (!parseCounts(line)) console.log(line);
+  });
+  return new Promise((done) => {
+    host.on('error', (error) => console.log(`FAILED ${script}: ${error.message}`));
+    host.on('close', (status) => {
+      if (!counts) console.log(`FAILED the host ended with ${status} before its tests did`);
+      done(counts ?? { passed: 0, failed: 1, skipped: 0 });
+    });
+  });
+}
+
+async function main(filters: readonly string[]): Promise<number> {
   const script = hostScript();
   if (!script) {
     console.error(NEEDS);
-    console.log('0 passed, 0 failed, 1 skipped');
+    console.log(countLine({ passed: 0, failed: 0, skipped: 1 }));
     return process.env.CI ? 0 : 1;
   }
-  const files = testFiles(filters);
-  for (const [file, reason] of Object.entries(EXCLUDED)) console.log(`not run ${file}: ${reason}`);
-  const inside = [join(TESTS, 'svm', 'inside.js'), ...files.map((file) => join(TESTS, file))];
-  const environment = [
-    'TEST_TIME_FACTOR=4',
-    'TEST_FILE_LIMIT_MS=600000',
-    ...(process.env.XDG_CACHE_HOME ? ['XDG_CACHE_HOME'] : []),
-  ];
-  const command = [
-    '-t',
-    `${TIME_LIMIT_S}`,
-    '-m',
-    MEMORY_MB,
-    ...environment.flatMap((e) => ['-e', e]),
-    '--',
-    process.execPath,
-    ...inside,
-  ];
-  const { status } = spawnSync(script, command, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] });
-  return status ?? 1;
+  for (const [file, reason] of Object.entries(EXCLUDED)) console.log(`not run there: ${file} (${reason})`);
+  fetchPackages();
+  const shares = share(testFiles(filters), HOSTS);
+  const all = await Promise.all(shares.map((files) => runOnHost(script, files)));
+  const sum = (key: keyof Counts) => all.reduce((total, counts) => total + counts[key], 0);
+  const total = { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') };
+  console.log(countLine(total));
+  return total.failed ? 1 : 0;
 }
 
-process.exitCode = main(process.argv.slice(2));
+process.exitCode = await main(process.argv.slice(2));
