@@ -108,7 +108,7 @@ describeKvm('asleep is not halted', () => {
     const { started, counter } = await startGuest('timer-pit', { param_hz: 19, param_ticks: 4 });
     await using machine: Started = started;
     expect(await machine.running.run()).toMatchObject({ reason: 'exit-port', value: 0 });
-    expect(counter('timer_ticks')).toBe(4);
+    expect(counter('timer_ticks')).toBeGreaterThanOrEqual(4);
   });
 
   it('a paused guest is not halted either, and sleeps on when resumed', async () => {
