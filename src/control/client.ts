@@ -105,10 +105,12 @@ export class ControlClient {
     await this.call('subscribe', { events });
   }
 
-  /** Stops or goes on reading: a reader that is slow for long is dropped by the machine. */
-  hold(held: boolean): void {
-    if (held) this.#socket.pause();
-    else this.#socket.resume();
+  /** Reads nothing until `busy` is over. A reader that is slow for long is dropped by the machine. */
+  async holdUntil(busy: Promise<void> | undefined): Promise<void> {
+    if (!busy) return;
+    this.#socket.pause();
+    await busy;
+    this.#socket.resume();
   }
 
   close(): void {

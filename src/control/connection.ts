@@ -10,7 +10,7 @@ import { errorLine, parseRequest, RPC, RpcError, resultLine } from './rpc.ts';
 /** Answers one method. What it throws goes to the client. */
 export type Serve = (method: Exclude<MethodName, 'subscribe'>, params: Readonly<Record<string, unknown>>) => unknown;
 
-/** Bytes that may wait for a client to read them. */
+/** Bytes that may wait for a client to read them when there is more to say. */
 export const MAX_QUEUED_BYTES = 4 * 2 ** 20;
 
 /** See the file's header. */
@@ -72,8 +72,8 @@ export class Connection {
   /** Queues a line; a client that leaves too much unread is dropped. */
   write(line: string): void {
     if (this.#socket.destroyed || this.#socket.writableEnded) return;
-    this.#socket.write(line);
     if (this.#socket.writableLength > MAX_QUEUED_BYTES) this.#socket.destroy();
+    else this.#socket.write(line);
   }
 
   /** Sends what is queued, for at most `patienceMs`, and closes. */

@@ -135,7 +135,7 @@ const PARAMETERS: { readonly [Name in MethodName]: Readonly<Record<string, Param
   diff: { ref: { check: text(REF_LENGTH) }, limit: { check: count } },
   stop: {},
   input: { data: { check: bytes, required: true } },
-  subscribe: { events: { check: list(EVENTS.length, oneOf(EVENTS)) } },
+  subscribe: { events: { check: list(2 * EVENTS.length, oneOf(EVENTS)) } },
 };
 
 /** The method of that name. Throws RpcError METHOD_NOT_FOUND. */
