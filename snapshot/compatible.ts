@@ -8,6 +8,7 @@ import { kvmKind } from '../src/kvm/kind.ts';
 import { stateHost } from '../src/kvm/state/host.ts';
 import { VCPU_ROWS, type VcpuPart } from '../src/kvm/state/vcpu-rows.ts';
 import { readMsrList } from '../src/kvm/state/vcpu-state.ts';
+import { vmRows } from '../src/kvm/state/vm-state.ts';
 import type { Machine } from '../src/machine/machine.ts';
 import type { MachineState } from './machine-state.ts';
 
@@ -35,8 +36,14 @@ export function differences(state: MachineState, machine: Machine): Difference[]
     ...kindDifferences(state),
     ...cpuidDifferences(state, machine),
     ...partDifferences(state, machine),
+    ...vmDifferences(state),
     ...deviceDifferences(state),
   ];
+}
+
+function vmDifferences({ vm, description }: MachineState): Difference[] {
+  const missing = vmRows(description.irqchip).filter(({ part }) => !vm[part]);
+  return missing.map(({ part }) => ({ what: `it has no state of ${part}`, fatal: true }));
 }
 
 /** Throws CheckpointError INCOMPATIBLE listing what differs; with `force`, only for what cannot be tried. */
@@ -89,6 +96,10 @@ function partDifferences(state: MachineState, machine: Machine): Difference[] {
   const host = stateHost(machine.kvm, machine.vm, machine.config.irqchip);
   return state.vcpus.flatMap((parts, id) => {
     const found: Difference[] = [];
+    for (const part of Object.keys(VCPU_ROWS) as VcpuPart[]) {
+      if (VCPU_ROWS[part].size(host) > 0 && !parts[part])
+        found.push({ what: `vCPU ${id} has no ${part}, which this host wants`, fatal: true });
+    }
     for (const [part, bytes] of Object.entries(parts) as [VcpuPart, Uint8Array][]) {
       const size = VCPU_ROWS[part].size(host);
       if (part === 'msrs') {

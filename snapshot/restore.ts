@@ -1,12 +1,13 @@
 /** From a checkpoint to a machine that goes on where it was taken. */
 
-import { CheckpointError } from '../src/errors.ts';
+import { CheckpointError, GuestMemoryError, UsageError } from '../src/errors.ts';
 import type { ClockMode } from '../src/kvm/state/vm-state.ts';
 import { Machine } from '../src/machine/machine.ts';
 import { PAGE_SIZE } from '../src/memory/bitmap.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
+import { checkShape } from './check-shape.ts';
 import { checkCompatible } from './compatible.ts';
-import { decodeState, machineConfig } from './machine-state.ts';
+import { decodeState, type MachineState, machineConfig } from './machine-state.ts';
 import { stateLoader } from './state-loader.ts';
 import type { Checkpoint } from './store/checkpoint.ts';
 import type { SnapshotTarget } from './target.ts';
@@ -32,7 +33,8 @@ export interface RestoredMachine {
  */
 export function restoreMachine(checkpoint: Checkpoint, options: RestoreOptions = {}): RestoredMachine {
   const state = decodeState(checkpoint.config);
-  const machine = Machine.create(machineConfig(state));
+  checkShape(state);
+  const machine = createMachine(state);
   try {
     checkCompatible(state, machine, options.force ?? false);
     for (const { gpa, bytes } of state.roms) machine.addRom(gpa, bytes);
@@ -41,6 +43,18 @@ export function restoreMachine(checkpoint: Checkpoint, options: RestoreOptions =
   } catch (error) {
     machine[Symbol.dispose]();
     throw error;
+  }
+}
+
+/** A machine that this host cannot have at all is as incompatible as one it lacks a feature of. */
+function createMachine(state: MachineState): Machine {
+  try {
+    return Machine.create(machineConfig(state));
+  } catch (error) {
+    if (!(error instanceof UsageError || error instanceof GuestMemoryError)) throw error;
+    throw new CheckpointError('INCOMPATIBLE', `the checkpoint does not fit this host: ${error.message}`, {
+      differences: [error.message],
+    });
   }
 }
 

@@ -8,6 +8,7 @@
 import type { ClockMode } from '../src/kvm/state/vm-state.ts';
 import { PAGE_SIZE } from '../src/memory/bitmap.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
+import { checkShape } from './check-shape.ts';
 import { checkSameMachine } from './compatible.ts';
 import type { DirtyTracker } from './dirty-tracker.ts';
 import { decodeState } from './machine-state.ts';
@@ -59,6 +60,7 @@ export class Rollback {
     this.#tracker = tracker;
     this.#pages = new PageCache(checkpoint, target.machine.memory.size);
     const state = decodeState(checkpoint.config);
+    checkShape(state);
     checkSameMachine(state, target.machine);
     this.#load = stateLoader(target, state);
   }

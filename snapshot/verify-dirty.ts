@@ -27,18 +27,26 @@ export function checkAgainstMemory(memory: GuestMemory, sets: PageSets, parent: 
   let unchanged = 0;
   const missed: number[] = [];
   const before = new Uint8Array(CHUNK_PAGES * PAGE_SIZE);
-  for (const { base, size } of memory.regions) {
-    for (let at = base; at < base + size; at += before.length) {
-      const pages = Math.min(CHUNK_PAGES, (base + size - at) / PAGE_SIZE);
-      const gpas = Array.from({ length: pages }, (_, i) => at + i * PAGE_SIZE);
-      parent.readPages(gpas, before);
-      gpas.forEach((gpa, i) => {
-        const same =
-          Buffer.compare(memory.view(gpa, PAGE_SIZE), before.subarray(i * PAGE_SIZE, (i + 1) * PAGE_SIZE)) === 0;
-        if (same && logged.has(gpa)) unchanged++;
-        if (!same && !logged.has(gpa)) missed.push(gpa);
-      });
-    }
+  const pages = pagesOf(memory, parent);
+  for (let i = 0; i < pages.length; i += CHUNK_PAGES) {
+    const gpas = pages.slice(i, i + CHUNK_PAGES);
+    parent.readPages(gpas, before);
+    gpas.forEach((gpa, at) => {
+      const same =
+        Buffer.compare(memory.view(gpa, PAGE_SIZE), before.subarray(at * PAGE_SIZE, (at + 1) * PAGE_SIZE)) === 0;
+      if (same && logged.has(gpa)) unchanged++;
+      if (!same && !logged.has(gpa)) missed.push(gpa);
+    });
   }
   return { logged: logged.size, unchanged, missed };
+}
+
+/** Pages that were ever touched, or that the checkpoint has; all others are zero in both, and reading would cost them memory. */
+function pagesOf(memory: GuestMemory, parent: Checkpoint): number[] {
+  const pages = new Set(parent.pages().flatMap(({ gpa, kind }) => (kind === 'zero' ? [] : [gpa])));
+  for (const region of memory.regions) {
+    for (const [start, end] of memory.residentRuns(region))
+      for (let at = start; at < end; at += PAGE_SIZE) pages.add(region.base + at);
+  }
+  return [...pages].sort((a, b) => a - b);
 }

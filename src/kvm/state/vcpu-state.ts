@@ -47,8 +47,6 @@ export class VcpuStateIo {
   readonly #host: StateHost;
   /** Live views of the record. */
   readonly parts: VcpuState;
-  /** Positions of the kvmclock MSRs in the list. */
-  readonly #kvmclock: readonly number[];
   #tscKhz: number | undefined;
 
   constructor(vcpu: Vcpu, host: StateHost) {
@@ -57,7 +55,6 @@ export class VcpuStateIo {
     this.layout = vcpuStateLayout(host);
     this.record = new Uint8Array(this.layout.bytes);
     this.parts = vcpuStateParts(this.layout, this.record);
-    this.#kvmclock = KVMCLOCK_MSRS.map((index) => host.msrs.indexOf(index)).filter((i) => i >= 0);
   }
 
   /**
@@ -144,10 +141,14 @@ export class VcpuStateIo {
   /** A guest with kvmclock is told that it was stopped, so that its watchdogs forgive. */
   #tellKvmclock(): void {
     const list = this.parts.msrs!;
-    const on = this.#kvmclock.some(
-      (i) => (KvmMsrEntry.over(list, KvmMsrs.size + i * KvmMsrEntry.size).data & 1n) !== 0n,
-    );
-    if (on) this.#vcpu.kvmclockCtrl();
+    const words = new Uint32Array(list.buffer, list.byteOffset, list.length >> 2);
+    for (let i = 0; i < words[0]!; i++) {
+      const at = (KvmMsrs.size + i * KvmMsrEntry.size) >> 2; // index, reserved, data: low word first
+      if (KVMCLOCK_MSRS.includes(words[at]!) && (words[at + 2]! & 1) !== 0) {
+        this.#vcpu.kvmclockCtrl();
+        return;
+      }
+    }
   }
 }
 
