@@ -10,11 +10,12 @@ import { kickThread } from '../ffi/signals.ts';
 import { type StateHost, stateHost } from '../kvm/state/host.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { AssistMode } from './assist.ts';
-import { createControl, Request, State } from './control.ts';
+import { createControl } from './control.ts';
 import type { StopPoints } from './messages.ts';
 import { type OutputSink, Outputs } from './outputs.ts';
 import { type RunCounts, type RunEnd, type RunReason, type RunResult, sumCounts } from './result.ts';
-import { createRecord, recordedError } from './state-record.ts';
+import { createRecord } from './state-record.ts';
+import { VcpuGroup } from './vcpu-group.ts';
 import { VcpuThread } from './vcpu-thread.ts';
 
 export type { OutputSink } from './outputs.ts';
@@ -30,14 +31,12 @@ export interface StartOptions {
   readonly stopAt?: StopPoints;
 }
 
-const PAUSE_RETRY_MS = 1;
-
 /** See the file's header. Create it with {@link RunningMachine.start}, end it with close(). */
 export class RunningMachine {
   readonly machine: Machine;
-  /** What of a vCPU's state this host has; lays out the records of saveVcpus(). */
+  /** What of a vCPU's state this host has; lays out the records of finishSave(). */
   readonly host: StateHost;
-  readonly #threads: VcpuThread[] = [];
+  readonly #group: VcpuGroup;
   readonly #outputs: Outputs;
   readonly #input: SerialInput;
   #waiting: { resolve(result: RunResult): void; reject(error: Error): void } | undefined;
@@ -50,7 +49,8 @@ export class RunningMachine {
     this.machine = machine;
     this.host = host;
     this.#outputs = new Outputs((error) => this.#fail(error));
-    const wake = () => kickThread(this.#threads[0]?.control.threadId ?? 0);
+    this.#group = new VcpuGroup({ drain: () => this.#outputs.drainNow(), failure: () => this.#failure });
+    const wake = () => kickThread(this.threads[0]?.control.threadId ?? 0);
     this.#input = openSerialInput(
       DEVICE_SPECS,
       machine.deviceState,
@@ -83,7 +83,7 @@ export class RunningMachine {
           state: createRecord(host),
           ...rings,
         };
-        running.#threads.push(await VcpuThread.start(start, events));
+        running.#group.threads.push(await VcpuThread.start(start, events));
       }
       return running;
     } catch (error) {
@@ -99,7 +99,7 @@ export class RunningMachine {
 
   /** The vCPU threads, by vCPU id. */
   get threads(): readonly VcpuThread[] {
-    return this.#threads;
+    return this.#group.threads;
   }
 
   /**
@@ -114,7 +114,7 @@ export class RunningMachine {
       options.timeoutMs === undefined ? undefined : setTimeout(() => this.stop('timeout'), options.timeoutMs);
     return new Promise<RunResult>((resolve, reject) => {
       this.#waiting = { resolve, reject };
-      for (const thread of this.#threads) thread.forgetEnd();
+      for (const thread of this.threads) thread.forgetEnd();
       if (options.paused) this.#held = true;
       else this.resume();
     }).finally(() => clearTimeout(timer));
@@ -123,18 +123,7 @@ export class RunningMachine {
   /** Pauses every vCPU and returns when all have: no guest code is running. Microseconds, blocking. */
   pause(): void {
     this.#held = true;
-    this.#pauseAll();
-  }
-
-  #pauseAll(): void {
-    for (const thread of this.#threads) thread.requestPause();
-    for (const thread of this.#threads) {
-      this.#waitFor(
-        thread,
-        () => thread.isPaused,
-        () => thread.requestPause(),
-      );
-    }
+    this.#group.pause();
   }
 
   /**
@@ -143,62 +132,24 @@ export class RunningMachine {
    */
   beginSave(): void {
     this.#held = true;
-    for (const thread of this.#threads) thread.requestState(Request.SAVE);
-    for (const thread of this.#threads) {
-      this.#waitFor(
-        thread,
-        () => !thread.isExchanging || (thread.isPaused && !thread.control.pending),
-        () => thread.requestState(Request.SAVE),
-      );
-    }
+    this.#group.beginSave();
   }
 
   /** The states of a save begun before: live records, valid until the next save or load. Throws KvmError. */
   finishSave(): readonly Uint8Array[] {
-    this.#awaitExchange(Request.SAVE);
-    return this.#threads.map((thread) => thread.record);
+    return this.#group.finishSave();
   }
 
   /** Pauses every vCPU and completes what is pending, which may change memory and devices. */
   settle(): void {
-    this.pause();
-    if (this.#threads.some((thread) => thread.control.pending)) this.#exchange(Request.SAVE);
+    this.#held = true;
+    this.#group.settle();
   }
 
   /** Pauses every vCPU and loads `records`, one for each, in its own thread. Throws KvmError. */
   loadVcpus(records: readonly Uint8Array[]): void {
-    this.pause();
-    this.#threads.forEach((thread, i) => {
-      thread.record.set(records[i]!);
-    });
-    this.#exchange(Request.LOAD);
-  }
-
-  #exchange(bit: typeof Request.SAVE | typeof Request.LOAD): void {
     this.#held = true;
-    for (const thread of this.#threads) thread.requestState(bit);
-    this.#awaitExchange(bit);
-  }
-
-  #awaitExchange(bit: typeof Request.SAVE | typeof Request.LOAD): void {
-    for (const thread of this.#threads) {
-      this.#waitFor(
-        thread,
-        () => !thread.isExchanging,
-        () => thread.requestState(bit),
-      );
-    }
-    for (const thread of this.#threads) if (thread.control.failed) throw recordedError(thread.record);
-  }
-
-  /** Blocks until `done`; meanwhile the rings are emptied, since a thread that waits for room in one cannot pause. */
-  #waitFor(thread: VcpuThread, done: () => boolean, again: () => void): void {
-    while (!thread.control.waitUntil(done, PAUSE_RETRY_MS)) {
-      this.#outputs.drainNow();
-      if (thread.control.state === State.GONE)
-        throw this.#failure ?? new Error(`the thread of vCPU ${thread.id} is gone`);
-      again();
-    }
+    this.#group.load(records);
   }
 
   /** A run is under way and nobody has paused it. */
@@ -214,7 +165,7 @@ export class RunningMachine {
   /** Lets every vCPU go on. One whose run has ended goes on with the next run(). */
   resume(): void {
     this.#held = false;
-    for (const thread of this.#threads) thread.resume();
+    for (const thread of this.threads) thread.resume();
   }
 
   /** Ends the run from outside: run() resolves with this reason. Does nothing when no run is under way. */
@@ -238,16 +189,16 @@ export class RunningMachine {
 
   async #close(): Promise<void> {
     if (this.#waiting) await this.#finish(0, { reason: 'interrupted' });
-    await Promise.all(this.#threads.map((thread) => thread.close()));
+    await Promise.all(this.threads.map((thread) => thread.close()));
     await this.#outputs.close();
   }
 
   /** One vCPU's loop ended. HLT ends the run only if no other vCPU can wake this one. */
   async #ended(vcpu: number, end: RunEnd, counts: RunCounts): Promise<void> {
     try {
-      if (end.reason === 'halted' && this.#threads.length > 1) {
-        this.#pauseAll();
-        const halted = await Promise.all(this.#threads.map((thread) => thread.call('haltedForGood', undefined)));
+      if (end.reason === 'halted' && this.threads.length > 1) {
+        this.#group.pause();
+        const halted = await Promise.all(this.threads.map((thread) => thread.call('haltedForGood', undefined)));
         if (!halted.every(Boolean)) return this.#falseAlarm(vcpu);
       }
       await this.#finish(vcpu, end, counts);
@@ -257,7 +208,7 @@ export class RunningMachine {
   }
 
   #falseAlarm(vcpu: number): void {
-    this.#threads[vcpu]?.forgetEnd();
+    this.threads[vcpu]?.forgetEnd();
     if (this.#waiting && !this.#held) this.resume();
   }
 
@@ -266,8 +217,8 @@ export class RunningMachine {
     this.#waiting = undefined;
     if (!waiting) return;
     try {
-      this.#pauseAll();
-      const others = this.#threads.filter((thread) => !(counts && thread.id === vcpu));
+      this.#group.pause();
+      const others = this.threads.filter((thread) => !(counts && thread.id === vcpu));
       const rest = await Promise.all(others.map((thread) => thread.call('counts', undefined)));
       await this.#outputs.flush();
       waiting.resolve({ ...end, vcpu, ...sumCounts(counts ? [counts, ...rest] : rest) });
@@ -280,6 +231,6 @@ export class RunningMachine {
     this.#failure ??= error;
     this.#waiting?.reject(error);
     this.#waiting = undefined;
-    for (const thread of this.#threads) thread.requestPause();
+    for (const thread of this.threads) thread.requestPause();
   }
 }
