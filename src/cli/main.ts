@@ -6,6 +6,7 @@ import { UsageError, VmlapseError } from '../errors.ts';
 import { EXIT } from './exit-status.ts';
 import { flushOutput, installPipeHandlers, tell } from './output.ts';
 import { createProgram } from './program.ts';
+import { traceIfAsked } from './trace.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -32,6 +33,7 @@ function report(error: unknown): number {
 }
 
 installPipeHandlers();
+traceIfAsked({});
 try {
   await createProgram(version).parseAsync();
 } catch (error) {

@@ -26,6 +26,16 @@ describeKvm('vmlapse info', () => {
   });
 });
 
+describeKvm('VMLAPSE_TRACE=1', () => {
+  it('traces commands that have no --trace as well, on stderr', async () => {
+    const { status, stdout, stderr } = await cli(['info', '--json'], '', { VMLAPSE_TRACE: '1' });
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ apiVersion: 12 });
+    expect(stderr).toMatch(/^\[vm\] KVM_GET_API_VERSION\(\) = 12 <\d+\.\d us>$/m);
+    expect(stderr).toMatch(/^\[vm\] KVM_CHECK_EXTENSION\(KVM_CAP_NR_VCPUS\) = \d+ </m);
+  });
+});
+
 describeKvm('vmlapse ioctls', () => {
   it('lists the table, with what is gone and what replaces it', async () => {
     const { stdout } = await cli(['ioctls', '--json']);
