@@ -75,7 +75,8 @@ const clockOf = ({ vm }: MachineState) => KvmClockData.over(vm.clock!).clock;
 function expectEqual(a: Checkpoint, c: Checkpoint, elapsedMs: number): void {
   expect(differences(contentOf(a), contentOf(c)), 'memory').toEqual([]);
   const [before, after] = [decodeState(a.config), decodeState(c.config)];
-  expect(unlike(comparable(before), comparable(after))).toEqual([]);
+  const changed = unlike(comparable(before), comparable(after));
+  expect(changed, changed.join('; ')).toEqual([]);
   const clockNs = Number(clockOf(after) - clockOf(before));
   expect(clockNs).toBeGreaterThanOrEqual(0);
   expect(clockNs).toBeLessThan(elapsedMs * 1e6);
