@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { describeKvm } from '../support/kvm.ts';
-import { eventually, startGuest } from './machines.ts';
+import { eventually, scaled, startGuest } from './machines.ts';
 
 const END_OF_INPUT = '\x04';
 
@@ -24,7 +24,7 @@ describeKvm('serial input', () => {
     const { started } = await startGuest(name);
     await using machine = started;
     const { running } = machine;
-    const text = Array.from({ length: 1200 }, (_, i) => `${i} little pigs\n`).join('');
+    const text = Array.from({ length: 400 }, (_, i) => `${i} little pigs\n`).join('');
     const result = running.run();
     let rest: Uint8Array = Buffer.from(text);
     let full = 0;
@@ -34,7 +34,7 @@ describeKvm('serial input', () => {
       rest = rest.subarray(taken);
       running.pause();
       running.resume();
-      await new Promise((resolve) => setTimeout(resolve, 1));
+      await new Promise((resolve) => setTimeout(resolve, scaled(3)));
     }
     expect(full).toBeGreaterThan(0);
     await machine.type(END_OF_INPUT);
