@@ -192,6 +192,21 @@ export class CheckpointSession implements Disposable {
     }
   }
 
+  /**
+   * Guest-physical addresses of the pages in which memory may differ from a checkpoint of the store, ascending. Call it
+   * while the target stands still.
+   */
+  pagesUnlike(checkpoint: Checkpoint): number[] {
+    this.tracker.harvest(false);
+    const pages = new Set(this.#base === checkpoint.digest ? [] : this.#pagesUnlike(checkpoint));
+    for (const sets of [this.tracker.pending, this.#taken]) {
+      this.tracker.forEachRange(sets, (gpa, length) => {
+        for (let at = 0; at < length; at += PAGE_SIZE) pages.add(gpa + at);
+      });
+    }
+    return [...pages].sort((a, b) => a - b);
+  }
+
   #pagesUnlike(checkpoint: Checkpoint): readonly number[] {
     if (!this.#base) return [...this.#residentPages(), ...checkpoint.pages().map(({ gpa }) => gpa)];
     using base = this.store.open(this.#base);

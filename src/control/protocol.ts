@@ -76,8 +76,16 @@ export interface Methods {
     readonly result: CheckpointSummary;
   };
   readonly rollback: { readonly params: { readonly ref?: string }; readonly result: RollbackSummary };
-  /** The result is for the caller to interpret: the difference as the diff library gives it. */
-  readonly diff: { readonly params: { readonly ref?: string; readonly limit?: number }; readonly result: unknown };
+  /** `limit`: ranges to list, 0 for all; `data` is what `vmlapse diff --json` prints, `text` what it prints without. */
+  readonly diff: {
+    readonly params: {
+      readonly ref?: string;
+      readonly limit?: number;
+      readonly stat?: boolean;
+      readonly colour?: boolean;
+    };
+    readonly result: { readonly data: unknown; readonly text: string };
+  };
   readonly stop: { readonly params: object; readonly result: { readonly stopping: true } };
   /** `data` has one character for each byte; `taken` is how many the guest's queue had room for. */
   readonly input: { readonly params: { readonly data: string }; readonly result: { readonly taken: number } };
@@ -102,6 +110,8 @@ const bytes: Check = (value) =>
 
 const count: Check = (value) =>
   Number.isSafeInteger(value) && (value as number) >= 0 ? undefined : 'must be a whole number';
+
+const flag: Check = (value) => (typeof value === 'boolean' ? undefined : 'must be true or false');
 
 const list =
   (most: number, each: Check): Check =>
@@ -132,7 +142,12 @@ const PARAMETERS: { readonly [Name in MethodName]: Readonly<Record<string, Param
   resume: {},
   checkpoint: { label: { check: text(LABEL_LENGTH) }, tags: { check: list(TAGS, text(TAG_LENGTH)) } },
   rollback: { ref: { check: text(REF_LENGTH) } },
-  diff: { ref: { check: text(REF_LENGTH) }, limit: { check: count } },
+  diff: {
+    ref: { check: text(REF_LENGTH) },
+    limit: { check: count },
+    stat: { check: flag },
+    colour: { check: flag },
+  },
   stop: {},
   input: { data: { check: bytes, required: true } },
   subscribe: { events: { check: list(2 * EVENTS.length, oneOf(EVENTS)) } },

@@ -16,6 +16,7 @@ export type ControlTarget = {
 /** Clients at a time. */
 export const MAX_CLIENTS = 32;
 const CLOSE_PATIENCE_MS = 300;
+const TURN_AWAY_MS = 1000;
 
 /** See the file's header. */
 export class ControlServer {
@@ -42,7 +43,7 @@ export class ControlServer {
     socket.on('error', () => socket.destroy());
     const problem = refusal(socket) ?? (this.#clients.size >= MAX_CLIENTS ? tooMany() : undefined);
     if (problem) {
-      socket.end(errorLine(null, problem), () => socket.destroy());
+      turnAway(socket, errorLine(null, problem));
       return;
     }
     const client = new Connection(socket, this.#serve);
@@ -69,6 +70,14 @@ export class ControlServer {
     this.#server.close();
     await Promise.all([...this.#clients].map((client) => client.close(CLOSE_PATIENCE_MS)));
   }
+}
+
+/** Says why, and closes when the client does, which must not fail to send before it has read that. */
+function turnAway(socket: Socket, line: string): void {
+  const timer = setTimeout(() => socket.destroy(), TURN_AWAY_MS).unref();
+  socket.once('close', () => clearTimeout(timer));
+  socket.resume();
+  socket.end(line);
 }
 
 /** The folder keeps others out already; the kernel's word about the peer is a second lock. */

@@ -69,7 +69,7 @@ describeKvm('a machine with a name', () => {
     const take = (params = {}) => call('writer', 'checkpoint', params);
     const state = async () => (await call('writer', 'status')).state;
     expect(await state()).toBe('running');
-    expect((await take()).stats.stagedPages).toBeGreaterThan(0);
+    expect((await take({ tags: ['before'] })).stats.stagedPages).toBeGreaterThan(0);
 
     expect((await cli(['pause', 'writer'])).stdout).toBe('writer is paused\n');
     await take();
@@ -87,11 +87,24 @@ describeKvm('a machine with a name', () => {
     using after = opened.open('again');
     expect(diffCheckpoints(before, after).memory.pagesChanged).toBe(0);
 
+    const same = await call('writer', 'diff', { ref: 'again' });
+    expect(same.text).toContain('memory  no page differs');
+    using other = opened.open('before');
+    const { pagesChanged } = diffCheckpoints(other, after).memory;
+    expect(pagesChanged).toBeGreaterThan(0);
+    const { data } = await call('writer', 'diff', { ref: 'before' });
+    expect(data).toMatchObject({ b: { label: 'now' }, memory: { pagesChanged } });
+
     expect((await cli(['resume', 'writer'])).stdout).toBe('writer is running\n');
     await pause(50);
+    const { stdout: changes } = await cli(['diff', 'a', '--live', 'writer', '--stat']);
+    expect(changes).toMatch(/^memory {2}\d+ pages differ/m);
+    expect(changes).toContain('writer_rounds');
+    expect(await state()).toBe('running');
     const later = await take();
     expect(later.stats.stagedPages).toBeGreaterThan(0);
-    const { stdout } = await cli(['status', 'writer']);
+    const { stdout, stderr } = await cli(['status', 'writer']);
+    expect(stderr).toBe('');
     expect(stdout).toMatch(/^state +running$/m);
     expect(stdout).toContain(later.digest.slice(7, 19));
 

@@ -49,7 +49,7 @@ export function fakeTarget(answers: Partial<ControlTarget> = {}) {
     resume: noted('resume', STATUS),
     checkpoint: noted('checkpoint', summary),
     rollback: noted('rollback', { digest: 'sha256:00', pages: 0, ms: 0 }),
-    diff: noted('diff', {}),
+    diff: noted('diff', { data: {}, text: '' }),
     stop: noted('stop', { stopping: true as const }),
     input: noted('input', { taken: 1 }),
     ...answers,

@@ -2,11 +2,7 @@
  * Runs a machine and stays its console until it ends: output, input, signals, checkpoints, the report. Shared by `run`
  * and `restore`.
  */
-import type { SymbolTable } from '../../../loaders/symbols.ts';
-import type { GuestOrigin } from '../../../snapshot/machine-state.ts';
-import type { Digest } from '../../../snapshot/store/digest.ts';
 import type { EndSummary } from '../../control/protocol.ts';
-import type { Machine } from '../../machine/machine.ts';
 import { explainFault } from '../../runner/fault/explain.ts';
 import { FAULTS, type RunResult } from '../../runner/result.ts';
 import { RunningMachine } from '../../runner/running-machine.ts';
@@ -21,22 +17,11 @@ import type { AttendOptions } from './options.ts';
 import { Recorder } from './recorder.ts';
 import { Remote } from './remote.ts';
 import { EndSignals } from './signals.ts';
+import type { Subject } from './subject.ts';
 import { Transcript } from './transcript.ts';
 import { stopPointsOf, textWatcher } from './triggers.ts';
 
-/** A machine that is ready to run. */
-export interface Subject {
-  readonly machine: Machine;
-  /** Called once the vCPUs exist, before the first run. */
-  prepare?(running: RunningMachine): void;
-  /** The checkpoint its memory equals. */
-  readonly base?: Digest;
-  readonly guest?: GuestOrigin;
-  /** The image, for `vmlapse ps`. */
-  readonly image?: string;
-  /** Symbols of the guest, for fault reports; read only when there is one. */
-  symbols?(): SymbolTable;
-}
+export type { Subject } from './subject.ts';
 
 /** Runs it; returns the exit status. The machine stays the caller's to dispose. */
 export async function attend(subject: Subject, options: AttendOptions): Promise<number> {
@@ -77,7 +62,7 @@ export async function attend(subject: Subject, options: AttendOptions): Promise<
       running,
       hold,
       ...(recorder && { recorder }),
-      ...(subject.image !== undefined && { guest: subject.image }),
+      subject,
     });
     if (options.paused) say(`vmlapse: paused; it goes on with: vmlapse resume ${options.name}`);
     const result = await runToEnd(running, hold, recorder, signals);

@@ -5,8 +5,10 @@ import type { CheckpointSummary, EndSummary, MachineStatus } from '../../control
 import { ControlServer, type ControlTarget } from '../../control/server.ts';
 import { ControlError } from '../../errors.ts';
 import type { RunningMachine } from '../../runner/running-machine.ts';
+import { diffWithNow } from './diff-now.ts';
 import type { Hold } from './hold.ts';
 import type { Recorder } from './recorder.ts';
+import type { Subject } from './subject.ts';
 
 /** What can be done with the machine. */
 export interface Attended {
@@ -14,8 +16,7 @@ export interface Attended {
   readonly hold: Hold;
   /** Absent: it was started without a store. */
   readonly recorder?: Recorder;
-  /** The image, for people. */
-  readonly guest?: string;
+  readonly subject: Subject;
 }
 
 /** See the file's header. Made before the machine's threads; {@link attach} lets clients at it. */
@@ -49,9 +50,7 @@ export class Remote {
       resume: () => changed('resume', () => hold.resume()),
       checkpoint: async (params) => summary(await this.#recorder().checkpoint(params), params),
       rollback: ({ ref }) => this.#recorder().rollback(ref),
-      diff: () => {
-        throw new ControlError('NOT_YET', 'no diff');
-      },
+      diff: (params) => diffWithNow(this.#recorder(), this.#attended!.subject, params),
       stop: () => {
         hold.stop();
         return { stopping: true };
@@ -73,13 +72,13 @@ export class Remote {
 
   /** As `status` answers it. */
   status(): MachineStatus {
-    const { running, hold, recorder, guest } = this.#attended!;
+    const { running, hold, recorder, subject } = this.#attended!;
     const { cpus, memory } = running.machine.config;
     return {
       name: this.#name,
       pid: process.pid,
       state: this.#ending ? 'ending' : hold.paused ? 'paused' : 'running',
-      ...(guest !== undefined && { guest }),
+      ...(subject.image !== undefined && { guest: subject.image }),
       cpus,
       memory,
       started: this.#started.toISOString(),

@@ -1,8 +1,10 @@
 /** `vmlapse diff A B`: what changed between two checkpoints. */
 import type { Command } from 'commander';
-import { type CheckpointDiff, diffCheckpoints } from '../../../snapshot/diff/diff.ts';
+import { diffCheckpoints } from '../../../snapshot/diff/diff.ts';
 import { writeSparse } from '../../../snapshot/export/sparse-file.ts';
 import { decodeState } from '../../../snapshot/machine-state.ts';
+import { UsageError } from '../../errors.ts';
+import { diffData } from '../store/diff-data.ts';
 import { diffText } from '../store/diff-text.ts';
 import { historyAround } from '../store/history.ts';
 import { diffPage } from '../store/html/page.ts';
@@ -14,9 +16,9 @@ import {
   REF_HELP,
   type StoreCommandOptions,
 } from '../store/options.ts';
-import { paintFor } from '../store/paint.ts';
-import { changesData } from '../store/state-data.ts';
+import { paintFor, wantsColour } from '../store/paint.ts';
 import { findSymbols } from '../store/symbols.ts';
+import { withMachine } from '../with-machine.ts';
 
 const EXAMPLES = `
 Examples:
@@ -24,6 +26,7 @@ Examples:
   vmlapse diff --stat booted latest
   vmlapse diff --symbols vmlinux --limit 20 latest~5 latest
   vmlapse diff before-login latest --html what-changed.html
+  vmlapse diff before-login --live kitchen
   vmlapse diff latest~1 latest --json | jq '.memory.places[] | {name, bytes}'
 
 Memory is named by the symbols of the image the checkpoint was booted from, as long as that file has not changed, or by
@@ -34,6 +37,7 @@ interface DiffCommandOptions extends StoreCommandOptions {
   readonly symbols?: string;
   readonly html?: string;
   readonly limit: number;
+  readonly live?: string;
 }
 
 const DEFAULT_LIMIT = 40;
@@ -44,8 +48,9 @@ export function addDiff(program: Command): void {
     .command('diff')
     .description('show what changed between two checkpoints: registers, devices, and memory by symbol')
     .argument('<a>', `the one before: ${REF_HELP}`)
-    .argument('<b>', 'the one after');
+    .argument('[b]', 'the one after; with --live: the machine as it is now');
   addStoreOptions(command)
+    .option('--live <name>', 'compare with a running machine of that name; its own store is used')
     .option('--stat', 'only sums: fields by section, pages and bytes by symbol or region')
     .option('--symbols <file>', 'the ELF file whose symbols name addresses')
     .option('--html <file>', 'write a page with the checkpoint tree, a heat map of memory, and all changes')
@@ -54,7 +59,9 @@ export function addDiff(program: Command): void {
     .action(diff);
 }
 
-function diff(a: string, b: string, options: DiffCommandOptions): void {
+async function diff(a: string, b: string | undefined, options: DiffCommandOptions): Promise<void> {
+  if (options.live !== undefined) return diffLive(a, b, options.live, options);
+  if (b === undefined) throw new UsageError('diff compares two checkpoints, or one with --live NAME: give another');
   using store = openToRead(options);
   using before = store.open(a);
   using after = store.open(b);
@@ -70,11 +77,18 @@ function diff(a: string, b: string, options: DiffCommandOptions): void {
   );
 }
 
-/** Page lists are for drawing; ranges name their symbol in one word. */
-function diffData({ a, b, state, memory: { pages: _, ranges, ...sums } }: CheckpointDiff) {
-  const rangeData = ranges.map(({ symbol, ...range }) => ({
-    ...range,
-    ...(symbol && { symbol: symbol.name, offset: Number(range.linear! - symbol.address), section: symbol.section }),
-  }));
-  return { a, b, state: changesData(state), memory: { ...sums, ranges: rangeData } };
+/** The machine compares: only it knows its memory. It stands still no longer than it takes to copy what may differ. */
+async function diffLive(ref: string, b: string | undefined, name: string, options: DiffCommandOptions): Promise<void> {
+  if (b !== undefined) throw new UsageError('with --live, give one checkpoint: the other side is the machine now');
+  if (options.symbols !== undefined || options.html !== undefined) {
+    throw new UsageError('--symbols and --html compare checkpoints: take one with vmlapse checkpoint first');
+  }
+  const params = {
+    ref,
+    limit: Number.isFinite(options.limit) ? options.limit : 0,
+    stat: options.stat === true,
+    colour: wantsColour(),
+  };
+  const { data, text } = await withMachine(name, (client) => client.call('diff', params));
+  print(options, data, () => text);
 }

@@ -20,7 +20,8 @@ export type Paint = (style: Style, text: string) => string;
 /** No colour at all. */
 export const plainText: Paint = (_, text) => text;
 
-const colourful: Paint = (style, text) => {
+/** Colour, wherever it goes. */
+export const colourful: Paint = (style, text) => {
   const format = STYLES[style];
   return styleText(typeof format === 'string' ? format : [...format], text);
 };
