@@ -4,8 +4,6 @@ import type { RunArea } from '../kvm/run-area.ts';
 import type { StopPoints } from './messages.ts';
 import type { RunEnd } from './result.ts';
 
-const STOP: RunEnd = { reason: 'stop-point' };
-
 /** Says after each served exit whether it is one to stop at; undefined where nothing was asked for. */
 export function stopPoints(
   wanted: StopPoints | undefined,
@@ -21,6 +19,8 @@ export function stopPoints(
     if (count === seen) return undefined;
     seen = count;
     const atPort = area.exitReason === Exit.IO && ports.has(area.ioPort);
-    return atPort || numbers.has(count) ? STOP : undefined;
+    if (!atPort && !numbers.has(count)) return undefined;
+    const where = atPort ? `port:0x${area.ioPort.toString(16)}` : `exit:${count}`;
+    return { reason: 'stop-point', detail: { where } };
   };
 }

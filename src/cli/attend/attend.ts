@@ -97,7 +97,7 @@ async function runToEnd(
     for (;;) {
       const result = await hold.run();
       if (result.reason !== 'stop-point') return result;
-      await recorder?.take(`exit:${Object.values(result.exits).reduce((sum, n) => sum + n, 0)}`, { stayPaused: true });
+      await recorder?.take(String(result.detail?.where ?? 'stop-point'), { stayPaused: true });
       if (hold.stopped) return { ...result, reason: 'interrupted' };
     }
   } finally {
