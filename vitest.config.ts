@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['dist/test/**/*.test.js'],
+    include: ['dist/test/**/*.test.js', 'dist/docs/**/*.test.js'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

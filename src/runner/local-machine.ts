@@ -23,8 +23,11 @@ export interface LocalOptions {
   /** Receives what the guest prints, while it runs. The bytes are valid during the call. */
   readonly output?: DeviceHost['output'];
   readonly assist?: AssistMode;
-  /** Called after each served exit with its number; an answer ends the run. */
-  readonly served?: RunHooks['served'];
+  /**
+   * Called after each served exit, and when a signal brought KVM_RUN back, with the number of exits so far; an answer
+   * ends the run.
+   */
+  readonly served?: (exits: number) => RunEnd | undefined;
 }
 
 const SETTLED: RunEnd = { reason: 'interrupted' };
@@ -60,7 +63,9 @@ export class LocalMachine implements Disposable {
     this.#vcpu.setSignalMask(maskInsideRun(blockKickSignal()));
     this.#io = new VcpuStateIo(this.#vcpu, this.host);
     const assist = createAssist(options.assist ?? 'auto', machine, this.#vcpu, this.#counters);
-    const hooks = { ...assist, ...lineInterrupts(machine), ...(options.served && { served: options.served }) };
+    const { served } = options;
+    const counted = served && { served: () => served(this.#counters.total) };
+    const hooks = { ...assist, ...lineInterrupts(machine), ...counted };
     this.#running = { ...hooks, interrupted: () => this.#interrupted() };
     this.#settling = { ...hooks, interrupted: () => SETTLED };
   }

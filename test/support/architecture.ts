@@ -38,6 +38,7 @@ export const LAYERS: readonly {
   { place: 'snapshot', uses: [...KERNEL, 'src/machine', 'src/runner'] },
   { place: 'src/control', uses: ['src/errors.ts', 'src/ffi'] },
   { place: 'src', uses: [...KERNEL, 'src/machine', 'src/runner', 'src/control', 'loaders', 'snapshot'] },
+  { place: 'src/testing', uses: [...KERNEL, 'src/machine', 'src/runner', 'loaders', 'snapshot'] },
   {
     place: 'src/cli',
     uses: [...KERNEL, 'src/machine', 'src/runner', 'loaders', 'snapshot', 'src/control', 'guests', 'src'],

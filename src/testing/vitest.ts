@@ -1,0 +1,39 @@
+/** `import … from 'vmlapse/vitest'`: fixtures and matchers for tests of guests with vitest. */
+import { expect, test } from 'vitest';
+import { type GuestMatchers, guestMatchers } from './matchers.ts';
+import type { GuestTestOptions } from './options.ts';
+import { bootGuests } from './source.ts';
+
+export { Guest, type GuestRegister, type GuestRegisters } from './guest.ts';
+export { type GuestMatchers, guestMatchers } from './matchers.ts';
+export type { NamedMemory, Place } from './named-memory.ts';
+export type { GuestRunOptions, GuestTestOptions, Isolation, Until } from './options.ts';
+export { bootGuests, type GuestSource } from './source.ts';
+
+declare module 'vitest' {
+  // biome-ignore lint/suspicious/noExplicitAny: a merged interface repeats the type parameters of the first one.
+  interface Matchers<T = any> extends GuestMatchers<T> {}
+}
+
+expect.extend(guestMatchers);
+
+/**
+ * A `test` whose function is given `guest`: booted once for the file that uses it, when the first test asks, and for
+ * each test as it was then. What was booted is released after the file's last test.
+ */
+export function guestTest(options: GuestTestOptions) {
+  return (
+    test
+      // biome-ignore lint/correctness/noEmptyPattern: vitest reads the names of the fixtures used from the pattern.
+      .extend('guests', { scope: 'file' }, ({}, { onCleanup }) => {
+        const guests = bootGuests(options);
+        onCleanup(() => guests[Symbol.dispose]());
+        return guests;
+      })
+      .extend('guest', ({ guests }, { onCleanup }) => {
+        const guest = guests.take();
+        onCleanup(() => guests.giveBack(guest));
+        return guest;
+      })
+  );
+}
