@@ -14,9 +14,9 @@ const test = guestTest({
 
 describe.skipIf(!existsSync('/dev/kvm'))('the echo guest', () => {
   test('sends back what it is sent', ({ guest }) => {
-    guest.send('hello\n');
-    guest.run({ until: { serial: 'hello\n' } });
-    expect(guest).toHaveMemory('echo_bytes', 6n);
+    guest.send('hello');
+    guest.run({ until: { serial: 'hello' } });
+    expect(guest).toHaveMemory('echo_bytes', 4n); // the fifth is printed and not counted yet: it stops right there
   });
 
   test('counts, and ends with status 0', ({ guest }) => {

@@ -4,23 +4,18 @@ import { describe, expect } from 'vitest';
 import { guestPath } from 'vmlapse/guests';
 import { guestTest } from 'vmlapse/vitest';
 
-const kvm = describe.skipIf(!existsSync('/dev/kvm'));
+const panic = guestTest({ image: guestPath('panic'), timeoutMs: 60_000 });
+const tripleFault = guestTest({ image: guestPath('fault-triple'), timeoutMs: 60_000 });
 
-kvm('the panicking guest', () => {
-  const test = guestTest({ image: guestPath('panic'), timeoutMs: 60_000 });
-
-  test('says why, and ends with its panic status', ({ guest }) => {
+describe.skipIf(!existsSync('/dev/kvm'))('guests that fail', () => {
+  panic('one gives up, saying why', ({ guest }) => {
     expect(guest.serial).toBe('');
     guest.run();
     expect(guest).toHavePrinted('panic: 4 is not 5\n');
     expect(guest).toHaveExitedWith(0x60);
   });
-});
 
-kvm('the guest without an IDT', () => {
-  const test = guestTest({ image: guestPath('fault-triple'), timeoutMs: 60_000 });
-
-  test('ends in a triple fault, which is explained', ({ guest }) => {
+  tripleFault('one has no IDT: a triple fault, which is explained', ({ guest }) => {
     guest.run();
     expect(guest).toHaveExitedWith('shutdown');
     expect(guest.explanation).toMatch(/triple fault/i);

@@ -19,7 +19,7 @@ expect.extend(guestMatchers);
 
 /**
  * A `test` whose function is given `guest`: booted once for the file that uses it, when the first test asks, and for
- * each test as it was then. What was booted is released after the file's last test.
+ * each test as it was then. What was booted is released after the file's last test. Call it at the top level of a file.
  */
 export function guestTest(options: GuestTestOptions) {
   return (
