@@ -11,7 +11,7 @@ const print = (_: string, bytes: Uint8Array) => void process.stdout.write(bytes)
 
 {
   using machine = Machine.create({ memory: 16 * 2 ** 20 });
-  const image = load(readGuest('ring3-writer-bounded', { param_pages: 8 }), { memoryMap: machine.memory.memoryMap });
+  const image = load(readGuest('memory-writer-bounded', { param_pages: 8 }), { memoryMap: machine.memory.memoryMap });
   bootImage(machine, image);
   const symbols = new SymbolTable(image.symbols);
   const counter = Number(symbols.byName('writer_rounds')!.address);
