@@ -7,7 +7,7 @@ import { PackageUnavailable } from './packages.ts';
 
 function reasonToSkip(guest: RealGuest): string | undefined {
   if (isPvm && guest.notOnPvm) return `this is a PVM host: ${guest.notOnPvm}`;
-  if (isPvm && guest.slowOnPvm && !process.env.SLOW_TESTS) return `without SLOW_TESTS=1: ${guest.slowOnPvm}`;
+  if (isPvm && guest.slowOnPvm && process.env.VMLAPSE_LONG !== '1') return `without VMLAPSE_LONG=1: ${guest.slowOnPvm}`;
   try {
     fetch(guest);
     return undefined;
