@@ -36,6 +36,8 @@ export class RangeCollector {
   readonly #names: PlaceNames;
   readonly #limit: number;
   readonly #places = new Map<string | DiffSymbol, Sum>();
+  #lastKey: string | DiffSymbol | undefined;
+  #lastSum: Sum | undefined;
   /** The first ranges, the last of them possibly still growing. */
   readonly ranges: Writable<Range>[] = [];
   /** Addresses of the pages. */
@@ -93,12 +95,15 @@ export class RangeCollector {
   }
 
   #count(page: number, gpa: number, bytes: number, key: DiffSymbol | string): void {
-    let sum = this.#places.get(key);
+    // Mostly the place is that of the change before.
+    let sum = key === this.#lastKey ? this.#lastSum : this.#places.get(key);
     if (!sum) {
       const { name, section } = typeof key === 'string' ? { name: key, section: undefined } : key;
       sum = { name, gpa, pages: 0, bytes: 0, lastPage: -1, ...(section !== undefined && { section }) };
       this.#places.set(key, sum);
     }
+    this.#lastKey = key;
+    this.#lastSum = sum;
     sum.bytes += bytes;
     if (sum.lastPage !== page) sum.pages++;
     sum.lastPage = page;

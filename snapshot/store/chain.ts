@@ -99,10 +99,16 @@ export class Chain implements Disposable {
       slot,
       entry,
       (oldSlot, oldEntry) => this.#count(oldSlot, oldEntry, -1),
-      (newEntry) => this.#count(slot, newEntry, 1),
+      (first, added) => this.#countRun(slot, first, added),
     );
     if (this.index.blocks * 512 > MAX_LIVE_PAGES + 512 * 1024)
       throw corrupt(`layer ${this.layer(slot).descriptor.digest}`, 'the checkpoint has too many pages');
+  }
+
+  #countRun(slot: number, entry: number, count: number): void {
+    const member = this.#members[slot]!;
+    if (entry + count <= member.layer.map.stored) member.live += count;
+    else for (let i = 0; i < count; i++) this.#count(slot, entry + i, 1);
   }
 
   #count(slot: number, entry: number, change: number): void {

@@ -18,6 +18,14 @@ export interface Place {
   readonly entry: number;
 }
 
+/** A block that a run begins: it has nothing to replace. */
+function freshBlock(first: number, count: number, slot: number, entry: number): Block {
+  const block = { layer: new Uint16Array(BLOCK), entry: new Uint32Array(BLOCK) };
+  block.layer.fill(slot, first, first + count);
+  for (let i = 0; i < count; i++) block.entry[first + i] = entry + i;
+  return block;
+}
+
 /** Guest page number -> place. */
 export class PageIndex {
   readonly #blocks = new Map<number, Block>();
@@ -41,8 +49,8 @@ export class PageIndex {
 
   /**
    * Records a run; `entry` counts up with the page unless it is {@link ZERO_ENTRY}. `replaced` is called with the
-   * place each page had before (slot 0: none) and `placed` for each page that now counts for `slot`. Zero over
-   * nothing stays nothing.
+   * place each page had before (slot 0: none) and `placed` for each run of pages that now count for `slot`, with the first
+   * entry. Zero over nothing stays nothing.
    */
   record(
     page: number,
@@ -50,17 +58,17 @@ export class PageIndex {
     slot: number,
     entry: number,
     replaced: (slot: number, entry: number) => void,
-    placed: (entry: number) => void,
+    placed: (entry: number, count: number) => void,
   ): void {
     for (let at = page; at < page + count; ) {
       const number = Math.floor(at / BLOCK);
       const end = Math.min(page + count, (number + 1) * BLOCK);
-      let block = this.#blocks.get(number);
-      if (!block && entry !== ZERO_ENTRY) {
-        block = { layer: new Uint16Array(BLOCK), entry: new Uint32Array(BLOCK) };
-        this.#blocks.set(number, block);
-      }
+      const block = this.#blocks.get(number);
       if (!block) {
+        if (entry !== ZERO_ENTRY) {
+          this.#blocks.set(number, freshBlock(at % BLOCK, end - at, slot, entry + (at - page)));
+          placed(entry + (at - page), end - at);
+        }
         at = end;
         continue;
       }
@@ -72,7 +80,7 @@ export class PageIndex {
         if (before !== 0) replaced(before, block.entry[i]!);
         block.layer[i] = slot;
         block.entry[i] = value;
-        placed(value);
+        placed(value, 1);
       }
     }
   }
