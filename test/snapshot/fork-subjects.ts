@@ -1,0 +1,65 @@
+/** Checkpoints to fork, and what forks are compared with. */
+import { guestNamed } from '../../guests/list.ts';
+import type { ForkTemplate } from '../../snapshot/fork.ts';
+import { type RestoredMachine, restoreMachine } from '../../snapshot/restore.ts';
+import { CheckpointSession } from '../../snapshot/session.ts';
+import type { Checkpoint } from '../../snapshot/store/checkpoint.ts';
+import { openStore, type Store } from '../../snapshot/store/store.ts';
+import { machineOf, Player, type Portrait, portrait } from './fidelity/play.ts';
+import { temporaryDirectory } from './store/support.ts';
+
+/** Calls `use` with a checkpoint of a guest of the list, taken after `exits` exits, and its store. */
+export async function withCheckpoint<T>(
+  guest: string,
+  exits: number,
+  use: (checkpoint: Checkpoint, store: Store) => T | Promise<T>,
+): Promise<T> {
+  using directory = temporaryDirectory();
+  using store = openStore(directory.path, { create: true });
+  using checkpoint = store.open(takeCheckpoint(guest, exits, store));
+  return await use(checkpoint, store);
+}
+
+function takeCheckpoint(guest: string, exits: number, store: Store) {
+  using machine = machineOf(guestNamed(guest));
+  using player = new Player(machine);
+  if (player.play(exits) !== 'stop') throw new Error(`${guest} ended within ${exits} exits`);
+  using session = new CheckpointSession(player.local, store);
+  return session.checkpoint().digest;
+}
+
+/** A restored or forked machine being played. */
+export class Played implements Disposable {
+  readonly machine: RestoredMachine['machine'];
+  readonly player: Player;
+
+  private constructor({ machine, load }: RestoredMachine) {
+    this.machine = machine;
+    this.player = new Player(machine);
+    load(this.player.local);
+  }
+
+  static restored(checkpoint: Checkpoint): Played {
+    return new Played(restoreMachine(checkpoint));
+  }
+
+  static forked(template: ForkTemplate): Played {
+    return new Played(template.fork());
+  }
+
+  /** All of its memory and state, in hashes. */
+  get portrait(): Portrait {
+    return portrait(this.player.local);
+  }
+
+  /** Plays it to the end: what it did, and what it was then. */
+  rest() {
+    const passage = this.player.passage(this.player.play());
+    return { passage, portrait: this.portrait };
+  }
+
+  [Symbol.dispose](): void {
+    this.player[Symbol.dispose]();
+    this.machine[Symbol.dispose]();
+  }
+}
