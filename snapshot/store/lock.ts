@@ -12,8 +12,9 @@ import { errnoOf, ioError, type StoreFs, withIo } from './fs-layer.ts';
 
 /** Who holds a lock: enough to tell a living process from one that reuses its number. */
 export interface LockOwner {
+  /** Number of the thread (the process's own for its main thread): a thread that is ended leaves its lock, too. */
   readonly pid: number;
-  /** Start time of the process in clock ticks since boot, field 22 of /proc/PID/stat (proc(5)). */
+  /** Start time of the thread in clock ticks since boot, field 22 of /proc/PID/stat (proc(5)). */
   readonly start: string;
   /** Inode of the PID namespace that `pid` belongs to. */
   readonly namespace: string;
@@ -43,15 +44,25 @@ export function startTime(pid: number): string | undefined {
   }
 }
 
-/** This process as a lock owner. */
+/** This thread as a lock owner. */
 export function thisOwner(): LockOwner {
+  const pid = thisThread();
   return {
-    pid: process.pid,
-    start: startTime(process.pid) ?? '0',
+    pid,
+    start: startTime(pid) ?? '0',
     namespace: /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? '0',
     boot: readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').replaceAll('-', '').slice(0, 16),
     host: hostname().replaceAll(/[^A-Za-z0-9.-]/g, '-') || 'localhost',
   };
+}
+
+/** The kernel's number of the calling thread (proc(5), /proc/thread-self), by which /proc knows it as it does a process. */
+function thisThread(): number {
+  try {
+    return Number(/\d+$/.exec(readlinkSync('/proc/thread-self'))?.[0] ?? process.pid);
+  } catch {
+    return process.pid;
+  }
 }
 
 /** The file name of an owner's lock; `nonce` tells contenders of one process apart. */

@@ -18,7 +18,7 @@ import { LocalMachine } from '../../../src/runner/local-machine.ts';
 import { RunningMachine } from '../../../src/runner/running-machine.ts';
 import { describeKvm } from '../../support/kvm.ts';
 import { contentOf, differences, temporaryDirectory } from '../store/support.ts';
-import { machineOf } from './play.ts';
+import { canonicalXsave, machineOf, TIME_MSRS } from './play.ts';
 
 /** Byte ranges in parts of the state that follow real time, paused or not. [first, end). */
 const TIME: Readonly<Record<string, readonly (readonly [first: number, end: number])[]>> = {
@@ -35,9 +35,6 @@ const TIME: Readonly<Record<string, readonly (readonly [first: number, end: numb
   lapic: [[0x390, 0x394]],
 };
 
-/** MSRs that count on: how far apart they may be is checked below. */
-const TIME_MSRS: readonly number[] = [Msr.IA32_TSC];
-
 const blanked = (part: string, bytes: Uint8Array) => {
   const copy = Buffer.from(bytes);
   for (const [first, end] of TIME[part] ?? []) copy.fill(0, first, end);
@@ -48,7 +45,8 @@ const blanked = (part: string, bytes: Uint8Array) => {
 function comparable({ vcpus, vm, devices, roms, cpuid, lines, description }: MachineState): Record<string, unknown> {
   const named: [string, unknown][] = [];
   vcpus.forEach(({ msrs, ...parts }, id) => {
-    for (const [part, bytes] of Object.entries(parts)) named.push([`vcpu ${id} ${part}`, blanked(part, bytes)]);
+    for (const [part, bytes] of Object.entries(parts))
+      named.push([`vcpu ${id} ${part}`, blanked(part, part === 'xsave' ? canonicalXsave(bytes, cpuid) : bytes)]);
     for (const { index, value } of readMsrList(msrs!))
       if (!TIME_MSRS.includes(index)) named.push([`vcpu ${id} ${msrName(index)}`, value.toString(16)]);
   });

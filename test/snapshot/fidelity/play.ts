@@ -164,8 +164,8 @@ export function memoryHash(memory: GuestMemory): string {
   return hash.digest('hex').slice(0, 16);
 }
 
-/** MSRs whose value is the time. */
-const TIME_MSRS: readonly number[] = [Msr.IA32_TSC];
+/** MSRs whose value is the time: the TSC; of the Hyper-V interface the reference counter and how long the vCPU has run. */
+export const TIME_MSRS: readonly number[] = [Msr.IA32_TSC, Msr.HV_X64_MSR_TIME_REF_COUNT, Msr.HV_X64_MSR_VP_RUNTIME];
 
 /** MSRs by name, the time left out. */
 function msrsOf(list: Uint8Array): [string, string][] {
@@ -193,7 +193,7 @@ const XMM = { bit: 1, start: 160, end: 416 };
  * XSTATE_BV may or may not mark a component that holds its initial values: the processor's choice (SDM volume 1,
  * section 13.6). Here components with their initial values count as not in use. Where they lie, CPUID leaf 0xd says.
  */
-function canonicalXsave(xsave: Uint8Array, cpuid: Uint8Array): Uint8Array {
+export function canonicalXsave(xsave: Uint8Array, cpuid: Uint8Array): Uint8Array {
   const copy = xsave.slice();
   const others = readCpuidBytes(cpuid)
     .filter((leaf) => leaf.function === 0xd && leaf.index >= 2 && leaf.ebx !== 0)

@@ -1,0 +1,211 @@
+/** What a live session promises besides a consistent moment: bounds, order, and that nothing is lost when something fails. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { CheckpointSession } from '../../../snapshot/session.ts';
+import { openStore } from '../../../snapshot/store/store.ts';
+import { CheckpointError } from '../../../src/errors.ts';
+import { describeKvm } from '../../support/kvm.ts';
+import { drive, ramOf } from '../driver.ts';
+import { contentOf, differences, pageOf, temporaryDirectory } from '../store/support.ts';
+import { Live, sleep } from './guests.ts';
+
+async function rejected(promise: Promise<unknown>): Promise<CheckpointError> {
+  const error = await promise.then(
+    () => undefined,
+    (e: unknown) => e,
+  );
+  expect(error).toBeInstanceOf(CheckpointError);
+  return error as CheckpointError;
+}
+
+/** A last checkpoint of the paused machine is its memory, all of it: nothing was lost on the way. */
+async function expectNothingLost(live: Live): Promise<void> {
+  live.running.pause();
+  const { digest } = await live.session.checkpoint({ stayPaused: true });
+  using checkpoint = live.store.open(digest);
+  expect(differences(ramOf(live.machine.memory), contentOf(checkpoint))).toEqual([]);
+}
+
+const FAST = { param_span: 2048, param_pages: 2048 };
+
+describeKvm('a live session', () => {
+  it('is bounded when the guest dirties faster than is copied, and says how it went', async () => {
+    await using live = await Live.start('ring3-writer', FAST);
+    for (const maxRounds of [0, 1, 3]) {
+      const { stats } = await live.session.checkpoint({ maxRounds });
+      expect(stats.rounds).toBeLessThanOrEqual(Math.max(1, maxRounds));
+      expect(stats.pauseUs).toBeGreaterThan(0);
+      expect(stats.stagedPages).toBeGreaterThanOrEqual(stats.pausedPages!);
+      await sleep(5);
+    }
+    await expectNothingLost(live);
+  });
+
+  it('rather refuses than pauses longer than it may, and loses nothing by it', async () => {
+    await using live = await Live.start('ring3-writer', FAST);
+    await live.session.checkpoint();
+    await sleep(20);
+    const error = await rejected(live.session.checkpoint({ maxPauseMs: 0.0001, maxRounds: 0 }));
+    expect(error.code).toBe('PAUSE_TOO_LONG');
+    expect(live.running.running).toBe(true);
+    expect(live.store.log()).toHaveLength(1);
+    await expectNothingLost(live);
+  });
+
+  it('takes one checkpoint after the other, however many are asked for at once', async () => {
+    await using live = await Live.start('edge');
+    const reports = await Promise.all(Array.from({ length: 6 }, () => live.session.checkpoint()));
+    reports.forEach(({ parent }, i) => {
+      expect(parent).toBe(reports[i - 1]?.digest);
+    });
+    expect(live.session.busy).toBe(false);
+    await expectNothingLost(live);
+  });
+
+  it('takes one of a guest that ends meanwhile', async () => {
+    await using live = await Live.start('memory-writer-bounded', { param_rounds: 200 });
+    let taken = 0;
+    let ended = false;
+    live.run.then(() => {
+      ended = true;
+    });
+    while (!ended) {
+      await live.session.checkpoint();
+      taken++;
+    }
+    expect(taken).toBeGreaterThan(0);
+    expect((await live.run).reason).toBe('exit-port');
+    await expectNothingLost(live);
+  });
+
+  it('a rollback while a checkpoint is being written disturbs neither', async () => {
+    await using live = await Live.start('ring3-writer', FAST);
+    const first = await live.session.checkpoint();
+    using a = live.store.open(first.digest);
+    for (let round = 0; round < 6; round++) {
+      await sleep(10);
+      const writing = live.session.checkpoint(round % 2 ? { maxRounds: 0 } : {});
+      while (!live.session.busy) await Promise.resolve();
+      live.session.session.rollback(a); // the guest is paused from here on
+      expect(
+        differences(contentOf(a), ramOf(live.machine.memory)),
+        `round ${round}: memory is the checkpoint's`,
+      ).toEqual([]);
+      const { digest } = await writing;
+      expect(live.session.session.base).toBe(first.digest);
+      live.running.resume();
+      await sleep(5);
+      live.running.pause();
+      const child = await live.session.checkpoint({ stayPaused: true });
+      expect(child.parent).toBe(first.digest);
+      using after = live.store.open(child.digest);
+      expect(differences(ramOf(live.machine.memory), contentOf(after)), `round ${round}: the next checkpoint`).toEqual(
+        [],
+      );
+      using written = live.store.open(digest);
+      expect(differences(contentOf(a), contentOf(written)).length, 'the one being written').toBeGreaterThan(0);
+      live.session.session.rollback(a);
+      live.running.resume();
+    }
+    expect(live.store.verify().problems ?? []).toEqual([]);
+  });
+
+  it('a writing thread that ends fails its checkpoint; the guest goes on, and the next one is complete', async () => {
+    await using live = await Live.start('ring3-writer', FAST);
+    await live.session.checkpoint();
+    for (let round = 0; round < 3; round++) {
+      await sleep(10);
+      const writing = live.session.checkpoint();
+      while (!live.session.busy) await Promise.resolve();
+      await sleep(round);
+      await Promise.all([
+        live.session.writer.close(),
+        writing.catch((error: CheckpointError) => expect(error.code).toBe('WRITER_GONE')),
+      ]);
+      expect(live.running.running).toBe(true);
+      await live.session.checkpoint();
+    }
+    await expectNothingLost(live);
+  });
+});
+
+/** A file system of so many KiB, where one can be mounted; undefined where not. */
+function smallDisk(kib: number) {
+  const directory = temporaryDirectory();
+  const path = join(directory.path, 'disk');
+  mkdirSync(path);
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${kib}k`, 'tmpfs', path], { stdio: 'pipe' });
+  } catch {
+    directory[Symbol.dispose]();
+    return undefined;
+  }
+  const release = () => {
+    execFileSync('umount', [path]);
+    directory[Symbol.dispose]();
+  };
+  return { path, [Symbol.dispose]: release };
+}
+
+/** Fills what is left of a disk. */
+function fill(path: string): void {
+  for (const size of [65536, 4096, 512]) {
+    try {
+      for (let i = 0; ; i++) writeFileSync(join(path, `filler-${size}-${i}`), Buffer.alloc(size, 1));
+    } catch {}
+  }
+}
+
+function makeSpace(path: string): void {
+  for (const name of readdirSync(path)) if (name.startsWith('filler')) rmSync(join(path, name));
+}
+
+const probe = smallDisk(64);
+probe?.[Symbol.dispose]();
+const itWithDisk = probe ? it : it.skip;
+
+describeKvm(`a full disk${probe ? '' : ' [skipped: tmpfs cannot be mounted here]'}`, () => {
+  itWithDisk('in the middle of an incremental checkpoint: nothing is missing once there is space again', () => {
+    using disk = smallDisk(8192)!;
+    using store = openStore(join(disk.path, 'store'), { create: true });
+    const { driver } = drive('memory-writer-bounded', { param_rounds: 100_000 });
+    using _ = driver;
+    using session = new CheckpointSession(driver.local, store);
+    driver.go(100);
+    const base = session.checkpoint().digest;
+    for (let round = 0; round < 3; round++) {
+      driver.go(3);
+      for (let i = 0; i < 40; i++) driver.machine.memory.write(0xa0_0000 + i * 4096, pageOf(round * 100 + i));
+      fill(disk.path);
+      expect(() => session.checkpoint()).toThrow(CheckpointError);
+      expect(session.base).toBe(round === 0 ? base : session.base);
+      driver.go(1); // and the guest goes on
+      expect(() => session.checkpoint()).toThrow(CheckpointError);
+      makeSpace(disk.path);
+      const report = session.checkpoint({ verifyDirty: true });
+      expect(report.log!.missed).toEqual([]);
+      using checkpoint = store.open(report.digest);
+      expect(differences(ramOf(driver.machine.memory), contentOf(checkpoint)), `round ${round}`).toEqual([]);
+    }
+    expect(store.log()).toHaveLength(4);
+  });
+
+  itWithDisk('under a live session: the same', async () => {
+    using disk = smallDisk(16384)!;
+    await using live = await Live.start('ring3-writer', { param_span: 512 }, { where: join(disk.path, 'store') });
+    await live.session.checkpoint();
+    for (let round = 0; round < 3; round++) {
+      await sleep(10);
+      for (let i = 0; i < 40; i++) live.machine.memory.write(0xa0_0000 + i * 4096, pageOf(round * 100 + i));
+      fill(disk.path);
+      await rejected(live.session.checkpoint());
+      expect(live.running.running).toBe(true);
+      await rejected(live.session.checkpoint());
+      makeSpace(disk.path);
+      await expectNothingLost(live);
+      live.running.resume();
+    }
+  });
+});
