@@ -18,7 +18,12 @@ export interface RestoreOptions {
   readonly clock?: ClockMode;
   /** Tries although this host differs from the checkpoint's in something that may matter. */
   readonly force?: boolean;
+  /** Called while memory is filled: bytes so far, and in all. */
+  readonly onProgress?: OnProgress;
 }
+
+/** Hears how far work has come, in bytes. */
+export type OnProgress = (done: number, total: number) => void;
 
 /** A machine whose memory is the checkpoint's, and the rest of its state, to be loaded once it has vCPUs. */
 export interface RestoredMachine {
@@ -38,7 +43,7 @@ export function restoreMachine(checkpoint: Checkpoint, options: RestoreOptions =
   try {
     checkCompatible(state, machine, options.force ?? false);
     for (const { gpa, bytes } of state.roms) machine.addRom(gpa, bytes);
-    fillMemory(machine.memory, checkpoint);
+    fillMemory(machine.memory, checkpoint, options.onProgress);
     return { machine, load: (target) => stateLoader(target, state)(options.clock ?? 'resume') };
   } catch (error) {
     machine[Symbol.dispose]();
@@ -59,11 +64,15 @@ function createMachine(state: MachineState): Machine {
 }
 
 /** Copies a checkpoint's pages into fresh memory. Throws CheckpointError. */
-export function fillMemory(memory: GuestMemory, checkpoint: Checkpoint): void {
+export function fillMemory(memory: GuestMemory, checkpoint: Checkpoint, onProgress?: OnProgress): void {
+  const total = onProgress ? PAGE_SIZE * checkpoint.pages().filter(({ kind }) => kind !== 'zero').length : 0;
+  let done = 0;
   checkpoint.readAll({
     data(gpa, bytes) {
       if (!memory.find(gpa, bytes.length)) throw outside(gpa, bytes.length);
       memory.write(gpa, bytes);
+      done += bytes.length;
+      onProgress?.(done, total);
     },
   });
 }

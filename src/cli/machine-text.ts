@@ -3,14 +3,7 @@
 import type { ListedMachine } from '../control/machines.ts';
 import type { CheckpointSummary, MachineStatus } from '../control/protocol.ts';
 import { columns } from './output.ts';
-
-/** Bytes with a binary unit, three digits: "128 MiB". */
-export function sizeText(bytes: number): string {
-  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
-  const step = bytes === 0 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
-  const value = bytes / 2 ** (10 * step);
-  return `${Number.isInteger(value) ? value : value.toPrecision(value < 1000 ? 3 : 4)} ${units[step]}`;
-}
+import { byteText } from './store/format.ts';
 
 /** A time span with its two largest units: "2 h 5 min", "12 s". */
 export function spanText(ms: number): string {
@@ -55,7 +48,7 @@ const row = (s: MachineStatus) => [
   String(s.pid),
   s.state,
   String(s.cpus),
-  sizeText(s.memory),
+  byteText(s.memory),
   spanText(s.uptimeMs),
   s.lastCheckpoint ? `${checkpointText(s.lastCheckpoint)}, ${ago(s.lastCheckpoint)}` : '-',
   s.guest ?? '-',
@@ -70,7 +63,7 @@ export function statusText(s: MachineStatus): string {
     ['process', String(s.pid)],
     ['guest', s.guest ?? 'unknown'],
     ['vCPUs', String(s.cpus)],
-    ['RAM', sizeText(s.memory)],
+    ['RAM', byteText(s.memory)],
     ['started', `${s.started} (${spanText(s.uptimeMs)} ago)`],
     ['store', s.store ?? 'none: it cannot be checkpointed'],
     ['last checkpoint', last ? `${checkpointText(last)}, ${ago(last)}: ${checkpointStats(last)}` : 'none'],

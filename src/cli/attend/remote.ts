@@ -5,6 +5,7 @@ import type { CheckpointSummary, EndSummary, MachineStatus } from '../../control
 import { ControlServer, type ControlTarget } from '../../control/server.ts';
 import { ControlError } from '../../errors.ts';
 import type { RunningMachine } from '../../runner/running-machine.ts';
+import { hurry } from '../output.ts';
 import { diffWithNow } from './diff-now.ts';
 import type { Hold } from './hold.ts';
 import type { Recorder } from './recorder.ts';
@@ -52,6 +53,7 @@ export class Remote {
       rollback: ({ ref }) => this.#recorder().rollback(ref),
       diff: (params) => diffWithNow(this.#recorder(), this.#attended!.subject, params),
       stop: () => {
+        hurry();
         hold.stop();
         return { stopping: true };
       },

@@ -14,6 +14,7 @@ import { attendForks } from '../attend/forks.ts';
 import { type AttendOptions, addAttendOptions, EXIT_STATUS_HELP } from '../attend/options.ts';
 import { loadSymbols } from '../guest-symbols.ts';
 import { parseCount } from '../parse.ts';
+import { startProgress } from '../progress.ts';
 import { defaultStore } from '../store-option.ts';
 import { traceIfAsked } from '../trace.ts';
 
@@ -71,7 +72,7 @@ async function restore(ref: string, options: RestoreOptions): Promise<number> {
   }
   if (options.fork !== undefined) return await forks(checkpoint, options.fork, options);
   if (options.name !== undefined) await refuseTakenName(options.name);
-  const { machine, load } = restoreMachine(checkpoint, { clock: options.clock, force: options.force === true });
+  const { machine, load } = bringBack(checkpoint, options);
   using _machine = machine;
   const { guest } = description;
   const subject = {
@@ -87,6 +88,11 @@ async function restore(ref: string, options: RestoreOptions): Promise<number> {
     options.name !== undefined ||
     process.stdin.isTTY;
   return await attend(subject, records ? { ...rest, store: directory } : rest);
+}
+
+function bringBack(checkpoint: Checkpoint, { clock, force = false, json, quiet }: RestoreOptions) {
+  using progress = startProgress('restoring', { json: json === true && !quiet });
+  return restoreMachine(checkpoint, { clock, force, onProgress: progress.update });
 }
 
 /** Options that speak of one machine and its console make no sense for several. */

@@ -7,6 +7,7 @@ import type { TransferReport } from '../../../snapshot/registry/push.ts';
 import { UsageError } from '../../errors.ts';
 import { short } from '../attend/recorder.ts';
 import { parseCount } from '../parse.ts';
+import { startProgress } from '../progress.ts';
 import { byteText, counted } from './format.ts';
 import { addStoreOptions, type StoreCommandOptions } from './options.ts';
 
@@ -49,28 +50,30 @@ export async function transfer(
   const stop = new AbortController();
   const onSignal = () => stop.abort();
   process.once('SIGINT', onSignal);
-  const progress = progressLine(process.stderr);
+  using progress = startProgress('transfer', options);
   try {
     return await run({
       signal: stop.signal,
-      onProgress: progress.show,
+      onProgress: overBlobs(progress.update),
       ...(credentials && { credentials }),
       ...(options.plainHttp && { plainHttp: true }),
       ...(options.history !== undefined && { history: options.history }),
     });
   } finally {
-    progress.clear();
     process.off('SIGINT', onSignal);
   }
 }
 
-/** One line that is written over and over, on terminals only. */
-function progressLine(stream: NodeJS.WriteStream) {
-  if (!stream.isTTY) return { show: () => {}, clear: () => {} };
-  const show = (blob: string, done: number, total: number) => {
-    stream.write(`\r\u001b[K${blob.slice(0, 19)}  ${byteText(done)} of ${byteText(total)}`);
+/** The transfer as a whole, out of what is told of each blob: as much of it as has been seen. */
+function overBlobs(update: (done: number, total: number) => void) {
+  let blob = '';
+  let size = 0;
+  let before = 0;
+  return (current: string, done: number, total: number) => {
+    if (current !== blob) before += size;
+    [blob, size] = [current, total];
+    update(before + done, before + total);
   };
-  return { show, clear: () => void stream.write('\r\u001b[K') };
 }
 
 /** A finished transfer in a line. */
