@@ -141,8 +141,11 @@ export const GUESTS: readonly RealGuest[] = [
     dialogue: [
       { on: 'serial', see: 'U-Boot 20' },
       { on: 'serial', see: 'DRAM:  64 MiB' },
+      { on: 'serial', see: 'Hit any key to stop autoboot', type: ' ' },
+      { on: 'serial', see: '=> ', type: 'setenv way both; echo typed $way ways\n' },
+      { on: 'serial', see: 'typed both ways' },
     ],
-    seconds: 20,
+    seconds: 60,
   },
   {
     name: 'Linux, first lines (bzImage)',
