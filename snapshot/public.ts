@@ -2,7 +2,7 @@
 export { type Difference, differences } from './compatible.ts';
 export { DirtyTracker, type PageSets } from './dirty-tracker.ts';
 export { explainRestore, restoreSteps } from './explain.ts';
-export {} from './fork.ts';
+export { ForkTemplate } from './fork.ts';
 export { type LiveOptions, LiveSession } from './live/live-session.ts';
 export { decodeState, type GuestOrigin, type MachineDescription, type MachineState } from './machine-state.ts';
 export { type RestoredMachine, type RestoreOptions, restoreMachine } from './restore.ts';
