@@ -1,0 +1,95 @@
+/** `vmlapse restore --fork N`: lines with numbers, exit status, what does not go together. */
+import { spawnSync } from 'node:child_process';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { guestPath } from '../../guests/list.ts';
+import { cli, PROGRAM, STACK_TRACE, scratch, startCli } from '../cli/cli.ts';
+import { describeKvm } from '../support/kvm.ts';
+
+/** After this many exits two of compute's eight rounds are printed. */
+const TWO_ROUNDS = 112;
+const COMPUTE_STATUS = 12;
+
+describeKvm('restore --fork', () => {
+  let folder: ReturnType<typeof scratch>;
+  let compute: string;
+  let endless: string;
+
+  /** A store with a checkpoint of a guest after some exits. */
+  const storeOf = (guest: string, exits: number) => {
+    const store = folder.file(guest);
+    const run = ['run', '--mem', '16', '--store', store, '--checkpoint-at', `exit:${exits}`, '--timeout', '2s'];
+    spawnSync(PROGRAM[0], [PROGRAM[1], ...run, guestPath(guest)]);
+    return store;
+  };
+
+  beforeAll(() => {
+    folder = scratch();
+    compute = storeOf('compute-ring3', TWO_ROUNDS);
+    endless = storeOf('spin', 1); // before it has said what it says
+  });
+  afterAll(() => folder?.[Symbol.dispose]());
+
+  /** Lines by the number before them. */
+  const byFork = (text: string, fork: number) =>
+    text
+      .split('\n')
+      .filter((line) => line.startsWith(`[${fork}] `))
+      .map((line) => line.slice(`[${fork}] `.length));
+
+  it('runs each to its end, and says whose line is whose', async () => {
+    const alone = await cli(['restore', '--store', compute, 'latest']);
+    expect(alone.status).toBe(COMPUTE_STATUS);
+    const { status, stdout, stderr } = await cli(['restore', '--store', compute, 'latest', '--fork', '3']);
+    expect(status).toBe(COMPUTE_STATUS);
+    const lines = alone.stdout.trimEnd().split('\n');
+    expect(lines.at(-1)).toMatch(/^round 8 hash/);
+    for (const fork of [0, 1, 2]) {
+      expect(byFork(stdout, fork)).toEqual(lines);
+      expect(byFork(stderr, fork)[0]).toMatch(/status 12|exit/);
+    }
+    expect(stdout.trimEnd().split('\n')).toHaveLength(3 * lines.length);
+  });
+
+  it('as JSON is an array of results', async () => {
+    const { status, stdout } = await cli(['restore', '--store', compute, 'latest', '--fork', '2', '--json']);
+    expect(status).toBe(COMPUTE_STATUS);
+    const results = JSON.parse(stdout) as { reason: string; value: number; exitStatus: number }[];
+    expect(results).toHaveLength(2);
+    for (const result of results)
+      expect(result).toMatchObject({ reason: 'exit-port', value: COMPUTE_STATUS, exitStatus: COMPUTE_STATUS });
+  });
+
+  it('gives the highest exit status: 124 when they are given up', async () => {
+    const args = ['restore', '--store', endless, 'latest', '--fork', '2', '--timeout', '300ms'];
+    const { status, stderr } = await cli(args);
+    expect(status).toBe(124);
+    for (const fork of [0, 1]) expect(byFork(stderr, fork).join('\n')).toMatch(/time/i);
+  });
+
+  it('ends all of them on Ctrl-C', async () => {
+    const { child, outcome, said } = startCli(['restore', '--store', endless, 'latest', '--fork', '2']);
+    await Promise.all([0, 1].map((fork) => said('stdout', `[${fork}] an endless loop`)));
+    child.kill('SIGINT');
+    expect(await outcome).toMatchObject({ status: 130, signal: null });
+  });
+
+  it.each([
+    ['--name', ['--name', 'kitchen']],
+    ['--paused', ['--name', 'kitchen', '--paused']],
+    ['--checkpoint-at', ['--checkpoint-at', 'end']],
+    ['--every', ['--every', '1s']],
+    ['--keep', ['--every', '1s', '--keep', '3']],
+  ])('refuses %s, which is for one machine', async (_name, more) => {
+    const { status, stdout, stderr } = await cli(['restore', '--store', compute, 'latest', '--fork', '2', ...more]);
+    expect(status).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(/--fork runs several machines, and --[a-z-]+ is for one/);
+    expect(stderr).not.toMatch(STACK_TRACE);
+  });
+
+  it.each(['0', '-1', 'two', '1.5'])('refuses %s forks', async (count) => {
+    const { status, stderr } = await cli(['restore', '--store', compute, 'latest', '--fork', count]);
+    expect(status).toBe(2);
+    expect(stderr).not.toMatch(STACK_TRACE);
+  });
+});
