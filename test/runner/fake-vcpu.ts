@@ -2,7 +2,8 @@
 import { Exit } from '../../src/abi/exits.ts';
 import type { StopRequest, Width } from '../../src/devices/device.ts';
 import { EXIT_UNION, RunArea } from '../../src/kvm/run-area.ts';
-import type { RunnableBus, RunnableVcpu } from '../../src/runner/loop.ts';
+import { ExitCounters } from '../../src/runner/counts.ts';
+import { type RunHooks, type RunnableBus, type RunnableVcpu, runVcpu } from '../../src/runner/loop.ts';
 
 /** Where the data of a port exit lies, as in the kernel: on the page behind struct kvm_run. */
 const DATA_PAGE = 4096;
@@ -119,4 +120,18 @@ export class FakeBus implements RunnableBus {
     this.log.push(['write', gpa, ...bytes]);
     return this.stop;
   }
+}
+
+/** The bytes themselves. */
+export const bytes = (...values: number[]) => Uint8Array.from(values);
+
+/** The step that ends a play. */
+export const END = hlt(0);
+
+/** Runs the loop over these steps. */
+export function play(steps: readonly Step[], hooks: RunHooks = {}, bus = new FakeBus()) {
+  const vcpu = new FakeVcpu(steps);
+  const counters = new ExitCounters();
+  const end = runVcpu(vcpu, bus, counters, hooks);
+  return { vcpu, bus, end, counts: counters.summary(undefined), counters };
 }
