@@ -2,7 +2,16 @@ import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { guestPath } from '../../guests/list.ts';
-import { cli, STACK_TRACE, type Started, scratch, shellStatus, startCli } from '../cli/cli.ts';
+import {
+  cli,
+  PROGRAM,
+  STACK_TRACE,
+  type Started,
+  scratch,
+  shellStatus,
+  startCli,
+  start as startCommand,
+} from '../cli/cli.ts';
 import { describeKvm } from '../support/kvm.ts';
 import { call, ownRuntimeFolder, reachable } from './sockets.ts';
 
@@ -67,9 +76,11 @@ describeKvm('the socket is gone after', () => {
 
 describeKvm('stop', () => {
   it('ends a machine whose output nobody reads', async () => {
-    const machine = start('rep-outs');
-    machine.child.stdout.pause();
+    const run = [...PROGRAM, 'run', '--mem', '16', '--name', 'm', guestPath('echo-polled')];
+    const machine = startCommand('sh', ['-c', 'timeout 0.3 cat /dev/zero; exec "$@"', 'sh', ...run]);
+    machine.child.stdout.pause(); // the pipe is full when the guest says its first word
     await reachable('m', machine.outcome);
+    await new Promise((resolve) => setTimeout(resolve, 300));
     await call('m', 'stop');
     const [status] = await once(machine.child, 'exit');
     expect(status).toBe(130);
