@@ -1,0 +1,58 @@
+/**
+ * Rollbacks to one checkpoint, thousands of times: `node dist/test/soak/rollbacks.js [rollbacks]`, by default 10,000. All
+ * must cost much the same (p99 at most three times the median), and nothing may grow.
+ */
+import { availableParallelism, loadavg } from 'node:os';
+import { readGuest } from '../../guests/symbols.ts';
+import { bootGuests } from '../../src/testing/source.ts';
+import { growth, MOST_GROWTH, quantile, type Sample, sample } from './samples.ts';
+import { countArgument, soak, type Verdicts } from './verdicts.ts';
+
+const ROLLBACKS = countArgument(10_000);
+const SAMPLES = 40;
+/** p99 over the median, at most. */
+const MOST_SPREAD = 3;
+const POST = 0x80;
+
+await soak('rollbacks', (verdicts) => {
+  using guests = bootGuests({
+    image: readGuest('stamp-bounded', { param_rounds: 0 }),
+    until: { port: POST },
+    timeoutMs: 20_000,
+  });
+  const samples: Sample[] = [];
+  const took: number[] = [];
+  let wrong = 0;
+  for (let i = 1; i <= ROLLBACKS; i++) {
+    const start = performance.now();
+    const guest = guests.take();
+    took.push(performance.now() - start);
+    if (guest.memory.uint('stamp_iteration') !== 1n) wrong++;
+    guest.run({ until: { port: POST } });
+    if (guest.memory.uint('stamp_iteration') !== 2n) wrong++;
+    guests.giveBack(guest);
+    if (i % Math.ceil(ROLLBACKS / SAMPLES) === 0) samples.push(sample());
+  }
+  verdicts.check('each went back, and on again', wrong === 0, `${wrong} did not`);
+  checkSpread(took, verdicts);
+  for (const what of ['fds', 'maps', 'rss', 'heap'] as const) {
+    const more = growth(samples, what);
+    verdicts.check(
+      `${what} do not grow`,
+      more <= MOST_GROWTH[what],
+      `${more} more, ${samples.at(-1)![what]} at the end`,
+    );
+  }
+});
+
+/** Where other programs want the processors too, what they take is in the times, and a wide spread says nothing. */
+function checkSpread(took: readonly number[], verdicts: Verdicts): void {
+  const [median, p99, longest] = [0.5, 0.99, 1].map((share) => quantile(took, share)) as [number, number, number];
+  const name = `p99 is at most ${MOST_SPREAD} times the median`;
+  const detail = `median ${median.toFixed(3)} ms, p99 ${p99.toFixed(3)} ms, longest ${longest.toFixed(3)} ms`;
+  const passed = p99 <= MOST_SPREAD * median;
+  const [load] = loadavg() as [number];
+  const processors = availableParallelism();
+  if (passed || load <= processors) verdicts.check(name, passed, detail);
+  else verdicts.skip(name, `a load of ${load.toFixed(1)} on ${processors} processors: ${detail}`);
+}
