@@ -56,9 +56,11 @@ export class GuestMemory implements Disposable {
 
   /**
    * Memory that begins as `template` is and shares its pages until they are written. The template must not be written
-   * from then on, and may be disposed.
+   * from then on, and may be disposed. Throws GuestMemoryError CLOSED when it has been.
    */
   static copyOnWrite(template: GuestMemory): GuestMemory {
+    if (template.#closed)
+      throw new GuestMemoryError('CLOSED', 'the memory to be copied has been disposed: make all copies before');
     return new GuestMemory(PRIVATE, mapRegions(template.fd, template.ranges, false), true);
   }
 
