@@ -38,7 +38,7 @@ export function vgaText(machine: Machine): string {
 /** See the file's header. */
 export class Session {
   readonly machine: Machine;
-  readonly #running: RunningMachine;
+  readonly running: RunningMachine;
   readonly #heard: HeardChannels;
   /** Characters of a channel that earlier steps have used up. */
   readonly #used = { serial: 0, debugcon: 0 };
@@ -47,7 +47,7 @@ export class Session {
 
   private constructor(machine: Machine, running: RunningMachine, heard: HeardChannels) {
     this.machine = machine;
-    this.#running = running;
+    this.running = running;
     this.#heard = heard;
     running.run().then(
       (result) => {
@@ -61,14 +61,26 @@ export class Session {
 
   /** Starts a machine that `prepare` has filled. The session owns it. */
   static async start(ramMiB: number, cpus: number, prepare: (machine: Machine) => void): Promise<Session> {
-    const machine = Machine.create({ memory: ramMiB * 2 ** 20, cpus });
+    return Session.over(Machine.create({ memory: ramMiB * 2 ** 20, cpus }), prepare);
+  }
+
+  /** Takes over a machine. `load` brings its vCPUs to where they go on; `before`: what was said before, and not yet used. */
+  static async over(
+    machine: Machine,
+    prepare: (machine: Machine) => void,
+    load: (running: RunningMachine) => void = () => {},
+    before: Readonly<Record<'serial' | 'debugcon', string>> = { serial: '', debugcon: '' },
+  ): Promise<Session> {
     try {
       prepare(machine);
       const heard: HeardChannels = { serial: new Heard(), debugcon: new Heard() };
+      heard.serial.text = before.serial;
+      heard.debugcon.text = before.debugcon;
       const running = await RunningMachine.start(machine, {
         serial: (bytes) => heard.serial.hear(bytes),
         debugcon: (bytes) => heard.debugcon.hear(bytes),
       });
+      load(running);
       return new Session(machine, running, heard);
     } catch (error) {
       machine[Symbol.dispose]();
@@ -84,6 +96,12 @@ export class Session {
   said(channel: Channel): string {
     if (channel === 'vga') return vgaText(this.machine);
     return this.#heard[channel].text;
+  }
+
+  /** What was said and not yet used by a step. */
+  get unheard(): Readonly<Record<'serial' | 'debugcon', string>> {
+    const rest = (channel: 'serial' | 'debugcon') => this.#heard[channel].text.slice(this.#used[channel]);
+    return { serial: rest('serial'), debugcon: rest('debugcon') };
   }
 
   /** Waits for a step's text and types its answer. Throws, with what was said instead, when time or the guest is over. */
@@ -121,7 +139,7 @@ export class Session {
   async #type(text: string): Promise<void> {
     let rest = Buffer.from(text, 'latin1');
     while (rest.length > 0) {
-      rest = rest.subarray(this.#running.send(rest));
+      rest = rest.subarray(this.running.send(rest));
       if (rest.length > 0) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
   }
@@ -136,7 +154,7 @@ export class Session {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#running.close();
+    await this.running.close();
     this.machine[Symbol.dispose]();
   }
 }

@@ -1,0 +1,74 @@
+/**
+ * Guests that nobody here wrote, saved in the middle of what they do and brought back in another process, where the
+ * dialogue goes on: typed text is answered, tests go on, the next lines are printed.
+ */
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, it } from 'vitest';
+import { LiveSession } from '../../snapshot/live/live-session.ts';
+import { openStore } from '../../snapshot/store/store.ts';
+import { temporaryDirectory } from '../snapshot/store/support.ts';
+import { describeKvm, isPvm } from '../support/kvm.ts';
+import { boot, fetch } from './boot.ts';
+import type { Rest } from './checkpoint-child.ts';
+import { GUESTS, type RealGuest } from './guests.ts';
+import { PackageUnavailable } from './packages.ts';
+
+const CHILD = fileURLToPath(new URL('./checkpoint-child.js', import.meta.url));
+const TIME_FACTOR = Number(process.env.TEST_TIME_FACTOR ?? 1);
+
+/** After how many steps of its dialogue each is saved, and how long it is left to itself before. */
+const MOMENTS: readonly {
+  readonly name: string;
+  readonly done: number;
+  readonly restMs: number;
+  readonly what: string;
+}[] = [
+  { name: 'SeaBIOS', done: 1, restMs: 0, what: 'between two lines' },
+  { name: 'GRUB shell', done: 1, restMs: 2000, what: 'at its prompt' },
+  { name: 'GRUB shell', done: 4, restMs: 0, what: 'with a command just typed' },
+  { name: 'memtest86+', done: 3, restMs: 500, what: 'in the middle of a pass' },
+  { name: 'Linux to a shell, 1 CPU', done: 2, restMs: 500, what: 'at a shell' },
+  { name: 'Linux to a shell, 2 CPUs', done: 4, restMs: 0, what: 'with a command just typed' },
+];
+
+function reasonToSkip(guest: RealGuest): string | undefined {
+  if (process.env.VMLAPSE_LONG !== '1') return 'without VMLAPSE_LONG=1';
+  if (isPvm && guest.notOnPvm) return `this is a PVM host: ${guest.notOnPvm}`;
+  try {
+    fetch(guest);
+    return undefined;
+  } catch (error) {
+    if (error instanceof PackageUnavailable) return error.message;
+    throw error;
+  }
+}
+
+describeKvm('real guests, saved and brought back', () => {
+  for (const { name, done, restMs, what } of MOMENTS) {
+    const guest = GUESTS.find((row) => row.name === name)!;
+    const reason = reasonToSkip(guest);
+    const seconds = guest.seconds * TIME_FACTOR;
+    it.skipIf(reason)(
+      `${name}, ${what}${reason ? ` (skipped: ${reason})` : ''}`,
+      async () => {
+        using directory = temporaryDirectory();
+        using store = openStore(directory.path, { create: true });
+        await using session = await boot(guest);
+        const live = await LiveSession.start(session.running, store);
+        const deadline = Date.now() + seconds * 1000;
+        for (const step of guest.dialogue.slice(0, done)) await session.step(step, deadline);
+        await new Promise((resolve) => setTimeout(resolve, restMs));
+        await live.checkpoint(); // one while it runs, and the last on top of it
+        await live.checkpoint({ stayPaused: true });
+        await new Promise((resolve) => setTimeout(resolve, 50)); // what was printed before the pause has arrived
+        const rest: Rest = { store: directory.path, guest: name, done, unheard: session.unheard, seconds };
+        await live.close();
+        const { stdout } = await promisify(execFile)(process.execPath, [CHILD, JSON.stringify(rest)]);
+        expect(JSON.parse(stdout)).toEqual(guest.ends ? { reason: guest.ends } : {});
+      },
+      (2 * guest.seconds + 20) * 1000 * TIME_FACTOR,
+    );
+  }
+});
