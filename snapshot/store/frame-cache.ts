@@ -28,4 +28,18 @@ export class FrameCache {
       this.#bytes -= old.length;
     }
   }
+
+  /** Drops the frames of a layer that is read no more. */
+  forget(layer: number): void {
+    for (const [key, bytes] of this.#frames) {
+      if (!key.startsWith(`${layer}/`)) continue;
+      this.#frames.delete(key);
+      this.#bytes -= bytes.length;
+    }
+  }
+
+  /** Bytes of frames held. */
+  get bytes(): number {
+    return this.#bytes;
+  }
 }

@@ -76,6 +76,7 @@ export class Layer {
   close(): void {
     if (this.#fd >= 0) closeSync(this.#fd);
     this.#fd = -1;
+    this.#cache.forget(this.id);
   }
 
   /** Pages in a frame: all but the last of its kind are full. */
