@@ -1,16 +1,26 @@
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { guestPath } from '../../guests/list.ts';
 import { describeKvm } from '../support/kvm.ts';
 import { cli, PROGRAM, STACK_TRACE, start, startCli } from './cli.ts';
 
 const MEM = ['--mem', '16'];
+const PIPE_BYTES = 65_536;
 const END_OF_INPUT = '\x04';
 
 /** A pipeline, with vmlapse as "$@". */
 const shell = (pipeline: string, args: readonly string[]) =>
   start('bash', ['-c', `set -o pipefail; ${pipeline}`, 'bash', ...PROGRAM, ...args]).outcome;
+
+/** Resolves when a process has filled a pipe that nobody reads, and writes no more to speak of. */
+async function stuck(pid: number): Promise<void> {
+  const written = () => Number(/^wchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1]);
+  for (let before = 0, now = 0; before < PIPE_BYTES || now - before > 1000; now = written()) {
+    before = now;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+}
 
 describeKvm('stdin', () => {
   it('more than every queue on the way holds arrives whole and in order', async () => {
@@ -62,8 +72,7 @@ describeKvm('stdout and stderr', () => {
     child.stderr.on('data', (chunk: Buffer) => {
       said += chunk.toString();
     });
-    // The pipe fills while nobody reads from it: then the guest waits, and uses no time.
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await stuck(child.pid!);
     const exited = new Promise((resolve) => child.once('exit', (status) => resolve(status)));
     child.kill('SIGTERM');
     expect(await exited).toBe(143);
