@@ -9,6 +9,7 @@ import { PAGE_SIZE } from '../../src/memory/bitmap.ts';
 import { describeKvm, isPvm } from '../support/kvm.ts';
 import { CODE } from '../support/machines.ts';
 import { Driver, drive, ramOf } from './driver.ts';
+import { sample } from './fidelity/support.ts';
 import { contentOf, differences, pageOf, random, temporaryDirectory } from './store/support.ts';
 
 const MODES: readonly DirtyLogMode[] = ['manual', 'legacy'];
@@ -107,7 +108,12 @@ describeKvm('a checkpoint session', () => {
     { pages: (5 * GIB) / PAGE_SIZE + 7, name: '5 GiB and 7 pages' },
   ];
 
-  it.each(SIZES.flatMap((size) => MODES.map((dirtyLog) => ({ ...size, dirtyLog }))))(
+  it.each(
+    sample(
+      SIZES.flatMap((size) => MODES.map((dirtyLog) => ({ ...size, dirtyLog }))),
+      3,
+    ),
+  )(
     '$dirtyLog: $name of RAM: the first and last pages of every region, written by guest and host',
     ({ pages, dirtyLog }) => {
       using directory = temporaryDirectory();

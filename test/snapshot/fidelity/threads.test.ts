@@ -15,7 +15,7 @@ import { describeKvm } from '../../support/kvm.ts';
 import { temporaryDirectory } from '../store/support.ts';
 import { machineOf } from './play.ts';
 import type { Afterlife, Revival } from './running-child.ts';
-import { goesOnHere } from './support.ts';
+import { goesOnHere, LIMIT_MS, sample } from './support.ts';
 
 const CHILD = fileURLToPath(new URL('./running-child.js', import.meta.url));
 
@@ -41,6 +41,8 @@ interface Moment {
 }
 
 const ALL_MOMENTS: readonly Moment[] = [
+  { guest: 'interrupt', after: '0x24\n', restMs: 30, typeAfter: 'x' },
+  { guest: 'interrupt', after: '0x24\n', restMs: 30, typeIn: 'x' },
   { guest: 'timer-pit', after: 'tick 3\n', restMs: 4 },
   { guest: 'timer-pit', after: 'pit: waiting', restMs: 0 },
   { guest: 'timer-lapic', after: 'tick 3\n', restMs: 4 },
@@ -52,11 +54,12 @@ const ALL_MOMENTS: readonly Moment[] = [
   { guest: 'echo-irq', after: 'Ctrl-D\nhel', typeBefore: 'hel', restMs: 20, typeAfter: 'lo\nguest\n\x04' },
   { guest: 'echo-irq', after: 'Ctrl-D\n', restMs: 20, typeIn: 'hello\n', typeAfter: 'guest\n\x04' },
   { guest: 'echo-polled', after: 'Ctrl-D\nhel', typeBefore: 'hel', typeIn: 'lo\n', typeAfter: 'guest\n\x04' },
-  { guest: 'interrupt', after: '0x24\n', restMs: 30, typeAfter: 'x' },
-  { guest: 'interrupt', after: '0x24\n', restMs: 30, typeIn: 'x' },
 ];
 
-const MOMENTS = ALL_MOMENTS.filter(({ guest }) => goesOnHere(guest));
+const MOMENTS = sample(
+  ALL_MOMENTS.filter(({ guest }) => goesOnHere(guest)),
+  4,
+);
 
 async function save({ guest: name, after, restMs, typeBefore, typeIn }: Moment, store: Store, tag: string) {
   using machine = machineOf(guestNamed(name));
@@ -84,28 +87,33 @@ async function save({ guest: name, after, restMs, typeBefore, typeIn }: Moment, 
 }
 
 describeKvm('guests that wait, saved with their threads', () => {
-  it('go on in a fresh process', async () => {
-    using directory = temporaryDirectory();
-    using store = openStore(directory.path, { create: true });
-    const before: string[] = [];
-    for (const [i, moment] of MOMENTS.entries()) {
-      const { said, reason } = await save(moment, store, `m${i}`);
-      expect(reason, `${moment.guest} was to be saved before its end`).toBe('interrupted');
-      before.push(said);
-    }
-    const lives = revived(
-      MOMENTS.map(({ typeAfter }, i) => {
-        return { store: directory.path, ref: `m${i}`, ...(typeAfter !== undefined && { type: typeAfter }) };
-      }),
-    );
-    MOMENTS.forEach(({ guest }, i) => {
-      const { expect: what } = guestNamed(guest);
-      const { serial, reason, value } = lives[i]!;
-      expect(before[i]! + serial, `m${i}: ${guest}`).toBe(what.stdout);
-      expect({ reason, value }, `m${i}: ${guest}`).toEqual({ reason: 'exit-port', value: 0 });
-    });
-    // Without irqchip a vCPU in HLT is one only for its thread. Brought back it still waits, and has not run past it.
-    const halts = MOMENTS.flatMap(({ guest }, i) => (guest === 'interrupt' ? [lives[i]!.exits.HLT ?? 0] : []));
-    expect(halts).toEqual([0, 0]);
-  });
+  it(
+    'go on in a fresh process',
+    async () => {
+      using directory = temporaryDirectory();
+      using store = openStore(directory.path, { create: true });
+      const before: string[] = [];
+      for (const [i, moment] of MOMENTS.entries()) {
+        const { said, reason } = await save(moment, store, `m${i}`);
+        expect(reason, `${moment.guest} was to be saved before its end`).toBe('interrupted');
+        before.push(said);
+      }
+      const lives = revived(
+        MOMENTS.map(({ typeAfter }, i) => {
+          return { store: directory.path, ref: `m${i}`, ...(typeAfter !== undefined && { type: typeAfter }) };
+        }),
+      );
+      MOMENTS.forEach(({ guest }, i) => {
+        const { expect: what } = guestNamed(guest);
+        const { serial, reason, value } = lives[i]!;
+        expect(before[i]! + serial, `m${i}: ${guest}`).toBe(what.stdout);
+        expect({ reason, value }, `m${i}: ${guest}`).toEqual({ reason: 'exit-port', value: 0 });
+      });
+      // Without irqchip a vCPU in HLT is one only for its thread. Brought back it still waits, and has not run past it.
+      const halts = MOMENTS.flatMap(({ guest }, i) => (guest === 'interrupt' ? [lives[i]!.exits.HLT ?? 0] : []));
+      expect(halts).toEqual(halts.map(() => 0));
+      expect(halts.length).toBeGreaterThan(0);
+    },
+    LIMIT_MS,
+  );
 });

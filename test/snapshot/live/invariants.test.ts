@@ -3,11 +3,11 @@ import { expect, it } from 'vitest';
 import { checksumProblems, edgeProblems, type ReadMemory, stampProblems } from '../../../guests/invariants.ts';
 import { describeKvm } from '../../support/kvm.ts';
 import { readerOf } from '../driver.ts';
-import { LONG } from '../fidelity/support.ts';
+import { LONG, LIMIT_MS as MANY_MS, SLOW } from '../fidelity/support.ts';
 import { AREA, Live, sleep } from './guests.ts';
 
-const CHECKPOINTS = LONG ? 1000 : 25;
-const LIMIT_MS = LONG ? 600_000 : 60_000;
+const CHECKPOINTS = LONG ? 1000 : SLOW ? 5 : 25;
+const LIMIT_MS = LONG ? 600_000 : MANY_MS;
 
 const wordAt = (read: ReadMemory, gpa: number) => {
   const bytes = read(gpa, 8);
