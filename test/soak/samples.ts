@@ -66,7 +66,7 @@ export function growth(samples: readonly Sample[], what: keyof Sample): number {
 }
 
 /** The `share` quantile (0 … 1) of some numbers. */
-export function quantile(values: readonly number[], share: number): number {
+export function quantile(values: Iterable<number>, share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!;
 }

@@ -11,6 +11,7 @@ export const EXCLUDED: Readonly<Record<string, string>> = {
   'loaders/': 'pure functions on bytes; the guests that are booted show the loaders at work',
   'package/': 'reads what would be published',
   'runner/assist-decode.test.js': 'compares two decoders',
+  'snapshot/fork-command.test.js': 'starts a process for each test; what the command does is tested below it',
   'snapshot/diff/': 'compares made-up bytes',
   'snapshot/export/': 'reads exported files with other programs',
   'snapshot/registry/': 'talks to a registry',
