@@ -172,7 +172,7 @@ export const GUESTS: readonly RealGuest[] = [
       { on: 'serial', see: 'Command line: console=ttyS0' },
       { on: 'serial', see: /BIOS-e820: \[mem 0x0+100000-0x0+fffffff\] usable/ },
     ],
-    seconds: 60,
+    seconds: 120,
   },
   ...[1, 2].map((cpus) => ({
     name: `Linux to a shell, ${cpus} CPU${cpus > 1 ? 's' : ''}`,
