@@ -86,6 +86,17 @@ async function save({ guest: name, after, restMs, typeBefore, typeIn }: Moment, 
   }
 }
 
+const TRIES = 10;
+
+/** On a busy machine a guest whose end a timer brings may be over before it is paused: then once more. */
+async function saveInTime(moment: Moment, store: Store, tag: string): Promise<string> {
+  for (let n = 0; n < TRIES; n++) {
+    const { said, reason } = await save(moment, store, tag);
+    if (reason === 'interrupted') return said;
+  }
+  throw new Error(`${moment.guest} was over before it could be saved, ${TRIES} times`);
+}
+
 describeKvm('guests that wait, saved with their threads', () => {
   it(
     'go on in a fresh process',
@@ -94,9 +105,7 @@ describeKvm('guests that wait, saved with their threads', () => {
       using store = openStore(directory.path, { create: true });
       const before: string[] = [];
       for (const [i, moment] of MOMENTS.entries()) {
-        const { said, reason } = await save(moment, store, `m${i}`);
-        expect(reason, `${moment.guest} was to be saved before its end`).toBe('interrupted');
-        before.push(said);
+        before.push(await saveInTime(moment, store, `m${i}`));
       }
       const lives = revived(
         MOMENTS.map(({ typeAfter }, i) => {
