@@ -40,7 +40,7 @@ describe('readImage', () => {
     refused(() => readImage(join(file('plain', 'x'), 'below')), 'UNREADABLE', /a part of the path is not a directory/);
     refused(() => readImage(directory), 'DIRECTORY', /it is a directory: name a file in it/);
     refused(() => readImage(file('empty', '')), 'EMPTY', /empty: it is empty/);
-    refused(() => readImage('/dev/null'), 'EMPTY', /it is empty/);
+    refused(() => readImage('/dev/null'), 'DEVICE', /it is a device: name a file or a pipe/);
     refused(() => readImage(sparse('huge', 1025 * MIB)), 'TOO_LARGE', /images may have up to 1 GiB/);
   });
 });
