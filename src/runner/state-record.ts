@@ -9,7 +9,9 @@ export const createRecord = (host: StateHost): SharedArrayBuffer => new SharedAr
 /** Thread side: leaves an error where the state would have been. */
 export function recordError(record: Uint8Array, error: ErrorData): void {
   const { stack: _, ...short } = error;
-  const text = Buffer.from(JSON.stringify(short));
+  const text = Buffer.from(
+    JSON.stringify(short, (_key, value: unknown) => (typeof value === 'bigint' ? `0x${value.toString(16)}` : value)),
+  );
   record.fill(0).set(text.subarray(0, record.length - 1));
 }
 
