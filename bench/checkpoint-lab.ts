@@ -25,7 +25,11 @@ export async function withStore<T>(use: (store: Store) => T | Promise<T>): Promi
 }
 
 /** Runs `use` with a guest that stands behind its first mark; each `advance()` runs it to the next. */
-export function withMarkedGuest<T>(guest: string, memoryMib: number, use: (local: LocalMachine) => T): T {
+export async function withMarkedGuest<T>(
+  guest: string,
+  memoryMib: number,
+  use: (local: LocalMachine) => T | Promise<T>,
+): Promise<T> {
   using machine = bootedMachine(guest, memoryMib);
   const served = () => {
     const { area } = local.vcpu;
@@ -33,5 +37,5 @@ export function withMarkedGuest<T>(guest: string, memoryMib: number, use: (local
   };
   using local: LocalMachine = new LocalMachine(machine, { served });
   if (local.advance(FIRST_MARK_MS) !== AT_MARK) throw new Error('the guest came to no mark');
-  return use(local);
+  return await use(local);
 }

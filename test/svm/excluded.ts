@@ -4,6 +4,8 @@ export const EXCLUDED: Readonly<Record<string, string>> = {
   'bench/': 'measures and formats; times mean nothing on an emulated processor',
   'cli/':
     'starts a process for each test, which takes seconds on an emulated processor; what the commands do is tested below them',
+  'cli-store/':
+    'starts a process or a browser for each test; what the commands print does not depend on the KVM underneath',
   'control/': 'sockets and messages',
   'docs/': 'starts a process for each lesson',
   'errors.test.js': 'values without KVM',
@@ -11,6 +13,7 @@ export const EXCLUDED: Readonly<Record<string, string>> = {
   'loaders/': 'pure functions on bytes; the guests that are booted show the loaders at work',
   'package/': 'reads what would be published',
   'runner/assist-decode.test.js': 'compares two decoders',
+  'snapshot/command.test.js': 'starts a process for each test; what the commands do is tested below them',
   'snapshot/fork-command.test.js': 'starts a process for each test; what the command does is tested below it',
   'snapshot/diff/': 'compares made-up bytes',
   'snapshot/export/': 'reads exported files with other programs',
