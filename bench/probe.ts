@@ -36,6 +36,11 @@ const PROBES: Readonly<Record<string, (args: readonly string[]) => Promise<unkno
     bootImage(machine, load(image.bytes, { memoryMap: machine.memory.memoryMap }), image.release);
     return { before, after: memoryNow() };
   },
+  /** Forks of a machine of so many MiB, how many, and pages each writes: how memory grows. */
+  forks: async ([mib, forks, pages]) => {
+    const { forkGrowth } = await import('./fork-memory.ts');
+    return forkGrowth(Number(mib), Number(forks), Number(pages));
+  },
 };
 
 const [name = '', ...args] = process.argv.slice(2);

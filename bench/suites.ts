@@ -1,6 +1,7 @@
 /** All benchmarks, in the order they run. */
 import type { Bench } from './bench.ts';
 import { EXIT_BENCHES } from './suites/exits.ts';
+import { FORK_BENCHES } from './suites/fork.ts';
 import { LIVE_BENCHES } from './suites/live.ts';
 import { LOADING_BENCHES } from './suites/loading.ts';
 import { ROLLBACK_BENCHES } from './suites/rollback.ts';
@@ -13,5 +14,6 @@ export const BENCHES: readonly Bench[] = [
   ...STARTUP_BENCHES,
   ...ROLLBACK_BENCHES,
   ...LIVE_BENCHES,
+  ...FORK_BENCHES,
   ...STORE_BENCHES,
 ];

@@ -1,12 +1,11 @@
 /** What forks cost in memory: what they write, and little besides. */
 import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
+import type { Growth } from '../../bench/fork-memory.ts';
+import { probeArgs } from '../../bench/ours.ts';
 import { PAGE_SIZE } from '../../src/memory/bitmap.ts';
 import { describeKvm } from '../support/kvm.ts';
-import type { Growth } from './fork-child.ts';
 
-const CHILD = fileURLToPath(new URL('./fork-child.js', import.meta.url));
 const MIB = 2 ** 20;
 /** For each fork, beyond what it writes: kvm_run area, bitmaps, device records, objects. */
 const MOST_PER_FORK = MIB;
@@ -14,9 +13,13 @@ const MOST_PER_FORK = MIB;
 describeKvm('memory of forks', () => {
   it('20 forks of 128 MiB, half of it in use, cost what they write and less than 1 MiB each', () => {
     const [mib, forks, pages] = [128, 20, 256];
-    const { status, stdout, stderr } = spawnSync(process.execPath, [CHILD, `${mib}`, `${forks}`, `${pages}`], {
-      encoding: 'utf8',
-    });
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      probeArgs('forks', `${mib}`, `${forks}`, `${pages}`),
+      {
+        encoding: 'utf8',
+      },
+    );
     expect(status, stderr).toBe(0);
     const { before, forked, written } = JSON.parse(stdout) as Growth;
     expect(before).toBeGreaterThan((mib / 2) * MIB); // the template is in it
