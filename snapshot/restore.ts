@@ -37,13 +37,32 @@ export interface RestoredMachine {
  * CheckpointError INCOMPATIBLE with the list of what differs, KvmError, or GuestMemoryError.
  */
 export function restoreMachine(checkpoint: Checkpoint, options: RestoreOptions = {}): RestoredMachine {
+  const restored = buildMachine(restorableState(checkpoint), options);
+  try {
+    fillMemory(restored.machine.memory, checkpoint, options.onProgress);
+    return restored;
+  } catch (error) {
+    restored.machine[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** What a checkpoint says of its machine, with every part measured. Throws CheckpointError BAD_STATE. */
+export function restorableState(checkpoint: Checkpoint): MachineState {
   const state = decodeState(checkpoint.config);
   checkShape(state);
-  const machine = createMachine(state);
+  return state;
+}
+
+/**
+ * The machine of a state, around `memory` if that is given: it is the machine's then. Without, its RAM is empty. Throws
+ * CheckpointError INCOMPATIBLE or KvmError.
+ */
+export function buildMachine(state: MachineState, options: RestoreOptions, memory?: GuestMemory): RestoredMachine {
+  const machine = createMachine(state, memory);
   try {
     checkCompatible(state, machine, options.force ?? false);
     for (const { gpa, bytes } of state.roms) machine.addRom(gpa, bytes);
-    fillMemory(machine.memory, checkpoint, options.onProgress);
     return { machine, load: (target) => stateLoader(target, state)(options.clock ?? 'resume') };
   } catch (error) {
     machine[Symbol.dispose]();
@@ -52,9 +71,9 @@ export function restoreMachine(checkpoint: Checkpoint, options: RestoreOptions =
 }
 
 /** A machine that this host cannot have at all is as incompatible as one it lacks a feature of. */
-function createMachine(state: MachineState): Machine {
+function createMachine(state: MachineState, memory?: GuestMemory): Machine {
   try {
-    return Machine.create(machineConfig(state));
+    return Machine.create(machineConfig(state), memory);
   } catch (error) {
     if (!(error instanceof UsageError || error instanceof GuestMemoryError)) throw error;
     throw new CheckpointError('INCOMPATIBLE', `the checkpoint does not fit this host: ${error.message}`, {

@@ -1,9 +1,11 @@
 /** What a restore refuses, and how it says why: every difference in one list; nothing of a doctored state reaches KVM unmeasured. */
 import { expect, it } from 'vitest';
 import { explainRestore, restoreSteps } from '../../snapshot/explain.ts';
+import { ForkTemplate } from '../../snapshot/fork.ts';
 import { decodeState } from '../../snapshot/machine-state.ts';
-import { restoreMachine } from '../../snapshot/restore.ts';
+import { type RestoreOptions, restoreMachine } from '../../snapshot/restore.ts';
 import { CheckpointSession } from '../../snapshot/session.ts';
+import type { Checkpoint } from '../../snapshot/store/checkpoint.ts';
 import type { CheckpointConfig, Json } from '../../snapshot/store/documents.ts';
 import { openStore, type Store } from '../../snapshot/store/store.ts';
 import { CheckpointError } from '../../src/errors.ts';
@@ -47,12 +49,21 @@ function withDoctored(doctor: Doctor, use: (store: Store, ref: string) => void, 
   use(store, 'doctored');
 }
 
-const refusal = (doctor: Doctor, force = false): CheckpointError => {
+/** Brings a checkpoint back as one machine, or as a fork. */
+const WAYS = {
+  restore: restoreMachine,
+  fork: (checkpoint: Checkpoint, options?: RestoreOptions) => {
+    using template = new ForkTemplate(checkpoint, options);
+    return template.fork();
+  },
+};
+
+const refusal = (doctor: Doctor, force = false, bringBack = WAYS.restore): CheckpointError => {
   let error: CheckpointError | undefined;
   const before = openDescriptors();
   withDoctored(doctor, (store, ref) => {
     using checkpoint = store.open(ref);
-    error = thrown(CheckpointError, () => restoreMachine(checkpoint, { force }));
+    error = thrown(CheckpointError, () => bringBack(checkpoint, { force }));
   });
   expect(openDescriptors()).toEqual(before);
   return error!;
@@ -250,6 +261,7 @@ describeKvm('a restore refuses', () => {
   it.each(sample(FATAL, 8))('$name, forced or not', ({ doctor, code }) => {
     expect(refusal(doctor).code).toBe(code);
     expect(refusal(doctor, true).code).toBe(code);
+    expect(refusal(doctor, true, WAYS.fork).code).toBe(code);
   });
 });
 

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { explainRestore } from '../../../snapshot/explain.ts';
 import { ForkTemplate } from '../../../snapshot/fork.ts';
 import { decodeState } from '../../../snapshot/machine-state.ts';
-import { restoreMachine } from '../../../snapshot/restore.ts';
+import { type RestoreOptions as HowToRestore, restoreMachine } from '../../../snapshot/restore.ts';
 import type { Checkpoint } from '../../../snapshot/store/checkpoint.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
 import { refuseTakenName } from '../../control/claim.ts';
@@ -72,7 +72,7 @@ async function restore(ref: string, options: RestoreOptions): Promise<number> {
   }
   if (options.fork !== undefined) return await forks(checkpoint, options.fork, options);
   if (options.name !== undefined) await refuseTakenName(options.name);
-  const { machine, load } = bringBack(checkpoint, options);
+  const { machine, load } = bringBack(restoreMachine, checkpoint, options);
   using _machine = machine;
   const { guest } = description;
   const subject = {
@@ -90,9 +90,14 @@ async function restore(ref: string, options: RestoreOptions): Promise<number> {
   return await attend(subject, records ? { ...rest, store: directory } : rest);
 }
 
-function bringBack(checkpoint: Checkpoint, { clock, force = false, json, quiet }: RestoreOptions) {
+/** Reads the checkpoint in one of the two ways, and shows how far that has come. */
+function bringBack<T>(
+  how: (checkpoint: Checkpoint, options: HowToRestore) => T,
+  checkpoint: Checkpoint,
+  { clock, force = false, json, quiet }: RestoreOptions,
+): T {
   using progress = startProgress('restoring', { json: json === true && !quiet });
-  return restoreMachine(checkpoint, { clock, force, onProgress: progress.update });
+  return how(checkpoint, { clock, force, onProgress: progress.update });
 }
 
 /** Options that speak of one machine and its console make no sense for several. */
@@ -104,6 +109,6 @@ async function forks(checkpoint: Checkpoint, count: number, options: RestoreOpti
     throw new UsageError(
       `--fork runs several machines, and --${wrong === 'checkpointAt' ? 'checkpoint-at' : wrong} is for one: leave one of them out`,
     );
-  using template = new ForkTemplate(checkpoint, { clock: options.clock, force: options.force === true });
+  using template = bringBack((...from) => new ForkTemplate(...from), checkpoint, options);
   return await attendForks(template, count, options);
 }
