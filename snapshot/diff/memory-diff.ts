@@ -2,7 +2,7 @@
 import { integer } from '../show/field.ts';
 import type { Checkpoint } from '../store/checkpoint.ts';
 import { PAGE_SIZE } from '../store/limits.ts';
-import { BATCH_PAGES, forEachChangedPage } from './page-changes.ts';
+import { forEachChangedPage } from './page-changes.ts';
 import type { PlaceNames } from './places.ts';
 import { type ChangedPlace, type Range, RangeCollector } from './ranges.ts';
 
@@ -56,18 +56,13 @@ export function diffMemory(
   };
 }
 
-/** Reads what the ranges hold, page by page in batches. */
+/** Reads what the ranges hold. */
 function withContents(a: Checkpoint, b: Checkpoint, ranges: readonly Range[], keepBytes: number): ChangedRange[] {
-  const [before, after] = [new Window(a), new Window(b)];
-  const wanted = ranges.map((range) => ({ range, parts: partsOf(range, keepBytes) }));
-  return wanted.map(({ range, parts: [shown, variable] }, i) => {
-    if (!before.holds(shown) || (variable && !before.holds(variable))) {
-      const pages = pagesAhead(wanted.slice(i, i + BATCH_PAGES).flatMap(({ parts }) => parts));
-      before.read(pages);
-      after.read(pages);
-    }
-    const value = variable && { before: integer(before.bytes(variable)), after: integer(after.bytes(variable)) };
-    return { ...range, before: before.bytes(shown), after: after.bytes(shown), ...(value && { value }) };
+  const [before, after] = [readerOf(a), readerOf(b)];
+  return ranges.map((range) => {
+    const [shown, variable] = partsOf(range, keepBytes);
+    const value = variable && { before: integer(before(variable)), after: integer(after(variable)) };
+    return { ...range, before: before(shown), after: after(shown), ...(value && { value }) };
   });
 }
 
@@ -86,46 +81,19 @@ function partsOf({ gpa, length, symbol, linear }: Range, keepBytes: number): [Pa
   return inOnePage && variable.gpa >= 0 ? [shown, variable] : [shown];
 }
 
-function* pagesOf({ gpa, length }: Part): Generator<number> {
-  for (let page = gpa - (gpa % PAGE_SIZE); page < gpa + length; page += PAGE_SIZE) yield page;
-}
-
-/** The pages of the first part, and of as many that follow as there is room for. */
-function pagesAhead(parts: readonly (Part | undefined)[]): number[] {
-  const pages = new Set<number>();
-  for (const part of parts) {
-    if (part) for (const page of pagesOf(part)) pages.add(page);
-    if (pages.size >= BATCH_PAGES) break;
-  }
-  return [...pages].sort((a, b) => a - b);
-}
-
-/** Some pages of a checkpoint in memory. */
-class Window {
-  readonly #checkpoint: Checkpoint;
-  #pages = new Map<number, Uint8Array>();
-
-  constructor(checkpoint: Checkpoint) {
-    this.#checkpoint = checkpoint;
-  }
-
-  holds(part: Part): boolean {
-    return [...pagesOf(part)].every((page) => this.#pages.has(page));
-  }
-
-  read(pages: readonly number[]): void {
-    const bytes = new Uint8Array(pages.length * PAGE_SIZE);
-    this.#checkpoint.readPages(pages, bytes);
-    this.#pages = new Map(pages.map((page, i) => [page, bytes.subarray(i * PAGE_SIZE, (i + 1) * PAGE_SIZE)]));
-  }
-
-  bytes({ gpa, length }: Part): Uint8Array {
+/** Reads parts of a checkpoint; the page read last is kept, for the next part is mostly in it. */
+function readerOf(checkpoint: Checkpoint): (part: Part) => Uint8Array {
+  const bytes = new Uint8Array(PAGE_SIZE);
+  let held = -1;
+  return ({ gpa, length }) => {
     const out = new Uint8Array(length);
-    for (const page of pagesOf({ gpa, length })) {
+    for (let page = gpa - (gpa % PAGE_SIZE); page < gpa + length; page += PAGE_SIZE) {
+      if (page !== held) checkpoint.readPages([page], bytes);
+      held = page;
       const start = Math.max(gpa, page);
       const end = Math.min(gpa + length, page + PAGE_SIZE);
-      out.set(this.#pages.get(page)!.subarray(start - page, end - page), start - gpa);
+      out.set(bytes.subarray(start - page, end - page), start - gpa);
     }
     return out;
-  }
+  };
 }

@@ -18,8 +18,10 @@ export interface Stretch {
 export type PlaceNames = (gpa: number) => Stretch;
 
 const MIB = 2 ** 20;
-/** What lies below 1 MiB on a PC (addresses of the first byte and the first byte behind). */
-const LOW: readonly (readonly [number, number, string])[] = [
+/** Addresses of the first byte and of the first byte behind. */
+type Region = readonly [from: number, until: number, name: string];
+/** What lies below 1 MiB on a PC. */
+const LOW: readonly Region[] = [
   [0, 0x1000, 'first page'],
   [0x1000, 0xa_0000, 'conventional memory'],
   [0xa_0000, 0xc_0000, 'video memory'],
@@ -28,12 +30,12 @@ const LOW: readonly (readonly [number, number, string])[] = [
 
 const hex = (value: number) => `0x${value.toString(16)}`;
 
-/** A region in words: by its PC name below 1 MiB, by the MiB above. */
-export function regionName(gpa: number): string {
+/** A part of memory, by its PC name below 1 MiB and by the MiB above. */
+function regionAt(gpa: number): Region {
   const low = LOW.find(([from, to]) => gpa >= from && gpa < to);
-  if (low) return low[2];
+  if (low) return low;
   const base = gpa - (gpa % MIB);
-  return `${hex(base)}..${hex(base + MIB - 1)}`;
+  return [base, base + MIB, `${hex(base)}..${hex(base + MIB - 1)}`];
 }
 
 const NO_PAGES: ReadonlyMap<number, bigint> = new Map();
@@ -43,10 +45,12 @@ const NO_SYMBOLS: SymbolSource = { symbols: [], nearest: () => undefined };
 export function placeNames(source: SymbolSource = NO_SYMBOLS, pages = NO_PAGES): PlaceNames {
   const spanAt = spanFinder(source);
   let last: Stretch = { from: 0, until: 0, region: '' };
+  let around: Region = [0, 0, ''];
   const find = (gpa: number): Stretch => {
     const page = gpa - (gpa % PAGE_SIZE);
     const linearPage = pages.get(page);
-    const region = regionName(gpa);
+    if (gpa < around[0] || gpa >= around[1]) around = regionAt(gpa);
+    const region = around[2];
     if (linearPage === undefined) return { from: gpa, until: page + PAGE_SIZE, region };
     const linear = linearPage + BigInt(gpa - page);
     const { to, symbol } = spanAt(linear);

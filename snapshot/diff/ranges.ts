@@ -1,5 +1,5 @@
 /** Changed bytes put together to ranges by address and name, and summed up by name. */
-import { forEachRun } from './mask-runs.ts';
+import { runsOf } from './mask-runs.ts';
 import type { PlaceNames, Stretch } from './places.ts';
 import type { DiffSymbol } from './symbols.ts';
 
@@ -56,15 +56,16 @@ export class RangeCollector {
   /** Adds a page by its mask: non-zero where it changed. */
   add(page: number, mask: Uint8Array): void {
     this.pages.push(page);
-    forEachRun(mask, (offset, length) => {
-      const end = page + offset + length;
-      for (let gpa = page + offset; gpa < end; ) {
+    const runs = runsOf(mask);
+    for (let i = 0; i < runs.length; i += 2) {
+      const end = page + runs[i]! + runs[i + 1]!;
+      for (let gpa = page + runs[i]!; gpa < end; ) {
         const stretch = this.#names(gpa);
         const until = Math.min(end, stretch.until);
         this.#addRun(page, gpa, until - gpa, stretch);
         gpa = until;
       }
-    });
+    }
   }
 
   /** The sums, most bytes first. */

@@ -7,7 +7,7 @@ import type { Layer, LayerDescriptor } from './layer.ts';
 import { RUN_WORDS, ZERO_ENTRY } from './layer-map.ts';
 import type { LayerPool } from './layer-pool.ts';
 import { MAX_LAYERS, MAX_LIVE_PAGES, PAGE_SIZE } from './limits.ts';
-import { PageIndex, type Place } from './page-index.ts';
+import { PageIndex, type Place, type Tally } from './page-index.ts';
 
 /** A layer in its chain. */
 interface Member {
@@ -41,6 +41,10 @@ export class Chain implements Disposable {
   #order: number[] = [];
   /** Pages that rest on a layer which is not here. */
   #dangling = 0;
+  readonly #tally: Tally = {
+    replaced: (slot, entry) => this.#count(slot, entry, -1),
+    placed: (slot, entry, count) => this.#countRun(slot, entry, count),
+  };
 
   constructor(pool: LayerPool) {
     this.#pool = pool;
@@ -93,21 +97,14 @@ export class Chain implements Disposable {
   }
 
   #record(slot: number, page: number, count: number, entry: number): void {
-    this.index.record(
-      page,
-      count,
-      slot,
-      entry,
-      (oldSlot, oldEntry) => this.#count(oldSlot, oldEntry, -1),
-      (first, added) => this.#countRun(slot, first, added),
-    );
+    this.index.record(page, count, slot, entry, this.#tally);
     if (this.index.blocks * 512 > MAX_LIVE_PAGES + 512 * 1024)
       throw corrupt(`layer ${this.layer(slot).descriptor.digest}`, 'the checkpoint has too many pages');
   }
 
   #countRun(slot: number, entry: number, count: number): void {
     const member = this.#members[slot]!;
-    if (entry + count <= member.layer.map.stored) member.live += count;
+    if (entry === ZERO_ENTRY || entry + count <= member.layer.map.stored) member.live += count;
     else for (let i = 0; i < count; i++) this.#count(slot, entry + i, 1);
   }
 
@@ -153,10 +150,7 @@ export class Chain implements Disposable {
 
   /** Copies a page into `out` (4096 bytes). */
   read(place: Place | undefined, out: Uint8Array): void {
-    const source = this.source(place);
-    if (!source) out.fill(0);
-    else if (!source.delta) out.set(source.layer.page(source.page));
-    else xorPages(source.layer.page(source.page), source.delta.layer.page(source.delta.entry), out);
+    readSource(this.source(place), out);
   }
 
   [Symbol.dispose](): void {
@@ -183,6 +177,13 @@ export class Chain implements Disposable {
     }
     return slots;
   }
+}
+
+/** Copies the bytes of a page into `out` (4096 bytes). */
+export function readSource(source: Source, out: Uint8Array): void {
+  if (!source) out.fill(0);
+  else if (!source.delta) out.set(source.layer.page(source.page));
+  else xorPages(source.layer.page(source.page), source.delta.layer.page(source.delta.entry), out);
 }
 
 /** `out` = `a` XOR `b`, a page each. */

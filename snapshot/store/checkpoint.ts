@@ -1,5 +1,5 @@
 /** A checkpoint, opened for reading. It stays readable even if its blobs are removed meanwhile. */
-import { type Chain, type Source, xorPages } from './chain.ts';
+import { type Chain, readSource, type Source, xorPages } from './chain.ts';
 import { type Digest, storeError } from './digest.ts';
 import type { CheckpointConfig, CheckpointInfo } from './documents.ts';
 import { PAGE_SIZE } from './limits.ts';
@@ -57,12 +57,7 @@ export class Checkpoint implements Disposable {
     order.sort(
       (a, b) => (a.source?.layer.id ?? 0) - (b.source?.layer.id ?? 0) || (a.source?.page ?? 0) - (b.source?.page ?? 0),
     );
-    for (const { i, source } of order) {
-      const out = into.subarray(i * PAGE_SIZE, (i + 1) * PAGE_SIZE);
-      if (!source) out.fill(0);
-      else if (!source.delta) out.set(source.layer.page(source.page));
-      else xorPages(source.layer.page(source.page), source.delta.layer.page(source.delta.entry), out);
-    }
+    for (const { i, source } of order) readSource(source, into.subarray(i * PAGE_SIZE, (i + 1) * PAGE_SIZE));
   }
 
   /** Hands out all memory: every frame that is needed is decompressed once. */
@@ -91,16 +86,20 @@ export class Checkpoint implements Disposable {
   }
 
   /**
-   * Where both checkpoints hold a page as differences from one stored page, fills `out` with the XOR of the two
-   * contents, without reading that page, and returns true. Otherwise returns false.
+   * Where both checkpoints hold a page as differences from one stored page, or one of them holds zeros, fills `out`
+   * with the XOR of the two contents, reading only what differs, and returns true. Otherwise returns false.
    */
   xorWith(other: Checkpoint, gpa: number, out: Uint8Array): boolean {
     const [a, b] = [this.#source(gpa), other.#source(gpa)];
-    if (!a || !b || a.page !== b.page || a.layer.descriptor.digest !== b.layer.descriptor.digest) return false;
-    const [x, y] = [a, b].map(({ delta }) => delta?.layer.page(delta.entry));
-    if (x && y) xorPages(x, y, out);
-    else if (x ?? y) out.set((x ?? y)!);
-    else out.fill(0);
+    if (!a) readSource(b, out);
+    else if (!b) readSource(a, out);
+    else if (a.page !== b.page || a.layer.descriptor.digest !== b.layer.descriptor.digest) return false;
+    else {
+      const [x, y] = [a.delta?.layer.page(a.delta.entry), b.delta?.layer.page(b.delta.entry)];
+      if (x && y) xorPages(x, y, out);
+      else if (x ?? y) out.set((x ?? y)!);
+      else out.fill(0);
+    }
     return true;
   }
 

@@ -88,8 +88,9 @@ export function encodeMap(map: LayerMap): Uint8Array {
 
 /** Decodes and checks a map; `where` names the layer in errors. Allocates at most a few times the bytes given. */
 export function decodeMap(reader: ByteReader, where: string): LayerMap {
+  const bad = (what: string) => corrupt(where, `page map: ${what}`);
   const check = (good: boolean, what: string) => {
-    if (!good) throw corrupt(where, `page map: ${what}`);
+    if (!good) throw bad(what);
   };
   check(reader.u32() === MAGIC, 'does not start with its magic number');
   const version = reader.varint();
@@ -115,8 +116,8 @@ export function decodeMap(reader: ByteReader, where: string): LayerMap {
   for (let i = 0; i < targetBase.length; i++) {
     const base = reader.varint();
     const page = previous + reader.signed();
-    check(base < baseCount!, `entry rests on base layer ${base} of ${baseCount}`);
-    check(page >= 0 && page < MAX_PAGE_NUMBER, `entry rests on page ${page}`);
+    if (base >= baseCount!) throw bad(`entry rests on base layer ${base} of ${baseCount}`);
+    if (page < 0 || page >= MAX_PAGE_NUMBER) throw bad(`entry rests on page ${page}`);
     targetBase[i] = base;
     targetPage[i] = page;
     previous = page + 1;
@@ -130,16 +131,18 @@ export function decodeMap(reader: ByteReader, where: string): LayerMap {
     const page = expectedPage + reader.varint();
     const coded = reader.varint();
     const count = Math.floor(coded / 2);
-    check(count > 0 && page + count <= MAX_PAGE_NUMBER, `a run of ${count} pages from page ${page} on`);
+    if (count < 1 || page + count > MAX_PAGE_NUMBER) throw bad(`a run of ${count} pages from page ${page} on`);
     let entry = ZERO_ENTRY;
     if (coded % 2 === 0) {
       entry = expectedEntry + reader.signed();
-      check(entry >= 0 && entry + count <= entries, `a run names entries ${entry}+${count} of ${entries}`);
+      if (entry < 0 || entry + count > entries) throw bad(`a run names entries ${entry}+${count} of ${entries}`);
       expectedEntry = entry + count;
       live += count;
-      check(live <= MAX_LIVE_PAGES, `more than ${MAX_LIVE_PAGES} pages with content`);
+      if (live > MAX_LIVE_PAGES) throw bad(`more than ${MAX_LIVE_PAGES} pages with content`);
     }
-    runs.set([page, count, entry], i);
+    runs[i] = page;
+    runs[i + 1] = count;
+    runs[i + 2] = entry;
     expectedPage = page + count;
   }
   check(reader.atEnd, 'has bytes behind its end');

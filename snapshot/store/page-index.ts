@@ -18,12 +18,29 @@ export interface Place {
   readonly entry: number;
 }
 
-/** A block that a run begins: it has nothing to replace. */
-function freshBlock(first: number, count: number, slot: number, entry: number): Block {
-  const block = { layer: new Uint16Array(BLOCK), entry: new Uint32Array(BLOCK) };
-  block.layer.fill(slot, first, first + count);
-  for (let i = 0; i < count; i++) block.entry[first + i] = entry + i;
-  return block;
+const emptyBlock = (): Block => ({ layer: new Uint16Array(BLOCK), entry: new Uint32Array(BLOCK) });
+
+/** Is told what a run changes. */
+export interface Tally {
+  /** A page had this place, and has another now. */
+  replaced(slot: number, entry: number): void;
+  /** So many pages are now entries of `slot`, from `entry` on, or all of them {@link ZERO_ENTRY}. */
+  placed(slot: number, entry: number, count: number): void;
+}
+
+/** Records a part of a run. Zero over nothing stays nothing. */
+function overwrite(block: Block, first: number, count: number, slot: number, entry: number, tally: Tally): void {
+  const zero = entry === ZERO_ENTRY;
+  let placed = 0;
+  for (let i = 0; i < count; i++) {
+    const before = block.layer[first + i]!;
+    if (before !== 0) tally.replaced(before, block.entry[first + i]!);
+    else if (zero) continue;
+    block.layer[first + i] = slot;
+    block.entry[first + i] = zero ? ZERO_ENTRY : entry + i;
+    placed++;
+  }
+  if (placed > 0) tally.placed(slot, entry, placed);
 }
 
 /** Guest page number -> place. */
@@ -47,42 +64,23 @@ export class PageIndex {
     return slot === 0 ? undefined : { slot, entry: block!.entry[page % BLOCK]! };
   }
 
-  /**
-   * Records a run; `entry` counts up with the page unless it is {@link ZERO_ENTRY}. `replaced` is called with the
-   * place each page had before (slot 0: none) and `placed` for each run of pages that now count for `slot`, with the first
-   * entry. Zero over nothing stays nothing.
-   */
-  record(
-    page: number,
-    count: number,
-    slot: number,
-    entry: number,
-    replaced: (slot: number, entry: number) => void,
-    placed: (entry: number, count: number) => void,
-  ): void {
-    for (let at = page; at < page + count; ) {
+  /** Records a run; `entry` counts up with the page unless it is {@link ZERO_ENTRY}. */
+  record(page: number, count: number, slot: number, entry: number, tally: Tally): void {
+    const end = page + count;
+    for (let at = page; at < end; ) {
       const number = Math.floor(at / BLOCK);
-      const end = Math.min(page + count, (number + 1) * BLOCK);
-      const block = this.#blocks.get(number);
-      if (!block) {
-        if (entry !== ZERO_ENTRY) {
-          this.#blocks.set(number, freshBlock(at % BLOCK, end - at, slot, entry + (at - page)));
-          placed(entry + (at - page), end - at);
-        }
-        at = end;
-        continue;
-      }
-      for (; at < end; at++) {
-        const i = at % BLOCK;
-        const value = entry === ZERO_ENTRY ? ZERO_ENTRY : entry + (at - page);
-        const before = block.layer[i]!;
-        if (before === 0 && value === ZERO_ENTRY) continue;
-        if (before !== 0) replaced(before, block.entry[i]!);
-        block.layer[i] = slot;
-        block.entry[i] = value;
-        placed(value, 1);
-      }
+      const until = Math.min(end, (number + 1) * BLOCK);
+      const block = this.#blocks.get(number) ?? (entry === ZERO_ENTRY ? undefined : this.#addBlock(number));
+      const first = entry === ZERO_ENTRY ? ZERO_ENTRY : entry + (at - page);
+      if (block) overwrite(block, at % BLOCK, until - at, slot, first, tally);
+      at = until;
     }
+  }
+
+  #addBlock(number: number): Block {
+    const block = emptyBlock();
+    this.#blocks.set(number, block);
+    return block;
   }
 
   /** Visits all pages that a layer speaks of, ascending. */
@@ -109,4 +107,4 @@ export class PageIndex {
   }
 }
 
-const NOTHING: Block = { layer: new Uint16Array(BLOCK), entry: new Uint32Array(BLOCK) };
+const NOTHING = emptyBlock();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { diffCheckpoints } from '../../../snapshot/diff/diff.ts';
-import { forEachRun } from '../../../snapshot/diff/mask-runs.ts';
+import { runsOf } from '../../../snapshot/diff/mask-runs.ts';
 import type { DiffSymbol, SymbolSource } from '../../../snapshot/diff/symbols.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
 import { commitMadeUp, type MadeUp, pageWith } from '../show/made-up.ts';
@@ -46,11 +46,13 @@ describe('runs of a mask', () => {
       for (let i = next(12); i > 0; i--) mask.fill(next(4), next(256), next(256));
       const seen = new Uint8Array(256);
       let last = -1;
-      forEachRun(mask, (offset, length) => {
+      const runs = runsOf(mask);
+      for (let i = 0; i < runs.length; i += 2) {
+        const [offset, length] = runs.slice(i, i + 2) as [number, number];
         expect(offset).toBeGreaterThan(last);
         seen.fill(1, offset, offset + length);
         last = offset + length;
-      });
+      }
       expect([...seen]).toEqual(Array.from(mask, (byte) => (byte === 0 ? 0 : 1)));
     }
   });
