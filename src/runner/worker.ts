@@ -37,14 +37,13 @@ function collector(rings: Record<'serial' | 'debugcon', OutputRing>) {
   let channel: 'serial' | 'debugcon' = 'serial';
   const flush = () => {
     if (used === 0) return;
-    rings[channel].write(bytes.subarray(0, used));
+    rings[channel].write(bytes, used);
     used = 0;
   };
   const output = (to: 'serial' | 'debugcon', more: Uint8Array) => {
     if (to !== channel || used + more.length > bytes.length) flush();
     channel = to;
-    bytes.set(more, used);
-    used += more.length;
+    for (let i = 0; i < more.length; i++) bytes[used++] = more[i]!;
   };
   return { output, flush };
 }
