@@ -5,6 +5,8 @@ import type { MachineState } from '../machine-state.ts';
 import { field, rangeFields, rawField, type StateField, type StateSection } from './field.ts';
 import { VCPU_FIELDS } from './vcpu-fields.ts';
 import { VM_FIELDS } from './vm-fields.ts';
+import { xsaveFields } from './xsave.ts';
+import { withBitsInUse } from './xsave-in-use.ts';
 
 interface Decoder {
   readonly title: string;
@@ -56,9 +58,11 @@ function cpuidFields(bytes: Uint8Array): StateField[] {
 
 /** Registers and the like of every vCPU, then what belongs to the VM, the devices, CPUID, ROMs. */
 export function stateSections(state: MachineState): StateSection[] {
+  const fields = (bytes: Uint8Array) => xsaveFields(withBitsInUse(bytes, state.cpuid));
+  const decoders = { ...VCPU_FIELDS, xsave: { ...VCPU_FIELDS.xsave, fields } };
   const lines = state.description.irqchip ? [] : [field('raised', state.lines, 4)];
   return [
-    ...state.vcpus.flatMap((parts, id) => decodeParts(VCPU_FIELDS, parts, `vcpu/${id}`, `vCPU ${id}: `)),
+    ...state.vcpus.flatMap((parts, id) => decodeParts(decoders, parts, `vcpu/${id}`, `vCPU ${id}: `)),
     ...decodeParts(VM_FIELDS, state.vm, 'vm', ''),
     ...(lines.length > 0 ? [{ path: 'machine/lines', title: 'interrupt lines', fields: lines }] : []),
     ...[...state.devices].map(deviceSection),

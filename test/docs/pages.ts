@@ -34,17 +34,10 @@ export function blockOf(page: string, language: string, marker = ''): string {
  * N, the kind of KVM becomes KIND, and a list of exit counts becomes COUNTS, since some exits are a matter of time.
  */
 export function normalised(output: string): string {
-  return settled(output)
+  return output
     .replaceAll(/\(IO \d+(?:, \(interrupted\) \d+)?\)/g, '(COUNTS)')
     .replaceAll(/^(KVM kind\s+).*$/gm, '$1KIND')
     .replaceAll(/\b(?:0x[0-9a-f]+|sha256:[0-9a-f]+|[0-9a-f]{12,64}|\d+(?:\.\d+)?)(?=\b|ms|s\b)/g, 'N')
     .replaceAll(/[ \t]+/g, ' ')
     .trim();
 }
-
-/**
- * Without the line that says vector state differs: whether the host hands back XSTATE_BV with the bit of an x87 that was
- * never used is a matter of what else it ran. The columns of its neighbours depend on it too.
- */
-const settled = (output: string): string =>
-  output.replace(/^ +vCPU \d+: floating point and vectors +1 field\n/gm, '').replace(/ {2,}(?=\d+ fields?$)/gm, '  ');

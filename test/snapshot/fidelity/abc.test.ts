@@ -7,6 +7,7 @@ import { type Guest, guestNamed } from '../../../guests/list.ts';
 import { decodeState, type MachineState } from '../../../snapshot/machine-state.ts';
 import { restoreMachine } from '../../../snapshot/restore.ts';
 import { CheckpointSession } from '../../../snapshot/session.ts';
+import { withBitsInUse } from '../../../snapshot/show/xsave-in-use.ts';
 import type { Checkpoint } from '../../../snapshot/store/checkpoint.ts';
 import { openStore, type Store } from '../../../snapshot/store/store.ts';
 import type { SnapshotTarget } from '../../../snapshot/target.ts';
@@ -18,7 +19,7 @@ import { LocalMachine } from '../../../src/runner/local-machine.ts';
 import { RunningMachine } from '../../../src/runner/running-machine.ts';
 import { describeKvm } from '../../support/kvm.ts';
 import { contentOf, differences, temporaryDirectory } from '../store/support.ts';
-import { canonicalXsave, machineOf, TIME_MSRS } from './play.ts';
+import { machineOf, TIME_MSRS } from './play.ts';
 
 /** Byte ranges in parts of the state that follow real time, paused or not. [first, end). */
 const TIME: Readonly<Record<string, readonly (readonly [first: number, end: number])[]>> = {
@@ -46,7 +47,7 @@ function comparable({ vcpus, vm, devices, roms, cpuid, lines, description }: Mac
   const named: [string, unknown][] = [];
   vcpus.forEach(({ msrs, ...parts }, id) => {
     for (const [part, bytes] of Object.entries(parts))
-      named.push([`vcpu ${id} ${part}`, blanked(part, part === 'xsave' ? canonicalXsave(bytes, cpuid) : bytes)]);
+      named.push([`vcpu ${id} ${part}`, blanked(part, part === 'xsave' ? withBitsInUse(bytes, cpuid) : bytes)]);
     for (const { index, value } of readMsrList(msrs!))
       if (!TIME_MSRS.includes(index)) named.push([`vcpu ${id} ${msrName(index)}`, value.toString(16)]);
   });

@@ -9,10 +9,10 @@ import { readGuest } from '../../../guests/symbols.ts';
 import { bootImage } from '../../../loaders/boot.ts';
 import { load } from '../../../loaders/index.ts';
 import type { MachineState } from '../../../snapshot/machine-state.ts';
+import { withBitsInUse } from '../../../snapshot/show/xsave-in-use.ts';
 import { captureState } from '../../../snapshot/state-taker.ts';
 import { Exit } from '../../../src/abi/exits.ts';
 import { Msr, msrName } from '../../../src/abi/msrs.ts';
-import { readCpuidBytes } from '../../../src/kvm/cpuid.ts';
 import { exitName } from '../../../src/kvm/exit.ts';
 import type { RunArea } from '../../../src/kvm/run-area.ts';
 import { readMsrList } from '../../../src/kvm/state/vcpu-state.ts';
@@ -184,32 +184,10 @@ export function portrait(local: LocalMachine): Portrait {
   return { memory: memoryHash(local.machine.memory), ...vcpuPortrait(vcpu!, state.cpuid), ...vmPortrait(state) };
 }
 
-const XSTATE_BV = 512;
-/** FCW 0x37f and nothing else; MXCSR, in the middle, is not of the x87 part. */
-const X87_INITIAL = { bit: 0, head: Buffer.from('7f03'.padEnd(48, '0'), 'hex'), registers: { start: 32, end: 160 } };
-const XMM = { bit: 1, start: 160, end: 416 };
-
-/**
- * XSTATE_BV may or may not mark a component that holds its initial values: the processor's choice (SDM volume 1,
- * section 13.6). Here components with their initial values count as not in use. Where they lie, CPUID leaf 0xd says.
- */
-export function canonicalXsave(xsave: Uint8Array, cpuid: Uint8Array): Uint8Array {
-  const copy = xsave.slice();
-  const others = readCpuidBytes(cpuid)
-    .filter((leaf) => leaf.function === 0xd && leaf.index >= 2 && leaf.ebx !== 0)
-    .map((leaf) => ({ bit: leaf.index, start: leaf.ebx, end: leaf.ebx + leaf.eax }));
-  const isZero = ({ start, end }: { start: number; end: number }) => copy.subarray(start, end).every((b) => b === 0);
-  const unused = [XMM, ...others].filter(isZero).map(({ bit }) => bit);
-  const { head, registers } = X87_INITIAL;
-  if (Buffer.compare(copy.subarray(0, head.length), head) === 0 && isZero(registers)) unused.push(X87_INITIAL.bit);
-  for (const bit of unused) copy[XSTATE_BV + (bit >> 3)]! &= ~(1 << (bit & 7));
-  return copy;
-}
-
 function vcpuPortrait({ msrs, xsave, ...parts }: MachineState['vcpus'][number], cpuid: Uint8Array): Portrait {
   return Object.fromEntries([
     ...Object.entries(parts).map(([part, bytes]) => [part, short(bytes)]),
-    ...(xsave ? [['xsave', short(canonicalXsave(xsave, cpuid))]] : []),
+    ...(xsave ? [['xsave', short(withBitsInUse(xsave, cpuid))]] : []),
     ...msrsOf(msrs!),
   ]);
 }

@@ -4,8 +4,10 @@ import { stateSections } from '../../../snapshot/show/state-sections.ts';
 import { segmentMeaning } from '../../../snapshot/show/vcpu-fields.ts';
 import { redirectionMeaning } from '../../../snapshot/show/vm-fields.ts';
 import { xsaveFields } from '../../../snapshot/show/xsave.ts';
+import { withBitsInUse } from '../../../snapshot/show/xsave-in-use.ts';
 import { bytesOf } from '../../../src/abi/struct.ts';
 import { KvmSegment } from '../../../src/abi/structs.ts';
+import { writeCpuid } from '../../../src/kvm/cpuid.ts';
 import { madeUpState } from './made-up.ts';
 
 const fieldOf = (state: MachineState, path: string, name: string) =>
@@ -112,5 +114,65 @@ describe('words for bits', () => {
     expect((fields.get('xmm5')!.value as Uint8Array)[0]).toBe(0x55);
     expect((fields.get('ymm_upper2')!.value as Uint8Array)[0]).toBe(0x66);
     expect((fields.get('extended')!.value as Uint8Array).length).toBe(1024 - 832);
+  });
+});
+
+describe('the components of an XSAVE area in use', () => {
+  // As on a processor with AVX, and PKRU at 2432.
+  const leaf = (index: number, eax: number, ebx: number) => ({
+    function: 0xd,
+    index,
+    flags: 1,
+    eax,
+    ebx,
+    ecx: 0,
+    edx: 0,
+  });
+  const cpuid = writeCpuid([leaf(0, 0x207, 2440), leaf(1, 0xf, 0), leaf(2, 256, 576), leaf(9, 8, 2432)]);
+  const ALL = 0x207n;
+
+  /** Everything as after power-on but for one byte; XSTATE_BV has all bits set. */
+  function area(offset: number, value: number): Uint8Array {
+    const bytes = new Uint8Array(4096);
+    bytes.set([0x7f, 3], 0);
+    bytes.set([0x80, 0x1f], 24);
+    bytes.set([0xff, 0xff], 28);
+    new DataView(bytes.buffer).setBigUint64(512, ALL, true);
+    bytes[offset] = value;
+    return bytes;
+  }
+  const inUse = (bytes: Uint8Array) => new DataView(withBitsInUse(bytes, cpuid).buffer).getBigUint64(512, true);
+
+  it.each([
+    ['none, as after power-on', 0, 0x7f, 0n],
+    ['the x87 by its control word', 0, 0x7e, 1n],
+    ['the x87 by its tag word', 4, 1, 1n],
+    ['the x87 by its last register', 159, 1, 1n],
+    ['SSE by MXCSR', 24, 0, 2n],
+    ['SSE by XMM15', 415, 1, 2n],
+    ['AVX', 576, 1, 4n],
+    ['PKRU', 2439, 1, 0x200n],
+    ['none: what lies behind belongs to nothing', 2440, 1, 0n],
+  ])('%s', (_, offset, value, expected) => {
+    expect(inUse(area(offset, value))).toBe(expected);
+  });
+
+  it('a clear bit stays clear, and nothing else changes', () => {
+    const bytes = area(160, 5).with(512, 0).with(513, 0);
+    expect(withBitsInUse(bytes, cpuid)).toEqual(bytes);
+  });
+
+  it('two states that differ only in how they say so are shown alike', () => {
+    const [unused, initial] = [area(0, 0x7f).with(512, 0), area(0, 0x7f)].map((xsave) => {
+      const state = madeUpState();
+      return stateSections({ ...state, cpuid, vcpus: [{ ...state.vcpus[0], xsave }] });
+    });
+    expect(initial).toEqual(unused);
+  });
+
+  it('a component that claims to lie outside of the area is in use for all that is known', () => {
+    const far = writeCpuid([leaf(2, 0xffff_ffff, 0xffff_ffff), leaf(9, 8, 4090), leaf(200, 8, 600)]);
+    const bytes = withBitsInUse(area(0, 0x7f), far);
+    expect(new DataView(bytes.buffer).getBigUint64(512, true)).toBe(0x204n);
   });
 });
