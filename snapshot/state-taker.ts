@@ -3,14 +3,15 @@
  * only the ioctls and copies, and those of the vCPUs run in their threads beside the copying of memory.
  */
 import { DEVICE_SPECS, deviceLock, deviceRecords } from '../src/devices/devices.ts';
+import type { StateLock } from '../src/devices/lock.ts';
 import { writeCpuid } from '../src/kvm/cpuid.ts';
 import { kvmKind } from '../src/kvm/kind.ts';
 import { vcpuStateLayout, vcpuStateParts } from '../src/kvm/state/vcpu-state.ts';
-import { saveVm } from '../src/kvm/state/vm-state.ts';
+import { type VmState, VmStateReader } from '../src/kvm/state/vm-state.ts';
 import type { GuestOrigin, MachineDescription, MachineState } from './machine-state.ts';
 import type { SnapshotTarget } from './target.ts';
 
-/** What was read, to be put together when the machine runs again. */
+/** What was read, to be put together once when the machine runs again, and before it is saved or loaded anew. */
 export type TakenState = () => MachineState;
 
 /** Takes the state of one target, again and again. */
@@ -19,10 +20,20 @@ export class StateTaker {
   readonly #description: Omit<MachineDescription, 'host'>;
   readonly #kvm = kvmKind();
   readonly #cpuid: Uint8Array;
+  readonly #vm: VmStateReader;
+  readonly #deviceLock: StateLock;
+  /** The devices' memory, and what it held when it was last taken. */
+  readonly #devices: Uint8Array;
+  readonly #devicesThen: Uint8Array;
 
   constructor(target: SnapshotTarget, guest?: GuestOrigin) {
-    const { memory, cpus, irqchip, cpuid } = target.machine.config;
+    const { config, vm, deviceState } = target.machine;
+    const { memory, cpus, irqchip, cpuid } = config;
     this.#target = target;
+    this.#vm = new VmStateReader(vm, irqchip);
+    this.#deviceLock = deviceLock(deviceState);
+    this.#devices = new Uint8Array(deviceState);
+    this.#devicesThen = new Uint8Array(new SharedArrayBuffer(deviceState.byteLength));
     this.#description = { memory, cpus, irqchip, ...(guest && { guest }) };
     this.#cpuid = writeCpuid(cpuid);
   }
@@ -40,19 +51,19 @@ export class StateTaker {
       this.#target.finishSave();
       throw error;
     }
-    const vm = saveVm(machine.vm, machine.config.irqchip);
-    const devices = deviceLock(machine.deviceState).withLock(() => machine.deviceState.slice(0));
+    this.#vm.save();
+    this.#deviceLock.withLock(() => this.#devicesThen.set(this.#devices));
     const lines = machine.lineLevels;
-    const records = this.#target.finishSave().map((record) => record.slice());
+    const records = this.#target.finishSave();
     return () => {
       const layout = vcpuStateLayout(host);
-      const vcpus = records.map((record) => vcpuStateParts(layout, record));
+      const vcpus = records.map((record) => vcpuStateParts(layout, record.slice()));
       const tscKhz = wordOf(vcpus[0]?.tsc_khz);
       return {
         description: { ...this.#description, host: { kvm: this.#kvm, tscKhz } },
         vcpus,
-        vm,
-        devices: deviceRecords(DEVICE_SPECS, devices),
+        vm: copyOf(this.#vm.parts),
+        devices: deviceRecords(DEVICE_SPECS, (this.#devicesThen.buffer as SharedArrayBuffer).slice(0)),
         roms: machine.roms,
         cpuid: this.#cpuid,
         lines,
@@ -64,6 +75,9 @@ export class StateTaker {
 /** The state of a target, once: pauses it and leaves it paused. Throws KvmError. */
 export const captureState = (target: SnapshotTarget, guest?: GuestOrigin): MachineState =>
   new StateTaker(target, guest).take(() => {})();
+
+const copyOf = (parts: VmState): VmState =>
+  Object.fromEntries(Object.entries(parts).map(([part, bytes]) => [part, bytes.slice()]));
 
 const wordOf = (bytes: Uint8Array | undefined) =>
   bytes ? new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true) : 0;

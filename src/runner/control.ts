@@ -2,6 +2,9 @@
  * What the owner of a machine and its vCPU threads tell each other without messages: one row of shared words for each
  * vCPU. A request is a bit the owner sets; a state is a number the thread sets. Both sides wait on the words.
  */
+import { availableParallelism } from 'node:os';
+import { yieldProcessor } from '../ffi/scheduler.ts';
+
 export const Request = {
   PAUSE: 1,
   CALL: 2,
@@ -23,6 +26,11 @@ const HALTED = 5;
 const CHANGES = 6;
 const PENDING = 7;
 
+/** For how long to watch for what is about to happen before sleeping: waking a thread takes as long as a whole pause. */
+const WATCH_MS = 0.5;
+/** Looks between two of those at the clock, when a thread that is waited for also gets this processor if it has none. */
+const LOOKS = 20;
+
 /** Shared memory for `cpus` rows, every vCPU asked to pause before it first runs. */
 export function createControl(cpus: number): SharedArrayBuffer {
   const buffer = new SharedArrayBuffer(cpus * WORDS * 4);
@@ -34,9 +42,12 @@ export function createControl(cpus: number): SharedArrayBuffer {
 /** One vCPU's row; each thread makes its own object. */
 export class Control {
   readonly #words: Int32Array;
+  /** Nobody watches where the other side may need this very processor. */
+  readonly #watchMs: number;
 
   constructor(buffer: SharedArrayBuffer, vcpu: number) {
     this.#words = new Int32Array(buffer, vcpu * WORDS * 4, WORDS);
+    this.#watchMs = buffer.byteLength / (WORDS * 4) < availableParallelism() ? WATCH_MS : 0;
   }
 
   /** Bits of {@link Request} that are set. */
@@ -97,6 +108,21 @@ export class Control {
     Atomics.notify(this.#words, PROGRESS);
   }
 
+  /** Thread side: as {@link waitForChange}, awake at first, for a change that is expected at once. */
+  watchForChange(seen: number): void {
+    if (!this.#watch(() => Atomics.load(this.#words, CHANGES) !== seen)) this.waitForChange(seen);
+  }
+
+  #watch(done: () => boolean): boolean {
+    if (this.#watchMs === 0) return done();
+    const end = performance.now() + this.#watchMs;
+    for (;;) {
+      for (let look = 0; look < LOOKS; look++) if (done()) return true;
+      if (performance.now() > end) return false;
+      yieldProcessor();
+    }
+  }
+
   /**
    * Thread side: sleeps until there are more {@link changes} than `seen`, at most `ms` milliseconds. The bits alone would
    * not do: withdrawn and set again in between, they look as if nothing had happened.
@@ -134,6 +160,7 @@ export class Control {
 
   /** Owner side: blocks until `done`, or until `ms` milliseconds have passed; says whether it is done. */
   waitUntil(done: () => boolean, ms: number): boolean {
+    if (this.#watch(done)) return true;
     const end = performance.now() + ms;
     for (;;) {
       const seen = Atomics.load(this.#words, PROGRESS);

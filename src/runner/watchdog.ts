@@ -51,12 +51,6 @@ export class Watchdog implements Disposable {
     this.#fires = this.#next;
   }
 
-  /** Switches the timer off until {@link restart}. */
-  stop(): void {
-    this.#timer.arm(0);
-    this.#fires = 0;
-  }
-
   /** After KVM_RUN was interrupted: whether the deadline has passed, or it is time to look at the vCPU, or neither. */
   due(): 'timeout' | 'look' | undefined {
     const now = performance.now();

@@ -102,8 +102,7 @@ class VcpuWorker {
     this.#control.halted = false;
     this.#watchdog.restart();
     const end = (this.#idling ? this.#idle() : undefined) ?? this.#run(() => this.#interrupted());
-    this.#watchdog.stop();
-    this.#control.pending = end !== PAUSED;
+    if (end !== PAUSED) this.#control.pending = true;
     return end;
   }
 
@@ -117,7 +116,7 @@ class VcpuWorker {
       else if (requests & (Request.SAVE | Request.LOAD)) this.#exchangeState(requests);
       else if (requests & (Request.PAUSE | Request.ENDED)) {
         this.#announcePaused();
-        this.#control.waitForChange(seen);
+        this.#control.watchForChange(seen);
       } else return true;
     }
   }
@@ -172,11 +171,20 @@ class VcpuWorker {
   }
 
   #interrupted(): RunEnd | undefined {
+    const paused = this.#pauseIfAsked();
+    if (paused) return paused;
     eatKicks();
-    const requests = this.#control.requests;
-    if (requests & Request.CALL) this.#answer();
-    if (requests & (Request.PAUSE | Request.EXIT)) return PAUSED;
-    return this.#watchdog.due() === 'look' ? this.#look() : undefined;
+    if (this.#control.requests & Request.CALL) this.#answer();
+    return this.#pauseIfAsked() ?? (this.#watchdog.due() === 'look' ? this.#look() : undefined);
+  }
+
+  /** Says at once that guest code no longer runs here and nothing is pending: the owner waits for that alone. */
+  #pauseIfAsked(): RunEnd | undefined {
+    if ((this.#control.requests & (Request.PAUSE | Request.EXIT)) === 0) return undefined;
+    this.#control.pending = false;
+    this.#announcePaused();
+    eatKicks();
+    return PAUSED;
   }
 
   /**

@@ -1,11 +1,54 @@
 import { expect, it } from 'vitest';
 import { stateHost } from '../../src/kvm/state/host.ts';
+import { SYNC_PARTS } from '../../src/kvm/state/sync-regs.ts';
 import { VcpuStateIo } from '../../src/kvm/state/vcpu-state.ts';
-import { START, withVm } from '../support/bare-vm.ts';
+import { type BareVm, START, withVm } from '../support/bare-vm.ts';
 import { code } from '../support/code.ts';
 import { describeKvm } from '../support/kvm.ts';
 
+/** PAE paging: CR4.PAE and CR0.PG without EFER.LME; CR3 points to four page directory pointers. */
+function enterPae({ vcpu, ram }: BareVm): void {
+  const pointers = new BigUint64Array(ram.bytes.buffer, ram.bytes.byteOffset + 0x6000, 4);
+  pointers.set([0x7001n, 0n, 0x8001n, 0n]);
+  const sregs = vcpu.getSregs();
+  sregs.cr3 = 0x6000n;
+  sregs.cr4 |= 1n << 5n;
+  sregs.cr0 |= (1n << 31n) | 1n;
+  vcpu.setSregs(sregs);
+}
+
+/** A general protection fault that waits to be delivered. */
+function queueException({ vcpu }: BareVm): void {
+  const events = vcpu.getVcpuEvents();
+  events.exception.injected = 1;
+  events.exception.nr = 13;
+  vcpu.setVcpuEvents(events);
+}
+
+const SITUATIONS: readonly [string, (bare: BareVm) => void][] = [
+  ['real mode', () => {}],
+  ['PAE paging', enterPae],
+  ['a queued exception', queueException],
+];
+
 describeKvm('the saved state of a vCPU', () => {
+  it.each(SITUATIONS)('is the same through KVM_RUN as through an ioctl for each part: %s', (_, prepare) => {
+    withVm({ irqchip: true }, (bare) => {
+      const { kvm, vm, vcpu } = bare;
+      vcpu.setCpuid2(kvm.getSupportedCpuid());
+      bare.start(code('b0 01 ; mov al, 1'));
+      prepare(bare);
+      const host = stateHost(kvm, vm, true);
+      const saved = [true, false].map((syncRegs) => {
+        const state = new VcpuStateIo(vcpu, { ...host, syncRegs: host.syncRegs && syncRegs });
+        state.save();
+        return state.parts;
+      });
+      for (const part of SYNC_PARTS) expect(saved[0]![part], part).toEqual(saved[1]![part]);
+      expect(vcpu.getRegs().rip, 'no guest code was run').toBe(BigInt(START));
+    });
+  });
+
   it.each([true, false])('is taken back by it, irqchip: %s', (irqchip) => {
     withVm({ irqchip }, (bare) => {
       const { kvm, vm, vcpu } = bare;

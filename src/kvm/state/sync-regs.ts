@@ -1,14 +1,23 @@
 /**
- * Handing registers to a vCPU through its kvm_run area instead of an ioctl each (KVM_CAP_SYNC_REGS, KVM API document,
- * section 5): the next KVM_RUN takes general registers, special registers and events, in that order, before it does
- * anything else. On a vCPU this saves three loads of its whole state.
+ * Registers through the kvm_run area instead of an ioctl each (KVM_CAP_SYNC_REGS, KVM API document, section 5). The next
+ * KVM_RUN takes general registers, special registers and events, in that order, before it does anything else; and one
+ * that is asked to leaves them there at its end. Each ioctl on a vCPU loads its whole state anew: this saves two or three.
  */
 import { SYNC_REGS } from '../../abi/flags.ts';
-import { KvmRun, KvmSregs, KvmSregs2, KvmSyncRegs, RUN_SYNC_REGS_OFFSET } from '../../abi/structs.ts';
+import {
+  KvmRegs,
+  KvmRun,
+  KvmSregs,
+  KvmSregs2,
+  KvmSyncRegs,
+  KvmVcpuEvents,
+  RUN_SYNC_REGS_OFFSET,
+} from '../../abi/structs.ts';
 import type { RunArea } from '../run-area.ts';
+import type { Vcpu } from '../vcpu.ts';
 import type { VcpuPart, VcpuState } from './vcpu-parts.ts';
 
-/** The parts that can go this way. */
+/** The parts that can go this way, last of all in both directions: the events come after what may queue some. */
 export const SYNC_PARTS: ReadonlySet<VcpuPart> = new Set(['regs', 'sregs', 'sregs2', 'vcpu_events']);
 
 const ALL = SYNC_REGS.REGS | SYNC_REGS.SREGS | SYNC_REGS.EVENTS;
@@ -21,6 +30,7 @@ const [REGS_AT] = KvmSyncRegs.fields.regs;
 const [SREGS_AT] = KvmSyncRegs.fields.sregs;
 const [EVENTS_AT] = KvmSyncRegs.fields.events;
 const [DIRTY_AT] = KvmRun.fields.kvm_dirty_regs;
+const [VALID_AT] = KvmRun.fields.kvm_valid_regs;
 /** struct kvm_sregs and kvm_sregs2 agree up to here. */
 const [COMMON_BYTES] = KvmSregs.fields.interrupt_bitmap;
 
@@ -42,6 +52,35 @@ export function syncRegs(area: RunArea, parts: VcpuState): boolean {
   area.view.setBigUint64(DIRTY_AT, BigInt(ALL), true);
   return true;
 }
+
+/**
+ * Fills {@link SYNC_PARTS} by one KVM_RUN that runs no guest code. Nothing may be pending. False, with nothing filled,
+ * where the guest's paging caches PDPTRs, which only KVM_GET_SREGS2 tells.
+ */
+export function takeSyncRegs(vcpu: Vcpu, parts: VcpuState): boolean {
+  const { area } = vcpu;
+  area.view.setBigUint64(VALID_AT, BigInt(ALL), true);
+  area.immediateExit = true;
+  vcpu.run();
+  area.immediateExit = false;
+  area.view.setBigUint64(VALID_AT, 0n, true);
+  const part = (offset: number, bytes: number) => area.bytes.subarray(RUN_SYNC_REGS_OFFSET + offset).subarray(0, bytes);
+  const sregs = part(SREGS_AT, KvmSregs.size);
+  if (parts.sregs2 && hasPdptrs(KvmSregs.over(sregs))) return false;
+  parts.regs!.set(part(REGS_AT, KvmRegs.size));
+  parts.sregs?.set(sregs);
+  parts.sregs2?.fill(0).set(sregs.subarray(0, COMMON_BYTES));
+  parts.vcpu_events!.set(part(EVENTS_AT, KvmVcpuEvents.size));
+  return true;
+}
+
+const CR0_PG = 1n << 31n;
+const CR4_PAE = 1n << 5n;
+const EFER_LMA = 1n << 10n;
+
+/** PAE paging without long mode (SDM vol. 3, 5.4.1). */
+const hasPdptrs = ({ cr0, cr4, efer }: { cr0: bigint; cr4: bigint; efer: bigint }): boolean =>
+  (cr0 & CR0_PG) !== 0n && (cr4 & CR4_PAE) !== 0n && (efer & EFER_LMA) === 0n;
 
 const [APIC_BASE_AT] = KvmRun.fields.apic_base;
 const [SREGS_APIC_BASE_AT] = KvmSregs2.fields.apic_base;

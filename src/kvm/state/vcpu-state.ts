@@ -9,6 +9,7 @@ import { EINVAL } from '../../ffi/fd.ts';
 import { ioctl, kvmError, tryIoctl } from '../call.ts';
 import type { Vcpu } from '../vcpu.ts';
 import type { StateHost } from './host.ts';
+import { SYNC_PARTS, takeSyncRegs } from './sync-regs.ts';
 import type { VcpuPart, VcpuState } from './vcpu-parts.ts';
 import { VCPU_RESTORE_ORDER, VCPU_ROWS, VCPU_SAVE_ORDER } from './vcpu-rows.ts';
 
@@ -47,6 +48,8 @@ export class VcpuStateIo {
   readonly #host: StateHost;
   /** Live views of the record. */
   readonly parts: VcpuState;
+  /** A struct kvm_msrs that asks for every MSR to be saved. */
+  readonly #msrList: Uint8Array;
   #tscKhz: number | undefined;
 
   constructor(vcpu: Vcpu, host: StateHost) {
@@ -55,6 +58,11 @@ export class VcpuStateIo {
     this.layout = vcpuStateLayout(host);
     this.record = new Uint8Array(this.layout.bytes);
     this.parts = vcpuStateParts(this.layout, this.record);
+    this.#msrList = new Uint8Array(this.parts.msrs!.length);
+    writeMsrs(
+      this.#msrList,
+      host.msrs.map((index) => ({ index, value: 0n })),
+    );
   }
 
   /**
@@ -62,24 +70,30 @@ export class VcpuStateIo {
    * knows; it is saved as KVM would say it. Throws KvmError naming the ioctl, or the MSR that cannot be read.
    */
   save(halted = false): void {
+    this.#readParts((part) => !this.#host.syncRegs || !SYNC_PARTS.has(part));
+    if (this.#host.syncRegs && !takeSyncRegs(this.#vcpu, this.parts)) this.#readParts((part) => SYNC_PARTS.has(part));
+    if (halted) KvmMpState.over(this.parts.mp_state!).mp_state = HALTED;
+  }
+
+  #readParts(wanted: (part: VcpuPart) => boolean): void {
     for (const { part } of VCPU_SAVE_ORDER) {
       const bytes = this.parts[part];
-      if (bytes) this.#read(part, bytes);
+      if (bytes && wanted(part)) this.#read(part, bytes);
     }
-    if (halted) KvmMpState.over(this.parts.mp_state!).mp_state = HALTED;
   }
 
   #read(part: VcpuPart, bytes: Uint8Array): void {
     const get = VCPU_ROWS[part].get(this.#host);
     if (part === 'tsc_khz') {
-      word(bytes)[0] = ioctl(this.#vcpu.fd, get);
+      this.#tscKhz ??= this.#vcpu.getTscKhz(); // only KVM_SET_TSC_KHZ changes it
+      word(bytes)[0] = this.#tscKhz;
       return;
     }
     if (part !== 'msrs') {
       ioctl(this.#vcpu.fd, get, bytes);
       return;
     }
-    writeMsrList(bytes, this.#host.msrs);
+    bytes.set(this.#msrList);
     const read = ioctl(this.#vcpu.fd, get, bytes);
     if (read < this.#host.msrs.length) throw refusedMsr(get, this.#host.msrs[read]!);
   }
@@ -164,15 +178,6 @@ const word = (bytes: Uint8Array) => new Uint32Array(bytes.buffer, bytes.byteOffs
 
 const refusedMsr = (name: string, index: number) =>
   new KvmError(name, EINVAL, `MSR 0x${index.toString(16)} was refused`, { index });
-
-/** Lays a struct kvm_msrs for reading `indices` over `bytes`. */
-function writeMsrList(bytes: Uint8Array, indices: readonly number[]): void {
-  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
-  words[0] = indices.length;
-  const entryWords = KvmMsrEntry.size >> 2;
-  const first = KvmMsrs.size >> 2;
-  for (let i = 0; i < indices.length; i++) words[first + i * entryWords] = indices[i]!;
-}
 
 /** Lays a struct kvm_msrs holding `msrs` over `bytes`, which has room for at least as many. */
 export function writeMsrs(
