@@ -76,15 +76,20 @@ export interface Methods {
     readonly result: CheckpointSummary;
   };
   readonly rollback: { readonly params: { readonly ref?: string }; readonly result: RollbackSummary };
-  /** `limit`: ranges to list, 0 for all; `data` is what `vmlapse diff --json` prints, `text` what it prints without. */
+  /**
+   * `limit`: ranges to list, 0 for all; `symbols`: absolute path of the file that names addresses. `data` is what
+   * `vmlapse diff --json` prints, `text` what it prints without, and `page`, where wanted, what it writes for --html.
+   */
   readonly diff: {
     readonly params: {
       readonly ref?: string;
       readonly limit?: number;
       readonly stat?: boolean;
       readonly colour?: boolean;
+      readonly symbols?: string;
+      readonly page?: boolean;
     };
-    readonly result: { readonly data: unknown; readonly text: string };
+    readonly result: { readonly data: unknown; readonly text: string; readonly page?: string };
   };
   readonly stop: { readonly params: object; readonly result: { readonly stopping: true } };
   /** `data` has one character for each byte; `taken` is how many the guest's queue had room for. */
@@ -135,6 +140,7 @@ const TAGS = 16;
 const TAG_LENGTH = 128;
 const LABEL_LENGTH = 256;
 const REF_LENGTH = 256;
+const PATH_LENGTH = 4096;
 
 const PARAMETERS: { readonly [Name in MethodName]: Readonly<Record<string, Parameter>> } = {
   status: {},
@@ -147,6 +153,8 @@ const PARAMETERS: { readonly [Name in MethodName]: Readonly<Record<string, Param
     limit: { check: count },
     stat: { check: flag },
     colour: { check: flag },
+    symbols: { check: text(PATH_LENGTH) },
+    page: { check: flag },
   },
   stop: {},
   input: { data: { check: bytes, required: true } },

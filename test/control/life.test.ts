@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { guestPath } from '../../guests/list.ts';
 import { diffCheckpoints } from '../../snapshot/diff/diff.ts';
@@ -134,6 +134,16 @@ describeKvm('a machine with a name', () => {
     const { stdout: changes } = await cli(['diff', 'a', '--live', 'writer', '--stat']);
     expect(changes).toMatch(/^memory {2}\d+ pages differ/m);
     expect(changes).toContain('writer_rounds');
+    expect(await stateOf('writer')).toBe('running');
+    const page = place.file('changes.html');
+    await cli(['diff', 'a', '--live', 'writer', '--html', page]);
+    expect(readFileSync(page, 'utf8')).toMatch(/<h1>What changed[\s\S]* now, [\s\S]*writer_rounds/);
+    const { stdout: otherNames } = await cli(['diff', 'a', '--live', 'writer', '--symbols', guestPath('echo-irq')]);
+    expect(otherNames).toMatch(/^memory {2}\d+ pages differ/m);
+    expect(otherNames).not.toContain('writer_rounds');
+    const unreadable = await cli(['diff', 'a', '--live', 'writer', '--symbols', place.file('no-such-file')]);
+    expect(unreadable).toMatchObject({ stdout: '', stderr: expect.stringContaining('no-such-file') });
+    expect(unreadable.status).not.toBe(0);
     expect(await stateOf('writer')).toBe('running');
     await call('writer', 'stop');
     expect((await machine.outcome).status).toBe(130);

@@ -6,6 +6,8 @@ import type { Methods } from '../../control/protocol.ts';
 import { toJson } from '../json.ts';
 import { diffData } from '../store/diff-data.ts';
 import { diffText } from '../store/diff-text.ts';
+import { historyAround } from '../store/history.ts';
+import { diffPage } from '../store/html/page.ts';
 import { colourful, plainText } from '../store/paint.ts';
 import { findSymbols } from '../store/symbols.ts';
 import type { Recorder } from './recorder.ts';
@@ -19,13 +21,14 @@ const MOST_RANGES = 20_000;
 export function diffWithNow(
   { live: { session }, store }: Recorder,
   { guest }: Subject,
-  { ref, limit = DEFAULT_LIMIT, stat = false, colour = false }: Methods['diff']['params'],
+  { ref, limit = DEFAULT_LIMIT, stat = false, colour = false, symbols: file, page = false }: Methods['diff']['params'],
 ): Methods['diff']['result'] {
   using before = store.open(ref ?? session.base ?? 'latest');
   using after = machineNow(session, before, guest);
-  const symbols = findSymbols(undefined, decodeState(after.config).description);
+  const symbols = findSymbols(file, decodeState(after.config).description);
   const most = Math.min(limit === 0 ? MOST_RANGES : limit, MOST_RANGES);
   const diff = diffCheckpoints(before, after, { symbols, limit: most });
   const text = diffText(diff, { paint: colour ? colourful : plainText, limit: most, stat });
-  return { data: JSON.parse(toJson(diffData(diff))), text };
+  const data = JSON.parse(toJson(diffData(diff)));
+  return { data, text, ...(page && { page: diffPage(diff, historyAround(store, diff)) }) };
 }

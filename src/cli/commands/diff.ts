@@ -1,4 +1,5 @@
 /** `vmlapse diff A B`: what changed between two checkpoints. */
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { diffCheckpoints } from '../../../snapshot/diff/diff.ts';
 import { writeSparse } from '../../../snapshot/export/sparse-file.ts';
@@ -68,8 +69,7 @@ async function diff(a: string, b: string | undefined, options: DiffCommandOption
   const symbols = findSymbols(options.symbols, decodeState(after.config).description);
   const result = diffCheckpoints(before, after, { symbols, limit: options.limit });
   if (options.html !== undefined) {
-    const page = diffPage(result, historyAround(store, result));
-    writeSparse(options.html, 0, (file) => file.write(0, Buffer.from(page)));
+    writePage(options.html, diffPage(result, historyAround(store, result)));
     if (!options.json) return;
   }
   print(options, options.json && diffData(result), () =>
@@ -77,18 +77,23 @@ async function diff(a: string, b: string | undefined, options: DiffCommandOption
   );
 }
 
+const writePage = (path: string, page: string) => writeSparse(path, 0, (file) => file.write(0, Buffer.from(page)));
+
 /** The machine compares: only it knows its memory. It stands still no longer than it takes to copy what may differ. */
 async function diffLive(ref: string, b: string | undefined, name: string, options: DiffCommandOptions): Promise<void> {
   if (b !== undefined) throw new UsageError('with --live, give one checkpoint: the other side is the machine now');
-  if (options.symbols !== undefined || options.html !== undefined) {
-    throw new UsageError('--symbols and --html compare checkpoints: take one with vmlapse checkpoint first');
-  }
   const params = {
     ref,
     limit: Number.isFinite(options.limit) ? options.limit : 0,
     stat: options.stat === true,
     colour: wantsColour(),
+    ...(options.symbols !== undefined && { symbols: resolve(options.symbols) }),
+    page: options.html !== undefined,
   };
-  const { data, text } = await withMachine(name, (client) => client.call('diff', params));
+  const { data, text, page } = await withMachine(name, (client) => client.call('diff', params));
+  if (options.html !== undefined && page !== undefined) {
+    writePage(options.html, page);
+    if (!options.json) return;
+  }
   print(options, data, () => text);
 }
