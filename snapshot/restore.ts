@@ -10,6 +10,7 @@ import { checkCompatible } from './compatible.ts';
 import { decodeState, type MachineState, machineConfig } from './machine-state.ts';
 import { stateLoader } from './state-loader.ts';
 import type { Checkpoint } from './store/checkpoint.ts';
+import type { OnProgress } from './store/store-types.ts';
 import type { SnapshotTarget } from './target.ts';
 
 /** How to restore. */
@@ -21,9 +22,6 @@ export interface RestoreOptions {
   /** Called while memory is filled: bytes so far, and in all. */
   readonly onProgress?: OnProgress;
 }
-
-/** Hears how far work has come, in bytes. */
-export type OnProgress = (done: number, total: number) => void;
 
 /** A machine whose memory is the checkpoint's, and the rest of its state, to be loaded once it has vCPUs. */
 export interface RestoredMachine {
@@ -84,16 +82,11 @@ function createMachine(state: MachineState, memory?: GuestMemory): Machine {
 
 /** Copies a checkpoint's pages into fresh memory. Throws CheckpointError. */
 export function fillMemory(memory: GuestMemory, checkpoint: Checkpoint, onProgress?: OnProgress): void {
-  const total = onProgress ? PAGE_SIZE * checkpoint.pages().filter(({ kind }) => kind !== 'zero').length : 0;
-  let done = 0;
-  checkpoint.readAll({
-    data(gpa, bytes) {
-      if (!memory.find(gpa, bytes.length)) throw outside(gpa, bytes.length);
-      memory.write(gpa, bytes);
-      done += bytes.length;
-      onProgress?.(done, total);
-    },
-  });
+  const data = (gpa: number, bytes: Uint8Array) => {
+    if (!memory.find(gpa, bytes.length)) throw outside(gpa, bytes.length);
+    memory.write(gpa, bytes);
+  };
+  checkpoint.readAll({ data }, onProgress);
 }
 
 const outside = (gpa: number, length: number) =>

@@ -4,6 +4,7 @@ import { ramRanges } from '../../src/memory/layout.ts';
 import { decodeState } from '../machine-state.ts';
 import type { Checkpoint } from '../store/checkpoint.ts';
 import { PAGE_SIZE } from '../store/limits.ts';
+import type { OnProgress } from '../store/store-types.ts';
 import { coreNotes } from './core-notes.ts';
 import { type FileRegion, writeMemory } from './memory-writer.ts';
 import { writeSparse } from './sparse-file.ts';
@@ -54,7 +55,7 @@ const roundUp = (bytes: number) => Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
  * Writes an ELF core: a PT_LOAD for each region of RAM and each ROM, at its guest-physical address, zero pages as
  * holes of the file; registers as one thread for each vCPU. Throws CheckpointError.
  */
-export function exportElf(checkpoint: Checkpoint, path: string): ExportReport {
+export function exportElf(checkpoint: Checkpoint, path: string, onProgress?: OnProgress): ExportReport {
   const { description, vcpus, roms } = decodeState(checkpoint.config);
   const notes = coreNotes(vcpus);
   const ram = ramRanges(description.memory).map(({ base, size }) => ({ gpa: base, size }));
@@ -70,7 +71,7 @@ export function exportElf(checkpoint: Checkpoint, path: string): ExportReport {
   writeSparse(path, end, (file) => {
     file.write(0, headers(notesAt, notes.length, regions));
     file.write(notesAt, notes);
-    dataBytes += writeMemory(checkpoint, regions.slice(0, ram.length), file);
+    dataBytes += writeMemory(checkpoint, regions.slice(0, ram.length), file, onProgress);
     roms.forEach(({ bytes }, i) => {
       file.write(regions[ram.length + i]!.offset, bytes);
       dataBytes += bytes.length;
@@ -109,13 +110,13 @@ function headers(notesAt: number, notesBytes: number, regions: readonly FileRegi
 }
 
 /** Writes RAM so that the byte at a guest-physical address is at that offset of the file. Throws CheckpointError. */
-export function exportRaw(checkpoint: Checkpoint, path: string): ExportReport {
+export function exportRaw(checkpoint: Checkpoint, path: string, onProgress?: OnProgress): ExportReport {
   const ranges = ramRanges(decodeState(checkpoint.config).description.memory);
   const regions = ranges.map(({ base, size }): FileRegion => ({ gpa: base, size, offset: base }));
   const bytes = Math.max(...ranges.map(({ base, size }) => base + size));
   let dataBytes = 0;
   writeSparse(path, bytes, (file) => {
-    dataBytes = writeMemory(checkpoint, regions, file);
+    dataBytes = writeMemory(checkpoint, regions, file, onProgress);
   });
   return { path, bytes, dataBytes };
 }

@@ -3,6 +3,7 @@
 import type { Checkpoint } from '../store/checkpoint.ts';
 import { corrupt } from '../store/digest.ts';
 import { PAGE_SIZE } from '../store/limits.ts';
+import type { OnProgress } from '../store/store-types.ts';
 import type { SparseFile } from './sparse-file.ts';
 
 /** Where a stretch of guest-physical memory lies in a file. Bytes. */
@@ -13,21 +14,25 @@ export interface FileRegion {
 }
 
 /** Writes what is not zero. Throws CheckpointError CORRUPT for pages outside the regions. Returns the bytes written. */
-export function writeMemory(checkpoint: Checkpoint, regions: readonly FileRegion[], file: SparseFile): number {
+export function writeMemory(
+  checkpoint: Checkpoint,
+  regions: readonly FileRegion[],
+  file: SparseFile,
+  onProgress: OnProgress | undefined,
+): number {
   let written = 0;
-  checkpoint.readAll({
-    data(gpa, bytes) {
-      const region = regions.find((r) => gpa >= r.gpa && gpa + bytes.length <= r.gpa + r.size);
-      if (region) file.write(region.offset + gpa - region.gpa, bytes);
-      else if (bytes.length > PAGE_SIZE) splitPages(gpa, bytes, this.data.bind(this));
-      else
-        throw corrupt(
-          `checkpoint ${checkpoint.digest}`,
-          `it has a page at 0x${gpa.toString(16)}, outside of the machine's RAM`,
-        );
-      if (region) written += bytes.length;
-    },
-  });
+  const data = (gpa: number, bytes: Uint8Array) => {
+    const region = regions.find((r) => gpa >= r.gpa && gpa + bytes.length <= r.gpa + r.size);
+    if (region) file.write(region.offset + gpa - region.gpa, bytes);
+    else if (bytes.length > PAGE_SIZE) splitPages(gpa, bytes, data);
+    else
+      throw corrupt(
+        `checkpoint ${checkpoint.digest}`,
+        `it has a page at 0x${gpa.toString(16)}, outside of the machine's RAM`,
+      );
+    if (region) written += bytes.length;
+  };
+  checkpoint.readAll({ data }, onProgress);
   return written;
 }
 

@@ -4,6 +4,7 @@ import { type Digest, storeError } from './digest.ts';
 import type { CheckpointConfig, CheckpointInfo } from './documents.ts';
 import { PAGE_SIZE } from './limits.ts';
 import { type MemorySink, readChain } from './read-all.ts';
+import type { OnProgress } from './store-types.ts';
 
 /** Where a page's bytes are. `mask`: they are the XOR of the stored page with that delta. */
 export interface PagePlace {
@@ -60,9 +61,9 @@ export class Checkpoint implements Disposable {
     for (const { i, source } of order) readSource(source, into.subarray(i * PAGE_SIZE, (i + 1) * PAGE_SIZE));
   }
 
-  /** Hands out all memory: every frame that is needed is decompressed once. */
-  readAll(sink: MemorySink): void {
-    readChain(this.#chain, sink);
+  /** Hands out all memory: every frame that is needed is decompressed once. Zero pages do not count as progress. */
+  readAll(sink: MemorySink, onProgress?: OnProgress): void {
+    readChain(this.#chain, sink, onProgress);
   }
 
   /** True where both checkpoints hold a page in the same place, so that it is surely equal. */

@@ -9,6 +9,7 @@ import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, PAGE_SIZE } from './limits.ts';
 import { PageFinder } from './page-finder.ts';
 import { type PageCounts, passPages } from './page-pass.ts';
 import type { PageRun } from './page-runs.ts';
+import type { OnProgress } from './store-types.ts';
 
 /** The memory of a checkpoint kept open between commits, so that the next one costs what has changed. */
 export interface Tip extends Disposable {
@@ -28,6 +29,7 @@ export interface NewCheckpoint {
   readonly stats: Readonly<Record<string, number>>;
   readonly level: number;
   readonly deltas: boolean;
+  readonly onProgress: OnProgress | undefined;
 }
 
 /** Opens a chain as something to commit on. */
@@ -70,7 +72,7 @@ export function writeCheckpoint(blobs: Blobs, tip: Tip, checkpoint: NewCheckpoin
 
 function writeLayer(blobs: Blobs, tip: Tip, checkpoint: NewCheckpoint, all: boolean) {
   const { chain, known } = tip;
-  const { runs, level, deltas } = checkpoint;
+  const { runs, level, deltas, onProgress } = checkpoint;
   const given = runs.reduce((sum, { bytes }) => sum + bytes.length / PAGE_SIZE, 0);
   const first = all
     ? 0
@@ -84,7 +86,7 @@ function writeLayer(blobs: Blobs, tip: Tip, checkpoint: NewCheckpoint, all: bool
   let bytes = 0;
   try {
     const incremental = tip.digest !== undefined;
-    counts = passPages({ runs, chain, incremental, absorbed, known, writer, deltas });
+    counts = passPages({ runs, chain, incremental, absorbed, known, writer, deltas, onProgress });
     if (writer.empty && chain.order.length > 0) writer.abandon();
     else {
       const descriptor = writer.finish();

@@ -12,6 +12,7 @@ import { NumberList } from './number-list.ts';
 import { PageFinder } from './page-finder.ts';
 import type { Place } from './page-index.ts';
 import type { PageRun } from './page-runs.ts';
+import type { OnProgress } from './store-types.ts';
 
 /** How the pages of a commit fared. `absorbed` pages were not given but carried over from layers taken up. */
 export interface PageCounts {
@@ -42,10 +43,13 @@ export interface PassInput {
   readonly writer: LayerWriter;
   /** Whether a changed page may be stored as what changed in it. */
   readonly deltas: boolean;
+  readonly onProgress: OnProgress | undefined;
 }
 
 const ZERO_PAGE = new Uint8Array(PAGE_SIZE);
 const ZERO: NewEntry = { kind: 'zero' };
+/** Progress is told every MiB. */
+const PROGRESS_PAGES = 256;
 /** Owner, in the finder of this commit's pages. */
 const HERE = 1;
 
@@ -58,19 +62,34 @@ export function isZeroPage(page: Uint8Array): boolean {
 export function passPages(input: PassInput): PageCounts {
   const pass = new PagePass(input);
   const carried = absorbedPages(input);
+  const given = input.runs.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  const passed = pageCounter(given + carried.length * PAGE_SIZE, input.onProgress);
   let next = 0;
+  const carry = () => {
+    pass.carry(carried[next++]!);
+    passed();
+  };
   for (const [run, { gpa, bytes }] of input.runs.entries()) {
     const first = gpa / PAGE_SIZE;
     for (let i = 0; i < bytes.length / PAGE_SIZE; i++) {
-      while (next < carried.length && carried[next]! < first + i) pass.carry(carried[next++]!);
+      while (next < carried.length && carried[next]! < first + i) carry();
       const changed = pass.take(first + i, run, i);
+      passed();
       if (carried[next] !== first + i) continue;
-      if (!changed) pass.carry(first + i);
-      next++;
+      if (changed) next++;
+      else carry();
     }
   }
-  while (next < carried.length) pass.carry(carried[next++]!);
+  while (next < carried.length) carry();
   return pass.counts;
+}
+
+/** To be called for each page; tells of every so many. */
+function pageCounter(total: number, onProgress: OnProgress | undefined): () => void {
+  let pages = 0;
+  return () => {
+    if (++pages % PROGRESS_PAGES === 0) onProgress?.(pages * PAGE_SIZE, total);
+  };
 }
 
 /** Guest pages recorded by the absorbed layers and not since overridden, ascending. */

@@ -6,6 +6,7 @@ import { type Chain, xorPages } from './chain.ts';
 import type { Layer } from './layer.ts';
 import { PAGE_SIZE } from './limits.ts';
 import { NumberList } from './number-list.ts';
+import type { OnProgress } from './store-types.ts';
 
 /** Takes the memory of a checkpoint, in no particular order of addresses. */
 export interface MemorySink {
@@ -33,7 +34,7 @@ interface Wanted {
 const SHIFT = 2 ** 28;
 
 /** Hands out the memory of a chain. */
-export function readChain(chain: Chain, sink: MemorySink): void {
+export function readChain(chain: Chain, sink: MemorySink, onProgress?: OnProgress): void {
   const wanted = new Map<Layer, Wanted>(
     chain.order.map((slot) => [chain.layer(slot), { layer: chain.layer(slot), pages: new NumberList(), masked: [] }]),
   );
@@ -45,7 +46,15 @@ export function readChain(chain: Chain, sink: MemorySink): void {
     else wanted.get(source.layer)!.pages.push(source.page * SHIFT + guestPage);
   });
   zeros.flush();
-  for (const part of wanted.values()) readLayer(part, sink);
+  let done = 0;
+  const all = [...wanted.values()];
+  const total = all.reduce((sum, { pages, masked }) => sum + pages.length + masked.length, 0);
+  for (const part of all) {
+    readLayer(part, sink, (pages) => {
+      done += pages;
+      onProgress?.(done * PAGE_SIZE, total * PAGE_SIZE);
+    });
+  }
 }
 
 function zeroRuns(sink: MemorySink) {
@@ -67,7 +76,8 @@ function zeroRuns(sink: MemorySink) {
   return { add, flush };
 }
 
-function readLayer({ layer, pages, masked }: Wanted, sink: MemorySink): void {
+/** `read` is called for each frame, with the pages that were handed out of it. */
+function readLayer({ layer, pages, masked }: Wanted, sink: MemorySink, read: (pages: number) => void): void {
   const { framePages } = layer.map;
   const plain = pages.values().sort();
   masked.sort((a, b) => a.base - b.base);
@@ -81,6 +91,7 @@ function readLayer({ layer, pages, masked }: Wanted, sink: MemorySink): void {
     const frame = Math.min(frameOfPlain(i), frameOfMasked(j));
     const bytes = buffer.subarray(0, layer.pagesInFrame(frame) * PAGE_SIZE);
     layer.decode(frame, bytes);
+    const before = i + j;
     while (frameOfPlain(i) === frame) i = handOutRun(plain, i, frame * framePages, bytes, sink);
     for (; frameOfMasked(j) === frame; j++) {
       const { base, mask, guestPage } = masked[j]!;
@@ -88,6 +99,7 @@ function readLayer({ layer, pages, masked }: Wanted, sink: MemorySink): void {
       xorPages(bytes.subarray(at, at + PAGE_SIZE), mask.layer.page(mask.entry), scratch);
       sink.data(guestPage * PAGE_SIZE, scratch);
     }
+    read(i + j - before);
   }
 }
 

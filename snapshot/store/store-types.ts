@@ -18,6 +18,9 @@ export interface StoreOptions {
   readonly fs?: StoreFs;
 }
 
+/** Hears how far work has come, in bytes. Called often: cheap ones do not show. */
+export type OnProgress = (done: number, total: number) => void;
+
 /** What a checkpoint is taken of. */
 export interface CommitInput {
   readonly config: CheckpointConfig;
@@ -41,6 +44,8 @@ export interface CommitInput {
   readonly deltas?: boolean;
   /** RFC 3339; default: now. */
   readonly time?: string;
+  /** Called as pages are compressed and written: bytes of memory so far, and in all. */
+  readonly onProgress?: OnProgress;
 }
 
 /** A commit that is done and on disk. `stats` is what the manifest keeps. */

@@ -20,10 +20,10 @@ import { MAX_CONFIG_BYTES } from './limits.ts';
 import type { Lock } from './lock.ts';
 import { orderRuns, type PageRun } from './page-runs.ts';
 import { checkTag, resolveRef } from './refs.ts';
-import type { CommitInput, CommitResult, StoreOptions } from './store-types.ts';
+import type { CommitInput, CommitResult, OnProgress, StoreOptions } from './store-types.ts';
 import { type VerifyReport, verifyStore } from './verify.ts';
 
-export type { CommitInput, CommitResult, StoreOptions } from './store-types.ts';
+export type { CommitInput, CommitResult, OnProgress, StoreOptions } from './store-types.ts';
 
 /** Opens a store. Throws CheckpointError NOT_A_STORE, or what reading its files throws. */
 export function openStore(directory: string, options: StoreOptions = {}): Store {
@@ -78,7 +78,7 @@ export class Store implements Disposable {
   }
 
   /** A checkpoint of the same content without a parent and without earlier layers. */
-  squash(ref: string, tags: readonly string[] = []): CommitResult {
+  squash(ref: string, tags: readonly string[] = [], onProgress?: OnProgress): CommitResult {
     for (const tag of tags) checkTag(tag);
     using _ = this.lock();
     const digest = this.resolve(ref);
@@ -91,6 +91,7 @@ export class Store implements Disposable {
       time,
       stats,
       ...(label !== undefined && { label }),
+      ...(onProgress && { onProgress }),
     };
     return this.#write(this.#tipAt(digest), input, undefined, true);
   }
@@ -103,8 +104,9 @@ export class Store implements Disposable {
   ) {
     this.#tip = undefined;
     try {
-      const { config, runs, label, stats = {}, level = 1, deltas = true, time = new Date().toISOString() } = input;
-      const fresh = { config, runs, parent, label, time, stats, level, deltas };
+      const { config, runs, label, stats = {}, level = 1, deltas = true, onProgress } = input;
+      const time = input.time ?? new Date().toISOString();
+      const fresh = { config, runs, parent, label, time, stats, level, deltas, onProgress };
       const written = writeCheckpoint(this.blobs, tip, fresh, all);
       writeIndex(this.blobs, withCommit(this.index(), written.head, parent, input.tags ?? []));
       this.#tip = written.tip;

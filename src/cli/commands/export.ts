@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { exportElf, exportRaw } from '../../../snapshot/export/export.ts';
 import { UsageError } from '../../errors.ts';
+import { startProgress } from '../progress.ts';
 import { byteText } from '../store/format.ts';
 import { addStoreOptions, openToRead, print, REF_HELP, type StoreCommandOptions } from '../store/options.ts';
 
@@ -33,10 +34,12 @@ export function addExport(program: Command): void {
       if (elf === undefined && raw === undefined) throw new UsageError('say what to write: --elf FILE or --raw FILE');
       using store = openToRead(options);
       using checkpoint = store.open(ref);
-      const reports = [
-        ...(elf === undefined ? [] : [exportElf(checkpoint, elf)]),
-        ...(raw === undefined ? [] : [exportRaw(checkpoint, raw)]),
-      ];
+      const write = (how: typeof exportElf, path: string | undefined) => {
+        if (path === undefined) return [];
+        using progress = startProgress('exporting', options);
+        return [how(checkpoint, path, progress.update)];
+      };
+      const reports = [...write(exportElf, elf), ...write(exportRaw, raw)];
       print(options, { digest: checkpoint.digest, files: reports }, () =>
         reports
           .map(({ path, bytes, dataBytes }) => `${path}: ${byteText(bytes)}, ${byteText(dataBytes)} of it data\n`)

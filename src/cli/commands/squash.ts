@@ -1,6 +1,8 @@
 /** `vmlapse squash REF`: a checkpoint without its chain. */
 import type { Command } from 'commander';
+import type { Store } from '../../../snapshot/store/store.ts';
 import { short } from '../attend/recorder.ts';
+import { startProgress } from '../progress.ts';
 import { byteText, counted } from '../store/format.ts';
 import { addStoreOptions, openToWrite, print, REF_HELP, type StoreCommandOptions } from '../store/options.ts';
 
@@ -11,6 +13,10 @@ Examples:
 
 The new checkpoint has the same content, no parent, and one layer. The old one stays.`;
 
+interface SquashOptions extends StoreCommandOptions {
+  readonly tag?: string;
+}
+
 /** Adds the command. */
 export function addSquash(program: Command): void {
   const command = program
@@ -20,10 +26,10 @@ export function addSquash(program: Command): void {
   addStoreOptions(command)
     .option('--tag <name>', 'the name of the new one')
     .addHelpText('after', EXAMPLES)
-    .action((ref: string, options: StoreCommandOptions & { readonly tag?: string }) => {
+    .action((ref: string, options: SquashOptions) => {
       using store = openToWrite(options);
       const from = store.resolve(ref);
-      const { digest, stats } = store.squash(from, options.tag === undefined ? [] : [options.tag]);
+      const { digest, stats } = squash(store, from, options);
       const { pages = 0, bytes = 0 } = stats;
       print(
         options,
@@ -31,4 +37,9 @@ export function addSquash(program: Command): void {
         () => `${short(digest)}: ${counted(pages, 'page')}, ${byteText(bytes)}\n`,
       );
     });
+}
+
+function squash(store: Store, ref: string, options: SquashOptions) {
+  using progress = startProgress('squashing', options);
+  return store.squash(ref, options.tag === undefined ? [] : [options.tag], progress.update);
 }
