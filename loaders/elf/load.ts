@@ -1,5 +1,6 @@
 /** Plain ELF: no boot protocol. ELF64 starts in long mode, ELF32 in protected mode, at e_entry, without arguments. */
 import { entryAt } from '../entry.ts';
+import { ignoredNotes } from '../ignored.ts';
 import type { GuestImage, LoadOptions } from '../image.ts';
 import { EM } from './format.ts';
 import { entryOf, openElf } from './open.ts';
@@ -7,11 +8,9 @@ import { entryOf, openElf } from './open.ts';
 /** Plans a plain ELF executable. `--entry` and `--mode` override the file. Throws LoadError. */
 export function loadElf(bytes: Uint8Array, options: LoadOptions): GuestImage {
   const open = openElf(bytes, options);
-  const notes = [...open.notes];
+  const notes = [...open.notes, ...ignoredNotes(options, 'plain ELF')];
   const entry = options.entry ?? entryOf(open, notes);
   const mode = options.mode ?? (open.elf.machine === EM.X86_64 ? 'long' : 'protected');
-  if (options.cmdline || options.modules?.length)
-    notes.push('command line and modules ignored: plain ELF has no way to pass them');
   return {
     format: 'elf',
     description: open.description,

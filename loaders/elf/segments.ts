@@ -38,6 +38,8 @@ export function planSegments(elf: ElfFile, sections: readonly Section[], options
   const notes: string[] = [];
   refuseInterpreter(elf);
   const bias = elf.relocatable ? chooseBias(loads, options, notes) : 0n;
+  if (!elf.relocatable && options.load !== undefined)
+    notes.push('--load ignored: only a position-independent ELF file can be moved');
   const placement = elf.relocatable ? 'vaddr' : choosePlacement(loads, options, notes);
   const addressOf = (p: Program) => BigInt.asUintN(64, p[placement] + bias);
   for (const p of loads) checkPhysical(elf.bits, p, placement, addressOf(p));

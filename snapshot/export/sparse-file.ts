@@ -1,6 +1,7 @@
 /** Writing a large, mostly empty file so that it appears whole or not at all: beside its place, synced, renamed. */
-import { closeSync, fsyncSync, ftruncateSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, ftruncateSync, openSync, renameSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { storeError } from '../store/digest.ts';
 import { realFs, withIo } from '../store/fs-layer.ts';
 
 /** A file being written. What is not written reads as zeros and takes no room on disk. */
@@ -13,12 +14,18 @@ export interface SparseFile {
 const OWNER_ONLY = 0o600;
 
 /**
- * Makes the file `path` of `size` bytes with what `fill` writes, replacing one that is there. When it throws, as a full
- * disk makes it (CheckpointError), nothing has changed.
+ * Makes the file `path` of `size` bytes with what `fill` writes, replacing one that is there, but nothing that is no
+ * file. When it throws, as a full disk makes it (CheckpointError), nothing has changed.
  */
 export function writeSparse(path: string, size: number, fill: (file: SparseFile) => void): void {
   const temporary = `${path}.${process.pid}.tmp`;
   const io = <T>(step: () => T) => withIo('cannot write', path, step);
+  const there = io(() => statSync(path, { throwIfNoEntry: false }));
+  if (there && !there.isFile())
+    throw storeError(
+      'NOT_A_FILE',
+      `${path} is ${there.isDirectory() ? 'a directory' : 'a device or a pipe'}: name a file`,
+    );
   const fd = io(() => openSync(temporary, 'wx', OWNER_ONLY));
   try {
     try {

@@ -11,9 +11,11 @@ import {
   openSync,
   readSync,
   renameSync,
+  statSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
+import { dirname } from 'node:path';
 import { corrupt, storeError } from './digest.ts';
 
 /** The calls. Each throws node's errors; `write` may be short. */
@@ -36,7 +38,7 @@ const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY
 
 /** The real ones. Directories are made for the owner alone: guest memory holds what the guest was told in confidence. */
 export const realFs: StoreFs = {
-  mkdir: (path) => void mkdirSync(path, { recursive: true, mode: 0o700 }),
+  mkdir: makeDirectory,
   create: (path) => openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644),
   write: (fd, bytes) => writeSync(fd, bytes),
   fsync: (fd) => fsyncSync(fd),
@@ -52,6 +54,18 @@ export const realFs: StoreFs = {
   },
   unlink: (path) => unlinkSync(path),
 };
+
+/** As `mkdir -p`. Node's own never ends where the kernel says ENOENT although the parent is there, as /proc does. */
+function makeDirectory(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+  const parent = dirname(path);
+  if (parent !== path) makeDirectory(parent);
+  try {
+    mkdirSync(path, 0o700);
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST' || !statSync(path).isDirectory()) throw error;
+  }
+}
 
 /** Writes all of `bytes`, however short the single writes are. */
 export function writeAll(fs: StoreFs, fd: number, bytes: Uint8Array): void {
@@ -71,8 +85,11 @@ const CURES: Record<string, readonly [code: string, cure: string]> = {
   ENOSPC: ['NO_SPACE', 'free some space (`vmlapse gc` removes what no checkpoint needs) and try again'],
   EDQUOT: ['NO_SPACE', 'the disk quota is used up: free some space and try again'],
   EROFS: ['READ_ONLY', 'the file system is mounted read-only: use another directory'],
-  EACCES: ['NO_ACCESS', 'check the permissions of the store directory'],
-  EPERM: ['NO_ACCESS', 'check the permissions of the store directory'],
+  EACCES: ['NO_ACCESS', 'you lack the permission: check the directory and those above it'],
+  EPERM: ['NO_ACCESS', 'you lack the permission: check the directory and those above it'],
+  ENOENT: ['IO', 'a directory on the way to it does not exist'],
+  ENOTDIR: ['IO', 'there is a file where a directory should be'],
+  EISDIR: ['IO', 'it is a directory: name a file'],
   EMFILE: ['IO', 'too many open files: raise `ulimit -n`'],
 };
 
@@ -80,7 +97,7 @@ const CURES: Record<string, readonly [code: string, cure: string]> = {
 export function ioError(what: string, path: string, error: unknown): unknown {
   const errno = errnoOf(error);
   if (errno === undefined || !/^E[A-Z0-9]+$/.test(errno)) return error;
-  const [code, cure] = CURES[errno] ?? ['IO', 'check the disk and the store directory'];
+  const [code, cure] = CURES[errno] ?? ['IO', 'check the disk'];
   return storeError(code, `${what} ${path}: ${errno} — ${cure}`, { path, errno }, error);
 }
 

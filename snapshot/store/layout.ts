@@ -2,6 +2,7 @@
  * The files around the blobs: the layout marker, index.json, and the directories for locks and unfinished files
  * (opencontainers/image-spec, image-layout.md; other tools ignore what they do not know).
  */
+import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { type Blobs, checkSize } from './blobs.ts';
 import { corrupt, storeError } from './digest.ts';
@@ -35,8 +36,13 @@ export function createLayout(blobs: Blobs, lockTimeoutMs: number): void {
 export function checkLayout({ root }: Blobs): void {
   const path = join(root, MARKER);
   const bytes = readSmallFile(path, 4096);
-  if (!bytes)
-    throw storeError('NOT_A_STORE', `${root} is not a store: it has no ${MARKER} file — check the path, or create one`);
+  if (!bytes) {
+    const why = existsSync(root) ? `this is not a store: it has no ${MARKER} file` : 'there is no store here';
+    throw storeError(
+      'NOT_A_STORE',
+      `${root}: ${why} — check the path (--store DIR); \`vmlapse run --store DIR\` makes one`,
+    );
+  }
   if (!/"imageLayoutVersion"\s*:\s*"1\./.test(Buffer.from(bytes).toString('latin1')))
     throw corrupt(path, 'is not of OCI image layout version 1');
 }

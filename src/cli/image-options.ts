@@ -48,8 +48,8 @@ export interface LoadedImage extends Disposable {
   release(piece: Uint8Array): void;
 }
 
-/** A refusal says which file it is about. */
-function named<T>(file: string, loading: () => T): T {
+/** Runs `loading`; a refusal (LoadError) then says which file it is about. */
+export function named<T>(file: string, loading: () => T): T {
   try {
     return loading();
   } catch (error) {

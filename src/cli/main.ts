@@ -17,10 +17,10 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return EXIT.OK;
     if (error.code === 'commander.help') return EXIT.USAGE;
-    tell(`vmlapse: ${error.message.replace(/^error: /, '')} (see vmlapse --help)`);
+    tell(`vmlapse: ${error.message}`);
     return EXIT.USAGE;
   }
-  if (error instanceof UsageError) {
+  if (error instanceof UsageError || isBadName(error)) {
     tell(`vmlapse: ${error.message}`);
     return EXIT.USAGE;
   }
@@ -30,6 +30,11 @@ function report(error: unknown): number {
   }
   tell(`vmlapse: a defect in vmlapse, please report it: ${error instanceof Error ? error.stack : String(error)}`);
   return EXIT.FAILURE;
+}
+
+/** A tag or reference that could not name anything is wrong usage; one that names nothing is a failure. */
+function isBadName(error: unknown): error is VmlapseError {
+  return error instanceof VmlapseError && ['BAD_REF', 'BAD_TAG'].includes(error.code);
 }
 
 installPipeHandlers();

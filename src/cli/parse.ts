@@ -52,6 +52,15 @@ export function parseCount(text: string): number {
   return Number(text);
 }
 
+/** Reads a positive whole number of at most `most`; `why` says what more would do. */
+export const countUpTo =
+  (most: number, why: string) =>
+  (text: string): number => {
+    const count = parseCount(text);
+    if (count > most) throw new InvalidArgumentError(`at most ${most}: ${why}`);
+    return count;
+  };
+
 /** ADDR=FILE, a file to place at a guest-physical address; collects repetitions. */
 export function parseBlob(text: string, before: readonly Blob[] = []): Blob[] {
   const at = text.indexOf('=');

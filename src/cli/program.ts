@@ -1,6 +1,6 @@
 /** The command line as a whole: every command, help, completion. */
 import completion from '@bomb.sh/tab/commander';
-import { Command } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { addCheckpoint } from './commands/checkpoint.ts';
 import { addConsole } from './commands/console.ts';
 import { addDiff } from './commands/diff.ts';
@@ -40,16 +40,25 @@ Examples:
   vmlapse run guests/build/hello-long.elf       boot a guest
   source <(vmlapse complete bash)               completion for this shell (also zsh, fish)`;
 
+/** Adds to what a command line is refused with where its help is. */
+const pointToHelp =
+  (name: string) =>
+  ({ exitCode, code, message }: CommanderError): never => {
+    const plain = message.replace(/^error: /, '').replaceAll('\n', ' ');
+    throw new CommanderError(exitCode, code, `${plain} (see ${name} --help)`);
+  };
+
 /** The program, ready to parse. Errors are thrown, not printed. */
 export function createProgram(version: string): Command {
   const program = new Command('vmlapse')
     .description('boot test guests on KVM, checkpoint them live, and see what changed')
     .version(version)
     .addHelpText('after', EXAMPLES)
-    .exitOverride()
+    .exitOverride(pointToHelp('vmlapse'))
     .configureOutput({ outputError: () => {} });
   for (const add of COMMANDS) add(program);
   completion(program);
-  for (const command of program.commands) command.exitOverride().configureOutput({ outputError: () => {} });
+  for (const command of program.commands)
+    command.exitOverride(pointToHelp(`vmlapse ${command.name()}`)).configureOutput({ outputError: () => {} });
   return program;
 }

@@ -187,12 +187,16 @@ describe('changing', () => {
 describe('mistakes are said in a line, without a stack trace', () => {
   it.each([
     [1, /no checkpoint is called "nobody".*tags here/, ['show', 'nobody']],
-    [1, /cannot be a tag/, ['tag', 'booted', '.hidden']],
+    [2, /cannot be a tag/, ['tag', 'booted', '.hidden']],
     [1, /no checkpoint has the tag/, ['tag', '-d', 'nobody']],
     [2, /give the checkpoint and its name/, ['tag', 'booted']],
     [2, /takes one name and nothing else/, ['tag', '-d', 'booted', 'x']],
     [2, /--elf FILE or --raw FILE/, ['export', 'booted']],
-    [1, /cannot write .*ENOENT/, ['export', 'booted', '--raw', '/nonexistent/ram']],
+    [2, /"latest~x" is no reference/, ['show', 'latest~x']],
+    [1, /cannot write .*ENOENT.*does not exist/, ['export', 'booted', '--raw', '/nonexistent/ram']],
+    [1, /\/dev\/null is a device or a pipe: name a file/, ['export', 'booted', '--elf', '/dev/null']],
+    [1, /\/ is a directory: name a file/, ['diff', 'booted', 'side', '--html', '/']],
+    [1, /\/etc\/passwd: this is not a guest image/, ['diff', 'booted', 'side', '--symbols', '/etc/passwd']],
     [1, /there is no such file/, ['diff', 'booted', 'side', '--symbols', '/nonexistent/vmlinux']],
     [2, /not a number/, ['diff', 'booted', 'side', '--limit', '-1']],
     [2, /is no registry reference/, ['push', 'booted', 'nowhere']],
@@ -207,9 +211,15 @@ describe('mistakes are said in a line, without a stack trace', () => {
     expect(outcome.stdout).toBe('');
   });
 
+  it('a store where none can be made', { skip: !existsSync('/proc/self') }, async () => {
+    const { status, stderr } = await cli(['pull', 'localhost:1/x:y', '--store', '/proc/nothing/store']);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/cannot create \/proc\/nothing\/store: ENOENT/);
+  });
+
   it('no store', async () => {
     const { status, stderr } = await cli(['log', '--store', folder.file('nothing')]);
     expect(status).toBe(1);
-    expect(stderr).toMatch(/is not a store/);
+    expect(stderr).toMatch(/nothing: there is no store here .* check the path/);
   });
 });

@@ -16,8 +16,9 @@ function expectRefusal(outcome: Outcome, status: number, message: RegExp): void 
 }
 
 const USAGE: readonly (readonly [args: readonly string[], message: RegExp])[] = [
-  [['bogus'], /unknown command 'bogus'/],
-  [['run'], /missing required argument 'file'/],
+  [['bogus'], /unknown command 'bogus' \(see vmlapse --help\)/],
+  [['inf'], /unknown command 'inf' \(Did you mean info\?\)/],
+  [['run'], /missing required argument 'file' \(see vmlapse run --help\)/],
   [['run', 'a', 'b'], /too many arguments/],
   [['run', '--bogus', HELLO], /unknown option '--bogus'/],
   [['run', '--mem', '12x', HELLO], /--mem.*12x.*not a size/],
@@ -30,6 +31,9 @@ const USAGE: readonly (readonly [args: readonly string[], message: RegExp])[] = 
   [['run', '--format', 'pe', HELLO], /--format.*Allowed choices are elf, /],
   [['run', '--mode', 'virtual', HELLO], /--mode.*real, protected, long/],
   [['run', '--blob', 'nowhere', HELLO], /--blob.*ADDR=FILE/],
+  [['run', '--keep', '3', HELLO], /--keep .* add --every/],
+  [['run', '--level', '23', HELLO], /--level.*at most 22/],
+  [['restore', 'latest', '--fork', '257'], /--fork.*at most 256/],
   [['inspect'], /missing required argument/],
   [['complete', 'csh'], /csh/],
 ];

@@ -95,8 +95,9 @@ describe('plain ELF', () => {
   test('arguments that cannot be passed are told', () => {
     const file = elf({ segments: [{ vaddr: 0x10_0000n, bytes: CODE }] });
     expect(load(file, guest(64, { cmdline: 'x' })).notes).toEqual([
-      'command line and modules ignored: plain ELF has no way to pass them',
+      'command line and modules ignored: plain ELF has no way to take them',
     ]);
+    expect(load(file, guest(64, { load: 0x20_0000 })).notes).toEqual([expect.stringMatching(/^--load ignored/)]);
   });
 
   test('a section table that ends past the file costs the symbols, not the boot', () => {

@@ -34,6 +34,11 @@ afterAll(() => {
   if (user !== undefined) rmSync(user, { recursive: true, force: true });
 });
 
+it('the build leaves the command ready to be called by its name', () => {
+  const { stdout } = spawnSync(join(ROOT, 'dist', 'src', 'cli', 'main.js'), ['--version'], { encoding: 'utf8' });
+  expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+});
+
 /** Runs a program in the folder of the package's user; stdout, once it has ended with status 0. */
 function node(...args: string[]): string {
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: user, encoding: 'utf8' });

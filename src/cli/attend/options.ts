@@ -1,7 +1,8 @@
 /** Options of the commands that run a machine: `run` and `restore`. */
 import { type Command, Option } from 'commander';
+import { UsageError } from '../../errors.ts';
 import type { AssistMode } from '../../runner/assist.ts';
-import { parseCount, parseDuration } from '../parse.ts';
+import { countUpTo, parseCount, parseDuration } from '../parse.ts';
 import type { RecorderOptions } from './recorder.ts';
 import { parseTrigger, TRIGGER_HELP } from './triggers.ts';
 
@@ -37,8 +38,14 @@ export function addAttendOptions(command: Command): Command {
     .option('--every <time>', 'take a checkpoint at this interval', parseDuration)
     .option('--keep <n>', 'with --every: keep the last N checkpoints of this run', parseCount)
     .option('--max-pause <time>', 'rather no checkpoint than a pause longer than this', parseDuration)
-    .option('--level <n>', 'zstd level of checkpoints', parseCount)
+    .option('--level <n>', 'zstd level of checkpoints, 1 to 22', countUpTo(22, 'zstd has no higher level'))
     .option('--trace', 'print every ioctl to stderr, decoded (also: VMLAPSE_TRACE=1)')
     .option('-q, --quiet', 'no summary')
     .option('--json', 'print one JSON document with the result and the output instead');
+}
+
+/** Refuses an option that would do nothing. Throws UsageError. */
+export function checkAttendOptions({ keep, every }: AttendOptions): void {
+  if (keep !== undefined && every === undefined)
+    throw new UsageError('--keep is about the checkpoints that --every takes: add --every TIME');
 }

@@ -1,5 +1,5 @@
 /** `vmlapse log`: the checkpoints of a store as a tree. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { heatText } from '../store/heat-text.ts';
 import { entryData, logText } from '../store/log-text.ts';
 import { addStoreOptions, openToRead, parseLimit, print, type StoreCommandOptions } from '../store/options.ts';
@@ -23,7 +23,9 @@ export function addLog(program: Command): void {
   const command = program.command('log').description('list the checkpoints of a store as a tree, newest first');
   addStoreOptions(command, 'print one JSON array instead')
     .option('--heat', 'show where in guest memory each checkpoint changed pages')
-    .option('--limit <n>', 'only the newest N', parseLimit, Number.POSITIVE_INFINITY)
+    .addOption(
+      new Option('--limit <n>', 'only the newest N').argParser(parseLimit).default(Number.POSITIVE_INFINITY, 'all'),
+    )
     .addHelpText('after', EXAMPLES)
     .action(log);
 }

@@ -11,9 +11,9 @@ import { UsageError } from '../../errors.ts';
 import type { ClockMode } from '../../kvm/state/vm-state.ts';
 import { attend } from '../attend/attend.ts';
 import { attendForks } from '../attend/forks.ts';
-import { type AttendOptions, addAttendOptions, EXIT_STATUS_HELP } from '../attend/options.ts';
+import { type AttendOptions, addAttendOptions, checkAttendOptions, EXIT_STATUS_HELP } from '../attend/options.ts';
 import { loadSymbols } from '../guest-symbols.ts';
-import { parseCount } from '../parse.ts';
+import { countUpTo } from '../parse.ts';
 import { startProgress } from '../progress.ts';
 import { defaultStore } from '../store-option.ts';
 import { traceIfAsked } from '../trace.ts';
@@ -25,6 +25,9 @@ interface RestoreOptions extends AttendOptions {
   readonly explain?: boolean;
   readonly fork?: number;
 }
+
+/** Each fork has a thread of Node; far above this many, the process would run out of memory mappings. */
+const parseForks = countUpTo(256, 'each takes a thread of this process; run the command several times');
 
 const EXAMPLES = `
 Examples:
@@ -49,7 +52,7 @@ export function addRestore(program: Command): void {
     )
     .option('--force', 'try although this host differs from the one the checkpoint was taken on')
     .option('--paused', 'do not let it run until `vmlapse resume NAME`; with --name')
-    .option('--fork <n>', 'run N machines from the checkpoint, which share its memory copy-on-write', parseCount)
+    .option('--fork <n>', 'run N machines from the checkpoint, which share its memory copy-on-write', parseForks)
     .option('--explain', 'print each ioctl of the restore in order, with its reason, and do nothing');
   addAttendOptions(command)
     .addHelpText('after', EXAMPLES + EXIT_STATUS_HELP)
@@ -62,6 +65,7 @@ async function restore(ref: string, options: RestoreOptions): Promise<number> {
   if (options.paused && options.name === undefined) {
     throw new UsageError('a paused machine is resumed by its name: add --name NAME');
   }
+  checkAttendOptions(options);
   traceIfAsked(options);
   using store = openStore(options.store, { readOnly: true });
   using checkpoint = store.open(ref);

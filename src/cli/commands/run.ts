@@ -9,8 +9,9 @@ import { refuseTakenName } from '../../control/claim.ts';
 import { UsageError } from '../../errors.ts';
 import { Machine } from '../../machine/machine.ts';
 import { attend } from '../attend/attend.ts';
-import { type AttendOptions, addAttendOptions, EXIT_STATUS_HELP } from '../attend/options.ts';
+import { type AttendOptions, addAttendOptions, checkAttendOptions, EXIT_STATUS_HELP } from '../attend/options.ts';
 import { addImageOptions, type ImageOptions, loadImage } from '../image-options.ts';
+import { tell } from '../output.ts';
 import { type Blob, parseBlob, parseCount } from '../parse.ts';
 import { traceIfAsked } from '../trace.ts';
 
@@ -51,10 +52,12 @@ async function run(file: string, options: RunOptions): Promise<number> {
   if (options.store === undefined && (options.checkpointAt || options.every !== undefined)) {
     throw new UsageError('checkpoints need a place: add --store DIR');
   }
+  checkAttendOptions(options);
   traceIfAsked(options);
   if (options.name !== undefined) await refuseTakenName(options.name);
   using loaded = loadImage(file, options);
   const { image } = loaded;
+  if (!options.quiet && !options.json) for (const note of image.notes) tell(`vmlapse: note: ${note}`);
   using machine = Machine.create({ memory: options.mem, cpus: options.cpus, irqchip: options.irqchip });
   bootImage(machine, image, loaded.release);
   for (const blob of options.blob ?? []) {
