@@ -16,6 +16,7 @@ import { ExitCounters } from './counts.ts';
 import { lineInterrupts } from './line-interrupts.ts';
 import { type RunHooks, runVcpu } from './loop.ts';
 import type { RunEnd, RunResult } from './result.ts';
+import { settle } from './settle.ts';
 import { Watchdog } from './watchdog.ts';
 
 /** How to run. */
@@ -25,7 +26,7 @@ export interface LocalOptions {
   readonly assist?: AssistMode;
   /**
    * Called after each served exit, and when a signal brought KVM_RUN back, with the number of exits so far; an answer
-   * ends the run.
+   * ends the run; one that comes while settle() completes an instruction does not.
    */
   readonly served?: (exits: number) => RunEnd | undefined;
 }
@@ -45,6 +46,8 @@ export class LocalMachine implements Disposable {
   readonly #settling: RunHooks;
   /** Nothing is pending in KVM, neither an exit to complete nor registers to take. */
   #settled = true;
+  /** Ends that the guest came to while it was brought to rest. The next runs end with them, without running it. */
+  #owed: RunEnd[] = [];
   /** Registers wait in the kvm_run area. */
   #handedOver = false;
   readonly #ownsVcpu: boolean;
@@ -67,7 +70,8 @@ export class LocalMachine implements Disposable {
     const counted = served && { served: () => served(this.#counters.total) };
     const hooks = { ...assist, ...lineInterrupts(machine), ...counted };
     this.#running = { ...hooks, interrupted: () => this.#interrupted() };
-    this.#settling = { ...hooks, interrupted: () => SETTLED };
+    const heard = served && { served: () => void served(this.#counters.total) };
+    this.#settling = { ...hooks, ...heard, interrupted: () => SETTLED };
   }
 
   /** The vCPU, with nothing held back: after a load, what was handed over is taken first. */
@@ -84,6 +88,8 @@ export class LocalMachine implements Disposable {
 
   /** As {@link run}, without drawing up the counts: for loops that stop and go on thousands of times a second. */
   advance(timeoutMs?: number): RunEnd {
+    const owed = this.#owed.shift();
+    if (owed) return owed;
     this.#settled = false;
     this.#handedOver = false;
     this.#watchdog.restart(timeoutMs);
@@ -99,9 +105,8 @@ export class LocalMachine implements Disposable {
   /** Completes what the last exit left pending in KVM. */
   settle(): void {
     if (this.#settled) return;
-    this.#vcpu.area.immediateExit = true;
-    while (runVcpu(this.#vcpu, this.#bus, this.#counters, this.#settling) !== SETTLED);
-    this.#vcpu.area.immediateExit = false;
+    const run = () => runVcpu(this.#vcpu, this.#bus, this.#counters, this.#settling);
+    this.#owed.push(...settle(this.#vcpu.area, run, SETTLED));
     this.#settled = true;
     this.#handedOver = false;
   }
@@ -130,6 +135,7 @@ export class LocalMachine implements Disposable {
   /** Loads a record that finishSave() gave. The next KVM_RUN takes the registers with it, where the host can do that. */
   loadVcpus(records: readonly Uint8Array[]): void {
     this.settle();
+    this.#owed = [];
     this.#io.record.set(records[0]!);
     const { irqchip, syncRegs: able } = this.host;
     this.#handedOver = irqchip && able && syncRegs(this.#vcpu.area, this.#io.parts);

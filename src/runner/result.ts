@@ -19,6 +19,8 @@ export interface RunEnd {
   readonly reason: RunReason;
   /** exit-port: the value written. */
   readonly value?: number;
+  /** The stop point that the exit was, as "port:0x80" or "exit:40"; on a run that was asked to stop there. */
+  readonly stopPoint?: string;
   /** What the exit carried: suberror, hardware reason, exit number. */
   readonly detail?: Readonly<Record<string, number | bigint | string>>;
 }

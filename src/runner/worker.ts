@@ -19,6 +19,7 @@ import { runVcpu } from './loop.ts';
 import type { CallMessage, ThreadMessage, ThreadStart } from './messages.ts';
 import { OutputRing } from './output-ring.ts';
 import type { RunEnd } from './result.ts';
+import { settle } from './settle.ts';
 import { recordError } from './state-record.ts';
 import { stopPoints } from './stop-points.ts';
 import { VCPU_CALLS } from './vcpu-calls.ts';
@@ -57,6 +58,8 @@ class VcpuWorker {
   readonly #counters = new ExitCounters();
   readonly #watchdog = new Watchdog();
   readonly #flush: () => void;
+  /** Ends that the guest came to while it was brought to rest. The next runs end with them, without running it. */
+  #owed: RunEnd[] = [];
   readonly #io: VcpuStateIo;
   readonly #record: Uint8Array;
   /** Without irqchip: the vCPU is in HLT, and KVM would not know. */
@@ -99,6 +102,8 @@ class VcpuWorker {
 
   /** Lets the guest run until its loop ends or the owner wants the thread. */
   #go(): RunEnd {
+    const owed = this.#owed.shift();
+    if (owed) return owed;
     this.#control.halted = false;
     this.#watchdog.restart();
     const end = (this.#idling ? this.#idle() : undefined) ?? this.#run(() => this.#interrupted());
@@ -136,6 +141,7 @@ class VcpuWorker {
       } else {
         this.#io.record.set(this.#record);
         this.#idling = this.#io.restore();
+        this.#owed = [];
       }
       this.#control.failed = false;
     } catch (error) {
@@ -146,15 +152,9 @@ class VcpuWorker {
     this.#control.withdraw(Request.SAVE | Request.LOAD);
   }
 
-  /**
-   * Completes what the last exit left pending: after an IN or an MMIO read the guest's registers are stale until KVM_RUN
-   * is entered once more, and a string instruction may have further exits to serve before it can rest.
-   */
   #settle(): void {
     if (!this.#control.pending) return;
-    this.#vcpu.area.immediateExit = true;
-    while (this.#run(() => PAUSED) !== PAUSED);
-    this.#vcpu.area.immediateExit = false;
+    this.#owed.push(...settle(this.#vcpu.area, () => this.#run(() => PAUSED), PAUSED));
     this.#control.pending = false;
   }
 
@@ -167,7 +167,9 @@ class VcpuWorker {
     const assist = createAssist(this.#start.assist, this.#machine, this.#vcpu, this.#counters);
     const lines = lineInterrupts(this.#machine);
     const hooks = { interrupted, idle: () => this.#idle(), served, ...assist, ...lines };
-    return runVcpu(this.#vcpu, this.#bus, this.#counters, hooks);
+    const end = runVcpu(this.#vcpu, this.#bus, this.#counters, hooks);
+    this.#flush();
+    return stop?.(end) ?? end;
   }
 
   #interrupted(): RunEnd | undefined {

@@ -96,8 +96,8 @@ async function runToEnd(
     recorder?.arm();
     for (;;) {
       const result = await hold.run();
+      if (result.stopPoint !== undefined) await recorder?.take(result.stopPoint, { stayPaused: true });
       if (result.reason !== 'stop-point') return result;
-      await recorder?.take(String(result.detail?.where ?? 'stop-point'), { stayPaused: true });
       if (hold.stopped) return { ...result, reason: 'interrupted' };
     }
   } finally {
