@@ -41,6 +41,14 @@ static inline void dirty_arm(const struct machine *m, struct dirty *d)
 	dirty_clear(m, d);
 }
 
+/* Adds the pages of `from` to those of `into`. */
+static inline void dirty_or(const struct machine *m, struct dirty *into, const struct dirty *from)
+{
+	for (unsigned i = 0; i < m->slot_count; i++)
+		for (uint64_t word = 0; word < (m->slots[i].size / PAGE + 63) / 64; word++)
+			into->bitmap[i][word] |= from->bitmap[i][word];
+}
+
 typedef void run_function(void *context, uint64_t offset, uint64_t bytes);
 
 /* Calls `act` with the offset in machine.ram and the length in bytes of each run of dirty pages; returns their number. */

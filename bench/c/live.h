@@ -57,7 +57,7 @@ static inline void *live_thread(void *argument)
 		l->out_us = now_us();
 		l->m.run->immediate_exit = 0;
 		if (l->save_state)
-			state_save(&l->m, l->state);
+			state_save_with_run(&l->m, l->state);
 		sem_post(&l->paused);
 		wait_soon(&l->resume);
 		if (l->stop)
@@ -120,29 +120,53 @@ static inline void live_wait_rounds(const struct live *l, uint64_t rounds)
 struct capture {
 	uint8_t *to; /* preallocated and touched, so that no page fault is taken while the guest is paused */
 	const uint8_t *from;
-	uint64_t used;
+	uint64_t used, size;
 };
 
 static inline void capture_run(void *context, uint64_t offset, uint64_t bytes)
 {
 	struct capture *c = context;
+	if (c->used + bytes > c->size)
+		c->used = 0; /* only rounds of pre-copy get this far; nobody reads what they copied */
 	memcpy(c->to + c->used, c->from + offset, bytes);
 	c->used += bytes;
 }
 
+static inline void no_run(void *context, uint64_t offset, uint64_t bytes)
+{
+	(void)context, (void)offset, (void)bytes;
+}
+
 static inline struct capture capture_new(const struct machine *m)
 {
-	struct capture c = { malloc(m->ram_size), m->ram, 0 };
+	struct capture c = { malloc(m->ram_size), m->ram, 0, m->ram_size };
 	memset(c.to, 1, m->ram_size);
 	return c;
 }
 
-/* The paused part of a checkpoint: which pages are dirty, log anew, copy them. Returns the number of pages. */
-static inline uint64_t capture_dirty(const struct machine *m, struct dirty *dirty, struct capture *c)
+/* The paused part of a checkpoint: which pages are dirty, log anew, copy them and `rest`. Returns the number of pages. */
+static inline uint64_t capture_dirty(const struct machine *m, struct dirty *dirty, const struct dirty *rest, struct capture *c)
 {
-	c->used = 0;
 	dirty_get(m, dirty);
 	dirty_clear(m, dirty);
+	dirty_or(m, dirty, rest);
 	return dirty_runs(m, dirty, capture_run, c);
+}
+
+/* Copies while the guest runs, until little is left or it stops shrinking: the policy of snapshot/live. What was read
+ * last is left in `rest`, for the pause. */
+static inline void precopy(const struct machine *m, struct dirty *rest, struct capture *c)
+{
+	enum { FEW_PAGES = 128, ROUNDS = 5 };
+	dirty_arm(m, rest);
+	uint64_t left = dirty_runs(m, rest, no_run, NULL);
+	for (int round = 0; left > FEW_PAGES && round < ROUNDS; round++) {
+		uint64_t before = left;
+		dirty_runs(m, rest, capture_run, c);
+		dirty_arm(m, rest);
+		left = dirty_runs(m, rest, no_run, NULL);
+		if (left >= before / 2)
+			break;
+	}
 }
 #endif

@@ -14,14 +14,15 @@ static void sleep_until(double us)
 }
 
 /* Rounds per second of one slice; `per_second` 0 takes no checkpoint. */
-static double slice(struct live *l, struct dirty *dirty, struct capture *capture, double per_second, double ms, double *pages)
+static double slice(struct live *l, struct dirty *dirty, const struct dirty *none, struct capture *capture, double per_second, double ms, double *pages)
 {
 	double start = now_us(), end = start + ms * 1e3;
 	uint64_t rounds = live_rounds(l);
 	for (int i = 1; per_second && start + i * 1e6 / per_second <= end; i++) {
 		sleep_until(start + i * 1e6 / per_second);
+		capture->used = 0;
 		live_pause(l);
-		*pages = capture_dirty(&l->m, dirty, capture);
+		*pages = capture_dirty(&l->m, dirty, none, capture);
 		live_resume(l);
 	}
 	sleep_until(end);
@@ -38,7 +39,7 @@ int main(int argc, char **argv)
 		refuse("PER_SECOND, SLICE_MS and SLICES must be above 0");
 	struct live l;
 	live_start(&l, argv[1], strtoul(argv[2], NULL, 0) * MIB, 1);
-	struct dirty dirty = dirty_new(&l.m);
+	struct dirty dirty = dirty_new(&l.m), none = dirty_new(&l.m);
 	struct capture capture = capture_new(&l.m);
 	double *percent = malloc(count * sizeof(double)), *pages = calloc(count, sizeof(double));
 
@@ -47,8 +48,8 @@ int main(int argc, char **argv)
 	dirty_arm(&l.m, &dirty);
 	live_resume(&l);
 	for (size_t i = 0; i < count; i++) {
-		double alone = slice(&l, &dirty, &capture, 0, ms, NULL);
-		double checkpointed = slice(&l, &dirty, &capture, per_second, ms, &pages[i]);
+		double alone = slice(&l, &dirty, &none, &capture, 0, ms, NULL);
+		double checkpointed = slice(&l, &dirty, &none, &capture, per_second, ms, &pages[i]);
 		percent[i] = 100 * (1 - checkpointed / alone);
 	}
 	live_pause(&l);

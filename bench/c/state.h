@@ -89,6 +89,22 @@ static inline void state_save(const struct machine *m, struct state *s)
 	s->clock.flags = 0; /* replayed flags would make the guest's clock jump */
 }
 
+/* As state_save, with the registers, system registers and events taken from one KVM_RUN that runs no guest code. */
+static inline void state_save_with_run(struct machine *m, struct state *s)
+{
+	state_walk(m, s, 0, 1);
+	m->run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS;
+	m->run->immediate_exit = 1;
+	if (ioctl(m->vcpu, KVM_RUN, 0) == 0 || errno != EINTR)
+		refuse("KVM_RUN with immediate_exit did not return EINTR");
+	m->run->immediate_exit = 0;
+	m->run->kvm_valid_regs = 0;
+	s->regs = m->run->s.regs.regs;
+	s->sregs = m->run->s.regs.sregs;
+	s->events = m->run->s.regs.events;
+	s->clock.flags = 0;
+}
+
 static inline void state_restore(const struct machine *m, struct state *s)
 {
 	state_walk(m, s, 1, 0);
