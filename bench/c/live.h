@@ -157,10 +157,10 @@ static inline uint64_t capture_dirty(const struct machine *m, struct dirty *dirt
  * last is left in `rest`, for the pause. */
 static inline void precopy(const struct machine *m, struct dirty *rest, struct capture *c)
 {
-	enum { FEW_PAGES = 128, ROUNDS = 5 };
+	enum { FEW_PAGES = 128, HARDLY_ANY = 8, ROUNDS = 5 };
 	dirty_arm(m, rest);
 	uint64_t left = dirty_runs(m, rest, no_run, NULL);
-	for (int round = 0; left > FEW_PAGES && round < ROUNDS; round++) {
+	for (int round = 0; left > (round == 0 ? FEW_PAGES : HARDLY_ANY) && round < ROUNDS; round++) {
 		uint64_t before = left;
 		dirty_runs(m, rest, capture_run, c);
 		dirty_arm(m, rest);

@@ -31,8 +31,10 @@ export interface LiveOptions extends Omit<CheckpointOptions, 'verifyDirty'> {
   readonly stayPaused?: boolean;
 }
 
-/** Below this many pages a further round costs more than it saves. */
+/** With this many dirty pages or fewer a first round would cost the guest more than it saves. */
 const FEW_PAGES = 128;
+/** With this many or fewer left another round, a short one by then, would not make the pause shorter. */
+const HARDLY_ANY = 8;
 const DEFAULT_ROUNDS = 5;
 /** Copying speed assumed for --max-pause before anything was measured. */
 const ASSUMED_PAGES_PER_MS = 500;
@@ -122,7 +124,7 @@ export class LiveSession {
     }
     session.tracker.harvest(true);
     let dirty = pageCount(session.tracker.pending);
-    while (dirty > FEW_PAGES && rounds < maxRounds) {
+    while (dirty > (rounds === 0 ? FEW_PAGES : HARDLY_ANY) && rounds < maxRounds) {
       this.#copy(session.take());
       rounds++;
       session.tracker.harvest(true);

@@ -73,6 +73,7 @@ export class Staging {
     const count = bytes.length / PAGE_SIZE;
     this.reserve(count);
     if (this.#isFresh(region.slots, first, count)) this.#append(region.slots, first, gpa, bytes);
+    else if (this.#isInARow(region.slots, first, count)) this.#bytes.set(bytes, (region.slots[first]! - 1) * PAGE_SIZE);
     else
       for (let i = 0; i < count; i++)
         this.#putPage(region.slots, first + i, gpa + i * PAGE_SIZE, bytes.subarray(i * PAGE_SIZE, (i + 1) * PAGE_SIZE));
@@ -80,6 +81,12 @@ export class Staging {
 
   #isFresh(slots: Uint32Array, first: number, count: number): boolean {
     for (let page = first; page < first + count; page++) if (slots[page] !== NONE) return false;
+    return true;
+  }
+
+  #isInARow(slots: Uint32Array, first: number, count: number): boolean {
+    const slot = slots[first]!;
+    for (let i = 0; i < count; i++) if (slot === NONE || slots[first + i] !== slot + i) return false;
     return true;
   }
 

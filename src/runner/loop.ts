@@ -62,7 +62,7 @@ export function runVcpu(vcpu: RunnableVcpu, bus: RunnableBus, counters: ExitCoun
   for (;;) {
     if (interrupts?.waiting()) offerInterrupt(context, interrupts.take);
     const exited = vcpu.run();
-    const weight = exited ? counters.clockWeight() : 1;
+    const weight = exited ? counters.clockWeight() : 0;
     const left = weight > 0 ? performance.now() : 0;
     let end: RunEnd | undefined;
     if (exited) {

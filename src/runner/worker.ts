@@ -180,11 +180,16 @@ class VcpuWorker {
     return this.#pauseIfAsked() ?? (this.#watchdog.due() === 'look' ? this.#look() : undefined);
   }
 
-  /** Says at once that guest code no longer runs here and nothing is pending: the owner waits for that alone. */
+  /**
+   * Says at once that guest code no longer runs here and nothing is pending, and saves at once if that is asked: the
+   * owner waits for nothing else.
+   */
   #pauseIfAsked(): RunEnd | undefined {
-    if ((this.#control.requests & (Request.PAUSE | Request.EXIT)) === 0) return undefined;
+    const requests = this.#control.requests;
+    if ((requests & (Request.PAUSE | Request.EXIT)) === 0) return undefined;
     this.#control.pending = false;
     this.#announcePaused();
+    if (requests & Request.SAVE) this.#exchangeState(requests);
     eatKicks();
     return PAUSED;
   }
