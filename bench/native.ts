@@ -11,7 +11,16 @@ const GUESTS = join(ROOT, 'bench', 'guests');
 const BUILD = join(ROOT, 'bench', 'build');
 
 /** Names of the C programs. */
-export const FLOORS = ['port-loop', 'load-elf', 'rollback', 'dirty-scan', 'stop-copy', 'kick', 'slowdown'] as const;
+export const FLOORS = [
+  'port-loop',
+  'load-elf',
+  'rollback',
+  'dirty-scan',
+  'stop-copy',
+  'wp-pause',
+  'kick',
+  'slowdown',
+] as const;
 export type Floor = (typeof FLOORS)[number];
 
 const newest = (folder: string) => Math.max(...readdirSync(folder).map((file) => statSync(join(folder, file)).mtimeMs));

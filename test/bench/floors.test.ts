@@ -4,6 +4,7 @@ import { dirtyGuest, FLOORS, floorProgram, outsGuest, runFloor } from '../../ben
 
 const gcc = (process.env.PATH ?? '').split(':').some((folder) => existsSync(`${folder}/gcc`));
 const kvm = existsSync('/dev/kvm');
+const userfaultfd = process.getuid?.() === 0 && existsSync('/dev/userfaultfd');
 
 describe.skipIf(!gcc)('C floors', () => {
   for (const name of FLOORS) {
@@ -40,5 +41,12 @@ describe.skipIf(!gcc || !kvm)('C floors on KVM', () => {
     expect(result.pages).toBeGreaterThanOrEqual(21);
     expect(result.pauseUs).toBeGreaterThan(0);
     expect(result.offUs).toBeGreaterThan(0);
+  });
+
+  it.skipIf(!userfaultfd)('protects at least the pages the guest dirtied, and copies them all later', () => {
+    const guest = dirtyGuest({ pages: 20, stride: 2, mark: false });
+    const result = runFloor<{ pages: number; pauseUs: number; doneUs: number }>('wp-pause', [guest, 64, 3]);
+    expect(result.pages).toBeGreaterThanOrEqual(21);
+    expect(result.doneUs).toBeGreaterThan(result.pauseUs);
   });
 });
