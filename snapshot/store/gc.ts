@@ -1,12 +1,13 @@
-/** Mark and sweep: what the heads and their ancestors need stays, every other blob goes. */
+/** Mark and sweep: what the heads, their ancestors and other images need stays, every other blob goes. */
 import type { Blobs } from './blobs.ts';
 import { unlinkIfThere } from './blobs.ts';
 import { type Digest, storeError } from './digest.ts';
 import type { StoreIndex } from './documents.ts';
 import { withoutInnerHeads } from './heads.ts';
-import { readManifest, walk } from './history.ts';
+import { isOtherImage, readManifest, walk } from './history.ts';
 import { writeIndex } from './layout.ts';
 import { MAX_MANIFEST_BYTES } from './limits.ts';
+import { digestsOf, neededBy } from './other-images.ts';
 
 export interface GcOptions {
   /** Keep at most so many generations before each head and each tag; older ones are removed. Default: all. */
@@ -21,16 +22,13 @@ export interface GcReport {
 }
 
 /**
- * Collects garbage; call with the lock held. Nothing is removed if a manifest cannot be read, since what it needs is
- * unknown. Throws CheckpointError.
+ * Collects garbage; call with the lock held, and not while another tool writes into the layout: it knows no lock. Nothing
+ * is removed if a manifest cannot be read, since what it needs is unknown. Throws CheckpointError.
  */
 export function collectGarbage(blobs: Blobs, index: StoreIndex, { keep }: GcOptions): GcReport {
-  if (index.foreign.length > 0)
-    throw storeError(
-      'FOREIGN',
-      `${blobs.root} also holds ${index.foreign.length} images that are not checkpoints — gc does not know what they need; move them elsewhere`,
-    );
-  const refuse = (digest: Digest, error: unknown): never => {
+  const others = new Set(digestsOf(index.foreign));
+  const refuse = (digest: Digest, error: unknown): void => {
+    if (isOtherImage(error)) return void others.add(digest);
     const why = error instanceof Error ? error.message : String(error);
     throw storeError('CORRUPT', `gc removed nothing, since ${digest} cannot be read: ${why}`, { digest }, error);
   };
@@ -38,7 +36,8 @@ export function collectGarbage(blobs: Blobs, index: StoreIndex, { keep }: GcOpti
   const outer = withoutInnerHeads(index, parents);
   if (outer.heads.length < index.heads.length) writeIndex(blobs, outer);
   const kept = walk(blobs, outer, refuse, keep);
-  const needed = new Set<Digest>(kept.keys());
+  const needed = neededBy(blobs, others);
+  for (const digest of kept.keys()) needed.add(digest);
   for (const { config, layers } of kept.values()) for (const { digest } of [config, ...layers]) needed.add(digest);
   const garbage = blobs.list().filter((digest) => !needed.has(digest));
   const sized = garbage.map((digest) => ({ digest, size: blobs.sizeOf(digest) ?? 0 }));

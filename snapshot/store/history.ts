@@ -22,6 +22,11 @@ export function isNotFound(error: unknown): boolean {
   return error instanceof CheckpointError && error.code === 'NOT_FOUND';
 }
 
+/** True for the error that says that a manifest is of another kind of image. */
+export function isOtherImage(error: unknown): boolean {
+  return error instanceof CheckpointError && error.code === 'NOT_A_CHECKPOINT';
+}
+
 /**
  * Every checkpoint reachable from the heads, each once and before its parent on at least one path. A parent that was
  * removed ends its branch; anything else that cannot be read goes to `failed`. With `keep`, at most so many

@@ -13,7 +13,7 @@ import { FrameCache } from './frame-cache.ts';
 import { realFs } from './fs-layer.ts';
 import { collectGarbage, type GcOptions, type GcReport } from './gc.ts';
 import { isHead, withCommit, withoutCheckpoint, withoutTag, withTag } from './heads.ts';
-import { type LogEntry, logOf, readManifest, walk } from './history.ts';
+import { isOtherImage, type LogEntry, logOf, readManifest, walk } from './history.ts';
 import { LayerPool } from './layer-pool.ts';
 import { checkLayout, createLayout, lockStore, readIndex, writeIndex } from './layout.ts';
 import { MAX_CONFIG_BYTES } from './limits.ts';
@@ -154,7 +154,7 @@ export class Store implements Disposable {
   log(failed?: (digest: Digest, error: unknown) => void): LogEntry[] {
     const index = this.index();
     const commits = walk(this.blobs, index, (digest, error) => {
-      if (error instanceof CheckpointError && error.code === 'NOT_A_CHECKPOINT') return;
+      if (isOtherImage(error)) return;
       if (!failed) throw error;
       failed(digest, error);
     });

@@ -7,7 +7,7 @@ import { Chain } from './chain.ts';
 import { corrupt, type Digest } from './digest.ts';
 import { parseConfig, type StoreIndex } from './documents.ts';
 import { readExactly } from './fs-layer.ts';
-import { walk } from './history.ts';
+import { isOtherImage, walk } from './history.ts';
 import type { LayerDescriptor } from './layer.ts';
 import type { LayerPool } from './layer-pool.ts';
 import { pageCrc } from './layer-writer.ts';
@@ -29,7 +29,7 @@ export interface VerifyReport {
   readonly bytes: number;
 }
 
-/** Checks every checkpoint that can be reached. Never throws for damage. */
+/** Checks every checkpoint that can be reached; other images are passed over. Never throws for damage. */
 export function verifyStore(blobs: Blobs, pool: LayerPool, index: StoreIndex): VerifyReport {
   const problems: Problem[] = [];
   const report = (digest: Digest, error: unknown) => {
@@ -43,7 +43,7 @@ export function verifyStore(blobs: Blobs, pool: LayerPool, index: StoreIndex): V
       report(digest, error);
     }
   };
-  const commits = walk(blobs, index, report);
+  const commits = walk(blobs, index, (digest, error) => isOtherImage(error) || report(digest, error));
   const whole = new Set<Digest>();
   const pages: PageChecks = new Map();
   let bytes = 0;

@@ -1,35 +1,10 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Digest } from '../../../snapshot/store/digest.ts';
-import { openStore, type Store } from '../../../snapshot/store/store.ts';
-import { CONFIG, contentOf, differences, type Oracle, pageOf, runsOf, temporaryDirectory } from './support.ts';
-
-/** A store with the chain a - b - c and the branch b - d; `c` and `d` are not tagged. */
-function withTree(step: (store: Store, digests: Record<'a' | 'b' | 'c' | 'd', Digest>) => void): void {
-  using directory = temporaryDirectory();
-  using store = openStore(join(directory.path, 'store'), { create: true });
-  let clock = 0;
-  const take = (page: number, tags: string[], parent?: Digest) => {
-    const time = new Date(Date.UTC(2024, 0, 1) + clock++ * 1000).toISOString();
-    const runs = runsOf(new Map([[page, pageOf(page)]]), [page]);
-    return store.commit({ config: CONFIG, runs, tags, time, label: `page ${page}`, ...(parent && { parent }) }).digest;
-  };
-  const a = take(1, ['a']);
-  const b = take(2, ['b'], a);
-  const c = take(3, [], b);
-  const d = take(4, [], b);
-  step(store, { a, b, c, d });
-}
-
-const code = (step: () => unknown): unknown => {
-  try {
-    step();
-  } catch (error) {
-    return (error as { code?: unknown }).code;
-  }
-  return undefined;
-};
+import { openStore } from '../../../snapshot/store/store.ts';
+import { CONFIG, temporaryDirectory } from './support.ts';
+import { code, withTree } from './tree.ts';
 
 describe('references', () => {
   it('tags, latest, digests, their beginnings, and parents', () =>
@@ -159,72 +134,6 @@ describe('a tag that moves with every commit', () => {
         parent = store.commit({ config: CONFIG, runs: [], parent, tags: ['tip'] }).digest;
       expect(store.index().heads.length).toBe(4);
       expect(store.resolve('tip~5')).toBe(d);
-    }));
-});
-
-describe('remove, squash and gc', () => {
-  it('removing one checkpoint keeps its parent and its children', () =>
-    withTree((store, { a, b, c, d }) => {
-      store.remove('b');
-      expect(store.log().map(({ digest, parentMissing }) => [digest, parentMissing])).toEqual([
-        [d, true],
-        [c, true],
-        [a, undefined],
-      ]);
-      store.gc();
-      expect(store.blobs.sizeOf(b)).toBeUndefined();
-      expect(store.verify()).toMatchObject({ problems: [], checkpoints: 3 });
-      const memory: Oracle = new Map([1, 2, 4].map((page) => [page, pageOf(page)]));
-      using checkpoint = store.open('latest');
-      expect(differences(memory, contentOf(checkpoint))).toEqual([]);
-      expect(code(() => store.resolve('latest~1'))).toBe('NOT_FOUND');
-    }));
-
-  it('removing the latest makes its parent the latest', () =>
-    withTree((store, { b }) => {
-      store.remove('latest');
-      expect(store.resolve('latest')).toBe(b);
-    }));
-
-  it('squash gives the same memory in one layer without a parent', () =>
-    withTree((store, { c }) => {
-      const { digest, stats } = store.squash(c, ['whole']);
-      expect(stats).toMatchObject({ pages: 3, layers: 1 });
-      for (const ref of ['a', 'b', c, 'latest~1']) if (code(() => store.resolve(ref)) === undefined) store.remove(ref);
-      store.gc({ keep: 0 });
-      using checkpoint = store.open('whole');
-      expect(checkpoint.digest).toBe(digest);
-      expect(checkpoint.info).toMatchObject({ label: 'page 3', time: '2024-01-01T00:00:02.000Z' });
-      expect(checkpoint.info.parent).toBeUndefined();
-      expect(differences(new Map([1, 2, 3].map((page) => [page, pageOf(page)])), contentOf(checkpoint))).toEqual([]);
-    }));
-
-  it('gc removes what nothing needs and keeps generations when asked', () =>
-    withTree((store, { a, b, c, d }) => {
-      const before = store.gc();
-      expect(before).toEqual({ checkpoints: 4, removedBlobs: 0, removedBytes: 0 });
-      store.untag('b');
-      store.gc({ keep: 0 });
-      expect(store.log().map(({ digest }) => digest)).toEqual([d, c, a]);
-      expect(store.blobs.sizeOf(b)).toBeUndefined();
-      expect(store.verify().problems).toEqual([]);
-      store.blobs.put(Buffer.from('left behind'), 100, 'it');
-      expect(store.gc()).toEqual({ checkpoints: 3, removedBlobs: 1, removedBytes: 11 });
-    }));
-
-  it('gc does not touch a layout that also holds other images', () =>
-    withTree((store) => {
-      const path = join(store.directory, 'index.json');
-      const index = JSON.parse(readFileSync(path, 'utf8'));
-      index.manifests.push({
-        mediaType: 'application/vnd.oci.image.index.v1+json',
-        digest: `sha256:${'1'.repeat(64)}`,
-        size: 7,
-      });
-      writeFileSync(path, JSON.stringify(index));
-      expect(code(() => store.gc())).toBe('FOREIGN');
-      store.tag('a', 'other');
-      expect(JSON.parse(readFileSync(path, 'utf8')).manifests).toContainEqual(index.manifests.at(-1));
     }));
 });
 
