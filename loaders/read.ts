@@ -1,5 +1,5 @@
 /** From a path to the bytes of an image. Large files are mapped, not read: placing them is then the only copy. */
-import { closeSync, fstatSync, openSync, readFileSync, readSync, type Stats } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, type Stats } from 'node:fs';
 import { errnoName, LoadError, VmlapseError } from '../src/errors.ts';
 import { Mapping, WINDOW_BYTES } from '../src/ffi/mapping.ts';
 
@@ -23,13 +23,17 @@ const OPEN_FAILURES: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of the path is not a directory',
 };
 
-/** Opens an image file or pipe. Throws LoadError for one that is missing, unreadable, empty, oversized, or no file. */
-export function readImage(path: string): ImageFile {
-  const fd = open(path);
+/**
+ * Opens an image file or pipe. Throws LoadError for one that is missing, unreadable, empty, oversized, or no file. Without
+ * `pipes` it never waits: for paths that somebody else has chosen.
+ */
+export function readImage(path: string, { pipes = true }: { readonly pipes?: boolean } = {}): ImageFile {
+  const fd = open(path, pipes ? 0 : constants.O_NONBLOCK);
   try {
     const stat = fstatSync(fd);
     const kind = NOT_FILES.find(({ is }) => is(stat));
     if (kind) throw refuse(path, kind.code, kind.why);
+    if (!pipes && !stat.isFile()) throw refuse(path, 'NOT_A_FILE', 'it is a pipe or a socket: name a file');
     const image = stat.isFile() ? readFile(path, fd, stat.size) : inMemory(path, readPipe(path, fd));
     if (image.bytes.length === 0) throw refuse(path, 'EMPTY', 'it is empty');
     return image;
@@ -90,9 +94,9 @@ function releaser(mapping: Mapping): (piece: Uint8Array) => void {
   };
 }
 
-function open(path: string): number {
+function open(path: string, flags: number): number {
   try {
-    return openSync(path, 'r');
+    return openSync(path, constants.O_RDONLY | flags);
   } catch (error) {
     const { code = 'EIO', errno = 0 } = error as NodeJS.ErrnoException;
     throw refuse(path, 'UNREADABLE', OPEN_FAILURES[code] ?? `it cannot be opened: ${errnoName(-errno)}`);

@@ -10,10 +10,18 @@ import { readMsrList, type VcpuState } from '../src/kvm/state/vcpu-state.ts';
 import { VM_ROWS, type VmPart } from '../src/kvm/state/vm-state.ts';
 import { PAGE_SIZE } from '../src/memory/bitmap.ts';
 import { ramRanges } from '../src/memory/layout.ts';
-import type { MachineState } from './machine-state.ts';
+import { decodeState, type MachineState } from './machine-state.ts';
+import type { CheckpointConfig } from './store/documents.ts';
+
+/** The state in a checkpoint's config, every part of it measured. Throws CheckpointError BAD_STATE. */
+export function soundState(config: CheckpointConfig): MachineState {
+  const state = decodeState(config);
+  checkShape(state);
+  return state;
+}
 
 /** Throws CheckpointError BAD_STATE naming the first part that cannot be what its name says. */
-export function checkShape(state: MachineState): void {
+function checkShape(state: MachineState): void {
   checkRam(state);
   attempt('its CPUID', () => readCpuidBytes(state.cpuid));
   state.vcpus.forEach(checkVcpu);

@@ -4,8 +4,9 @@
  */
 
 import { GuestMemory } from '../src/memory/guest-memory.ts';
+import { soundState } from './check-shape.ts';
 import type { MachineState } from './machine-state.ts';
-import { buildMachine, fillMemory, type RestoredMachine, type RestoreOptions, restorableState } from './restore.ts';
+import { buildMachine, fillMemory, type RestoredMachine, type RestoreOptions } from './restore.ts';
 import type { Checkpoint } from './store/checkpoint.ts';
 
 /** A checkpoint in memory, ready to be forked. Forks live on when it is disposed. */
@@ -16,7 +17,7 @@ export class ForkTemplate implements Disposable {
 
   /** Reads the checkpoint, which may be disposed afterwards. Throws CheckpointError or GuestMemoryError. */
   constructor(checkpoint: Checkpoint, options: RestoreOptions = {}) {
-    this.#state = restorableState(checkpoint);
+    this.#state = soundState(checkpoint.config);
     this.#options = options;
     this.#memory = GuestMemory.create(this.#state.description.memory);
     try {

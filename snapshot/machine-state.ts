@@ -45,8 +45,11 @@ export interface MachineState {
   readonly lines: number;
 }
 
-const wordOf = (bytes: Uint8Array | undefined) =>
-  bytes ? new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true) : 0;
+/** A u32, 0 where it was left out. */
+function wordOf(bytes: Uint8Array = new Uint8Array(4)): number {
+  if (bytes.length !== 4) throw invalid(`its interrupt lines have ${bytes.length} bytes, not 4`);
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+}
 
 /** The machine to create for a state; ROMs are added by the caller. */
 export function machineConfig({ description, cpuid }: MachineState): MachineConfig {
@@ -74,6 +77,8 @@ export function decodeState(config: CheckpointConfig): MachineState {
   }
   const description = checkDescription(config.machine);
   const blobs = Object.entries(config.state);
+  const odd = blobs.find(([name]) => !PART_NAME.test(name));
+  if (odd) throw invalid(`${JSON.stringify(odd[0])} names no part of a machine`);
   const under = (prefix: string) =>
     blobs.filter(([name]) => name.startsWith(prefix)).map(([name, b]) => [name.slice(prefix.length), b] as const);
   const cpuid = config.state['machine/cpuid'];
@@ -91,6 +96,10 @@ export function decodeState(config: CheckpointConfig): MachineState {
     lines: wordOf(config.state['machine/lines']),
   };
 }
+
+/** What names parts; they are printed as they are. */
+const PART_NAME = /^[!-~]{1,128}$/;
+const KVM_NAME = /^[ -~]{1,64}$/;
 
 const REQUIRED: readonly VcpuPart[] = ['regs', 'msrs', 'mp_state', 'vcpu_events'];
 
@@ -111,8 +120,10 @@ function checkDescription(machine: Json): MachineDescription {
     whole(d.memory, 2 ** 52) &&
     whole(d.cpus, MAX_CPUS) &&
     typeof d.irqchip === 'boolean' &&
-    typeof d.host === 'object';
+    typeof d.host === 'object' &&
+    d.host !== null;
   if (!sound) throw invalid('its machine description is not one');
+  if (!KVM_NAME.test(String(d.host.kvm))) throw invalid('it does not say its host');
   return d as MachineDescription;
 }
 

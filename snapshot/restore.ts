@@ -5,9 +5,9 @@ import type { ClockMode } from '../src/kvm/state/vm-state.ts';
 import { Machine } from '../src/machine/machine.ts';
 import { PAGE_SIZE } from '../src/memory/bitmap.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
-import { checkShape } from './check-shape.ts';
+import { soundState } from './check-shape.ts';
 import { checkCompatible } from './compatible.ts';
-import { decodeState, type MachineState, machineConfig } from './machine-state.ts';
+import { type MachineState, machineConfig } from './machine-state.ts';
 import { stateLoader } from './state-loader.ts';
 import type { Checkpoint } from './store/checkpoint.ts';
 import type { OnProgress } from './store/store-types.ts';
@@ -35,7 +35,7 @@ export interface RestoredMachine {
  * CheckpointError INCOMPATIBLE with the list of what differs, KvmError, or GuestMemoryError.
  */
 export function restoreMachine(checkpoint: Checkpoint, options: RestoreOptions = {}): RestoredMachine {
-  const restored = buildMachine(restorableState(checkpoint), options);
+  const restored = buildMachine(soundState(checkpoint.config), options);
   try {
     fillMemory(restored.machine.memory, checkpoint, options.onProgress);
     return restored;
@@ -43,13 +43,6 @@ export function restoreMachine(checkpoint: Checkpoint, options: RestoreOptions =
     restored.machine[Symbol.dispose]();
     throw error;
   }
-}
-
-/** What a checkpoint says of its machine, with every part measured. Throws CheckpointError BAD_STATE. */
-export function restorableState(checkpoint: Checkpoint): MachineState {
-  const state = decodeState(checkpoint.config);
-  checkShape(state);
-  return state;
 }
 
 /**

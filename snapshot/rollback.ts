@@ -8,10 +8,9 @@
 import type { ClockMode } from '../src/kvm/state/vm-state.ts';
 import { PAGE_SIZE } from '../src/memory/bitmap.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
-import { checkShape } from './check-shape.ts';
+import { soundState } from './check-shape.ts';
 import { checkSameMachine } from './compatible.ts';
 import type { DirtyTracker } from './dirty-tracker.ts';
-import { decodeState } from './machine-state.ts';
 import { type StateLoader, stateLoader } from './state-loader.ts';
 import type { Checkpoint } from './store/checkpoint.ts';
 import type { Digest } from './store/digest.ts';
@@ -59,8 +58,7 @@ export class Rollback {
     this.#target = target;
     this.#tracker = tracker;
     this.#pages = new PageCache(checkpoint, target.machine.memory.size);
-    const state = decodeState(checkpoint.config);
-    checkShape(state);
+    const state = soundState(checkpoint.config);
     checkSameMachine(state, target.machine);
     this.#load = stateLoader(target, state);
   }

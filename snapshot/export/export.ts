@@ -1,7 +1,7 @@
 /** A checkpoint as a file for other tools: an ELF core for debuggers, or bare RAM. */
 import { bytesOf, bytes as raw, struct, u16, u32, u64 } from '../../src/abi/struct.ts';
 import { ramRanges } from '../../src/memory/layout.ts';
-import { decodeState } from '../machine-state.ts';
+import { soundState } from '../check-shape.ts';
 import type { Checkpoint } from '../store/checkpoint.ts';
 import { PAGE_SIZE } from '../store/limits.ts';
 import type { OnProgress } from '../store/store-types.ts';
@@ -56,7 +56,7 @@ const roundUp = (bytes: number) => Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
  * holes of the file; registers as one thread for each vCPU. Throws CheckpointError.
  */
 export function exportElf(checkpoint: Checkpoint, path: string, onProgress?: OnProgress): ExportReport {
-  const { description, vcpus, roms } = decodeState(checkpoint.config);
+  const { description, vcpus, roms } = soundState(checkpoint.config);
   const notes = coreNotes(vcpus);
   const ram = ramRanges(description.memory).map(({ base, size }) => ({ gpa: base, size }));
   const extents = [...ram, ...roms.map(({ gpa, bytes }) => ({ gpa, size: bytes.length }))];
@@ -111,7 +111,7 @@ function headers(notesAt: number, notesBytes: number, regions: readonly FileRegi
 
 /** Writes RAM so that the byte at a guest-physical address is at that offset of the file. Throws CheckpointError. */
 export function exportRaw(checkpoint: Checkpoint, path: string, onProgress?: OnProgress): ExportReport {
-  const ranges = ramRanges(decodeState(checkpoint.config).description.memory);
+  const ranges = ramRanges(soundState(checkpoint.config).description.memory);
   const regions = ranges.map(({ base, size }): FileRegion => ({ gpa: base, size, offset: base }));
   const bytes = Math.max(...ranges.map(({ base, size }) => base + size));
   let dataBytes = 0;

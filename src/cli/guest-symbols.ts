@@ -16,7 +16,7 @@ export const imageSymbols = (bytes: Uint8Array, options: Omit<LoadOptions, 'memo
 /** An empty table when the file is gone, has changed, or has no symbols: they are a help, not a need. */
 export function loadSymbols(guest: GuestOrigin): SymbolTable {
   try {
-    using file = readImage(guest.path);
+    using file = readImage(guest.path, { pipes: false });
     if (createHash('sha256').update(file.bytes).digest('hex') !== guest.sha256) return NONE;
     const place = guest.load === undefined ? {} : { load: guest.load };
     return imageSymbols(file.bytes, { format: guest.format as FormatName, ...place });

@@ -6,6 +6,7 @@ import { UsageError, VmlapseError } from '../errors.ts';
 import { EXIT } from './exit-status.ts';
 import { flushOutput, installPipeHandlers, tell } from './output.ts';
 import { createProgram } from './program.ts';
+import { printable } from './store/format.ts';
 import { traceIfAsked } from './trace.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
@@ -17,20 +18,23 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return EXIT.OK;
     if (error.code === 'commander.help') return EXIT.USAGE;
-    tell(`vmlapse: ${error.message}`);
+    tell(`vmlapse: ${legible(error.message)}`);
     return EXIT.USAGE;
   }
   if (error instanceof UsageError || isBadName(error)) {
-    tell(`vmlapse: ${error.message}`);
+    tell(`vmlapse: ${legible(error.message)}`);
     return EXIT.USAGE;
   }
   if (error instanceof VmlapseError) {
-    tell(`vmlapse: ${error.message}`);
+    tell(`vmlapse: ${legible(error.message)}`);
     return EXIT.FAILURE;
   }
   tell(`vmlapse: a defect in vmlapse, please report it: ${error instanceof Error ? error.stack : String(error)}`);
   return EXIT.FAILURE;
 }
+
+/** A message may quote what somebody else wrote, and has lines of its own. */
+const legible = (message: string) => message.split('\n').map(printable).join('\n');
 
 /** A tag or reference that could not name anything is wrong usage; one that names nothing is a failure. */
 function isBadName(error: unknown): error is VmlapseError {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,6 +34,12 @@ describe('readImage', () => {
       using image = readImage(file('image', bytes));
       expect(Buffer.compare(image.bytes, bytes)).toBe(0);
     }
+  });
+
+  test('a pipe whose other end nobody opens is not waited for, where pipes are not wanted', () => {
+    const pipe = join(directory, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    refused(() => readImage(pipe, { pipes: false }), 'NOT_A_FILE', /it is a pipe or a socket: name a file/);
   });
 
   test('what cannot be an image is refused, by its path', () => {

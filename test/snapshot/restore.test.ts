@@ -247,6 +247,13 @@ describeKvm('a restore refuses', () => {
     { name: 'a million vCPUs', code: 'BAD_STATE', doctor: describeAs('cpus', 1e6) },
     { name: 'no host', code: 'BAD_STATE', doctor: describeAs('host', null) },
     {
+      name: 'a host that speaks to the terminal',
+      code: 'BAD_STATE',
+      doctor: describeAs('host', { kvm: '\x1b[2J', tscKhz: 1 }),
+    },
+    { name: 'a part with such a name', code: 'BAD_STATE', doctor: put('device/\x1b[2J', new Uint8Array(1)) },
+    { name: 'interrupt lines of a byte', code: 'BAD_STATE', doctor: put('machine/lines', new Uint8Array(1)) },
+    {
       name: 'a ROM nowhere',
       code: 'BAD_STATE',
       doctor: put('rom/0xzz', new Uint8Array(4096)),

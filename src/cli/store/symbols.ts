@@ -9,7 +9,7 @@ import { named } from '../image-options.ts';
 
 /** Reads the symbols of a file that the user names. Throws LoadError, or UsageError when it has none. */
 function symbolsOfFile(path: string, { guest }: MachineDescription): SymbolTable {
-  using file = readImage(path);
+  using file = readImage(path, { pipes: false });
   const sameFile = guest && createHash('sha256').update(file.bytes).digest('hex') === guest.sha256;
   const place = sameFile && guest.load !== undefined ? { load: guest.load } : {};
   const table = named(path, () => imageSymbols(file.bytes, place));

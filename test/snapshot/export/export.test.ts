@@ -48,6 +48,17 @@ describe('raw image', () => {
     });
   });
 
+  it('a state that is not what its parts say is refused, and leaves no file', () => {
+    using directory = temporaryDirectory();
+    using store = openStore(join(directory.path, 'store'), { create: true });
+    using sound = store.open(commitMadeUp(store, { memory: MEMORY }, PAGES));
+    const state = { ...sound.config.state, 'vcpu/0/regs': new Uint8Array(3) };
+    using doctored = store.open(store.commit({ config: { ...sound.config, state }, runs: [] }).digest);
+    for (const how of [exportRaw, exportElf])
+      expect(thrown(CheckpointError, () => how(doctored, join(directory.path, 'out'))).code).toBe('BAD_STATE');
+    expect(readdirSync(directory.path)).toEqual(['store']);
+  });
+
   it('a page outside of the RAM is damage, and leaves no file', () => {
     using directory = temporaryDirectory();
     using store = openStore(join(directory.path, 'store'), { create: true });
