@@ -1,53 +1,17 @@
 /** What a restore refuses, and how it says why: every difference in one list; nothing of a doctored state reaches KVM unmeasured. */
 import { expect, it } from 'vitest';
-import { explainRestore, restoreSteps } from '../../snapshot/explain.ts';
 import { ForkTemplate } from '../../snapshot/fork.ts';
-import { decodeState } from '../../snapshot/machine-state.ts';
 import { type RestoreOptions, restoreMachine } from '../../snapshot/restore.ts';
-import { CheckpointSession } from '../../snapshot/session.ts';
 import type { Checkpoint } from '../../snapshot/store/checkpoint.ts';
-import type { CheckpointConfig, Json } from '../../snapshot/store/documents.ts';
-import { openStore, type Store } from '../../snapshot/store/store.ts';
 import { CheckpointError } from '../../src/errors.ts';
-import { setTracer } from '../../src/kvm/call.ts';
 import { readCpuidBytes, writeCpuid } from '../../src/kvm/cpuid.ts';
 import { readMsrList, writeMsrs } from '../../src/kvm/state/vcpu-state.ts';
 import { LocalMachine } from '../../src/runner/local-machine.ts';
 import { describeKvm } from '../support/kvm.ts';
 import { openDescriptors } from '../support/resources.ts';
 import { thrown } from '../support/thrown.ts';
-import { drive } from './driver.ts';
+import { type Doctor, describeAs, put, setVersion, withDoctored } from './doctored.ts';
 import { sample } from './fidelity/support.ts';
-import { temporaryDirectory } from './store/support.ts';
-
-type State = Record<string, Uint8Array>;
-type Doctor = (config: { version: number; machine: Record<string, unknown>; state: State }) => void;
-
-/** Takes a checkpoint, changes its config as `doctor` says, commits that as another, and calls `use` with its name. */
-function withDoctored(doctor: Doctor, use: (store: Store, ref: string) => void, irqchip = true): void {
-  using directory = temporaryDirectory();
-  using store = openStore(directory.path, { create: true });
-  const { driver } = drive('kernel', {}, irqchip);
-  using _ = driver;
-  driver.go(20);
-  using session = new CheckpointSession(driver.local, store);
-  const { digest } = session.checkpoint();
-  using checkpoint = store.open(digest);
-  const { version, machine, state } = checkpoint.config;
-  const config = {
-    version,
-    machine: structuredClone(machine) as Record<string, unknown>,
-    state: { ...state } as State,
-  };
-  doctor(config);
-  store.commit({
-    config: { ...config, machine: config.machine as Json } as CheckpointConfig,
-    runs: [],
-    parent: digest,
-    tags: ['doctored'],
-  });
-  use(store, 'doctored');
-}
 
 /** Brings a checkpoint back as one machine, or as a fork. */
 const WAYS = {
@@ -87,26 +51,6 @@ const cpuid7 =
     state['machine/cpuid'] = writeCpuid(
       leaves.map((leaf) => (leaf.function === 7 && leaf.index === 0 ? { ...leaf, ebx: change(leaf.ebx) >>> 0 } : leaf)),
     );
-  };
-
-/** Puts other bytes in the place of a part. */
-const put =
-  (part: string, bytes: Uint8Array | ((old: Uint8Array) => Uint8Array)): Doctor =>
-  ({ state }) => {
-    state[part] = typeof bytes === 'function' ? bytes(state[part]!) : bytes;
-  };
-
-/** Puts another value into the machine's description. */
-const describeAs =
-  (field: string, value: unknown): Doctor =>
-  ({ machine }) => {
-    machine[field] = value;
-  };
-
-const setVersion =
-  (version: number): Doctor =>
-  (config) => {
-    config.version = version;
   };
 
 /** A feature no processor that runs this has and keeps from guests: bit 13 is a quirk flag, bit 22 reserved. */
@@ -269,49 +213,5 @@ describeKvm('a restore refuses', () => {
     expect(refusal(doctor).code).toBe(code);
     expect(refusal(doctor, true).code).toBe(code);
     expect(refusal(doctor, true, WAYS.fork).code).toBe(code);
-  });
-});
-
-describeKvm('the explanation of a restore', () => {
-  it.each([true, false])('names the ioctls in the order in which they are made (irqchip: %s)', (irqchip) => {
-    withDoctored(
-      () => {},
-      (store, ref) => {
-        using checkpoint = store.open(ref);
-        const made: string[] = [];
-        setTracer(({ name }) => made.push(name));
-        try {
-          const { machine, load } = restoreMachine(checkpoint);
-          using _machine = machine;
-          using local = new LocalMachine(machine);
-          load(local);
-          local.settle(); // registers that were handed over are taken with the next KVM_RUN
-        } finally {
-          setTracer(undefined);
-        }
-        const state = decodeState(checkpoint.config);
-        const said = restoreSteps(state)
-          .map(([ioctl]) => ioctl)
-          .filter((name) => name.startsWith('KVM_'));
-        const changing = made.filter(
-          (name) => /^KVM_(CREATE|SET|KVMCLOCK)/.test(name) && name !== 'KVM_SET_SIGNAL_MASK',
-        );
-        // Not made where they would change nothing: the host's own TSC frequency, a guest without kvmclock; and what goes
-        // with KVM_RUN instead of by an ioctl of its own.
-        const optional = [
-          'KVM_SET_TSC_KHZ',
-          'KVM_KVMCLOCK_CTRL',
-          'KVM_SET_REGS',
-          'KVM_SET_SREGS',
-          'KVM_SET_SREGS2',
-          'KVM_SET_VCPU_EVENTS',
-        ];
-        const left = said.filter((name) => changing.includes(name) || !optional.includes(name));
-        expect(changing).toEqual(left);
-        expect(explainRestore(state).trimEnd().split('\n')).toHaveLength(restoreSteps(state).length);
-        for (const line of explainRestore(state).trimEnd().split('\n')) expect(line).toMatch(/^(KVM_\w+|\(copy\)) +\S/);
-      },
-      irqchip,
-    );
   });
 });
