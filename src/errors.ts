@@ -95,7 +95,7 @@ export function errorToData(error: unknown): ErrorData {
 
 /** Rebuilds an error that {@link errorToData} flattened, with its class. */
 export function errorFromData(data: ErrorData): Error {
-  const family = FAMILY[data.name];
+  const family = Object.hasOwn(FAMILY, data.name) ? FAMILY[data.name] : undefined;
   if (!family)
     return Object.assign(new Error(data.message), { name: data.name, ...(data.stack && { stack: data.stack }) });
   const error = Object.setPrototypeOf(new Error(data.message), family.prototype) as VmlapseError;

@@ -3,7 +3,7 @@
 import type { ListedMachine } from '../control/machines.ts';
 import type { CheckpointSummary, MachineStatus } from '../control/protocol.ts';
 import { columns } from './output.ts';
-import { byteText } from './store/format.ts';
+import { byteText, printable } from './store/format.ts';
 
 /** A time span with its two largest units: "2 h 5 min", "12 s". */
 export function spanText(ms: number): string {
@@ -26,7 +26,7 @@ const SHORT_DIGITS = 12;
 /** A checkpoint in a few words: short digest, label or tags. */
 export function checkpointText({ digest, label, tags }: CheckpointSummary): string {
   const names = [...(tags ?? []), ...(label === undefined ? [] : [`"${label}"`])];
-  return [digest.slice(DIGEST_START, DIGEST_START + SHORT_DIGITS), ...names].join(' ');
+  return [digest.slice(DIGEST_START, DIGEST_START + SHORT_DIGITS), ...names.map(printable)].join(' ');
 }
 
 /** Pages, bytes and pause of a checkpoint. */
@@ -51,7 +51,7 @@ const row = (s: MachineStatus) => [
   byteText(s.memory),
   spanText(s.uptimeMs),
   s.lastCheckpoint ? `${checkpointText(s.lastCheckpoint)}, ${ago(s.lastCheckpoint)}` : '-',
-  s.guest ?? '-',
+  printable(s.guest ?? '-'),
 ];
 
 /** `vmlapse status`. */
@@ -61,11 +61,11 @@ export function statusText(s: MachineStatus): string {
     ['name', s.name],
     ['state', s.checkpointing ? `${s.state}, a checkpoint is being written` : s.state],
     ['process', String(s.pid)],
-    ['guest', s.guest ?? 'unknown'],
+    ['guest', printable(s.guest ?? 'unknown')],
     ['vCPUs', String(s.cpus)],
     ['RAM', byteText(s.memory)],
     ['started', `${s.started} (${spanText(s.uptimeMs)} ago)`],
-    ['store', s.store ?? 'none: it cannot be checkpointed'],
+    ['store', printable(s.store ?? 'none: it cannot be checkpointed')],
     ['last checkpoint', last ? `${checkpointText(last)}, ${ago(last)}: ${checkpointStats(last)}` : 'none'],
   ]);
 }

@@ -1,6 +1,7 @@
 /** Talking to a running machine over its control socket. */
 import type { Socket } from 'node:net';
 import { ControlError, type ErrorData, errorFromData } from '../errors.ts';
+import { isEvent, isResultOf } from './answers.ts';
 import { LineReader, TOO_LONG } from './lines.ts';
 import type { EventName, MachineEvent, MethodName, Methods } from './protocol.ts';
 import { type RpcErrorData, requestLine } from './rpc.ts';
@@ -55,8 +56,9 @@ export class ControlClient {
     if (!message) {
       this.#failAll(new ControlError('BAD_ANSWER', `machine ${this.name} sent something that is no answer`));
       this.close();
-    } else if (message.method === 'event' && message.params) this.#onEvent(message.params);
-    else if (message.error) this.#fail(message.id, asError(message.error));
+    } else if (message.method === 'event') {
+      if (isEvent(message.params)) this.#onEvent(message.params!);
+    } else if (message.error) this.#fail(message.id, asError(message.error));
     else this.#settle(message.id)?.resolve(message.result as never);
   }
 
@@ -91,7 +93,9 @@ export class ControlClient {
     }
     const id = this.#nextId++;
     const answer = new Promise<Methods[Name]['result']>((resolve, reject) => {
-      this.#pending.set(id, { resolve: resolve as Pending['resolve'], reject });
+      const take = (result: Methods[Name]['result']) =>
+        isResultOf(method, result) ? resolve(result) : reject(notAnAnswer(this.name, method));
+      this.#pending.set(id, { resolve: take as Pending['resolve'], reject });
       this.#socket.write(requestLine(id, method, params));
     });
     if (timeoutMs === undefined) return answer;
@@ -128,9 +132,16 @@ function parse(line: string): Message | undefined {
 }
 
 function asError({ message, data }: RpcErrorData): Error {
-  const known = data as ErrorData | undefined;
-  return known?.name && known.code ? errorFromData(known) : new ControlError('REFUSED', message);
+  const known = data as Partial<ErrorData> | null | undefined;
+  const whole = typeof known?.name === 'string' && typeof known.code === 'string' && typeof known.message === 'string';
+  return whole ? errorFromData(known as ErrorData) : new ControlError('REFUSED', String(message));
 }
+
+const notAnAnswer = (name: string, method: string) =>
+  new ControlError(
+    'BAD_ANSWER',
+    `machine ${name} answered ${method} with something else: it runs another version of vmlapse; use that one`,
+  );
 
 const silent = (name: string, ms: number) =>
   new ControlError('SILENT', `machine ${name} has not answered for ${ms} ms; its process may be stopped or very busy`);

@@ -6,7 +6,7 @@ import { probe } from './probe.ts';
 import type { MachineStatus } from './protocol.ts';
 import { checkFolder, nameOfSocket, runtimeFolder, socketPath } from './runtime-folder.ts';
 
-/** A machine in the list. Without a status it listens, but has not answered. */
+/** A machine in the list. Without a status it listens, but has not answered, or not as it should. */
 export interface ListedMachine {
   readonly name: string;
   readonly status?: MachineStatus;
@@ -36,7 +36,7 @@ async function look(name: string): Promise<ListedMachine | undefined> {
   try {
     return { name, status: await client.call('status', {}, LIST_PATIENCE_MS) };
   } catch (error) {
-    return error instanceof ControlError && error.code === 'SILENT' ? { name } : undefined;
+    return error instanceof ControlError && error.code !== 'GONE' ? { name } : undefined;
   } finally {
     client.close();
   }
