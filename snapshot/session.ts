@@ -5,8 +5,9 @@
 import { CheckpointError } from '../src/errors.ts';
 import type { ClockMode } from '../src/kvm/state/vm-state.ts';
 import { orInto, PAGE_SIZE } from '../src/memory/bitmap.ts';
-import { DirtyTracker, type PageSets, splitAtWindows } from './dirty-tracker.ts';
+import { DirtyTracker, type PageSets } from './dirty-tracker.ts';
 import { encodeState, type GuestOrigin } from './machine-state.ts';
+import { residentPages, residentRuns } from './resident.ts';
 import { Rollback, type RollbackReport } from './rollback.ts';
 import { StateTaker, type TakenState } from './state-taker.ts';
 import type { Checkpoint } from './store/checkpoint.ts';
@@ -40,6 +41,8 @@ export interface CheckpointReport {
   readonly digest: Digest;
   readonly parent?: Digest;
   readonly stats: Readonly<Record<string, number>>;
+  /** The parent it would have had, which has been removed from the store meanwhile: so it is full. */
+  readonly lostParent?: Digest;
   /** With `verifyDirty`. */
   readonly log?: LogReport;
   /** Why checkpoints that were to be removed along with this one are still there. */
@@ -90,6 +93,14 @@ export class CheckpointSession implements Disposable {
   /** The checkpoint that memory differs from only by the pending pages. */
   get base(): Digest | undefined {
     return this.#base;
+  }
+
+  /** Whatever is no longer in the store is no base: the next checkpoint is full then. Returns what was lost. */
+  dropLostBase(): Digest | undefined {
+    const base = this.#base;
+    if (!base || this.store.blobs.sizeOf(base) !== undefined) return undefined;
+    this.#base = undefined;
+    return base;
   }
 
   /**
@@ -144,6 +155,7 @@ export class CheckpointSession implements Disposable {
   checkpoint(options: CheckpointOptions = {}): CheckpointReport {
     if (this.#inFlight)
       throw new CheckpointError('BUSY', 'another checkpoint of this machine is being written; wait for it');
+    const lostParent = this.dropLostBase();
     const began = performance.now();
     const { state, pages, parent } = this.freeze();
     try {
@@ -158,7 +170,7 @@ export class CheckpointSession implements Disposable {
         stats: { pauseUs, loggedPages },
       });
       this.committed(digest);
-      return { digest, stats, ...(parent && { parent }), ...(log && { log }) };
+      return { digest, stats, ...(parent && { parent }), ...(lostParent && { lostParent }), ...(log && { log }) };
     } catch (error) {
       this.failed();
       throw error;
@@ -208,7 +220,8 @@ export class CheckpointSession implements Disposable {
   }
 
   #pagesUnlike(checkpoint: Checkpoint): readonly number[] {
-    if (!this.#base) return [...this.#residentPages(), ...checkpoint.pages().map(({ gpa }) => gpa)];
+    this.dropLostBase();
+    if (!this.#base) return [...residentPages(this.target.machine.memory), ...checkpoint.pages().map(({ gpa }) => gpa)];
     using base = this.store.open(this.#base);
     return checkpoint.pagesUnlike(base);
   }
@@ -226,27 +239,9 @@ export class CheckpointSession implements Disposable {
     return runs;
   }
 
-  *#residentPages(): Generator<number> {
-    const { memory } = this.target.machine;
-    for (const region of memory.regions) {
-      for (const [start, end] of memory.residentRuns(region)) {
-        for (let at = start; at < end; at += PAGE_SIZE) yield region.base + at;
-      }
-    }
-  }
-
   /** Live views of all memory that was ever touched. */
   residentRuns(): PageRun[] {
-    const runs: PageRun[] = [];
-    const { memory } = this.target.machine;
-    for (const region of memory.regions) {
-      for (const [start, end] of memory.residentRuns(region)) {
-        splitAtWindows(start, end - start, (offset, length) => {
-          runs.push({ gpa: region.base + offset, bytes: memory.view(region.base + offset, length) });
-        });
-      }
-    }
-    return runs;
+    return residentRuns(this.target.machine.memory);
   }
 
   /** Stops dirty logging. The target and the store stay open. */

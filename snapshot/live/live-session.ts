@@ -85,6 +85,7 @@ export class LiveSession {
     const { session } = this;
     try {
       if (this.#writer.gone) this.#writer = await CheckpointWriter.start(session.store.directory);
+      const lostParent = session.dropLostBase();
       const rounds = this.#precopy(options);
       const { parent, config, stats } = this.#freeze(options);
       const { result, notRemoved } = await this.#writer.commit({
@@ -100,6 +101,7 @@ export class LiveSession {
         digest: result.digest,
         stats: result.stats,
         ...(parent && { parent }),
+        ...(lostParent && { lostParent }),
         ...(notRemoved && { notRemoved }),
       };
     } catch (error) {

@@ -85,6 +85,34 @@ describeKvm('a checkpoint session', () => {
     expect(report.stats.loggedPages).toBeLessThan(400);
   });
 
+  it('is full again when its parent has been removed from the store; so it is rolled back, too', () => {
+    using directory = temporaryDirectory();
+    using store = openStore(directory.path, { create: true });
+    using other = openStore(directory.path);
+    const { driver } = drive('memory-writer-bounded', { param_rounds: 100_000 });
+    using _ = driver;
+    using session = new CheckpointSession(driver.local, store);
+    driver.go(100);
+    using first = store.open(session.checkpoint().digest);
+    driver.go(3);
+    const second = session.checkpoint();
+    for (const { digest } of [first, second]) other.remove(digest);
+    other.gc();
+    driver.go(3);
+    const third = session.checkpoint();
+    expect(third).toMatchObject({ lostParent: second.digest });
+    expect(third.parent).toBeUndefined();
+    using checkpoint = store.open(third.digest);
+    expect(differences(ramOf(driver.machine.memory), contentOf(checkpoint))).toEqual([]);
+    expect(store.verify()).toMatchObject({ problems: [], checkpoints: 1 });
+
+    driver.go(3);
+    expect(session.checkpoint()).toMatchObject({ parent: third.digest });
+    other.remove('latest');
+    session.rollback(checkpoint);
+    expect(differences(ramOf(driver.machine.memory), contentOf(checkpoint))).toEqual([]);
+  });
+
   it('verify-dirty finds a page that changed behind the log', () => {
     using directory = temporaryDirectory();
     using store = openStore(directory.path, { create: true });

@@ -166,8 +166,9 @@ export class Recorder {
 /** The part of a digest that people read. */
 export const short = (digest: Digest) => digest.slice('sha256:'.length, 'sha256:'.length + 12);
 
-function describe({ digest, stats }: CheckpointReport, label: string | undefined): string {
+function describe({ digest, stats, lostParent }: CheckpointReport, label: string | undefined): string {
   const { pages = 0, bytes = 0, pauseUs = 0 } = stats;
   const name = label === undefined ? '' : ` (${label})`;
-  return `vmlapse: checkpoint ${short(digest)}${name}: ${pages} pages, ${bytes} bytes, pause ${(pauseUs / 1000).toFixed(2)} ms`;
+  const full = lostParent ? `; full, since ${short(lostParent)} is no longer in the store` : '';
+  return `vmlapse: checkpoint ${short(digest)}${name}: ${pages} pages, ${bytes} bytes, pause ${(pauseUs / 1000).toFixed(2)} ms${full}`;
 }

@@ -112,6 +112,18 @@ describeKvm('a live session', () => {
     expect(live.store.verify().problems ?? []).toEqual([]);
   });
 
+  it('is full again when its parent has been removed from the store', async () => {
+    await using live = await Live.start('ring3-writer', FAST);
+    const first = await live.session.checkpoint();
+    live.store.remove(first.digest);
+    live.store.gc();
+    const next = await live.session.checkpoint();
+    expect(next).toMatchObject({ lostParent: first.digest });
+    expect(next.parent).toBeUndefined();
+    await expectNothingLost(live);
+    expect(live.store.verify().problems).toEqual([]);
+  });
+
   it('a writing thread that ends fails its checkpoint; the guest goes on, and the next one is complete', async () => {
     await using live = await Live.start('ring3-writer', FAST);
     await live.session.checkpoint();
