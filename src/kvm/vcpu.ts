@@ -1,10 +1,11 @@
 /** The vCPU file descriptor: KVM_RUN and what makes it stop (KVM API document, section 4). */
-import { CAPABILITIES, type CapabilityName } from '../abi/capabilities.ts';
+import type { CapabilityName } from '../abi/capabilities.ts';
 import { bytesOf, type Live } from '../abi/struct.ts';
-import { KvmEnableCap, type KvmGuestDebug, KvmInterrupt, KvmSignalMask, KvmTranslation } from '../abi/structs.ts';
+import { type KvmGuestDebug, KvmInterrupt, KvmSignalMask, KvmTranslation } from '../abi/structs.ts';
 import { EAGAIN, EINTR, EINVAL, type Fd } from '../ffi/fd.ts';
 import { Mapping } from '../ffi/mapping.ts';
 import { ioctl, isTracing, kvmError, requestOf, tryIoctl } from './call.ts';
+import { enableCap } from './enable-cap.ts';
 import { describeExit } from './exit.ts';
 import { RunArea } from './run-area.ts';
 import { VcpuRegisters } from './vcpu-registers.ts';
@@ -108,12 +109,7 @@ export class Vcpu extends VcpuRegisters implements Disposable {
 
   /** KVM_ENABLE_CAP on the vCPU (4.37). */
   enableCap(capability: CapabilityName, ...args: readonly bigint[]): void {
-    const enable = KvmEnableCap.alloc();
-    enable.cap = CAPABILITIES[capability].nr;
-    args.forEach((value, i) => {
-      enable.args.set(i, value);
-    });
-    ioctl(this.fd, 'KVM_ENABLE_CAP', bytesOf(enable));
+    enableCap(this.fd, capability, args);
   }
 
   [Symbol.dispose](): void {

@@ -3,14 +3,12 @@
  * (KVM API document, section 4). VM ioctls may come from any thread, but only of the process that created the VM.
  */
 
-import type { CapabilityName } from '../abi/capabilities.ts';
-import { CAPABILITIES } from '../abi/capabilities.ts';
+import { CAPABILITIES, type CapabilityName } from '../abi/capabilities.ts';
 import { bytesOf, type Live } from '../abi/struct.ts';
 import {
   KvmClearDirtyLog,
   KvmClockData,
   KvmDirtyLog,
-  KvmEnableCap,
   KvmIrqchip,
   KvmIrqfd,
   KvmIrqLevel,
@@ -23,6 +21,7 @@ import {
 import { Fd } from '../ffi/fd.ts';
 import type { Mapping } from '../ffi/mapping.ts';
 import { ioctl } from './call.ts';
+import { enableCap } from './enable-cap.ts';
 import { Vcpu } from './vcpu.ts';
 
 /** A memory slot to set: a guest-physical range backed by part of a mapping. Sizes and addresses in bytes. */
@@ -211,12 +210,7 @@ export class Vm implements Disposable {
 
   /** KVM_ENABLE_CAP on the VM (4.37). */
   enableCap(capability: CapabilityName, ...args: readonly bigint[]): void {
-    const enable = KvmEnableCap.alloc();
-    enable.cap = CAPABILITIES[capability].nr;
-    args.forEach((value, i) => {
-      enable.args.set(i, value);
-    });
-    ioctl(this.fd, 'KVM_ENABLE_CAP', bytesOf(enable));
+    enableCap(this.fd, capability, args);
   }
 
   /** KVM_SET_BOOT_CPU_ID (4.28): which vCPU is the boot processor; before the first vCPU. */
