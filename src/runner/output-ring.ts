@@ -1,6 +1,6 @@
 /**
- * A byte queue in shared memory from the vCPU threads to the one thread that prints. Writers take turns by a lock of
- * the ring's own; a full queue makes them wait, so that output is never lost and never piles up.
+ * A byte queue in shared memory from the vCPU threads to the one thread that prints. Several writers take turns by a
+ * lock of the ring's own; a full queue makes them wait, so that output is never lost and never piles up.
  */
 import { StateLock } from '../devices/lock.ts';
 
@@ -18,27 +18,29 @@ export const createRing = (): SharedArrayBuffer => new SharedArrayBuffer(DATA_BY
 export class OutputRing {
   readonly #positions: Int32Array;
   readonly #data: Uint8Array;
-  readonly #writers: StateLock;
+  readonly #writers: StateLock | undefined;
 
-  constructor(buffer: SharedArrayBuffer) {
+  /** `onlyWriter`: no other end of the queue writes, so this one takes no turns. */
+  constructor(buffer: SharedArrayBuffer, { onlyWriter = false } = {}) {
     this.#positions = new Int32Array(buffer, 0, 4);
-    this.#writers = new StateLock(buffer, LOCK_BYTES);
+    this.#writers = onlyWriter ? undefined : new StateLock(buffer, LOCK_BYTES);
     this.#data = new Uint8Array(buffer, DATA_BYTES);
   }
 
   /**
    * Appends the first `length` bytes, waiting for the reader while there is no room. Never call it in the reader's thread.
    *
-   * Copies byte by byte: guests print single bytes, an exit for each, and a call of subarray() or set() for one costs
-   * more than all the rest of this.
+   * Guests print single bytes, an exit for each, and every call into the engine counts: so the copy goes byte by byte,
+   * and positions are read without Atomics where that is enough. Only writers move TAIL, and an old HEAD errs on the safe
+   * side.
    */
   write(bytes: Uint8Array, length = bytes.length): void {
     const positions = this.#positions;
-    this.#writers.acquire();
+    this.#writers?.acquire();
     try {
       for (let done = 0; done < length; ) {
-        const head = Atomics.load(positions, HEAD);
-        const tail = Atomics.load(positions, TAIL);
+        const head = positions[HEAD]!;
+        const tail = positions[TAIL]!;
         const span = Math.min(CAPACITY - ((tail - head) >>> 0), length - done);
         if (span === 0) {
           Atomics.wait(positions, HEAD, head);
@@ -50,7 +52,7 @@ export class OutputRing {
         done += span;
       }
     } finally {
-      this.#writers.release();
+      this.#writers?.release();
     }
   }
 

@@ -75,7 +75,8 @@ class VcpuWorker {
     this.#vcpu.setSignalMask(mask);
     this.#io = new VcpuStateIo(this.#vcpu, start.host);
     this.#record = new Uint8Array(start.state);
-    const rings = { serial: new OutputRing(start.serial), debugcon: new OutputRing(start.debugcon) };
+    const alone = { onlyWriter: start.handle.config.cpus === 1 };
+    const rings = { serial: new OutputRing(start.serial, alone), debugcon: new OutputRing(start.debugcon, alone) };
     const { output, flush } = collector(rings);
     this.#flush = flush;
     const wake = () => kickThread(new Control(start.control, 0).threadId);

@@ -101,30 +101,36 @@ describe('the output ring, alone', () => {
 });
 
 describe('the output ring, between threads', () => {
-  it('a full ring makes the writer wait, and loses nothing', async () => {
-    const buffer = createRing();
-    const ring = new OutputRing(buffer);
-    const size = 1000;
-    const records = 300;
-    const writer = startWriter({ ring: buffer, writer: 1, records, size });
-    const full = Math.floor(CAPACITY / size);
-    while (writer.written() < full) await new Promise((resolve) => setTimeout(resolve, 2));
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(writer.written()).toBe(full);
-    const all = await drain(ring, records * size);
-    await writer.finished;
-    for (let i = 0; i < records; i++) expect(all.readUInt32LE(i * size + 1)).toBe(i);
-    expect(ring.take()).toBeUndefined();
-  });
+  it.each([false, true])(
+    'a full ring makes the writer wait, and loses nothing (only writer: %s)',
+    async (onlyWriter) => {
+      const buffer = createRing();
+      const ring = new OutputRing(buffer);
+      const size = 1000;
+      const records = 300;
+      const writer = startWriter({ ring: buffer, writer: 1, records, size, onlyWriter });
+      const full = Math.floor(CAPACITY / size);
+      while (writer.written() < full) await new Promise((resolve) => setTimeout(resolve, 2));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      expect(writer.written()).toBe(full);
+      const all = await drain(ring, records * size);
+      await writer.finished;
+      for (let i = 0; i < records; i++) expect(all.readUInt32LE(i * size + 1)).toBe(i);
+      expect(ring.take()).toBeUndefined();
+    },
+  );
 
-  it('a write larger than the ring goes through in pieces', async () => {
-    const buffer = createRing();
-    const size = 5 * CAPACITY + 3;
-    startWriter({ ring: buffer, writer: 9, records: 1, size });
-    const all = await drain(new OutputRing(buffer), size);
-    expect(all.length).toBe(size);
-    expect(all.subarray(5).every((byte) => byte === 9)).toBe(true);
-  });
+  it.each([false, true])(
+    'a write larger than the ring goes through in pieces (only writer: %s)',
+    async (onlyWriter) => {
+      const buffer = createRing();
+      const size = 5 * CAPACITY + 3;
+      startWriter({ ring: buffer, writer: 9, records: 1, size, onlyWriter });
+      const all = await drain(new OutputRing(buffer), size);
+      expect(all.length).toBe(size);
+      expect(all.subarray(5).every((byte) => byte === 9)).toBe(true);
+    },
+  );
 
   it('several writers take turns: no record is torn, each keeps its order', async () => {
     const buffer = createRing();

@@ -10,12 +10,14 @@ export interface RingWork {
   readonly records: number;
   /** Bytes of one record: writer, sequence number (32 bits), then filling. */
   readonly size: number;
+  /** It is the only writer of its ring. */
+  readonly onlyWriter?: boolean;
   /** Counts the records written, all writers together. */
   readonly progress: SharedArrayBuffer;
 }
 
-const { ring, writer, records, size, progress } = workerData as RingWork;
-const output = new OutputRing(ring);
+const { ring, writer, records, size, progress, onlyWriter = false } = workerData as RingWork;
+const output = new OutputRing(ring, { onlyWriter });
 const written = new Int32Array(progress);
 for (let sequence = 0; sequence < records; sequence++) {
   const record = Buffer.alloc(size, writer);
