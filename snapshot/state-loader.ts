@@ -32,7 +32,7 @@ export function stateLoader(target: SnapshotTarget, state: MachineState): StateL
   const restoreDevices = deviceRestorer(DEVICE_SPECS, machine.deviceState, state.devices);
   return (clock) => {
     restoreDevices();
-    machine.lineLevels = state.lines;
+    machine.lines.levels = state.lines;
     keepWallClocks(() => target.loadVcpus(records));
     restoreVm(machine.vm, machine.config.irqchip, state.vm, clock);
   };

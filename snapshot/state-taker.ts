@@ -53,7 +53,7 @@ export class StateTaker {
     }
     this.#vm.save();
     this.#deviceLock.withLock(() => this.#devicesThen.set(this.#devices));
-    const lines = machine.lineLevels;
+    const lines = machine.lines.levels;
     const records = this.#target.finishSave();
     return () => {
       const layout = vcpuStateLayout(host);

@@ -9,7 +9,8 @@
 import { u8 } from '../abi/struct.ts';
 import type { Device, DeviceHost, DeviceSpec, StopRequest } from './device.ts';
 import { record } from './record.ts';
-import { Ring, ringType } from './ring.ts';
+import { ringType } from './ring.ts';
+import { FIFO_BYTES, Receiver } from './uart-receiver.ts';
 import {
   FCR,
   IER,
@@ -26,8 +27,6 @@ import {
 
 /** Bytes of host input that wait for the guest beyond the FIFO. */
 export const SERIAL_QUEUE_BYTES = 4096;
-
-const FIFO_BYTES = 16;
 
 const RECORD = record('uart', {
   ier: u8,
@@ -82,17 +81,13 @@ export function uart({ name, base, irq }: UartPlace): UartSpec {
 
 function attachUart({ name, base, irq }: UartPlace, state: Uint8Array, host: DeviceHost): Uart {
   const r = RECORD.over(state);
-  const fifo = new Ring(r.fifo);
-  const queue = new Ring(r.queue);
+  const receiver = new Receiver(r.fifo, r.queue, () => (r.fcr & FCR.ENABLE) !== 0);
   const oneByte = new Uint8Array(1);
 
   const looped = () => (r.mcr & MCR.LOOP) !== 0;
-  const fifoLimit = () => (r.fcr & FCR.ENABLE ? FIFO_BYTES : 1);
 
-  /** Characters arrive when someone can notice; until then they are on the wire, where no FIFO reset loses them. */
   function arrive(): void {
-    if (queue.count === 0 || looped()) return;
-    for (let room = fifoLimit() - fifo.count; room > 0 && queue.count > 0; room--) fifo.push(queue.shift());
+    if (!looped()) receiver.arrive();
   }
 
   /** The highest-priority interrupt that is enabled and pending (data sheet, table V). */
@@ -102,8 +97,8 @@ function attachUart({ name, base, irq }: UartPlace, state: Uint8Array, host: Dev
     if (ier & IER.RX) {
       arrive();
       const enabled = r.fcr & FCR.ENABLE;
-      if (fifo.count >= (enabled ? RX_TRIGGER[r.fcr >> 6]! : 1)) return IIR.RX;
-      if (enabled && fifo.count > 0) return IIR.RX_TIMEOUT;
+      if (receiver.count >= (enabled ? RX_TRIGGER[r.fcr >> 6]! : 1)) return IIR.RX;
+      if (enabled && receiver.count > 0) return IIR.RX_TIMEOUT;
     }
     if (ier & IER.THR_EMPTY && r.thrEmptied) return IIR.THR_EMPTY;
     if (ier & IER.MODEM_STATUS && r.modemDeltas) return IIR.MODEM_STATUS;
@@ -124,9 +119,9 @@ function attachUart({ name, base, irq }: UartPlace, state: Uint8Array, host: Dev
 
   function readData(): number {
     arrive();
-    if (fifo.count === 0) return 0;
-    const byte = fifo.shift();
-    if (r.ier & IER.RX && fifo.count + queue.count > 0) setLine(0);
+    if (receiver.count === 0) return 0;
+    const byte = receiver.take();
+    if (r.ier & IER.RX && receiver.hasMore) setLine(0);
     update();
     return byte;
   }
@@ -142,14 +137,7 @@ function attachUart({ name, base, irq }: UartPlace, state: Uint8Array, host: Dev
   }
 
   function loopBack(byte: number): void {
-    if (fifo.count < fifoLimit()) {
-      fifo.push(byte);
-      return;
-    }
-    r.lineErrors |= LSR.OVERRUN;
-    if (r.fcr & FCR.ENABLE) return;
-    fifo.shift();
-    fifo.push(byte);
+    if (!receiver.loopBack(byte)) r.lineErrors |= LSR.OVERRUN;
   }
 
   function readInterruptId(): number {
@@ -163,7 +151,7 @@ function attachUart({ name, base, irq }: UartPlace, state: Uint8Array, host: Dev
 
   function readLineStatus(): number {
     arrive();
-    const status = LSR.THR_EMPTY | LSR.TX_EMPTY | r.lineErrors | (fifo.count > 0 ? LSR.DATA_READY : 0);
+    const status = LSR.THR_EMPTY | LSR.TX_EMPTY | r.lineErrors | (receiver.count > 0 ? LSR.DATA_READY : 0);
     if (r.lineErrors) {
       r.lineErrors = 0;
       update();
@@ -182,7 +170,7 @@ function attachUart({ name, base, irq }: UartPlace, state: Uint8Array, host: Dev
 
   function writeFifoControl(value: number): void {
     const switched = (r.fcr ^ value) & FCR.ENABLE;
-    if (switched || (value & FCR.ENABLE && value & FCR.CLEAR_RX)) fifo.clear();
+    if (switched || (value & FCR.ENABLE && value & FCR.CLEAR_RX)) receiver.clear();
     if (switched || (value & FCR.ENABLE && value & FCR.CLEAR_TX)) r.thrEmptied = 1;
     r.fcr = value & FCR.ENABLE ? value & FCR.KEPT : 0;
     update();
@@ -257,11 +245,10 @@ function attachUart({ name, base, irq }: UartPlace, state: Uint8Array, host: Dev
     },
     driveIrq: () => host.setIrq(irq, r.irqLevel === 1 ? 1 : 0),
     receive(bytes) {
-      const taken = Math.min(bytes.length, queue.free);
-      for (let i = 0; i < taken; i++) queue.push(bytes[i]!);
+      const taken = receiver.send(bytes);
       update();
       return taken;
     },
-    room: () => queue.free,
+    room: () => receiver.room,
   };
 }

@@ -15,6 +15,7 @@ import { GuestMemory, type GuestMemoryHandle } from '../memory/guest-memory.ts';
 import type { RamRange } from '../memory/layout.ts';
 import { type BootState, prepareBoot, startVcpu } from './boot.ts';
 import type { EntryState } from './entry.ts';
+import { InterruptLines } from './interrupt-lines.ts';
 
 /** What a machine is made of. Plain data. */
 export interface MachineConfig {
@@ -46,16 +47,13 @@ const KVM_MEM_LOG_DIRTY_PAGES = 1;
 const KVM_MEM_READONLY = 2;
 const PIT_SPEAKER_DUMMY = 1;
 
-/** Word of the shared line state: interrupt lines raised on a machine without irqchip. */
-const LINE_LEVELS = 0;
-
 interface Parts {
   readonly config: Required<MachineConfig>;
   readonly kvm: Kvm;
   readonly vm: Vm;
   readonly memory: GuestMemory;
   readonly deviceState: SharedArrayBuffer;
-  readonly lines: SharedArrayBuffer;
+  readonly lines: InterruptLines;
   readonly boot: BootState | undefined;
 }
 
@@ -67,7 +65,8 @@ export class Machine implements Disposable {
   readonly memory: GuestMemory;
   /** Every device's record, one after the other. */
   readonly deviceState: SharedArrayBuffer;
-  readonly #lines: Int32Array;
+  /** Without irqchip: the interrupt lines. */
+  readonly lines: InterruptLines;
   readonly #roms: { readonly gpa: number; readonly mapping: Mapping }[] = [];
   #boot: BootState | undefined;
 
@@ -77,7 +76,7 @@ export class Machine implements Disposable {
     this.vm = parts.vm;
     this.memory = parts.memory;
     this.deviceState = parts.deviceState;
-    this.#lines = new Int32Array(parts.lines);
+    this.lines = parts.lines;
     this.#boot = parts.boot;
   }
 
@@ -100,7 +99,7 @@ export class Machine implements Disposable {
         vm,
         memory,
         deviceState,
-        lines: new SharedArrayBuffer(4),
+        lines: new InterruptLines(),
         boot: undefined,
       });
       machine.#setUp();
@@ -120,6 +119,7 @@ export class Machine implements Disposable {
       kvm: Kvm.borrow(handle.kvmFd),
       vm: Vm.borrow(handle.vmFd),
       memory: GuestMemory.borrow(handle.memory),
+      lines: new InterruptLines(handle.lines),
     });
   }
 
@@ -131,7 +131,7 @@ export class Machine implements Disposable {
       vmFd: this.vm.fd.number,
       memory: this.memory.handle,
       deviceState: this.deviceState,
-      lines: this.#lines.buffer as SharedArrayBuffer,
+      lines: this.lines.buffer,
       boot: this.#boot,
     };
   }
@@ -205,42 +205,16 @@ export class Machine implements Disposable {
     return {
       setIrq: this.config.irqchip
         ? (gsi, level) => this.vm.irqLine(gsi, level)
-        : (gsi, level) => this.#setLine(gsi, level, wake),
+        : (gsi, level) => {
+            this.lines.set(gsi, level);
+            if (level === 1) wake?.();
+          },
       output,
       ramBytes: this.config.memory,
       lowRamBytes: this.memory.regions[0]!.size,
       cpus: this.config.cpus,
       now: Date.now,
     };
-  }
-
-  #setLine(gsi: number, level: 0 | 1, wake?: () => void): void {
-    if (level === 0) Atomics.and(this.#lines, LINE_LEVELS, ~(1 << gsi));
-    else Atomics.or(this.#lines, LINE_LEVELS, 1 << gsi);
-    if (level === 1) wake?.();
-  }
-
-  /** Without irqchip: the raised interrupt lines, one bit each. Part of the machine's state. */
-  get lineLevels(): number {
-    return Atomics.load(this.#lines, LINE_LEVELS) >>> 0;
-  }
-
-  set lineLevels(levels: number) {
-    Atomics.store(this.#lines, LINE_LEVELS, levels | 0);
-  }
-
-  /** Without irqchip: whether an interrupt line is raised. */
-  get lineWaiting(): boolean {
-    return Atomics.load(this.#lines, LINE_LEVELS) !== 0;
-  }
-
-  /** Without irqchip: the lowest raised interrupt line, taken; undefined when none is. */
-  takeLine(): number | undefined {
-    const levels = Atomics.load(this.#lines, LINE_LEVELS);
-    if (levels === 0) return undefined;
-    const line = 31 - Math.clz32(levels & -levels);
-    Atomics.and(this.#lines, LINE_LEVELS, ~(1 << line));
-    return line;
   }
 
   [Symbol.dispose](): void {

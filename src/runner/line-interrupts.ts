@@ -9,8 +9,8 @@ export const FIRST_LINE_VECTOR = 0x20;
 export function lineInterrupts(machine: Machine): Pick<RunHooks, 'interrupts'> {
   if (machine.config.irqchip) return {};
   const take = () => {
-    const line = machine.takeLine();
+    const line = machine.lines.take();
     return line === undefined ? undefined : FIRST_LINE_VECTOR + line;
   };
-  return { interrupts: { waiting: () => machine.lineWaiting, take } };
+  return { interrupts: { waiting: () => machine.lines.waiting, take } };
 }

@@ -209,7 +209,7 @@ class VcpuWorker {
   /** HLT without irqchip: sleeps until a line is raised or the owner wants the thread. Calls are answered meanwhile. */
   #idle(): RunEnd | undefined {
     this.#idling = true;
-    while (!this.#machine.lineWaiting) {
+    while (!this.#machine.lines.waiting) {
       const seen = this.#control.changes;
       const requests = this.#control.requests;
       const end = requests === 0 ? undefined : this.#interrupted();

@@ -4,18 +4,15 @@ import { Bus } from '../../src/devices/bus.ts';
 import type { Device, Width } from '../../src/devices/device.ts';
 import {
   attachDevices,
-  COM1,
   createDeviceState,
   DEVICE_SPECS,
   defaultDevices,
-  deviceLock,
   deviceRecords,
   layoutDevices,
   resetDevices,
   restoreDevices,
   saveDevices,
 } from '../../src/devices/devices.ts';
-import { openSerialInput } from '../../src/devices/serial-input.ts';
 import { post } from '../../src/devices/stores.ts';
 import type { Uart } from '../../src/devices/uart.ts';
 import { CheckpointError, UsageError } from '../../src/errors.ts';
@@ -251,26 +248,5 @@ describe('save and restore', () => {
     expect(refused((saved) => saved.delete('cmos'))).toContain('the saved state has no device cmos');
     expect(refused((saved) => saved.set('floppy', new Uint8Array(1)))).toContain('the machine has no device floppy');
     expect(refused((saved) => saved.set('pci', new Uint8Array(3)))).toContain('the state of device pci has 3 bytes');
-  });
-});
-
-describe('serial input from another thread', () => {
-  test('arrives at the guest, raises the interrupt, and pushes back', () => {
-    const buffer = createDeviceState(DEVICE_SPECS);
-    const host = fakeHost();
-    const bus = new Bus({ lock: deviceLock(buffer) });
-    attachDevices(DEVICE_SPECS, buffer, host, bus);
-    const input = openSerialInput(DEVICE_SPECS, buffer, host);
-    bus.portOut(0x3fc, 1, 8);
-    bus.portOut(0x3f9, 1, 1);
-    expect(input.receive(ascii('k'))).toBe(1);
-    expect(host.events).toEqual(['irq 4 = 1']);
-    expect(bus.portIn(0x3f8, 1)).toBe(0x6b);
-    expect(input.room()).toBe(4096);
-    expect(input.receive(new Uint8Array(9999))).toBe(4096);
-  });
-
-  test('a machine without that port is told so', () => {
-    expect(() => openSerialInput([post()], createDeviceState([post()]), fakeHost(), COM1)).toThrow(UsageError);
   });
 });

@@ -115,9 +115,9 @@ describeKvm('a machine', () => {
       const borrowed = Machine.borrow(machine.handle);
       borrowed.memory.write(CODE + 1, Uint8Array.of(6));
       borrowed.host(() => {}).setIrq(3, 1);
-      expect(machine.lineWaiting).toBe(true);
-      expect(machine.takeLine()).toBe(3);
-      expect(borrowed.lineWaiting).toBe(false);
+      expect(machine.lines.waiting).toBe(true);
+      expect(machine.lines.take()).toBe(3);
+      expect(borrowed.lines.waiting).toBe(false);
       borrowed[Symbol.dispose]();
       expect(run(machine)).toMatchObject({ reason: 'exit-port', value: 6 });
     });
@@ -135,9 +135,9 @@ describeKvm('a machine', () => {
       setIrq(9, 1);
       setIrq(9, 0);
       expect(woken).toBe(3);
-      expect([machine.takeLine(), machine.takeLine(), machine.takeLine()]).toEqual([1, 4, undefined]);
-      machine.lineLevels = 0x8000_0001;
-      expect([machine.takeLine(), machine.takeLine()]).toEqual([0, 31]);
+      expect([machine.lines.take(), machine.lines.take(), machine.lines.take()]).toEqual([1, 4, undefined]);
+      machine.lines.levels = 0x8000_0001;
+      expect([machine.lines.take(), machine.lines.take()]).toEqual([0, 31]);
     });
   });
 

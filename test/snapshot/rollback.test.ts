@@ -133,7 +133,7 @@ describeKvm('rollback', () => {
     const bytes = Buffer.from(hex.replace(/\s+/g, ''), 'hex');
     machine.memory.write(LOW_CODE, bytes);
     machine.setBoot({ mode: 'real', rip: BigInt(LOW_CODE), cs: { selector: 0, base: 0 } }, []);
-    machine.lineLevels = lines;
+    machine.lines.levels = lines;
     return new Driver(machine);
   }
 
@@ -174,9 +174,9 @@ describeKvm('rollback', () => {
       expect(before.reason).toBe('stop-point');
       expect(driver.go().value).toBe(5);
       expect(driver.said, `round ${round}`).toBe('A');
-      ports.push(driver.machine.lineLevels);
+      ports.push(driver.machine.lines.levels);
       session.rollback(a);
-      expect(driver.machine.lineLevels).toBe(1 << 4);
+      expect(driver.machine.lines.levels).toBe(1 << 4);
     }
     expect(ports).toEqual([0, 0, 0]);
   });

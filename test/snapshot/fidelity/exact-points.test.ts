@@ -99,7 +99,7 @@ function machineWith({ mode, irqchip, code, lines }: Code): Machine {
   machine.memory.write(at, bytes);
   const cs = mode === 'real' ? { cs: { selector: 0, base: 0 } } : {};
   machine.setBoot({ mode, rip: BigInt(at), ...cs }, [{ base: at, size: bytes.length }]);
-  if (lines !== undefined) machine.lineLevels = lines;
+  if (lines !== undefined) machine.lines.levels = lines;
   return machine;
 }
 
