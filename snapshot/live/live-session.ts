@@ -124,16 +124,16 @@ export class LiveSession {
       for (const run of session.residentRuns()) this.#staging.put(run);
       rounds++;
     }
-    session.tracker.harvest(true);
-    let dirty = pageCount(session.tracker.pending);
-    while (dirty > (rounds === 0 ? FEW_PAGES : HARDLY_ANY) && rounds < maxRounds) {
-      this.#copy(session.take());
-      rounds++;
-      session.tracker.harvest(true);
+    let dirty = Number.POSITIVE_INFINITY;
+    for (;;) {
+      session.tracker.harvest(false);
       const left = pageCount(session.tracker.pending);
       const shrinking = left < dirty / 2;
       dirty = left;
-      if (!shrinking) break;
+      if (!shrinking || rounds >= maxRounds || left <= (rounds === 0 ? FEW_PAGES : HARDLY_ANY)) break;
+      session.tracker.harvest(true); // protected again only to be copied: each write to a protected page costs the guest
+      this.#copy(session.take());
+      rounds++;
     }
     this.#staging.reserve(dirty + FEW_PAGES);
     this.#checkPause(dirty, maxPauseMs);

@@ -1,4 +1,5 @@
 /** Entry of the writer's thread: one store, one commit after the other. */
+import { constants, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { CheckpointError, type ErrorData, errorToData } from '../../src/errors.ts';
 import type { Digest } from '../store/digest.ts';
@@ -31,6 +32,7 @@ function problemOf(action: () => void): ErrorData | undefined {
 }
 
 try {
+  setPriority(constants.priority.PRIORITY_LOW); // of this thread alone, on Linux: where processors are few the guest goes first
   const store = openStore((workerData as WriterStart).directory, { create: true });
   parentPort!.on('message', ({ buffer, runs, remove, ...input }: WriterRequest) => {
     try {
