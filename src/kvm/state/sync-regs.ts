@@ -54,33 +54,37 @@ export function syncRegs(area: RunArea, parts: VcpuState): boolean {
 }
 
 /**
- * Fills {@link SYNC_PARTS} by one KVM_RUN that runs no guest code. Nothing may be pending. False, with nothing filled,
- * where the guest's paging caches PDPTRs, which only KVM_GET_SREGS2 tells.
+ * What fills {@link SYNC_PARTS} by one KVM_RUN that runs no guest code, again and again; nothing may be pending. It
+ * answers false, with nothing filled, where the guest's paging caches PDPTRs, which only KVM_GET_SREGS2 tells.
  */
-export function takeSyncRegs(vcpu: Vcpu, parts: VcpuState): boolean {
+export function syncRegsTaker(vcpu: Vcpu, parts: VcpuState): () => boolean {
   const { area } = vcpu;
-  area.view.setBigUint64(VALID_AT, BigInt(ALL), true);
-  area.immediateExit = true;
-  vcpu.run();
-  area.immediateExit = false;
-  area.view.setBigUint64(VALID_AT, 0n, true);
   const part = (offset: number, bytes: number) => area.bytes.subarray(RUN_SYNC_REGS_OFFSET + offset).subarray(0, bytes);
-  const sregs = part(SREGS_AT, KvmSregs.size);
-  if (parts.sregs2 && hasPdptrs(KvmSregs.over(sregs))) return false;
-  parts.regs!.set(part(REGS_AT, KvmRegs.size));
-  parts.sregs?.set(sregs);
-  parts.sregs2?.fill(0).set(sregs.subarray(0, COMMON_BYTES));
-  parts.vcpu_events!.set(part(EVENTS_AT, KvmVcpuEvents.size));
-  return true;
+  const [regs, events] = [part(REGS_AT, KvmRegs.size), part(EVENTS_AT, KvmVcpuEvents.size)];
+  const [sregs, common] = [part(SREGS_AT, KvmSregs.size), part(SREGS_AT, COMMON_BYTES)];
+  return () => {
+    area.bytes[VALID_AT] = ALL;
+    area.immediateExit = true;
+    vcpu.run();
+    area.immediateExit = false;
+    area.bytes[VALID_AT] = 0;
+    if (parts.sregs2 && hasPdptrs(sregs)) return false;
+    parts.regs!.set(regs);
+    parts.sregs?.set(sregs);
+    parts.sregs2?.fill(0).set(common);
+    parts.vcpu_events!.set(events);
+    return true;
+  };
 }
 
-const CR0_PG = 1n << 31n;
-const CR4_PAE = 1n << 5n;
-const EFER_LMA = 1n << 10n;
+const isSet = (bytes: Uint8Array, offset: number, bit: number) =>
+  ((bytes[offset + (bit >> 3)]! >> (bit & 7)) & 1) === 1;
 
-/** PAE paging without long mode (SDM vol. 3, 5.4.1). */
-const hasPdptrs = ({ cr0, cr4, efer }: { cr0: bigint; cr4: bigint; efer: bigint }): boolean =>
-  (cr0 & CR0_PG) !== 0n && (cr4 & CR4_PAE) !== 0n && (efer & EFER_LMA) === 0n;
+/** PAE paging without long mode (SDM vol. 3, 5.4.1): CR0.PG and CR4.PAE, not EFER.LMA. */
+const hasPdptrs = (sregs: Uint8Array): boolean =>
+  isSet(sregs, KvmSregs.fields.cr0[0], 31) &&
+  isSet(sregs, KvmSregs.fields.cr4[0], 5) &&
+  !isSet(sregs, KvmSregs.fields.efer[0], 10);
 
 const [APIC_BASE_AT] = KvmRun.fields.apic_base;
 const [SREGS_APIC_BASE_AT] = KvmSregs2.fields.apic_base;

@@ -75,9 +75,6 @@ export const VCPU_SAVE_ORDER: readonly VcpuStep[] = [
     part: 'mp_state',
     reason: 'first: reading it delivers a waiting INIT or SIPI, which changes registers and segments',
   },
-  { part: 'regs', reason: 'after mp_state' },
-  { part: 'sregs', reason: 'after mp_state; only where the host has no KVM_GET_SREGS2' },
-  { part: 'sregs2', reason: 'after mp_state; with the PDPTRs, which PAE paging caches' },
   { part: 'fpu', reason: 'any time; only where the host has no XSAVE' },
   { part: 'xsave', reason: 'any time' },
   { part: 'xcrs', reason: 'any time' },
@@ -88,6 +85,9 @@ export const VCPU_SAVE_ORDER: readonly VcpuStep[] = [
   },
   { part: 'tsc_khz', reason: 'before the MSRs: the unit of IA32_TSC' },
   { part: 'msrs', reason: 'late: IA32_TSC counts on while the rest is read' },
+  { part: 'regs', reason: 'after mp_state; these and the following together, by one KVM_RUN, where KVM can do that' },
+  { part: 'sregs', reason: 'after mp_state; only where the host has no KVM_GET_SREGS2' },
+  { part: 'sregs2', reason: 'after mp_state; with the PDPTRs, which PAE paging caches' },
   { part: 'vcpu_events', reason: 'last: what the reads above may still have queued is in it' },
 ];
 

@@ -2,6 +2,7 @@
  * Saving and restoring one vCPU, in its own thread. All buffers are made once, so that a save inside the pause of a
  * checkpoint allocates nothing.
  */
+import type { IoctlName } from '../../abi/ioctls.ts';
 import { Msr } from '../../abi/msrs.ts';
 import { KvmMpState, KvmMsrEntry, KvmMsrs } from '../../abi/structs.ts';
 import { CheckpointError, KvmError } from '../../errors.ts';
@@ -9,7 +10,7 @@ import { EINVAL } from '../../ffi/fd.ts';
 import { ioctl, kvmError, tryIoctl } from '../call.ts';
 import type { Vcpu } from '../vcpu.ts';
 import type { StateHost } from './host.ts';
-import { SYNC_PARTS, takeSyncRegs } from './sync-regs.ts';
+import { SYNC_PARTS, syncRegsTaker } from './sync-regs.ts';
 import type { VcpuPart, VcpuState } from './vcpu-parts.ts';
 import { VCPU_RESTORE_ORDER, VCPU_ROWS, VCPU_SAVE_ORDER } from './vcpu-rows.ts';
 
@@ -51,6 +52,10 @@ export class VcpuStateIo {
   /** A struct kvm_msrs that asks for every MSR to be saved. */
   readonly #msrList: Uint8Array;
   #tscKhz: number | undefined;
+  readonly #reads: readonly (() => void)[];
+  /** Reads those of {@link SYNC_PARTS} that the record has, where #takeSyncRegs does not. */
+  readonly #readRegisters: readonly (() => void)[];
+  readonly #takeSyncRegs: (() => boolean) | undefined;
 
   constructor(vcpu: Vcpu, host: StateHost) {
     this.#vcpu = vcpu;
@@ -63,6 +68,13 @@ export class VcpuStateIo {
       this.#msrList,
       host.msrs.map((index) => ({ index, value: 0n })),
     );
+    const readers = (sync: boolean) =>
+      VCPU_SAVE_ORDER.filter(({ part }) => this.parts[part] && SYNC_PARTS.has(part) === sync).map(({ part }) =>
+        this.#reader(part, this.parts[part]!),
+      );
+    this.#reads = readers(false);
+    this.#readRegisters = readers(true);
+    if (host.syncRegs) this.#takeSyncRegs = syncRegsTaker(vcpu, this.parts);
   }
 
   /**
@@ -70,29 +82,28 @@ export class VcpuStateIo {
    * knows; it is saved as KVM would say it. Throws KvmError naming the ioctl, or the MSR that cannot be read.
    */
   save(halted = false): void {
-    this.#readParts((part) => !this.#host.syncRegs || !SYNC_PARTS.has(part));
-    if (this.#host.syncRegs && !takeSyncRegs(this.#vcpu, this.parts)) this.#readParts((part) => SYNC_PARTS.has(part));
+    for (const read of this.#reads) read();
+    if (!this.#takeSyncRegs?.()) for (const read of this.#readRegisters) read();
     if (halted) KvmMpState.over(this.parts.mp_state!).mp_state = HALTED;
   }
 
-  #readParts(wanted: (part: VcpuPart) => boolean): void {
-    for (const { part } of VCPU_SAVE_ORDER) {
-      const bytes = this.parts[part];
-      if (bytes && wanted(part)) this.#read(part, bytes);
+  /** What reads a part. Made once: in a pause, code that has not run for long is slow, and so there is little of it. */
+  #reader(part: VcpuPart, bytes: Uint8Array): () => void {
+    const { fd } = this.#vcpu;
+    const get = VCPU_ROWS[part].get(this.#host);
+    if (part === 'msrs') return () => this.#readMsrs(get, bytes);
+    if (part === 'tsc_khz') {
+      return () => {
+        this.#tscKhz ??= this.#vcpu.getTscKhz(); // only KVM_SET_TSC_KHZ changes it
+        word(bytes)[0] = this.#tscKhz;
+      };
     }
+    return () => {
+      ioctl(fd, get, bytes);
+    };
   }
 
-  #read(part: VcpuPart, bytes: Uint8Array): void {
-    const get = VCPU_ROWS[part].get(this.#host);
-    if (part === 'tsc_khz') {
-      this.#tscKhz ??= this.#vcpu.getTscKhz(); // only KVM_SET_TSC_KHZ changes it
-      word(bytes)[0] = this.#tscKhz;
-      return;
-    }
-    if (part !== 'msrs') {
-      ioctl(this.#vcpu.fd, get, bytes);
-      return;
-    }
+  #readMsrs(get: IoctlName, bytes: Uint8Array): void {
     bytes.set(this.#msrList);
     const read = ioctl(this.#vcpu.fd, get, bytes);
     if (read < this.#host.msrs.length) throw refusedMsr(get, this.#host.msrs[read]!);
