@@ -3,7 +3,6 @@
  * vCPU. A request is a bit the owner sets; a state is a number the thread sets. Both sides wait on the words.
  */
 import { availableParallelism } from 'node:os';
-import { yieldProcessor } from '../ffi/scheduler.ts';
 
 export const Request = {
   PAUSE: 1,
@@ -27,8 +26,8 @@ const CHANGES = 6;
 const PENDING = 7;
 
 /** For how long to watch for what is about to happen before sleeping: waking a thread takes as long as a whole pause. */
-const WATCH_MS = 0.5;
-/** Looks between two of those at the clock, when a thread that is waited for also gets this processor if it has none. */
+const WATCH_MS = 0.25;
+/** Looks between two of those at the clock. */
 const LOOKS = 20;
 
 /** Shared memory for `cpus` rows, every vCPU asked to pause before it first runs. */
@@ -116,11 +115,10 @@ export class Control {
   #watch(done: () => boolean): boolean {
     if (this.#watchMs === 0) return done();
     const end = performance.now() + this.#watchMs;
-    for (;;) {
+    do {
       for (let look = 0; look < LOOKS; look++) if (done()) return true;
-      if (performance.now() > end) return false;
-      yieldProcessor();
-    }
+    } while (performance.now() < end);
+    return false;
   }
 
   /**

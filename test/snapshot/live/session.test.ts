@@ -6,6 +6,7 @@ import { expect, it } from 'vitest';
 import { CheckpointSession } from '../../../snapshot/session.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
 import { CheckpointError } from '../../../src/errors.ts';
+import { eventually } from '../../runner/machines.ts';
 import { describeKvm } from '../../support/kvm.ts';
 import { drive, ramOf } from '../driver.ts';
 import { contentOf, differences, pageOf, temporaryDirectory } from '../store/support.ts';
@@ -84,8 +85,10 @@ describeKvm('a live session', () => {
     await using live = await Live.start('ring3-writer', FAST);
     const first = await live.session.checkpoint();
     using a = live.store.open(first.digest);
+    const written = () => live.machine.memory.readUint(live.address('writer_rounds'), 8);
     for (let round = 0; round < 6; round++) {
-      await sleep(10);
+      const before = written();
+      await eventually('the guest writes', () => written() > before);
       const writing = live.session.checkpoint(round % 2 ? { maxRounds: 0 } : {});
       while (!live.session.busy) await Promise.resolve();
       live.session.session.rollback(a); // the guest is paused from here on
@@ -104,8 +107,8 @@ describeKvm('a live session', () => {
       expect(differences(ramOf(live.machine.memory), contentOf(after)), `round ${round}: the next checkpoint`).toEqual(
         [],
       );
-      using written = live.store.open(digest);
-      expect(differences(contentOf(a), contentOf(written)).length, 'the one being written').toBeGreaterThan(0);
+      using stored = live.store.open(digest);
+      expect(differences(contentOf(a), contentOf(stored)).length, 'the one being written').toBeGreaterThan(0);
       live.session.session.rollback(a);
       live.running.resume();
     }
