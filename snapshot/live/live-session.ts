@@ -17,6 +17,7 @@ import {
 } from '../session.ts';
 import type { Digest } from '../store/digest.ts';
 import type { Store } from '../store/store.ts';
+import type { OnProgress } from '../store/store-types.ts';
 import type { SnapshotTarget } from '../target.ts';
 import { Staging } from './staging.ts';
 import { CheckpointWriter } from './writer.ts';
@@ -27,6 +28,8 @@ export interface LiveOptions extends Omit<CheckpointOptions, 'verifyDirty'> {
   readonly maxRounds?: number;
   /** Refuses with PAUSE_TOO_LONG instead of pausing for longer than this is expected to take, in milliseconds. */
   readonly maxPauseMs?: number;
+  /** Hears now and then how much of what was copied has been written, in bytes. */
+  readonly onProgress?: OnProgress;
   /** Leaves the machine paused. Default: it runs on, if it ran. */
   readonly stayPaused?: boolean;
 }
@@ -88,14 +91,17 @@ export class LiveSession {
       const lostParent = session.dropLostBase();
       const rounds = this.#precopy(options);
       const { parent, config, stats } = this.#freeze(options);
-      const { result, notRemoved } = await this.#writer.commit({
-        config,
-        buffer: this.#staging.buffer,
-        runs: this.#staging.runs(),
-        stats: { ...stats, rounds, stagedPages: this.#staging.pages },
-        ...(remove.length > 0 && { remove }),
-        ...commitOptions(options, parent),
-      });
+      const { result, notRemoved } = await this.#writer.commit(
+        {
+          config,
+          buffer: this.#staging.buffer,
+          runs: this.#staging.runs(),
+          stats: { ...stats, rounds, stagedPages: this.#staging.pages },
+          ...(remove.length > 0 && { remove }),
+          ...commitOptions(options, parent),
+        },
+        options.onProgress,
+      );
       session.committed(result.digest);
       return {
         digest: result.digest,

@@ -1,12 +1,31 @@
 /** Entry of the writer's thread: one store, one commit after the other. */
-import { constants, setPriority } from 'node:os';
+import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { CheckpointError, type ErrorData, errorToData } from '../../src/errors.ts';
 import type { Digest } from '../store/digest.ts';
 import { openStore, type Store } from '../store/store.ts';
+import type { OnProgress } from '../store/store-types.ts';
 import type { WriterReply, WriterRequest, WriterStart } from './writer.ts';
 
 const post = (reply: WriterReply) => parentPort!.postMessage(reply);
+
+/**
+ * Nice value: where processors are few the guest goes first, by three to one. More would starve the writer under a guest
+ * that uses every processor.
+ */
+const BEHIND_THE_GUEST = 5;
+const PROGRESS_EVERY_MS = 100;
+
+/** Tells now and then how far a commit has come. */
+function progress(): OnProgress {
+  let next = performance.now() + PROGRESS_EVERY_MS;
+  return (done, total) => {
+    const now = performance.now();
+    if (now < next) return;
+    next = now + PROGRESS_EVERY_MS;
+    post({ kind: 'progress', done, total });
+  };
+}
 
 function removeAll(store: Store, digests: readonly Digest[]): void {
   for (const digest of digests) removeIfThere(store, digest);
@@ -32,12 +51,12 @@ function problemOf(action: () => void): ErrorData | undefined {
 }
 
 try {
-  setPriority(constants.priority.PRIORITY_LOW); // of this thread alone, on Linux: where processors are few the guest goes first
+  setPriority(BEHIND_THE_GUEST); // of this thread alone, on Linux
   const store = openStore((workerData as WriterStart).directory, { create: true });
   parentPort!.on('message', ({ buffer, runs, remove, ...input }: WriterRequest) => {
     try {
       const views = runs.map(({ gpa, offset, length }) => ({ gpa, bytes: new Uint8Array(buffer, offset, length) }));
-      const result = store.commit({ ...input, runs: views });
+      const result = store.commit({ ...input, runs: views, onProgress: progress() });
       const notRemoved = problemOf(() => removeAll(store, remove ?? []));
       post({ kind: 'committed', result, ...(notRemoved && { notRemoved }) });
     } catch (error) {

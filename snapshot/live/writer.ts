@@ -4,6 +4,7 @@ import { CheckpointError, type ErrorData, errorFromData } from '../../src/errors
 import type { Digest } from '../store/digest.ts';
 import type { CheckpointConfig } from '../store/documents.ts';
 import type { CommitResult } from '../store/store.ts';
+import type { OnProgress } from '../store/store-types.ts';
 import type { StagedRun } from './staging.ts';
 
 /** A commit, as it crosses to the thread. */
@@ -23,6 +24,7 @@ export interface WriterRequest {
 /** What comes back. */
 export type WriterReply =
   | { readonly kind: 'ready' }
+  | { readonly kind: 'progress'; readonly done: number; readonly total: number }
   | { readonly kind: 'committed'; readonly result: CommitResult; readonly notRemoved?: ErrorData }
   | { readonly kind: 'failed'; readonly error: ErrorData };
 
@@ -41,7 +43,7 @@ export interface WriterStart {
 export class CheckpointWriter {
   readonly #worker: Worker;
   #pending: { resolve(written: Written): void; reject(error: Error): void } | undefined;
-
+  #onProgress: OnProgress | undefined;
   #gone = false;
 
   private constructor(worker: Worker) {
@@ -57,6 +59,7 @@ export class CheckpointWriter {
     return new Promise((resolve, reject) => {
       const handlers: { [Kind in WriterReply['kind']]: (reply: WriterReply & { kind: Kind }) => void } = {
         ready: () => resolve(writer),
+        progress: ({ done, total }) => writer.#onProgress?.(done, total),
         committed: ({ result, notRemoved }) =>
           writer.#settle()?.resolve({ result, ...(notRemoved && { notRemoved: errorFromData(notRemoved) }) }),
         failed: ({ error }) => fail(errorFromData(error)),
@@ -86,11 +89,12 @@ export class CheckpointWriter {
   }
 
   /** Commits. The staging memory must not change until the answer is there. Rejects with CheckpointError. */
-  commit(request: WriterRequest): Promise<Written> {
+  commit(request: WriterRequest, onProgress?: OnProgress): Promise<Written> {
     if (this.#gone) return Promise.reject(new CheckpointError('WRITER_GONE', 'the thread that writes has ended'));
     if (this.#pending) return Promise.reject(new Error('a checkpoint is being written already'));
     return new Promise((resolve, reject) => {
       this.#pending = { resolve, reject };
+      this.#onProgress = onProgress;
       this.#worker.postMessage(request);
     });
   }

@@ -36,15 +36,23 @@ export function parseAddress(text: string): number {
 
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
-/** A duration like 500ms, 10s or 2m; a bare number is seconds. Milliseconds. */
-export function parseDuration(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text);
-  const ms = Number(match?.[1]) * UNITS_MS[match?.[2] ?? 's']!;
-  if (!match || !(ms > 0) || ms > 2 ** 31 - 1) {
-    throw new InvalidArgumentError('not a duration: give something like 500ms, 10s or 2m, up to 24 days');
-  }
-  return ms;
-}
+/** Reads a duration like 500ms, 10s or 2m, in milliseconds; a bare number is in `unit`. */
+const durationIn =
+  (unit: 'ms' | 's') =>
+  (text: string): number => {
+    const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text);
+    const ms = Number(match?.[1]) * UNITS_MS[match?.[2] ?? unit]!;
+    if (!match || !(ms > 0) || ms > 2 ** 31 - 1) {
+      throw new InvalidArgumentError('not a duration: give something like 500ms, 10s or 2m, up to 24 days');
+    }
+    return ms;
+  };
+
+/** A time to live through, in milliseconds: a bare number is seconds, as in timeout(1). */
+export const parseDuration = durationIn('s');
+
+/** A time between two checkpoints or within one, in milliseconds: a bare number is milliseconds. */
+export const parseInterval = durationIn('ms');
 
 /** A positive whole number. */
 export function parseCount(text: string): number {

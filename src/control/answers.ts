@@ -68,6 +68,7 @@ export const isResultOf = (method: MethodName, result: unknown): boolean => RESU
 
 const PARTICULARS: Readonly<Record<string, Check>> = {
   output: shaped({ data: text }),
+  progress: shaped({ done: number, total: number }),
   checkpoint,
   rollback,
   end: shaped({ reason: plain, exitStatus: number }),

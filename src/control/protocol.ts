@@ -50,6 +50,8 @@ export interface EndSummary {
 export interface EventData {
   readonly output: { readonly data: string };
   readonly checkpoint: CheckpointSummary;
+  /** A checkpoint is being written: bytes so far, and in all. */
+  readonly progress: { readonly done: number; readonly total: number };
   readonly rollback: RollbackSummary;
   readonly pause: Readonly<Record<never, never>>;
   readonly resume: Readonly<Record<never, never>>;
@@ -64,7 +66,7 @@ export type MachineEvent = {
 }[EventName];
 
 /** Every kind of event. */
-export const EVENTS: readonly EventName[] = ['output', 'checkpoint', 'rollback', 'pause', 'resume', 'end'];
+export const EVENTS: readonly EventName[] = ['output', 'progress', 'checkpoint', 'rollback', 'pause', 'resume', 'end'];
 
 /** Every method: its parameters, by name, and its result. */
 export interface Methods {

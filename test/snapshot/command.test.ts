@@ -63,9 +63,9 @@ describeKvm('run --store --checkpoint-at', () => {
     });
   });
 
-  it('time:T and signal, of a guest that goes on', async () => {
+  it('time:MS and signal, of a guest that goes on', async () => {
     using directory = temporaryDirectory();
-    const triggers = ['--checkpoint-at', 'time:50ms', '--checkpoint-at', 'signal'];
+    const triggers = ['--checkpoint-at', 'time:50', '--checkpoint-at', 'signal'];
     const { child, outcome, said } = begin(['run', '--store', directory.path, ...triggers, guestPath('edge')]);
     await said('stderr', '(time:50ms)');
     child.kill('SIGUSR2');
@@ -86,7 +86,7 @@ describeKvm('run --store --checkpoint-at', () => {
       '--store',
       directory.path,
       '--every',
-      '30ms',
+      '30',
       '--keep',
       '3',
       '--timeout',
@@ -96,6 +96,7 @@ describeKvm('run --store --checkpoint-at', () => {
     const { status, stderr } = await finish(args);
     expect(status).toBe(124);
     expect(stderr.match(/checkpoint [0-9a-f]{12}/g)!.length).toBeGreaterThan(4);
+    expect(stderr).toMatch(/\d+ checkpoints; the guest stood still for [\d.]+ of \d+ ms, a slowdown of [\d.]+ %/);
     using store = openStore(directory.path);
     expect(store.log()).toHaveLength(3);
     expect(store.verify().problems).toEqual([]);

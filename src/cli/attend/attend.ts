@@ -56,6 +56,7 @@ export async function attend(subject: Subject, options: AttendOptions): Promise<
       tell: say,
       taken: (...report: Parameters<Remote['taken']>) => remote?.taken(...report),
       rolledBack: (...report: Parameters<Remote['rolledBack']>) => remote?.rolledBack(...report),
+      progressed: (...so: Parameters<Remote['progressed']>) => remote?.progressed(...so),
     };
     if (store !== undefined) recorder = await Recorder.start(running, { ...options, store }, subject, listener);
     await remote?.attach({

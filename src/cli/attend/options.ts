@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { UsageError } from '../../errors.ts';
 import type { AssistMode } from '../../runner/assist.ts';
-import { countUpTo, parseCount, parseDuration } from '../parse.ts';
+import { countUpTo, parseCount, parseDuration, parseInterval } from '../parse.ts';
 import type { RecorderOptions } from './recorder.ts';
 import { parseTrigger, TRIGGER_HELP } from './triggers.ts';
 
@@ -35,9 +35,9 @@ export function addAttendOptions(command: Command): Command {
         .default('auto'),
     )
     .option('--checkpoint-at <when>', TRIGGER_HELP, parseTrigger)
-    .option('--every <time>', 'take a checkpoint at this interval', parseDuration)
+    .option('--every <ms>', 'take a checkpoint at this interval; or 5s, 2m', parseInterval)
     .option('--keep <n>', 'with --every: keep the last N checkpoints of this run', parseCount)
-    .option('--max-pause <time>', 'rather no checkpoint than a pause longer than this', parseDuration)
+    .option('--max-pause <ms>', 'rather no checkpoint than a pause longer than this', parseInterval)
     .option('--level <n>', 'zstd level of checkpoints, 1 to 22', countUpTo(22, 'zstd has no higher level'))
     .option('--trace', 'print every ioctl to stderr, decoded (also: VMLAPSE_TRACE=1)')
     .option('-q, --quiet', 'no summary')

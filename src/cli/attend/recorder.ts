@@ -27,6 +27,8 @@ export interface RecorderListener {
   tell(line: string): void;
   taken(report: CheckpointReport, options: LiveOptions): void;
   rolledBack(digest: Digest, report: RollbackReport): void;
+  /** So many bytes of so many of a checkpoint are written. */
+  progressed(done: number, total: number): void;
 }
 
 /** See the file's header. */
@@ -40,6 +42,9 @@ export class Recorder {
   /** Checkpoints opened for rollbacks; only the last one is still needed. */
   #opened: Checkpoint[] = [];
   #skipped = 0;
+  #began = performance.now();
+  #taken = 0;
+  #pausedMs = 0;
 
   private constructor(live: LiveSession, store: Store, options: RecorderOptions, listener: RecorderListener) {
     this.live = live;
@@ -61,6 +66,7 @@ export class Recorder {
 
   /** Arms timers and signals; the exact triggers come as stop points of the run. */
   arm(): void {
+    this.#began = performance.now();
     for (const trigger of this.#options.checkpointAt ?? []) {
       if (trigger.kind === 'time')
         this.#timers.push(setTimeout(() => void this.take(`time:${trigger.ms}ms`), trigger.ms));
@@ -94,12 +100,15 @@ export class Recorder {
     const surplus = this.#surplus();
     const all = {
       ...options,
+      onProgress: (done: number, total: number) => this.#listener.progressed(done, total),
       ...(level !== undefined && { level }),
       ...(maxPause !== undefined && { maxPauseMs: maxPause }),
     };
     const report = await this.live.checkpoint(all, surplus);
     this.#kept.splice(0, surplus.length);
     this.#kept.push(report.digest);
+    this.#taken++;
+    this.#pausedMs += (report.stats.pauseUs ?? 0) / 1000;
     this.#listener.tell(describe(report, options.label));
     this.#listener.taken(report, options);
     return report;
@@ -136,6 +145,14 @@ export class Recorder {
     }
   }
 
+  /** What the checkpoints have cost the guest, apart from the writes that were logged anew. */
+  #slowdown(): string {
+    const ms = performance.now() - this.#began;
+    const percent = ((100 * this.#pausedMs) / ms).toFixed(1);
+    const stood = `the guest stood still for ${this.#pausedMs.toFixed(1)} of ${ms.toFixed(0)} ms`;
+    return `vmlapse: ${this.#taken} checkpoints; ${stood}, a slowdown of ${percent} %`;
+  }
+
   #open(ref: string): Checkpoint {
     const digest = this.store.resolve(ref);
     const opened = this.#opened.find((checkpoint) => checkpoint.digest === digest);
@@ -157,6 +174,7 @@ export class Recorder {
     if (this.#options.checkpointAt?.some(({ kind }) => kind === 'end')) await this.take('end', { stayPaused: true });
     if (this.#skipped > 0)
       this.#listener.tell(`vmlapse: ${this.#skipped} checkpoints left out: the disk was slower than the interval`);
+    if (this.#options.every !== undefined && this.#taken > 0) this.#listener.tell(this.#slowdown());
     await this.live.close();
     for (const checkpoint of this.#opened) checkpoint[Symbol.dispose]();
     this.store[Symbol.dispose]();

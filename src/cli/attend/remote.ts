@@ -102,6 +102,11 @@ export class Remote {
     this.#server?.emit('checkpoint', this.#last);
   }
 
+  /** A checkpoint is being written: so many bytes of so many. */
+  progressed(done: number, total: number): void {
+    this.#server?.emit('progress', { done, total });
+  }
+
   /** The machine was put back. */
   rolledBack(digest: string, report: { readonly pages: number; readonly ms: number }): void {
     this.#server?.emit('rollback', { digest, ...report });

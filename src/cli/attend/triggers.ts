@@ -1,7 +1,7 @@
 /** `--checkpoint-at`: the moments at which a checkpoint is taken. */
 import { InvalidArgumentError } from 'commander';
 import type { StopPoints } from '../../runner/messages.ts';
-import { parseAddress, parseCount, parseDuration } from '../parse.ts';
+import { parseAddress, parseCount, parseInterval } from '../parse.ts';
 
 /** One moment. `exit` and `port` are exact: the guest stands right behind that exit. The others come as soon as can be. */
 export type Trigger =
@@ -19,12 +19,12 @@ const PARSERS: Readonly<Record<string, (text: string) => Trigger>> = {
     if (text === '') throw new InvalidArgumentError('give the text to wait for, like serial:login:');
     return { kind: 'serial', text };
   },
-  time: (text) => ({ kind: 'time', ms: parseDuration(text) }),
+  time: (text) => ({ kind: 'time', ms: parseInterval(text) }),
 };
 
 /** Help for the option. */
 export const TRIGGER_HELP =
-  'take a checkpoint at exit:N, port:P, serial:TEXT, time:T, signal (SIGUSR2) or end; may be repeated';
+  'take a checkpoint at exit:N, port:P, serial:TEXT, time:MS, signal (SIGUSR2) or end; may be repeated';
 
 /** Parses one trigger and adds it to those before. */
 export function parseTrigger(text: string, before: readonly Trigger[] = []): Trigger[] {
@@ -32,7 +32,7 @@ export function parseTrigger(text: string, before: readonly Trigger[] = []): Tri
   const colon = text.indexOf(':');
   const parse = PARSERS[text.slice(0, colon)];
   if (colon < 0 || !parse) {
-    throw new InvalidArgumentError('give exit:N, port:P, serial:TEXT, time:T (200ms, 5s), signal or end');
+    throw new InvalidArgumentError('give exit:N, port:P, serial:TEXT, time:MS (or 5s, 2m), signal or end');
   }
   return [...before, parse(text.slice(colon + 1))];
 }

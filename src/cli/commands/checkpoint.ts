@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { checkpointStats, checkpointText } from '../machine-text.ts';
 import { collect } from '../parse.ts';
+import { startProgress } from '../progress.ts';
 import { machineCommand, printResult, withMachine } from '../with-machine.ts';
 
 interface CheckpointOptions {
@@ -26,7 +27,13 @@ export function addCheckpoint(program: Command): void {
     .action(async (name: string, options: CheckpointOptions) => {
       const { label, tag } = options;
       const params = { ...(label !== undefined && { label }), ...(tag && { tags: tag }) };
-      const taken = await withMachine(name, (client) => client.call('checkpoint', params));
+      const taken = await withMachine(name, async (client) => {
+        using progress = startProgress('writing', options);
+        await client.subscribe(['progress'], (event) => {
+          if (event.event === 'progress') progress.update(event.done, event.total);
+        });
+        return await client.call('checkpoint', params);
+      });
       printResult(options, taken, () => `checkpoint ${checkpointText(taken)}: ${checkpointStats(taken)}\n`);
     });
 }

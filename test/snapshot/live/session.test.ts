@@ -1,16 +1,18 @@
 /** What a live session promises besides a consistent moment: bounds, order, and that nothing is lost when something fails. */
 import { execFileSync } from 'node:child_process';
+import { randomFillSync } from 'node:crypto';
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { CheckpointSession } from '../../../snapshot/session.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
 import { CheckpointError } from '../../../src/errors.ts';
+import { PAGE_SIZE } from '../../../src/memory/bitmap.ts';
 import { eventually } from '../../runner/machines.ts';
 import { describeKvm } from '../../support/kvm.ts';
 import { drive, ramOf } from '../driver.ts';
 import { contentOf, differences, pageOf, temporaryDirectory } from '../store/support.ts';
-import { Live, sleep } from './guests.ts';
+import { AREA, Live, sleep } from './guests.ts';
 
 async function rejected(promise: Promise<unknown>): Promise<CheckpointError> {
   const error = await promise.then(
@@ -113,6 +115,22 @@ describeKvm('a live session', () => {
       live.running.resume();
     }
     expect(live.store.verify().problems ?? []).toEqual([]);
+  });
+
+  it('tells how far the writing has come', async () => {
+    await using live = await Live.start('ring3-writer', FAST);
+    live.machine.memory.write(2 * AREA, randomFillSync(new Uint8Array(4 * 2 ** 20)));
+    const told: number[] = [];
+    let whole = 0;
+    const onProgress = (done: number, total: number) => {
+      told.push(done);
+      whole = total;
+    };
+    const { stats } = await live.session.checkpoint({ level: 19, onProgress });
+    expect(told.length).toBeGreaterThan(0);
+    expect(told).toEqual([...new Set(told)].sort((a, b) => a - b));
+    expect(whole).toBeGreaterThanOrEqual(told.at(-1)!);
+    expect(whole).toBe(stats.stagedPages! * PAGE_SIZE);
   });
 
   it('is full again when its parent has been removed from the store', async () => {
