@@ -17,6 +17,7 @@ import { ExitCounters } from './counts.ts';
 import { lineInterrupts } from './line-interrupts.ts';
 import { runVcpu } from './loop.ts';
 import type { CallMessage, ThreadMessage, ThreadStart } from './messages.ts';
+import { outputCollector } from './output-collector.ts';
 import { OutputRing } from './output-ring.ts';
 import type { RunEnd } from './result.ts';
 import { settle } from './settle.ts';
@@ -27,27 +28,6 @@ import { haltedForGood, Watchdog } from './watchdog.ts';
 
 const PAUSED: RunEnd = { reason: 'interrupted' };
 const IDLE_POLL_MS = 1;
-
-/** Most bytes one exit can print: the data page of a string of accesses. */
-const EXIT_OUTPUT_BYTES = 4096;
-
-/** Collects what one exit prints and hands it over after the device lock is free. */
-function collector(rings: Record<'serial' | 'debugcon', OutputRing>) {
-  const bytes = new Uint8Array(EXIT_OUTPUT_BYTES);
-  let used = 0;
-  let channel: 'serial' | 'debugcon' = 'serial';
-  const flush = () => {
-    if (used === 0) return;
-    rings[channel].write(bytes, used);
-    used = 0;
-  };
-  const output = (to: 'serial' | 'debugcon', more: Uint8Array) => {
-    if (to !== channel || used + more.length > bytes.length) flush();
-    channel = to;
-    for (let i = 0; i < more.length; i++) bytes[used++] = more[i]!;
-  };
-  return { output, flush };
-}
 
 class VcpuWorker {
   readonly #start: ThreadStart;
@@ -77,7 +57,7 @@ class VcpuWorker {
     this.#record = new Uint8Array(start.state);
     const alone = { onlyWriter: start.handle.config.cpus === 1 };
     const rings = { serial: new OutputRing(start.serial, alone), debugcon: new OutputRing(start.debugcon, alone) };
-    const { output, flush } = collector(rings);
+    const { output, flush } = outputCollector(rings);
     this.#flush = flush;
     const wake = () => kickThread(new Control(start.control, 0).threadId);
     this.#bus = this.#machine.attachBus(output, { shared: true, wake });
