@@ -6,7 +6,8 @@ import { describeKvm } from '../support/kvm.ts';
 import { cli, PROGRAM, STACK_TRACE, start, startCli } from './cli.ts';
 
 const MEM = ['--mem', '16'];
-const PIPE_BYTES = 65_536;
+/** What a full pipe of 64 KiB holds at least: what does not fit the rest of a page begins a new one (pipe(7)). */
+const FULL_PIPE_BYTES = 32_768;
 const END_OF_INPUT = '\x04';
 
 /** A pipeline, with vmlapse as "$@". */
@@ -16,7 +17,7 @@ const shell = (pipeline: string, args: readonly string[]) =>
 /** Resolves when a process has filled a pipe that nobody reads, and writes no more to speak of. */
 async function stuck(pid: number): Promise<void> {
   const written = () => Number(/^wchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1]);
-  for (let before = 0, now = 0; before < PIPE_BYTES || now - before > 1000; now = written()) {
+  for (let before = 0, now = 0; before < FULL_PIPE_BYTES || now - before > 1000; now = written()) {
     before = now;
     await new Promise((resolve) => setTimeout(resolve, 300));
   }
