@@ -42,8 +42,12 @@ export class VcpuGroup {
     if (this.threads.some((thread) => thread.control.pending)) this.#exchange(Request.SAVE);
   }
 
-  /** Begins to save every vCPU; returns when all stand still with nothing pending. */
+  /**
+   * Begins to save every vCPU; returns when all stand still with nothing pending. Of several none is saved before: one
+   * that still runs could send another an interrupt that is in neither's state.
+   */
   beginSave(): void {
+    if (this.threads.length > 1) this.settle();
     for (const thread of this.threads) thread.requestState(Request.SAVE);
     for (const thread of this.threads) {
       this.#waitFor(

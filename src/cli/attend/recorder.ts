@@ -150,7 +150,7 @@ export class Recorder {
     const ms = performance.now() - this.#began;
     const percent = ((100 * this.#pausedMs) / ms).toFixed(1);
     const stood = `the guest stood still for ${this.#pausedMs.toFixed(1)} of ${ms.toFixed(0)} ms`;
-    return `vmlapse: ${this.#taken} checkpoints; ${stood}, a slowdown of ${percent} %`;
+    return `vmlapse: ${this.#taken} checkpoints; ${stood}, a slowdown of at least ${percent} %`;
   }
 
   #open(ref: string): Checkpoint {
