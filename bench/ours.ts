@@ -5,7 +5,7 @@ import { load } from '../loaders/index.ts';
 import { readImage } from '../loaders/read.ts';
 import { Machine } from '../src/machine/machine.ts';
 import type { RunResult } from '../src/runner/result.ts';
-import { RunningMachine } from '../src/runner/running-machine.ts';
+import { RunningMachine } from '../src/runner/threads/running-machine.ts';
 import { ROOT } from './native.ts';
 
 /** Path of a guest of the project, as the build leaves it. */

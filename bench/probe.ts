@@ -17,10 +17,10 @@ const PROBES: Readonly<Record<string, (args: readonly string[]) => Promise<unkno
   /** Loads koffi and binds the libc functions. */
   koffi: () => import('../src/ffi/libc.ts').then(() => undefined),
   /** Loads everything `vmlapse run` loads. */
-  modules: () => import('../src/cli/commands/run.ts').then(() => undefined),
+  modules: () => import('../tools/cli/commands/run.ts').then(() => undefined),
   /** The same, and creates a machine with so many MiB of RAM. */
   machine: async ([mib]) => {
-    await import('../src/cli/commands/run.ts');
+    await import('../tools/cli/commands/run.ts');
     const { Machine } = await import('../src/machine/machine.ts');
     Machine.create({ memory: Number(mib) * MIB })[Symbol.dispose]();
   },

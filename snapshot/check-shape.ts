@@ -11,7 +11,7 @@ import { VM_ROWS, type VmPart } from '../src/kvm/state/vm-state.ts';
 import { PAGE_SIZE } from '../src/memory/bitmap.ts';
 import { ramRanges } from '../src/memory/layout.ts';
 import { decodeState, type MachineState } from './machine-state.ts';
-import type { CheckpointConfig } from './store/documents.ts';
+import type { CheckpointConfig } from './store/format/documents.ts';
 
 /** The state in a checkpoint's config, every part of it measured. Throws CheckpointError BAD_STATE. */
 export function soundState(config: CheckpointConfig): MachineState {

@@ -7,7 +7,7 @@ import { GuestMemory } from '../src/memory/guest-memory.ts';
 import { soundState } from './check-shape.ts';
 import type { MachineState } from './machine-state.ts';
 import { buildMachine, fillMemory, type RestoredMachine, type RestoreOptions } from './restore.ts';
-import type { Checkpoint } from './store/checkpoint.ts';
+import type { Checkpoint } from './store/memory/checkpoint.ts';
 
 /** A checkpoint in memory, ready to be forked. Forks live on when it is disposed. */
 export class ForkTemplate implements Disposable {

@@ -8,7 +8,7 @@ import { VCPU_ROWS, type VcpuPart } from '../src/kvm/state/vcpu-rows.ts';
 import type { VcpuState } from '../src/kvm/state/vcpu-state.ts';
 import { VM_ROWS, type VmState } from '../src/kvm/state/vm-state.ts';
 import type { MachineConfig } from '../src/machine/machine.ts';
-import type { CheckpointConfig, Json } from './store/documents.ts';
+import type { CheckpointConfig, Json } from './store/format/documents.ts';
 
 /** Format of `machine` and of the names in `state`. */
 export const STATE_VERSION = 1;

@@ -8,8 +8,8 @@ export { decodeState, type GuestOrigin, type MachineDescription, type MachineSta
 export { type RestoredMachine, type RestoreOptions, restoreMachine } from './restore.ts';
 export type { RollbackReport } from './rollback.ts';
 export { type CheckpointOptions, type CheckpointReport, CheckpointSession, type SessionOptions } from './session.ts';
-export type { Checkpoint, PagePlace } from './store/checkpoint.ts';
-export type { Digest } from './store/digest.ts';
-export type { LogEntry } from './store/history.ts';
+export type { Digest } from './store/format/digest.ts';
+export type { LogEntry } from './store/history/history.ts';
+export type { Checkpoint, PagePlace } from './store/memory/checkpoint.ts';
 export { openStore, type Store } from './store/store.ts';
 export type { SnapshotTarget } from './target.ts';

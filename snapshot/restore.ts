@@ -9,7 +9,7 @@ import { soundState } from './check-shape.ts';
 import { checkCompatible } from './compatible.ts';
 import { type MachineState, machineConfig } from './machine-state.ts';
 import { stateLoader } from './state-loader.ts';
-import type { Checkpoint } from './store/checkpoint.ts';
+import type { Checkpoint } from './store/memory/checkpoint.ts';
 import type { OnProgress } from './store/store-types.ts';
 import type { SnapshotTarget } from './target.ts';
 

@@ -12,8 +12,8 @@ import { soundState } from './check-shape.ts';
 import { checkSameMachine } from './compatible.ts';
 import type { DirtyTracker } from './dirty-tracker.ts';
 import { type StateLoader, stateLoader } from './state-loader.ts';
-import type { Checkpoint } from './store/checkpoint.ts';
-import type { Digest } from './store/digest.ts';
+import type { Digest } from './store/format/digest.ts';
+import type { Checkpoint } from './store/memory/checkpoint.ts';
 import type { SnapshotTarget } from './target.ts';
 
 /** What a rollback did. */

@@ -2,7 +2,7 @@
 import { forEachRun, PAGE_SIZE } from '../src/memory/bitmap.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
 import type { PageSets } from './dirty-tracker.ts';
-import type { Checkpoint } from './store/checkpoint.ts';
+import type { Checkpoint } from './store/memory/checkpoint.ts';
 
 /** What the comparison found. Addresses are guest-physical. */
 export interface LogReport {

@@ -1,7 +1,7 @@
 /** Live checkpoints: how long the guest stands still, and how much slower it gets. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LiveSession } from '../../snapshot/live/live-session.ts';
-import { RunningMachine } from '../../src/runner/running-machine.ts';
+import { RunningMachine } from '../../src/runner/threads/running-machine.ts';
 import { type Bench, Skip } from '../bench.ts';
 import { withStore } from '../checkpoint-lab.ts';
 import { median } from '../measure.ts';

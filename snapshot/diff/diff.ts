@@ -1,8 +1,8 @@
 /** What changed between two checkpoints, as data. Any two can be compared, related or not. */
 import { decodeState, type MachineState } from '../machine-state.ts';
 import { stateSections } from '../show/state-sections.ts';
-import type { Checkpoint } from '../store/checkpoint.ts';
-import type { Digest } from '../store/digest.ts';
+import type { Digest } from '../store/format/digest.ts';
+import type { Checkpoint } from '../store/memory/checkpoint.ts';
 import { diffMemory, type MemoryDiff, type MemoryDiffOptions } from './memory-diff.ts';
 import { type PlaceNames, placeNames } from './places.ts';
 import { diffSections, type SectionChange } from './state-diff.ts';

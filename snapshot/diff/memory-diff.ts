@@ -1,7 +1,7 @@
 /** What differs in memory between two checkpoints: ranges of bytes, named, and sums by name. */
 import { integer } from '../show/field.ts';
-import type { Checkpoint } from '../store/checkpoint.ts';
-import { PAGE_SIZE } from '../store/limits.ts';
+import { PAGE_SIZE } from '../store/format/limits.ts';
+import type { Checkpoint } from '../store/memory/checkpoint.ts';
 import { forEachChangedPage } from './page-changes.ts';
 import type { PlaceNames } from './places.ts';
 import { type ChangedPlace, type Range, RangeCollector } from './ranges.ts';

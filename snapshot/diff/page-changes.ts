@@ -1,7 +1,8 @@
 /** Which bytes of which pages differ between two checkpoints, as XOR masks: no content is needed to know that. */
-import { xorPages } from '../store/chain.ts';
-import type { Checkpoint } from '../store/checkpoint.ts';
-import { PAGE_SIZE } from '../store/limits.ts';
+
+import { PAGE_SIZE } from '../store/format/limits.ts';
+import { xorPages } from '../store/memory/chain.ts';
+import type { Checkpoint } from '../store/memory/checkpoint.ts';
 
 /** Called for each page that differs, ascending: its address, and before XOR after, valid during the call. */
 export type OnPage = (gpa: number, mask: Uint8Array) => void;

@@ -1,5 +1,5 @@
 /** Names for guest-physical addresses: the symbol that lies there, or else the region of memory. */
-import { PAGE_SIZE } from '../store/limits.ts';
+import { PAGE_SIZE } from '../store/format/limits.ts';
 import { type DiffSymbol, type SymbolSource, spanFinder } from './symbols.ts';
 
 /** A stretch of guest-physical addresses that belongs to one symbol, or to none. */

@@ -5,8 +5,8 @@
 import { CR0, CR4, EFER } from '../../src/abi/registers.ts';
 import { KvmSregs } from '../../src/abi/structs.ts';
 import type { MachineState } from '../machine-state.ts';
-import type { Checkpoint } from '../store/checkpoint.ts';
-import { PAGE_SIZE } from '../store/limits.ts';
+import { PAGE_SIZE } from '../store/format/limits.ts';
+import type { Checkpoint } from '../store/memory/checkpoint.ts';
 
 /** The guest-physical address behind a linear one; undefined where nothing is mapped. */
 export type Translate = (linear: bigint) => number | undefined;

@@ -2,8 +2,8 @@
 import { bytesOf, bytes as raw, struct, u16, u32, u64 } from '../../src/abi/struct.ts';
 import { ramRanges } from '../../src/memory/layout.ts';
 import { soundState } from '../check-shape.ts';
-import type { Checkpoint } from '../store/checkpoint.ts';
-import { PAGE_SIZE } from '../store/limits.ts';
+import { PAGE_SIZE } from '../store/format/limits.ts';
+import type { Checkpoint } from '../store/memory/checkpoint.ts';
 import type { OnProgress } from '../store/store-types.ts';
 import { coreNotes } from './core-notes.ts';
 import { type FileRegion, writeMemory } from './memory-writer.ts';

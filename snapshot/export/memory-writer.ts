@@ -1,8 +1,8 @@
 /** A checkpoint's memory into a file, each region at its place. */
 
-import type { Checkpoint } from '../store/checkpoint.ts';
-import { corrupt } from '../store/digest.ts';
-import { PAGE_SIZE } from '../store/limits.ts';
+import { corrupt } from '../store/format/digest.ts';
+import { PAGE_SIZE } from '../store/format/limits.ts';
+import type { Checkpoint } from '../store/memory/checkpoint.ts';
 import type { OnProgress } from '../store/store-types.ts';
 import type { SparseFile } from './sparse-file.ts';
 

@@ -1,8 +1,8 @@
 /** Writing a large, mostly empty file so that it appears whole or not at all: beside its place, synced, renamed. */
 import { closeSync, fsyncSync, ftruncateSync, openSync, renameSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { storeError } from '../store/digest.ts';
-import { realFs, withIo } from '../store/fs-layer.ts';
+import { realFs, withIo } from '../store/disk/fs-layer.ts';
+import { storeError } from '../store/format/digest.ts';
 
 /** A file being written. What is not written reads as zeros and takes no room on disk. */
 export interface SparseFile {

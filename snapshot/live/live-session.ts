@@ -15,7 +15,7 @@ import {
   type Frozen,
   type SessionOptions,
 } from '../session.ts';
-import type { Digest } from '../store/digest.ts';
+import type { Digest } from '../store/format/digest.ts';
 import type { Store } from '../store/store.ts';
 import type { OnProgress } from '../store/store-types.ts';
 import type { SnapshotTarget } from '../target.ts';

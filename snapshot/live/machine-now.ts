@@ -6,13 +6,13 @@
 import { encodeState, type GuestOrigin } from '../machine-state.ts';
 import type { CheckpointSession } from '../session.ts';
 import { captureState } from '../state-taker.ts';
-import { Chain } from '../store/chain.ts';
-import { Checkpoint } from '../store/checkpoint.ts';
-import type { Digest } from '../store/digest.ts';
-import type { CheckpointConfig } from '../store/documents.ts';
-import { FrameCache } from '../store/frame-cache.ts';
-import { LayerPool } from '../store/layer-pool.ts';
-import { PAGE_SIZE } from '../store/limits.ts';
+import type { Digest } from '../store/format/digest.ts';
+import type { CheckpointConfig } from '../store/format/documents.ts';
+import { PAGE_SIZE } from '../store/format/limits.ts';
+import { Chain } from '../store/memory/chain.ts';
+import { Checkpoint } from '../store/memory/checkpoint.ts';
+import { FrameCache } from '../store/memory/frame-cache.ts';
+import { LayerPool } from '../store/memory/layer-pool.ts';
 
 /** It has not been stored, so it has no digest. */
 const NO_DIGEST: Digest = `sha256:${'0'.repeat(64)}`;

@@ -5,7 +5,7 @@
  */
 import { bitmapWords, PAGE_SIZE } from '../../src/memory/bitmap.ts';
 import type { GuestMemory } from '../../src/memory/guest-memory.ts';
-import type { PageRun } from '../store/page-runs.ts';
+import type { PageRun } from '../store/memory/page-runs.ts';
 
 /** A staged run, as it crosses to the writer's thread. */
 export interface StagedRun {

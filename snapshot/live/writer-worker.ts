@@ -2,7 +2,7 @@
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { CheckpointError, type ErrorData, errorToData } from '../../src/errors.ts';
-import type { Digest } from '../store/digest.ts';
+import type { Digest } from '../store/format/digest.ts';
 import { openStore, type Store } from '../store/store.ts';
 import type { OnProgress } from '../store/store-types.ts';
 import type { WriterReply, WriterRequest, WriterStart } from './writer.ts';

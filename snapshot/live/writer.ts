@@ -1,8 +1,8 @@
 /** The thread that compresses, hashes and writes checkpoints while the guest runs on. */
 import { Worker } from 'node:worker_threads';
 import { CheckpointError, type ErrorData, errorFromData } from '../../src/errors.ts';
-import type { Digest } from '../store/digest.ts';
-import type { CheckpointConfig } from '../store/documents.ts';
+import type { Digest } from '../store/format/digest.ts';
+import type { CheckpointConfig } from '../store/format/documents.ts';
 import type { CommitResult } from '../store/store.ts';
 import type { OnProgress } from '../store/store-types.ts';
 import type { StagedRun } from './staging.ts';

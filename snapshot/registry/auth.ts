@@ -2,7 +2,7 @@
  * How a registry wants to be asked: the WWW-Authenticate challenge (RFC 9110, section 11) and the token service that
  * registries use with it.
  */
-import { storeError } from '../store/digest.ts';
+import { storeError } from '../store/format/digest.ts';
 
 /** What the user has to prove who they are. */
 export type Credentials = { readonly username: string; readonly password: string } | { readonly token: string };

@@ -2,7 +2,7 @@
  * Requests to one registry (OCI distribution specification 1.1): authentication, redirects, bounded answers, and
  * failures as CheckpointError.
  */
-import { storeError } from '../store/digest.ts';
+import { storeError } from '../store/format/digest.ts';
 import { basicHeader, type Credentials, parseChallenge, tokenUrl } from './auth.ts';
 import { isLoopback, type RegistryReference } from './reference.ts';
 

@@ -1,9 +1,9 @@
 /** Fetching a checkpoint from a registry: blobs the store does not have, checked as they come, then the manifest. */
-import { corrupt, type Digest, digestOf, isDigest, storeError } from '../store/digest.ts';
-import { type Descriptor, isTag, type Manifest, parseManifest } from '../store/documents.ts';
-import { isNotFound } from '../store/history.ts';
-import { MAX_MANIFEST_BYTES, MEDIA } from '../store/limits.ts';
-import { checkTag } from '../store/refs.ts';
+import { corrupt, type Digest, digestOf, isDigest, storeError } from '../store/format/digest.ts';
+import { type Descriptor, isTag, type Manifest, parseManifest } from '../store/format/documents.ts';
+import { MAX_MANIFEST_BYTES, MEDIA } from '../store/format/limits.ts';
+import { isNotFound } from '../store/history/history.ts';
+import { checkTag } from '../store/history/refs.ts';
 import type { Store } from '../store/store.ts';
 import { boundedBody, RegistryClient, type RegistryOptions } from './client.ts';
 import type { TransferReport } from './push.ts';

@@ -1,10 +1,10 @@
 /** Sending a checkpoint to a registry: blobs it does not have, then the manifest, which makes them one. */
 import { createHash } from 'node:crypto';
 import { closeSync } from 'node:fs';
-import { corrupt, type Digest, storeError } from '../store/digest.ts';
-import type { Descriptor } from '../store/documents.ts';
-import { readExactly } from '../store/fs-layer.ts';
-import { MAX_MANIFEST_BYTES, MEDIA } from '../store/limits.ts';
+import { readExactly } from '../store/disk/fs-layer.ts';
+import { corrupt, type Digest, storeError } from '../store/format/digest.ts';
+import type { Descriptor } from '../store/format/documents.ts';
+import { MAX_MANIFEST_BYTES, MEDIA } from '../store/format/limits.ts';
 import type { Store } from '../store/store.ts';
 import { RegistryClient, type RegistryOptions } from './client.ts';
 import { parseReference, type RegistryReference } from './reference.ts';

@@ -1,7 +1,7 @@
 /** Names of checkpoints in registries: `HOST[:PORT]/REPOSITORY[:TAG]` or `…@DIGEST`. */
 import { UsageError } from '../../src/errors.ts';
-import { type Digest, isDigest } from '../store/digest.ts';
-import { isTag } from '../store/documents.ts';
+import { type Digest, isDigest } from '../store/format/digest.ts';
+import { isTag } from '../store/format/documents.ts';
 
 /** A parsed reference. */
 export interface RegistryReference {

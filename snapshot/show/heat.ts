@@ -1,6 +1,7 @@
 /** Where in guest memory checkpoints changed pages: a common axis with the untouched parts left out, and bins on it. */
-import type { LogEntry } from '../store/history.ts';
-import { PAGE_SIZE } from '../store/limits.ts';
+
+import { PAGE_SIZE } from '../store/format/limits.ts';
+import type { LogEntry } from '../store/history/history.ts';
 import type { Store } from '../store/store.ts';
 import { coalesce } from './memory-map.ts';
 

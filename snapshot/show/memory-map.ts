@@ -1,7 +1,8 @@
 /** What a checkpoint says of guest memory: which ranges it holds, how, and which layers it takes them from. */
-import type { Checkpoint, PagePlace } from '../store/checkpoint.ts';
-import type { Digest } from '../store/digest.ts';
-import { PAGE_SIZE } from '../store/limits.ts';
+
+import type { Digest } from '../store/format/digest.ts';
+import { PAGE_SIZE } from '../store/format/limits.ts';
+import type { Checkpoint, PagePlace } from '../store/memory/checkpoint.ts';
 
 /** Pages by how they are kept. */
 export interface PageCounts {

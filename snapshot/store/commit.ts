@@ -1,14 +1,14 @@
 /** Taking a checkpoint into a store: the new layer, the machine description, the manifest, and last the index. */
-import type { Blobs } from './blobs.ts';
-import type { Chain } from './chain.ts';
-import { absorbFrom } from './compaction.ts';
-import type { Digest } from './digest.ts';
-import { type CheckpointConfig, encodeConfig, encodeManifest, type Manifest } from './documents.ts';
-import { LayerWriter } from './layer-writer.ts';
-import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, PAGE_SIZE } from './limits.ts';
-import { PageFinder } from './page-finder.ts';
-import { type PageCounts, passPages } from './page-pass.ts';
-import type { PageRun } from './page-runs.ts';
+import type { Blobs } from './disk/blobs.ts';
+import type { Digest } from './format/digest.ts';
+import { type CheckpointConfig, encodeConfig, encodeManifest, type Manifest } from './format/documents.ts';
+import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, PAGE_SIZE } from './format/limits.ts';
+import { absorbFrom } from './history/compaction.ts';
+import type { Chain } from './memory/chain.ts';
+import { LayerWriter } from './memory/layer-writer.ts';
+import { PageFinder } from './memory/page-finder.ts';
+import { type PageCounts, passPages } from './memory/page-pass.ts';
+import type { PageRun } from './memory/page-runs.ts';
 import type { OnProgress } from './store-types.ts';
 
 /** The memory of a checkpoint kept open between commits, so that the next one costs what has changed. */

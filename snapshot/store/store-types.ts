@@ -1,8 +1,9 @@
 /** What the store is told and what it answers. */
-import type { Digest } from './digest.ts';
-import type { CheckpointConfig } from './documents.ts';
-import type { StoreFs } from './fs-layer.ts';
-import type { PageRun } from './page-runs.ts';
+
+import type { StoreFs } from './disk/fs-layer.ts';
+import type { Digest } from './format/digest.ts';
+import type { CheckpointConfig } from './format/documents.ts';
+import type { PageRun } from './memory/page-runs.ts';
 
 /** How a store is opened. */
 export interface StoreOptions {

@@ -3,25 +3,31 @@
  * is synchronous: call it from a thread that may wait.
  */
 import { CheckpointError } from '../../src/errors.ts';
-import { Blobs, unlinkIfThere } from './blobs.ts';
-import { Chain } from './chain.ts';
-import { Checkpoint } from './checkpoint.ts';
 import { openTip, type Tip, writeCheckpoint } from './commit.ts';
-import { type Digest, storeError } from './digest.ts';
-import { type CheckpointConfig, type Descriptor, type Manifest, parseConfig, type StoreIndex } from './documents.ts';
-import { FrameCache } from './frame-cache.ts';
-import { realFs } from './fs-layer.ts';
-import { collectGarbage, type GcOptions, type GcReport } from './gc.ts';
-import { isHead, withCommit, withoutCheckpoint, withoutTag, withTag } from './heads.ts';
-import { isOtherImage, type LogEntry, logOf, readManifest, walk } from './history.ts';
-import { LayerPool } from './layer-pool.ts';
-import { checkLayout, createLayout, lockStore, readIndex, writeIndex } from './layout.ts';
-import { MAX_CONFIG_BYTES } from './limits.ts';
-import type { Lock } from './lock.ts';
-import { orderRuns, type PageRun } from './page-runs.ts';
-import { checkTag, resolveRef } from './refs.ts';
+import { Blobs, unlinkIfThere } from './disk/blobs.ts';
+import { realFs } from './disk/fs-layer.ts';
+import { checkLayout, createLayout, lockStore, readIndex, writeIndex } from './disk/layout.ts';
+import type { Lock } from './disk/lock.ts';
+import { type Digest, storeError } from './format/digest.ts';
+import {
+  type CheckpointConfig,
+  type Descriptor,
+  type Manifest,
+  parseConfig,
+  type StoreIndex,
+} from './format/documents.ts';
+import { MAX_CONFIG_BYTES } from './format/limits.ts';
+import { collectGarbage, type GcOptions, type GcReport } from './history/gc.ts';
+import { isHead, withCommit, withoutCheckpoint, withoutTag, withTag } from './history/heads.ts';
+import { isOtherImage, type LogEntry, logOf, readManifest, walk } from './history/history.ts';
+import { checkTag, resolveRef } from './history/refs.ts';
+import { type VerifyReport, verifyStore } from './history/verify.ts';
+import { Chain } from './memory/chain.ts';
+import { Checkpoint } from './memory/checkpoint.ts';
+import { FrameCache } from './memory/frame-cache.ts';
+import { LayerPool } from './memory/layer-pool.ts';
+import { orderRuns, type PageRun } from './memory/page-runs.ts';
 import type { CommitInput, CommitResult, OnProgress, StoreOptions } from './store-types.ts';
-import { type VerifyReport, verifyStore } from './verify.ts';
 
 export type { CommitInput, CommitResult, OnProgress, StoreOptions } from './store-types.ts';
 

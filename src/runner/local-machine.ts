@@ -13,10 +13,10 @@ import type { Vcpu } from '../kvm/vcpu.ts';
 import type { Machine } from '../machine/machine.ts';
 import { type AssistMode, createAssist } from './assist.ts';
 import { ExitCounters } from './counts.ts';
-import { lineInterrupts } from './line-interrupts.ts';
 import { type RunHooks, runVcpu } from './loop.ts';
 import type { RunEnd, RunResult } from './result.ts';
 import { settle } from './settle.ts';
+import { lineInterrupts } from './threads/line-interrupts.ts';
 import { Watchdog } from './watchdog.ts';
 
 /** How to run. */

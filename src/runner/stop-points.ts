@@ -1,8 +1,8 @@
 /** Ends a run after chosen exits, so that its owner can look at the machine right there. */
 import { Exit } from '../abi/exits.ts';
 import type { RunArea } from '../kvm/run-area.ts';
-import type { StopPoints } from './messages.ts';
 import type { RunEnd } from './result.ts';
+import type { StopPoints } from './threads/messages.ts';
 
 /**
  * Says after each exit whether it is one to stop at; undefined where nothing was asked for. An exit that has ended the

@@ -8,7 +8,7 @@ import { load } from '../../loaders/index.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import type { RunReason, RunResult } from '../../src/runner/result.ts';
 import { runHere } from '../../src/runner/run-here.ts';
-import { RunningMachine } from '../../src/runner/running-machine.ts';
+import { RunningMachine } from '../../src/runner/threads/running-machine.ts';
 import { describeKvm, isPvm } from '../support/kvm.ts';
 
 const TIME_LIMIT_MS = 25_000 * Number(process.env.TEST_TIME_FACTOR ?? 1);

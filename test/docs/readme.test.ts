@@ -40,7 +40,7 @@ describe('README', () => {
   });
 
   it('names every command there is', async () => {
-    const { createProgram } = await import('../../src/cli/program.ts');
+    const { createProgram } = await import('../../tools/cli/program.ts');
     const hidden = new Set(['help', 'completion']);
     const commands = createProgram('0').commands.map((command) => command.name());
     const missing = commands.filter((name) => !hidden.has(name) && !README.includes(`vmlapse ${name}`));

@@ -35,7 +35,7 @@ afterAll(() => {
 });
 
 it('the build leaves the command ready to be called by its name', () => {
-  const { stdout } = spawnSync(join(ROOT, 'dist', 'src', 'cli', 'main.js'), ['--version'], { encoding: 'utf8' });
+  const { stdout } = spawnSync(join(ROOT, 'dist', 'tools', 'cli', 'main.js'), ['--version'], { encoding: 'utf8' });
   expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
 });
 
@@ -58,8 +58,8 @@ describe('the package', () => {
     const needed = [
       'LICENSE',
       'README.md',
-      'dist/src/index.d.ts',
-      'dist/src/runner/worker.js',
+      'dist/index.d.ts',
+      'dist/src/runner/threads/worker.js',
       'dist/snapshot/live/writer-worker.js',
       'guests/build/hello-long.elf',
       'guests/hello/long.S',

@@ -2,7 +2,7 @@
 import type { MemoryRange } from '../../loaders/image.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import type { RunResult } from '../../src/runner/result.ts';
-import { RunningMachine } from '../../src/runner/running-machine.ts';
+import { RunningMachine } from '../../src/runner/threads/running-machine.ts';
 import type { Channel, Step } from './guests.ts';
 
 const POLL_MS = 20;

@@ -2,8 +2,8 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { plain } from '../../src/abi/struct.ts';
 import { ASSIST_TABLE } from '../../src/runner/assist/table.ts';
 import { createAssist } from '../../src/runner/assist.ts';
-import { FIRST_LINE_VECTOR } from '../../src/runner/line-interrupts.ts';
 import { type RunHereOptions, runHere } from '../../src/runner/run-here.ts';
+import { FIRST_LINE_VECTOR } from '../../src/runner/threads/line-interrupts.ts';
 import { DATA, type FlatGuest, withGuest } from '../support/flat-guest.ts';
 import { describeKvm, isPvm } from '../support/kvm.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Control, createControl, Request, State } from '../../src/runner/control.ts';
+import { Control, createControl, Request, State } from '../../src/runner/threads/control.ts';
 
 /** Milliseconds `wait` takes. */
 function timed(wait: () => void): number {

@@ -4,7 +4,7 @@ import { KvmRegs } from '../../src/abi/structs.ts';
 import { KvmError, UsageError } from '../../src/errors.ts';
 import { LocalMachine } from '../../src/runner/local-machine.ts';
 import { runHere } from '../../src/runner/run-here.ts';
-import { RunningMachine } from '../../src/runner/running-machine.ts';
+import { RunningMachine } from '../../src/runner/threads/running-machine.ts';
 import { describeKvm } from '../support/kvm.ts';
 import { codeMachine, eventually, type Started, scaled, soon, startCode, startGuest } from './machines.ts';
 

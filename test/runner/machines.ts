@@ -6,7 +6,7 @@ import { bootImage } from '../../loaders/boot.ts';
 import { load } from '../../loaders/index.ts';
 import type { CpuMode } from '../../src/machine/entry.ts';
 import { Machine } from '../../src/machine/machine.ts';
-import { RunningMachine, type StartOptions } from '../../src/runner/running-machine.ts';
+import { RunningMachine, type StartOptions } from '../../src/runner/threads/running-machine.ts';
 
 /** Hosts with an emulated processor are slower; the runner for them says by how much. */
 const TIME_FACTOR = Number(process.env.TEST_TIME_FACTOR ?? 1);

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { VcpuGroup } from '../../src/runner/vcpu-group.ts';
-import type { VcpuThread } from '../../src/runner/vcpu-thread.ts';
+import { VcpuGroup } from '../../src/runner/threads/vcpu-group.ts';
+import type { VcpuThread } from '../../src/runner/threads/vcpu-thread.ts';
 
 /** A thread that pauses and saves at once, and writes down what it was asked for. */
 function fakeThread(id: number, asked: string[]): VcpuThread {

@@ -2,8 +2,8 @@
 import { expect, it } from 'vitest';
 import { guestNamed, guestPath } from '../../guests/list.ts';
 import { openStore, type Store } from '../../snapshot/store/store.ts';
-import { PROGRAM, start } from '../cli/cli.ts';
 import { describeKvm } from '../support/kvm.ts';
+import { PROGRAM, start } from '../tools/cli/cli.ts';
 import { temporaryDirectory } from './store/support.ts';
 
 const [NODE, MAIN] = PROGRAM;

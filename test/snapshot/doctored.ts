@@ -1,6 +1,6 @@
 /** Checkpoints with something changed in their config, as a restore may find them. */
 import { CheckpointSession } from '../../snapshot/session.ts';
-import type { CheckpointConfig, Json } from '../../snapshot/store/documents.ts';
+import type { CheckpointConfig, Json } from '../../snapshot/store/format/documents.ts';
 import { openStore, type Store } from '../../snapshot/store/store.ts';
 import { drive } from './driver.ts';
 import { temporaryDirectory } from './store/support.ts';

@@ -4,7 +4,7 @@ import { guestNamed } from '../../guests/list.ts';
 import { guestSymbols, readGuest } from '../../guests/symbols.ts';
 import { bootImage } from '../../loaders/boot.ts';
 import { load } from '../../loaders/index.ts';
-import type { Checkpoint } from '../../snapshot/store/checkpoint.ts';
+import type { Checkpoint } from '../../snapshot/store/memory/checkpoint.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { PAGE_SIZE } from '../../src/memory/bitmap.ts';
 import type { GuestMemory } from '../../src/memory/guest-memory.ts';

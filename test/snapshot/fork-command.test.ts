@@ -2,8 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { guestPath } from '../../guests/list.ts';
-import { cli, PROGRAM, STACK_TRACE, scratch, startCli } from '../cli/cli.ts';
 import { describeKvm } from '../support/kvm.ts';
+import { cli, PROGRAM, STACK_TRACE, scratch, startCli } from '../tools/cli/cli.ts';
 
 /** After this many exits two of compute's eight rounds are printed. */
 const TWO_ROUNDS = 112;

@@ -3,7 +3,7 @@ import { guestNamed } from '../../guests/list.ts';
 import type { ForkTemplate } from '../../snapshot/fork.ts';
 import { type RestoredMachine, restoreMachine } from '../../snapshot/restore.ts';
 import { CheckpointSession } from '../../snapshot/session.ts';
-import type { Checkpoint } from '../../snapshot/store/checkpoint.ts';
+import type { Checkpoint } from '../../snapshot/store/memory/checkpoint.ts';
 import { openStore, type Store } from '../../snapshot/store/store.ts';
 import { machineOf, Player, type Portrait, portrait } from './fidelity/play.ts';
 import { temporaryDirectory } from './store/support.ts';

@@ -8,7 +8,7 @@ import { CheckpointSession } from '../../snapshot/session.ts';
 import { openStore } from '../../snapshot/store/store.ts';
 import { GuestMemoryError } from '../../src/errors.ts';
 import { PAGE_SIZE } from '../../src/memory/bitmap.ts';
-import { RunningMachine } from '../../src/runner/running-machine.ts';
+import { RunningMachine } from '../../src/runner/threads/running-machine.ts';
 import { eventually, startGuest } from '../runner/machines.ts';
 import { describeKvm } from '../support/kvm.ts';
 import { addressSpace, mappings, openDescriptors } from '../support/resources.ts';

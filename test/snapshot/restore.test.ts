@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { ForkTemplate } from '../../snapshot/fork.ts';
 import { type RestoreOptions, restoreMachine } from '../../snapshot/restore.ts';
-import type { Checkpoint } from '../../snapshot/store/checkpoint.ts';
+import type { Checkpoint } from '../../snapshot/store/memory/checkpoint.ts';
 import { CheckpointError } from '../../src/errors.ts';
 import { readCpuidBytes, writeCpuid } from '../../src/kvm/cpuid.ts';
 import { readMsrList, writeMsrs } from '../../src/kvm/state/vcpu-state.ts';

@@ -4,7 +4,7 @@
  */
 import { availableParallelism, loadavg } from 'node:os';
 import { readGuest } from '../../guests/symbols.ts';
-import { bootGuests } from '../../src/testing/source.ts';
+import { bootGuests } from '../../tools/testing/source.ts';
 import { growth, MOST_GROWTH, quantile, type Sample, sample } from './samples.ts';
 import { countArgument, soak, type Verdicts } from './verdicts.ts';
 

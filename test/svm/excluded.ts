@@ -2,11 +2,11 @@
 export const EXCLUDED: Readonly<Record<string, string>> = {
   'architecture.test.js': 'reads the sources',
   'bench/': 'measures and formats; times mean nothing on an emulated processor',
-  'cli/':
+  'tools/cli/':
     'starts a process for each test, which takes seconds on an emulated processor; what the commands do is tested below them',
-  'cli-store/':
+  'tools/cli-store/':
     'starts a process or a browser for each test; what the commands print does not depend on the KVM underneath',
-  'control/': 'sockets and messages',
+  'tools/control/': 'sockets and messages',
   'docs/': 'starts a process for each lesson',
   'errors.test.js': 'values without KVM',
   'guests/': 'builds and reads files',

@@ -8,7 +8,7 @@ import { decodeState, type MachineState } from '../../../snapshot/machine-state.
 import { restoreMachine } from '../../../snapshot/restore.ts';
 import { CheckpointSession } from '../../../snapshot/session.ts';
 import { withBitsInUse } from '../../../snapshot/show/xsave-in-use.ts';
-import type { Checkpoint } from '../../../snapshot/store/checkpoint.ts';
+import type { Checkpoint } from '../../../snapshot/store/memory/checkpoint.ts';
 import { openStore, type Store } from '../../../snapshot/store/store.ts';
 import type { SnapshotTarget } from '../../../snapshot/target.ts';
 import { Msr, msrName } from '../../../src/abi/msrs.ts';
@@ -16,7 +16,7 @@ import { KvmClockData } from '../../../src/abi/structs.ts';
 import { readMsrList } from '../../../src/kvm/state/vcpu-state.ts';
 import type { Machine } from '../../../src/machine/machine.ts';
 import { LocalMachine } from '../../../src/runner/local-machine.ts';
-import { RunningMachine } from '../../../src/runner/running-machine.ts';
+import { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
 import { describeKvm } from '../../support/kvm.ts';
 import { contentOf, differences, temporaryDirectory } from '../store/support.ts';
 import { machineOf, TIME_MSRS } from './play.ts';

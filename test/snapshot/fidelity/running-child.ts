@@ -4,7 +4,7 @@
  */
 import { restoreMachine } from '../../../snapshot/restore.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
-import { RunningMachine } from '../../../src/runner/running-machine.ts';
+import { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
 
 /** A checkpoint to bring back, and what to type then. */
 export interface Revival {

@@ -9,7 +9,7 @@ import { expect, it } from 'vitest';
 import { guestNamed } from '../../../guests/list.ts';
 import { CheckpointSession } from '../../../snapshot/session.ts';
 import { openStore, type Store } from '../../../snapshot/store/store.ts';
-import { RunningMachine } from '../../../src/runner/running-machine.ts';
+import { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
 import { eventually } from '../../runner/machines.ts';
 import { describeKvm } from '../../support/kvm.ts';
 import { temporaryDirectory } from '../store/support.ts';

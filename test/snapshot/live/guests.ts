@@ -9,7 +9,7 @@ import type { SessionOptions } from '../../../snapshot/session.ts';
 import { openStore, type Store } from '../../../snapshot/store/store.ts';
 import { Machine } from '../../../src/machine/machine.ts';
 import type { RunResult } from '../../../src/runner/result.ts';
-import { RunningMachine } from '../../../src/runner/running-machine.ts';
+import { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
 import { eventually } from '../../runner/machines.ts';
 import { temporaryDirectory } from '../store/support.ts';
 

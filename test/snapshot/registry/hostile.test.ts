@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { pull } from '../../../snapshot/registry/pull.ts';
 import { push } from '../../../snapshot/registry/push.ts';
-import { digestOf } from '../../../snapshot/store/digest.ts';
+import { digestOf } from '../../../snapshot/store/format/digest.ts';
 import { temporaryDirectory } from '../store/support.ts';
 import { answer, fakeRegistry, type Handler, serving } from './fake-registry.ts';
 import { empty, sample } from './sample.ts';

@@ -1,7 +1,7 @@
 import { cpSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Digest } from '../../../snapshot/store/digest.ts';
+import type { Digest } from '../../../snapshot/store/format/digest.ts';
 import { openStore, type Store } from '../../../snapshot/store/store.ts';
 import { FaultyDisk, PowerLoss } from './faulty-fs.ts';
 import { CONFIG, contentOf, differences, type Oracle, pageOf, random, runsOf, temporaryDirectory } from './support.ts';

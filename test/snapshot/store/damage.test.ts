@@ -3,7 +3,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { zlibCodec, zstd } from '../../../snapshot/store/codec.ts';
+import { zlibCodec, zstd } from '../../../snapshot/store/memory/codec.ts';
 import { openStore, type Store } from '../../../snapshot/store/store.ts';
 import { CONFIG, type Oracle, pageOf, random, runsOf, temporaryDirectory } from './support.ts';
 

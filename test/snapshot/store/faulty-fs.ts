@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { realFs, type StoreFs } from '../../../snapshot/store/fs-layer.ts';
+import { realFs, type StoreFs } from '../../../snapshot/store/disk/fs-layer.ts';
 
 /** What is thrown when the power is gone. */
 export class PowerLoss extends Error {}

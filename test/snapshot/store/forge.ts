@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ANNOTATION, MEDIA } from '../../../snapshot/store/limits.ts';
+import { ANNOTATION, MEDIA } from '../../../snapshot/store/format/limits.ts';
 
 /** File name relative to the store -> content. */
 export type Files = Map<string, Uint8Array>;

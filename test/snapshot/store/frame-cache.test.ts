@@ -1,8 +1,8 @@
 /** The cache of frames: how much it holds, and of what. */
 import { describe, expect, it } from 'vitest';
-import { FrameCache } from '../../../snapshot/store/frame-cache.ts';
-import { LayerPool } from '../../../snapshot/store/layer-pool.ts';
-import { PAGE_SIZE } from '../../../snapshot/store/limits.ts';
+import { PAGE_SIZE } from '../../../snapshot/store/format/limits.ts';
+import { FrameCache } from '../../../snapshot/store/memory/frame-cache.ts';
+import { LayerPool } from '../../../snapshot/store/memory/layer-pool.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
 import { CONFIG, pageOf, temporaryDirectory } from './support.ts';
 

@@ -6,8 +6,8 @@
  */
 import { mkdirSync, readdirSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Digest } from '../../../snapshot/store/digest.ts';
-import { MAX_PAGE_NUMBER, PAGE_SIZE } from '../../../snapshot/store/limits.ts';
+import type { Digest } from '../../../snapshot/store/format/digest.ts';
+import { MAX_PAGE_NUMBER, PAGE_SIZE } from '../../../snapshot/store/format/limits.ts';
 import { openStore, type Store } from '../../../snapshot/store/store.ts';
 import { CheckpointError } from '../../../src/errors.ts';
 import { type Files, readFiles } from './forge.ts';

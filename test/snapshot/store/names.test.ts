@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Digest } from '../../../snapshot/store/digest.ts';
+import type { Digest } from '../../../snapshot/store/format/digest.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
 import { CONFIG, temporaryDirectory } from './support.ts';
 import { code, withTree } from './tree.ts';

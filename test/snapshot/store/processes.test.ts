@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { isStale, lockName, parseLockName, thisOwner } from '../../../snapshot/store/lock.ts';
+import { isStale, lockName, parseLockName, thisOwner } from '../../../snapshot/store/disk/lock.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
 import { memoryAt } from './child.ts';
 import { CONFIG, contentOf, differences, type Oracle, pageOf, random, runsOf, temporaryDirectory } from './support.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { PAGE_SIZE } from '../../../snapshot/store/limits.ts';
+import { PAGE_SIZE } from '../../../snapshot/store/format/limits.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
 import { CONFIG, type Oracle, pageOf, runsOf, temporaryDirectory } from './support.ts';
 

@@ -1,7 +1,7 @@
 import { readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type Digest, digestOf } from '../../../snapshot/store/digest.ts';
+import { type Digest, digestOf } from '../../../snapshot/store/format/digest.ts';
 import type { Store } from '../../../snapshot/store/store.ts';
 import { contentOf, differences, type Oracle, pageOf } from './support.ts';
 import { code, withTree } from './tree.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Digest } from '../../../snapshot/store/digest.ts';
-import { PAGE_SIZE } from '../../../snapshot/store/limits.ts';
+import type { Digest } from '../../../snapshot/store/format/digest.ts';
+import { PAGE_SIZE } from '../../../snapshot/store/format/limits.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
 import { CONFIG, contentOf, differences, type Oracle, pageOf, random, runsOf, temporaryDirectory } from './support.ts';
 

@@ -2,10 +2,10 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Checkpoint } from '../../../snapshot/store/checkpoint.ts';
-import type { CheckpointConfig } from '../../../snapshot/store/documents.ts';
-import { PAGE_SIZE } from '../../../snapshot/store/limits.ts';
-import type { PageRun } from '../../../snapshot/store/page-runs.ts';
+import type { CheckpointConfig } from '../../../snapshot/store/format/documents.ts';
+import { PAGE_SIZE } from '../../../snapshot/store/format/limits.ts';
+import type { Checkpoint } from '../../../snapshot/store/memory/checkpoint.ts';
+import type { PageRun } from '../../../snapshot/store/memory/page-runs.ts';
 
 /** A directory that is removed with the scope; in memory where the host has such a place. */
 export function temporaryDirectory(): Disposable & { readonly path: string } {

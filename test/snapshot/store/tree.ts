@@ -1,6 +1,6 @@
 /** A small tree of checkpoints, which tests of names and of removal share. */
 import { join } from 'node:path';
-import type { Digest } from '../../../snapshot/store/digest.ts';
+import type { Digest } from '../../../snapshot/store/format/digest.ts';
 import { openStore, type Store } from '../../../snapshot/store/store.ts';
 import { CONFIG, pageOf, runsOf, temporaryDirectory } from './support.ts';
 

@@ -1,0 +1,61 @@
+/**
+ * The public API: `import … from 'vmlapse'`. In reading order: the kernel interface, a machine, ways to run it, guest
+ * images, checkpoints. More of the last two is in `vmlapse/loaders` and `vmlapse/snapshot`; guests to try things
+ * with are in `vmlapse/guests`. What is not exported by one of these is not part of the API.
+ */
+
+export { bootImage } from './loaders/boot.ts';
+export { detect, type GuestImage, type LoadOptions, load, place, SymbolTable } from './loaders/index.ts';
+export { type ImageFile, readImage } from './loaders/read.ts';
+export { LiveSession } from './snapshot/live/live-session.ts';
+export { type RestoredMachine, type RestoreOptions, restoreMachine } from './snapshot/restore.ts';
+export { type CheckpointOptions, type CheckpointReport, CheckpointSession } from './snapshot/session.ts';
+export type { Checkpoint } from './snapshot/store/memory/checkpoint.ts';
+export { openStore, type Store } from './snapshot/store/store.ts';
+export type { SnapshotTarget } from './snapshot/target.ts';
+
+export { CAPABILITIES, type CapabilityName } from './src/abi/capabilities.ts';
+export { EXIT_REASONS, type ExitName } from './src/abi/exits.ts';
+export * as flags from './src/abi/flags.ts';
+export { type IoctlRow, ioctlNumber } from './src/abi/ioctl.ts';
+export { IOCTLS, type IoctlName } from './src/abi/ioctls.ts';
+export { describeMsr, msrName } from './src/abi/msrs.ts';
+export { decodeRegister } from './src/abi/registers.ts';
+export { bytesOf, type Live, plain, type Struct, struct } from './src/abi/struct.ts';
+export * as structs from './src/abi/structs.ts';
+
+export type { Width } from './src/devices/device.ts';
+
+export {
+  CheckpointError,
+  ControlError,
+  errnoName,
+  GuestFault,
+  GuestMemoryError,
+  KvmError,
+  LoadError,
+  UsageError,
+  VmlapseError,
+} from './src/errors.ts';
+export { Mapping } from './src/ffi/mapping.ts';
+
+export { setTracer, type Tracer } from './src/kvm/call.ts';
+export type { CpuidLeaf } from './src/kvm/cpuid.ts';
+export { decodeExit, type Exit, exitName } from './src/kvm/exit.ts';
+export { type KvmKind, kvmKind } from './src/kvm/kind.ts';
+export { KVM_API_VERSION, Kvm } from './src/kvm/kvm.ts';
+export type { RunArea } from './src/kvm/run-area.ts';
+export { traceLine } from './src/kvm/trace.ts';
+export type { Msr, Translation, Vcpu } from './src/kvm/vcpu.ts';
+export { type MemorySlot, Vm } from './src/kvm/vm.ts';
+
+export type { CpuMode, EntryState, RegisterName } from './src/machine/entry.ts';
+export { Machine, type MachineConfig } from './src/machine/machine.ts';
+export { PAGE_SIZE } from './src/memory/bitmap.ts';
+export { GuestMemory, type Region } from './src/memory/guest-memory.ts';
+
+export type { AssistMode } from './src/runner/assist.ts';
+export { LocalMachine, type LocalOptions } from './src/runner/local-machine.ts';
+export { FAULTS, type RunCounts, type RunEnd, type RunReason, type RunResult } from './src/runner/result.ts';
+export { type RunHereOptions, runHere } from './src/runner/run-here.ts';
+export { RunningMachine, type StartOptions } from './src/runner/threads/running-machine.ts';

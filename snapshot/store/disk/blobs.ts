@@ -1,0 +1,194 @@
+/** The blob directory: content-addressed files. A blob appears under its digest complete and on disk, or not at all. */
+import { createHash } from 'node:crypto';
+import { closeSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { corrupt, type Digest, digestOf, hexOf, isDigest, storeError } from '../format/digest.ts';
+import { errnoOf, ioError, openRegular, readSmallFile, type StoreFs, withIo, writeAll } from './fs-layer.ts';
+
+let serial = 0;
+
+/** Where the parts of a store are. */
+export class Blobs {
+  readonly root: string;
+  readonly fs: StoreFs;
+  readonly directory: string;
+  /** Unfinished files. Only the holder of the lock has any, so a new holder may remove what it finds. */
+  readonly temporary: string;
+
+  constructor(root: string, fs: StoreFs) {
+    this.root = root;
+    this.fs = fs;
+    this.directory = join(root, 'blobs', 'sha256');
+    this.temporary = join(root, 'tmp');
+  }
+
+  path(digest: Digest): string {
+    return join(this.directory, hexOf(digest));
+  }
+
+  /** Reads a small blob whole and checks it: size bound, then digest. Throws NOT_FOUND or CORRUPT. */
+  read(digest: Digest, limit: number, size?: number): Uint8Array {
+    const where = this.path(digest);
+    const bytes = readSmallFile(where, limit);
+    if (!bytes) throw missing(digest);
+    if (size !== undefined && bytes.length !== size)
+      throw corrupt(where, `has ${bytes.length} bytes where its descriptor says ${size}`);
+    if (digestOf(bytes) !== digest) throw corrupt(where, 'its content does not have its digest');
+    return bytes;
+  }
+
+  /** Opens a blob to be read in parts; the caller checks those and closes the descriptor. */
+  open(digest: Digest, size: number): number {
+    const file = openRegular(this.path(digest));
+    if (!file) throw missing(digest);
+    if (file.size === size) return file.fd;
+    closeSync(file.fd);
+    throw corrupt(this.path(digest), `has ${file.size} bytes where its descriptor says ${size}`);
+  }
+
+  /** Size of a blob's file, or undefined where there is none. */
+  sizeOf(digest: Digest): number | undefined {
+    const file = openRegular(this.path(digest));
+    if (file) closeSync(file.fd);
+    return file?.size;
+  }
+
+  /** Digests of all files present whose names are digests, or start with `prefix` hex digits. Content is not checked. */
+  list(prefix = ''): Digest[] {
+    const names = withIo('cannot read', this.directory, () => readdirSync(this.directory));
+    const wanted = names.filter((name) => name.startsWith(prefix));
+    return wanted.map((name) => `sha256:${name}` as const).filter(isDigest);
+  }
+
+  /** Starts a new blob. */
+  begin(): BlobWriter {
+    return new BlobWriter(this);
+  }
+
+  /** Stores a document of at most `limit` bytes as a blob. Throws TOO_LARGE for one that could not be read again. */
+  put(bytes: Uint8Array, limit: number, what: string): Digest {
+    checkSize(bytes, limit, what);
+    const writer = this.begin();
+    try {
+      writer.write(bytes);
+      return writer.finish();
+    } catch (error) {
+      writer.abandon();
+      throw error;
+    }
+  }
+
+  /** Makes all finished blobs durable. */
+  sync(): void {
+    withIo('cannot sync', this.directory, () => this.fs.syncDir(this.directory));
+  }
+
+  /** Replaces a file of the store's root atomically and durably. */
+  replace(name: string, bytes: Uint8Array): void {
+    const target = join(this.root, name);
+    const file = newFile(this);
+    try {
+      withIo('cannot write', target, () => {
+        writeAll(this.fs, file.fd, bytes);
+        this.fs.fsync(file.fd);
+        file.close();
+        this.fs.rename(file.path, target);
+        this.fs.syncDir(this.root);
+      });
+    } catch (error) {
+      file.discard();
+      throw error;
+    }
+  }
+
+  /** Removes what a crashed writer left. Call with the lock held. */
+  clearTemporary(): void {
+    withIo('cannot clear', this.temporary, () => {
+      for (const name of readdirSync(this.temporary)) this.fs.unlink(join(this.temporary, name));
+    });
+  }
+}
+
+/** A blob being written. */
+export class BlobWriter {
+  bytes = 0;
+  readonly #blobs: Blobs;
+  readonly #file: TemporaryFile;
+  readonly #hash = createHash('sha256');
+
+  constructor(blobs: Blobs) {
+    this.#blobs = blobs;
+    this.#file = newFile(blobs);
+  }
+
+  write(bytes: Uint8Array): void {
+    withIo('cannot write', this.#file.path, () => writeAll(this.#blobs.fs, this.#file.fd, bytes));
+    this.#hash.update(bytes);
+    this.bytes += bytes.length;
+  }
+
+  /** Puts the blob in its place; it is durable after the next {@link Blobs.sync}. Refused where `expected` differs. */
+  finish(expected?: Digest): Digest {
+    const digest: Digest = `sha256:${this.#hash.digest('hex')}`;
+    if (expected !== undefined && digest !== expected) throw corrupt(expected, `what arrived has the digest ${digest}`);
+    const { fs } = this.#blobs;
+    withIo('cannot finish', this.#file.path, () => {
+      fs.fsync(this.#file.fd);
+      this.#file.close();
+      fs.rename(this.#file.path, this.#blobs.path(digest));
+    });
+    return digest;
+  }
+
+  /** Drops the blob; for use after a failure, so it never throws. */
+  abandon(): void {
+    this.#file.discard();
+  }
+}
+
+interface TemporaryFile {
+  readonly path: string;
+  readonly fd: number;
+  close(): void;
+  discard(): void;
+}
+
+function newFile({ fs, temporary }: Blobs): TemporaryFile {
+  const path = join(temporary, `${process.pid}-${serial++}-${Math.random().toString(36).slice(2, 8)}`);
+  const fd = withIo('cannot create', path, () => fs.create(path));
+  let open = true;
+  const close = () => {
+    if (open) {
+      open = false;
+      fs.close(fd);
+    }
+  };
+  const discard = () => {
+    try {
+      close();
+      fs.unlink(path);
+    } catch {
+      // The failure that led here is the one to report; the file is cleared by the next writer.
+    }
+  };
+  return { path, fd, close, discard };
+}
+
+function missing(digest: Digest) {
+  return storeError('NOT_FOUND', `blob ${digest} is not in the store — copy or pull the checkpoint again`, { digest });
+}
+
+/** Refuses to write what reading would refuse. Throws TOO_LARGE. */
+export function checkSize(bytes: Uint8Array, limit: number, what: string): void {
+  if (bytes.length > limit)
+    throw storeError('TOO_LARGE', `${what} would have ${bytes.length} bytes, more than ${limit} — store less in it`);
+}
+
+/** Removes a file that may be gone already. */
+export function unlinkIfThere(fs: StoreFs, path: string): void {
+  try {
+    fs.unlink(path);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw ioError('cannot remove', path, error);
+  }
+}

@@ -1,0 +1,236 @@
+/**
+ * A machine with a thread for each vCPU: run, pause, resume, stop, console input and output. The thread that starts it
+ * is its owner and stays free for its event loop.
+ */
+
+import { DEVICE_SPECS } from '../../devices/devices.ts';
+import { openSerialInput, type SerialInput } from '../../devices/serial-input.ts';
+import { UsageError } from '../../errors.ts';
+import { kickThread } from '../../ffi/signals.ts';
+import { type StateHost, stateHost } from '../../kvm/state/host.ts';
+import type { Machine } from '../../machine/machine.ts';
+import type { AssistMode } from '../assist.ts';
+import { type RunCounts, type RunEnd, type RunReason, type RunResult, sumCounts } from '../result.ts';
+import { createControl } from './control.ts';
+import type { StopPoints } from './messages.ts';
+import { type OutputSink, Outputs } from './outputs.ts';
+import { createRecord } from './state-record.ts';
+import { VcpuGroup } from './vcpu-group.ts';
+import { VcpuThread } from './vcpu-thread.ts';
+
+export type { OutputSink } from './outputs.ts';
+
+/** How to start the threads. */
+export interface StartOptions {
+  readonly serial?: OutputSink;
+  readonly debugcon?: OutputSink;
+  /** Receives a line for every ioctl of the vCPU threads. Absent: no tracing, at no cost. */
+  readonly trace?: OutputSink;
+  readonly assist?: AssistMode;
+  /** Exits after which run() resolves with reason "stop-point", to be run on from. */
+  readonly stopAt?: StopPoints;
+}
+
+/** See the file's header. Create it with {@link RunningMachine.start}, end it with close(). */
+export class RunningMachine {
+  readonly machine: Machine;
+  /** What of a vCPU's state this host has; lays out the records of finishSave(). */
+  readonly host: StateHost;
+  readonly #group: VcpuGroup;
+  readonly #outputs: Outputs;
+  readonly #input: SerialInput;
+  #waiting: { resolve(result: RunResult): void; reject(error: Error): void } | undefined;
+  #failure: Error | undefined;
+  /** The owner wants the machine paused, whatever the machine itself would do. */
+  #held = false;
+  #closing: Promise<void> | undefined;
+
+  private constructor(machine: Machine, host: StateHost) {
+    this.machine = machine;
+    this.host = host;
+    this.#outputs = new Outputs((error) => this.#fail(error));
+    this.#group = new VcpuGroup({ drain: () => this.#outputs.drainNow(), failure: () => this.#failure });
+    const wake = () => kickThread(this.threads[0]?.control.threadId ?? 0);
+    this.#input = openSerialInput(
+      DEVICE_SPECS,
+      machine.deviceState,
+      machine.host(() => {}, wake),
+    );
+  }
+
+  /** Starts a thread for each vCPU. All are paused; the machine stays the caller's to dispose after close(). */
+  static async start(machine: Machine, options: StartOptions = {}): Promise<RunningMachine> {
+    const host = stateHost(machine.kvm, machine.vm, machine.config.irqchip);
+    const running = new RunningMachine(machine, host);
+    const control = createControl(machine.config.cpus);
+
+    const assist = options.assist ?? 'auto';
+    const rings = running.#openOutputs(options);
+    try {
+      for (let vcpu = 0; vcpu < machine.config.cpus; vcpu++) {
+        const events = {
+          ended: (end: RunEnd, counts: RunCounts) => void running.#ended(vcpu, end, counts),
+          failed: (error: Error) => running.#fail(error),
+        };
+        const { stopAt } = options;
+        const start = {
+          ...(stopAt && { stopAt }),
+          handle: machine.handle,
+          vcpu,
+          control,
+          assist,
+          host,
+          state: createRecord(host),
+          ...rings,
+        };
+        running.#group.threads.push(await VcpuThread.start(start, events));
+      }
+      return running;
+    } catch (error) {
+      await running.close();
+      throw error;
+    }
+  }
+
+  #openOutputs({ serial, debugcon, trace }: StartOptions) {
+    const rings = { serial: this.#outputs.open(serial), debugcon: this.#outputs.open(debugcon) };
+    return trace ? { ...rings, trace: this.#outputs.open(trace) } : rings;
+  }
+
+  /** The vCPU threads, by vCPU id. */
+  get threads(): readonly VcpuThread[] {
+    return this.#group.threads;
+  }
+
+  /**
+   * Lets the guest run until something ends it, and leaves it paused. Rejects with what made a thread fail. A result
+   * can be run on from: the next run() goes on where the guest stopped. With `paused`, it waits for resume().
+   */
+  run(options: { timeoutMs?: number; paused?: boolean } = {}): Promise<RunResult> {
+    if (this.#failure) return Promise.reject(this.#failure);
+    if (this.#closing) return Promise.reject(new UsageError('the machine is closed: start it anew'));
+    if (this.#waiting) return Promise.reject(new UsageError('the machine is already running'));
+    const timer =
+      options.timeoutMs === undefined ? undefined : setTimeout(() => this.stop('timeout'), options.timeoutMs);
+    return new Promise<RunResult>((resolve, reject) => {
+      this.#waiting = { resolve, reject };
+      for (const thread of this.threads) thread.forgetEnd();
+      if (options.paused) this.#held = true;
+      else this.resume();
+    }).finally(() => clearTimeout(timer));
+  }
+
+  /** Pauses every vCPU and returns when all have: no guest code is running. Microseconds, blocking. */
+  pause(): void {
+    this.#held = true;
+    this.#group.pause();
+  }
+
+  /**
+   * Asks every vCPU to pause, to complete what is pending, and to save its state in its own thread; returns when all
+   * stand still, with nothing pending. {@link finishSave} waits for the states.
+   */
+  beginSave(): void {
+    this.#held = true;
+    this.#group.beginSave();
+  }
+
+  /** The states of a save begun before: live records, valid until the next save or load. Throws KvmError. */
+  finishSave(): readonly Uint8Array[] {
+    return this.#group.finishSave();
+  }
+
+  /** Pauses every vCPU and completes what is pending, which may change memory and devices. */
+  settle(): void {
+    this.#held = true;
+    this.#group.settle();
+  }
+
+  /** Pauses every vCPU and loads `records`, one for each, in its own thread. Throws KvmError. */
+  loadVcpus(records: readonly Uint8Array[]): void {
+    this.#held = true;
+    this.#group.load(records);
+  }
+
+  /** A run is under way and nobody has paused it. */
+  get running(): boolean {
+    return this.#waiting !== undefined && !this.#held;
+  }
+
+  /** A run is under way, paused or not. */
+  get underWay(): boolean {
+    return this.#waiting !== undefined;
+  }
+
+  /** Lets every vCPU go on. One whose run has ended goes on with the next run(). */
+  resume(): void {
+    this.#held = false;
+    for (const thread of this.threads) thread.resume();
+  }
+
+  /** Ends the run from outside: run() resolves with this reason. Does nothing when no run is under way. */
+  stop(reason: RunReason = 'interrupted'): void {
+    if (this.#waiting) void this.#finish(0, { reason });
+  }
+
+  /** Queues console input; returns how many bytes the guest's serial port had room for. */
+  send(bytes: Uint8Array): number {
+    return this.#input.receive(bytes);
+  }
+
+  /**
+   * Ends a run that is under way, then the threads, and flushes output. The machine itself is its owner's to dispose.
+   * Safe to call twice.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    if (this.#waiting) await this.#finish(0, { reason: 'interrupted' });
+    await Promise.all(this.threads.map((thread) => thread.close()));
+    await this.#outputs.close();
+  }
+
+  /** One vCPU's loop ended. HLT ends the run only if no other vCPU can wake this one. */
+  async #ended(vcpu: number, end: RunEnd, counts: RunCounts): Promise<void> {
+    try {
+      if (end.reason === 'halted' && this.threads.length > 1) {
+        this.#group.pause();
+        const halted = await Promise.all(this.threads.map((thread) => thread.call('haltedForGood', undefined)));
+        if (!halted.every(Boolean)) return this.#falseAlarm(vcpu);
+      }
+      await this.#finish(vcpu, end, counts);
+    } catch (error) {
+      this.#fail(error as Error);
+    }
+  }
+
+  #falseAlarm(vcpu: number): void {
+    this.threads[vcpu]?.forgetEnd();
+    if (this.#waiting && !this.#held) this.resume();
+  }
+
+  async #finish(vcpu: number, end: RunEnd, counts?: RunCounts): Promise<void> {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    if (!waiting) return;
+    try {
+      this.#group.pause();
+      const others = this.threads.filter((thread) => !(counts && thread.id === vcpu));
+      const rest = await Promise.all(others.map((thread) => thread.call('counts', undefined)));
+      await this.#outputs.flush();
+      waiting.resolve({ ...end, vcpu, ...sumCounts(counts ? [counts, ...rest] : rest) });
+    } catch (error) {
+      waiting.reject(error as Error);
+    }
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#waiting?.reject(error);
+    this.#waiting = undefined;
+    for (const thread of this.threads) thread.requestPause();
+  }
+}

@@ -1,0 +1,92 @@
+/** Runs the built command line as a process of its own, as a person or a script would. */
+import { type ChildProcessWithoutNullStreams, type SpawnOptions, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The interpreter and the executable. */
+export const PROGRAM = [
+  process.execPath,
+  fileURLToPath(new URL('../../../tools/cli/main.js', import.meta.url)),
+] as const;
+
+/** Hosts with an emulated processor are slower; the runner for them says by how much. */
+export const TIME_FACTOR = Number(process.env.TEST_TIME_FACTOR ?? 1);
+const LIMIT_MS = 25_000 * TIME_FACTOR;
+
+/** What became of a process. `status` is null when a signal ended it. */
+export interface Outcome {
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** One character for each byte. */
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A process under way. */
+export interface Started {
+  readonly child: ChildProcessWithoutNullStreams;
+  readonly outcome: Promise<Outcome>;
+  /** Resolves when the stream has said `text`; rejects when the process ends without. */
+  said(stream: 'stdout' | 'stderr', text: string): Promise<void>;
+}
+
+/** Starts a command. It is killed when it takes far too long, and then fails whatever was expected of it. */
+export function start(command: string, args: readonly string[], options: SpawnOptions = {}): Started {
+  const child = spawn(command, args, { ...options, stdio: 'pipe' });
+  const heard = { stdout: '', stderr: '' };
+  const limit = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
+  for (const stream of ['stdout', 'stderr'] as const)
+    child[stream].on('data', (chunk: Buffer) => {
+      heard[stream] += chunk.toString('latin1');
+    });
+  child.stdin.on('error', () => {}); // a process that does not read its input is no concern of ours
+  const outcome = new Promise<Outcome>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (status, signal) => {
+      clearTimeout(limit);
+      resolve({ status, signal, ...heard });
+    });
+  });
+  const said = (stream: 'stdout' | 'stderr', text: string) =>
+    new Promise<void>((resolve, reject) => {
+      const look = () => {
+        if (heard[stream].includes(text)) resolve();
+      };
+      child[stream].on('data', look);
+      child.once('close', () => reject(new Error(`it ended without "${text}": ${JSON.stringify(heard)}`)));
+      look();
+    });
+  return { child, outcome, said };
+}
+
+/** Starts vmlapse with an open stdin. */
+export const startCli = (args: readonly string[], env: NodeJS.ProcessEnv = {}): Started =>
+  start(PROGRAM[0], [PROGRAM[1], ...args], { env: { ...process.env, VMLAPSE_TRACE: '', ...env } });
+
+/** Runs vmlapse to its end; `input` is all of its stdin. */
+export function cli(args: readonly string[], input: string | Uint8Array = '', env: NodeJS.ProcessEnv = {}) {
+  const { child, outcome } = startCli(args, env);
+  child.stdin.end(input);
+  return outcome;
+}
+
+/** The exit status as a shell shows it: 128 + n for signal n. */
+export function shellStatus({ status, signal }: Outcome): number {
+  const numbers: Partial<Record<NodeJS.Signals, number>> = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
+  return status ?? 128 + (signal ? (numbers[signal] ?? 0) : 0);
+}
+
+/** What a stack trace looks like; no message for a person's own mistake has one. */
+export const STACK_TRACE = /\n\s+at |node:internal|defect in vmlapse/;
+
+/** A folder of its own for a test, removed when disposed. */
+export function scratch(): Disposable & { readonly path: string; file(name: string): string } {
+  const path = mkdtempSync(join(tmpdir(), 'vmlapse-cli-'));
+  return {
+    path,
+    file: (name) => join(path, name),
+    [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }),
+  };
+}

@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import { guestPath } from '../../../guests/list.ts';
+import { describeKvm, hostKind } from '../../support/kvm.ts';
+import { cli } from './cli.ts';
+
+const PVH = guestPath('hello-pvh');
+
+describeKvm('vmlapse info', () => {
+  it('prints what the host can do, for people and for programs', async () => {
+    const [text, json] = await Promise.all([cli(['info']), cli(['info', '--json'])]);
+    expect(text).toMatchObject({ status: 0, stderr: '' });
+    for (const line of [
+      /^KVM API version\s+12$/m,
+      new RegExp(`^KVM kind\\s+${hostKind}`, 'm'),
+      /^vCPUs per guest\s+\d+ recommended, \d+ at most$/m,
+      /^memory slots\s+\d+$/m,
+      /^IOMMU\s+/m,
+      /^KVM_CAP_USER_MEMORY\s+1\s+guest memory$/m,
+    ])
+      expect(text.stdout).toMatch(line);
+    const facts = JSON.parse(json.stdout) as { capabilities: { capability: string; value: number }[] };
+    expect(facts).toMatchObject({ apiVersion: 12, kind: hostKind, maxVcpus: expect.any(Number) });
+    for (const { capability, value } of facts.capabilities) {
+      expect(text.stdout).toMatch(new RegExp(`^${capability}\\s+${value}\\s+${value > 0 ? '' : 'missing: '}\\S`, 'm'));
+    }
+  });
+});
+
+describeKvm('VMLAPSE_TRACE=1', () => {
+  it('traces commands that have no --trace as well, on stderr', async () => {
+    const { status, stdout, stderr } = await cli(['info', '--json'], '', { VMLAPSE_TRACE: '1' });
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ apiVersion: 12 });
+    expect(stderr).toMatch(/^\[vm\] KVM_GET_API_VERSION\(\) = 12 <\d+\.\d us>$/m);
+    expect(stderr).toMatch(/^\[vm\] KVM_CHECK_EXTENSION\(KVM_CAP_NR_VCPUS\) = \d+ </m);
+  });
+});
+
+describeKvm('vmlapse ioctls', () => {
+  it('lists the table, with what is gone and what replaces it', async () => {
+    const { stdout } = await cli(['ioctls', '--json']);
+    const rows = JSON.parse(stdout) as { name: string }[];
+    const row = (name: string) => rows.find((r) => r.name === name);
+    expect(row('KVM_RUN')).toMatchObject({ number: '0x0000ae80', here: 'yes', class: ['vcpu'] });
+    expect(row('KVM_SET_MEMORY_ALIAS')).toMatchObject({
+      here: 'removed',
+      doc: expect.stringMatching(/removed in .*use/),
+    });
+  });
+});
+
+describe('vmlapse inspect', () => {
+  it('prints the plan, for people and for programs', async () => {
+    const [text, json] = await Promise.all([cli(['inspect', PVH]), cli(['inspect', '--json', PVH])]);
+    expect(text).toMatchObject({ status: 0, stderr: '' });
+    expect(text.stdout).toMatch(/^format\s+elf-pvh: ELF32/m);
+    expect(text.stdout).toMatch(/^entry\s+protected mode, rip=0x[0-9a-f]+, rbx=0x[0-9a-f]+$/m);
+    expect(text.stdout).toMatch(/^ {2}0x100000\.\.0x[0-9a-f]+ .*LOAD\[0\]/m);
+    const plan = JSON.parse(json.stdout) as { entry: { rip: string }; segments: { gpa: number; memSize: number }[] };
+    expect(plan).toMatchObject({ format: 'elf-pvh', entry: { mode: 'protected', rip: expect.stringMatching(/^0x/) } });
+    for (const { gpa, memSize } of plan.segments)
+      expect(text.stdout).toContain(`0x${gpa.toString(16)}..0x${(gpa + memSize - 1).toString(16)}`);
+  });
+
+  it('takes the options of run', async () => {
+    const options = ['--format', 'flat', '--mode', 'real', '--load', '0x20000', '--entry', '0x20010'];
+    const { stdout } = await cli(['inspect', ...options, guestPath('hello-real')]);
+    expect(stdout).toMatch(/^format\s+flat/m);
+    expect(stdout).toMatch(/0x20000\.\./);
+  });
+});
+
+describe('help and completion', () => {
+  it('every command has a help with an example, on stdout', async () => {
+    const { status, stdout } = await cli(['--help']);
+    expect(status).toBe(0);
+    const commands = [...stdout.matchAll(/^ {2}([a-z]+) .*\S$/gm)].map(([, name]) => name!);
+    const own = commands.filter((name) => !['help', 'complete', 'vmlapse', 'source'].includes(name));
+    expect(own).toEqual(expect.arrayContaining(['info', 'ioctls', 'inspect', 'run']));
+    expect(stdout).toMatch(/Examples:/);
+    const helps = await Promise.all(own.map((name) => cli([name, '--help'])));
+    helps.forEach((help, i) => {
+      expect(help, own[i]).toMatchObject({ status: 0, stderr: '' });
+      expect(help.stdout, own[i]).toMatch(new RegExp(`Examples?:\n(.*\n)*? +vmlapse ${own[i]}`));
+    });
+  });
+
+  it('--version is the version of the package', async () => {
+    expect(await cli(['--version'])).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/^\d+\.\d+\.\d+\S*\n$/),
+    });
+  });
+
+  it.each(['bash', 'zsh', 'fish'])('complete %s prints a script', async (shell) => {
+    const { status, stdout } = await cli(['complete', shell]);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/vmlapse/);
+    expect(stdout.length).toBeGreaterThan(500);
+  });
+
+  it('completes commands and options', async () => {
+    const commands = await cli(['complete', '--', 'r']);
+    expect(commands.stdout).toMatch(/^run\b/m);
+    const options = await cli(['complete', '--', 'run', '--ti']);
+    expect(options.stdout).toMatch(/^--timeout\b/m);
+  });
+});

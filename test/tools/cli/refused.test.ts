@@ -1,0 +1,160 @@
+import { chmodSync, cpSync, existsSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { guestPath } from '../../../guests/list.ts';
+import { describeKvm } from '../../support/kvm.ts';
+import { cli, type Outcome, PROGRAM, STACK_TRACE, scratch, start } from './cli.ts';
+
+const HELLO = guestPath('hello-long');
+
+/** Refused in one line on stderr that begins with the program's name, nothing on stdout, no stack trace. */
+function expectRefusal(outcome: Outcome, status: number, message: RegExp): void {
+  expect(outcome.stderr).toMatch(message);
+  expect(outcome.stderr).toMatch(/^vmlapse: .*\n$/);
+  expect(outcome.stderr).not.toMatch(STACK_TRACE);
+  expect(outcome).toMatchObject({ status, stdout: '' });
+}
+
+const USAGE: readonly (readonly [args: readonly string[], message: RegExp])[] = [
+  [['bogus'], /unknown command 'bogus' \(see vmlapse --help\)/],
+  [['inf'], /unknown command 'inf' \(Did you mean info\?\)/],
+  [['run'], /missing required argument 'file' \(see vmlapse run --help\)/],
+  [['run', 'a', 'b'], /too many arguments/],
+  [['run', '--bogus', HELLO], /unknown option '--bogus'/],
+  [['run', '--mem', '12x', HELLO], /--mem.*12x.*not a size/],
+  [['run', '--mem', '0', HELLO], /--mem.*multiple of 4 KiB from 1 MiB/],
+  [['run', '--mem', '2T', HELLO], /--mem.*to 1 TiB/],
+  [['run', '--load', 'here', HELLO], /--load.*not a guest-physical address/],
+  [['run', '--entry', '0x10000000000000', HELLO], /--entry.*below 2\^52/],
+  [['run', '--timeout', 'soon', HELLO], /--timeout.*not a duration/],
+  [['run', '--cpus', '0', HELLO], /--cpus.*positive whole number/],
+  [['run', '--format', 'pe', HELLO], /--format.*Allowed choices are elf, /],
+  [['run', '--mode', 'virtual', HELLO], /--mode.*real, protected, long/],
+  [['run', '--blob', 'nowhere', HELLO], /--blob.*ADDR=FILE/],
+  [['run', '--keep', '3', HELLO], /--keep .* add --every/],
+  [['run', '--level', '23', HELLO], /--level.*at most 22/],
+  [['restore', 'latest', '--fork', '257'], /--fork.*at most 256/],
+  [['inspect'], /missing required argument/],
+  [['complete', 'csh'], /csh/],
+];
+
+describe('wrong usage is status 2', () => {
+  it.each(USAGE)('%j', async (args, message) => {
+    expectRefusal(await cli(args), 2, message);
+  });
+
+  it('without a command it prints its help to stderr', async () => {
+    const outcome = await cli([]);
+    expect(outcome).toMatchObject({ status: 2, stdout: '', stderr: expect.stringMatching(/^Usage: vmlapse/) });
+  });
+});
+
+describeKvm('what the machine cannot be', () => {
+  it.each([
+    [['--cpus', '1000000'], /1000000 vCPUs are not possible: this host's KVM allows 1 to \d+/],
+    [['--cpus', '2', '--no-irqchip'], /several vCPUs need the irqchip/],
+  ])('%j is status 2', async (options, message) => {
+    expectRefusal(await cli(['run', ...options, HELLO]), 2, message);
+  });
+
+  it('RAM too small for the image is status 1', async () => {
+    expectRefusal(await cli(['run', '--mem', '1', HELLO]), 1, /outside guest RAM.*at least 2 MiB with --mem/);
+  });
+});
+
+describe('files that are no guest are status 1', () => {
+  it.each([
+    ['/nonexistent/guest.elf', /\/nonexistent\/guest\.elf: there is no such file/],
+    [`${HELLO}/x`, /a part of the path is not a directory/],
+    ['/', /\/: it is a directory/],
+    ['/dev/zero', /\/dev\/zero: it is a device/],
+    ['/dev/null', /\/dev\/null: it is a device/],
+  ])('%s', async (file, message) => {
+    expectRefusal(await cli(['run', file]), 1, message);
+  });
+
+  it('empty, text, an archive, a program of this host, a truncated guest, noise', async () => {
+    using folder = scratch();
+    const make = (name: string, content: string | Uint8Array) => {
+      writeFileSync(folder.file(name), content);
+      return folder.file(name);
+    };
+    const truncated = folder.file('truncated.elf');
+    cpSync(guestPath('kernel'), truncated);
+    truncateSync(truncated, 3000);
+    const rows: [string, RegExp][] = [
+      [make('empty', ''), /empty: it is empty/],
+      [make('notes.txt', 'This is not a guest.\n'.repeat(50)), /notes\.txt: this is not a guest image but text/],
+      [make('script', '#!/bin/sh\nexit 0\n'), /script: this is not a guest image/],
+      [make('zip', Buffer.concat([Buffer.from('PK\x03\x04'), Buffer.alloc(600)])), /zip: this is not a guest image/],
+      [make('noise', Buffer.from(Array.from({ length: 5000 }, (_, i) => (i * 167 + 13) & 0xff))), /noise: /],
+      [truncated, /truncated\.elf: /],
+      [process.execPath, /node: /],
+    ];
+    const outcomes = await Promise.all(rows.map(([file]) => cli(['inspect', file])));
+    outcomes.forEach((outcome, i) => {
+      expectRefusal(outcome, 1, rows[i]![1]);
+    });
+  });
+
+  it('missing modules and blobs', async () => {
+    expectRefusal(await cli(['inspect', '--module', '/nonexistent', HELLO]), 1, /\/nonexistent: there is no such file/);
+  });
+
+  it('RAM too small for the image: inspect shows the plan all the same', async () => {
+    const { status, stdout, stderr } = await cli(['inspect', '--mem', '1', guestPath('hello-pvh')]);
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringMatching(/outside guest RAM.*--mem\n$/) });
+    expect(stdout).toMatch(/0x100000\.\./);
+  });
+
+  it.skipIf(process.getuid?.() !== 0)('unreadable, as somebody who is not root', async () => {
+    using folder = scratch();
+    const file = folder.file('secret.elf');
+    cpSync(HELLO, file);
+    chmodSync(file, 0);
+    chmodSync(folder.path, 0o755);
+    const { outcome } = start('setpriv', ['--reuid=65534', '--clear-groups', ...PROGRAM, 'inspect', file]);
+    expectRefusal(await outcome, 1, /secret\.elf: it may not be read: check its permissions/);
+  });
+});
+
+/** A mount namespace in which `path` is covered: needs root and util-linux. */
+const CAN_UNSHARE = process.getuid?.() === 0 && existsSync('/usr/bin/unshare');
+
+describe.skipIf(!CAN_UNSHARE)('without a usable /dev/kvm [needs root and unshare(1)]', () => {
+  const without = (cover: string, args: readonly string[]) =>
+    start('unshare', ['-m', 'sh', '-c', `${cover} && shift && exec "$@"`, 'sh', 'x', ...PROGRAM, ...args]).outcome;
+
+  it('no such device', async () => {
+    using folder = scratch();
+    // An empty /dev but for what Node needs.
+    const dev = folder.file('dev');
+    mkdirSync(dev);
+    for (const name of ['null', 'urandom', 'random']) writeFileSync(join(dev, name), '');
+    const binds = ['null', 'urandom', 'random'].map((name) => `mount --bind /dev/${name} ${dev}/${name}`);
+    const cover = [...binds, `mount --rbind ${dev} /dev`].join(' && ');
+    const outcome = await without(cover, ['run', '--mem', '16', HELLO]);
+    expectRefusal(outcome, 1, /there is no \/dev\/kvm: load the module/);
+    expectRefusal(await without(cover, ['info']), 1, /there is no \/dev\/kvm/);
+    const ioctls = await without(cover, ['ioctls']);
+    expect(ioctls).toMatchObject({ status: 0, stderr: '', stdout: expect.stringMatching(/KVM_RUN .* unknown /) });
+  });
+
+  it('a device of another kind', async () => {
+    const outcome = await without('mount --bind /dev/null /dev/kvm', ['run', '--mem', '16', HELLO]);
+    expectRefusal(outcome, 1, /KVM_GET_API_VERSION: ENOTTY/);
+  });
+
+  it('no permission', async () => {
+    using folder = scratch();
+    chmodSync(folder.path, 0o755);
+    const file = folder.file('kvm');
+    writeFileSync(file, '');
+    chmodSync(file, 0);
+    const drop = ['setpriv', '--reuid=65534', '--clear-groups'];
+    const covered = `mount --bind ${file} /dev/kvm && shift && exec "$@"`;
+    const args = ['-m', 'sh', '-c', covered, 'sh', 'x', ...drop, ...PROGRAM, 'info'];
+    const outcome = await start('unshare', args, { cwd: dirname(HELLO) }).outcome;
+    expectRefusal(outcome, 1, /no permission on \/dev\/kvm: join its group/);
+  });
+});

@@ -1,0 +1,83 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { GUESTS_FOLDER } from '../../../guests/builder/paths.ts';
+import { guestPath } from '../../../guests/list.ts';
+import { describeKvm } from '../../support/kvm.ts';
+import { PROGRAM, start, TIME_FACTOR } from './cli.ts';
+
+/** One step of a dialogue on a pseudo-terminal. */
+type Step = { see: string } | { type: string } | { signal: number } | { raw: boolean };
+
+const PLAYER = fileURLToPath(new URL(`file://${GUESTS_FOLDER}/../test/tools/cli/play-on-terminal.py`));
+const hasPython = spawnSync('python3', ['-c', 'import pty, termios']).status === 0;
+const CTRL_A = '\x01';
+const SIGNAL = { HUP: 1, INT: 2, TERM: 15 };
+
+/** Runs vmlapse on a terminal of its own and plays the steps. */
+async function onTerminal(args: readonly string[], steps: readonly Step[]) {
+  const env = { ...process.env, PTY_LIMIT: String(20 * TIME_FACTOR) };
+  const command = [PLAYER, JSON.stringify(steps), ...PROGRAM, ...args];
+  const { stdout, stderr } = await start('python3', command, { env }).outcome;
+  expect(stderr).toBe('');
+  const { seen, ...rest } = JSON.parse(stdout) as { seen: string; status: number; restored: boolean; problem: unknown };
+  return { ...rest, seen: seen.replaceAll('\r\n', '\n') };
+}
+
+const run = (name: string, ...options: string[]) => ['run', '--mem', '16', ...options, guestPath(name)];
+
+const suite = hasPython ? describeKvm : (name: string) => describe.skip(`${name} [skipped: needs python3]`, () => {});
+
+suite('on a terminal', () => {
+  it('keys go to the guest one by one, Ctrl-C as well; the end of the guest restores the terminal', async () => {
+    const { seen, ...rest } = await onTerminal(run('echo-irq'), [
+      { see: 'type' },
+      { raw: true },
+      { type: 'q' },
+      { see: 'q' },
+      { type: '\x03\x1a\r' },
+      { see: '\x03\x1a\r' },
+      { type: '\x04' },
+    ]);
+    expect(rest).toEqual({ status: 0, restored: true, problem: null });
+    expect(seen).toMatch(/echo-irq: 4 bytes\n.*the guest exited with 0/s);
+  });
+
+  it('Ctrl-A h helps, Ctrl-A Ctrl-A sends Ctrl-A, Ctrl-A x leaves', async () => {
+    const { seen, ...rest } = await onTerminal(run('echo-polled'), [
+      { see: 'type' },
+      { raw: true },
+      { type: `${CTRL_A}h` },
+      { see: 'Ctrl-A Ctrl-A   send Ctrl-A to the guest' },
+      { type: `<${CTRL_A}${CTRL_A}>` },
+      { see: `<${CTRL_A}>` },
+      { type: `${CTRL_A}?${CTRL_A}x` },
+    ]);
+    expect(rest).toEqual({ status: 130, restored: true, problem: null });
+    expect(seen).toMatch(/Ctrl-A x {3}leave/);
+    expect(seen).toMatch(/vmlapse: stopped/);
+  });
+
+  it('Ctrl-A x leaves a guest that never reads, however much was typed', async () => {
+    const steps = [{ see: 'endless' }, { raw: true }, { type: `${'x'.repeat(10_000)}` }, { type: `${CTRL_A}x` }];
+    const { status, restored, problem } = await onTerminal(run('spin'), steps);
+    expect({ status, restored, problem }).toEqual({ status: 130, restored: true, problem: null });
+  });
+
+  it.each([
+    ['SIGTERM', SIGNAL.TERM, 143],
+    ['SIGINT', SIGNAL.INT, 130],
+    ['SIGHUP', SIGNAL.HUP, 129],
+  ])('%s restores the terminal', async (_name, signal, status) => {
+    const outcome = await onTerminal(run('spin'), [{ see: 'endless' }, { raw: true }, { signal }]);
+    expect(outcome).toMatchObject({ status, restored: true, problem: null });
+  });
+
+  it.each([
+    ['a fault', run('fault-triple'), 1],
+    ['a timeout', run('spin', '--timeout', '300ms'), 124],
+    ['a refusal', run('hello-long', '--cpus', '100000'), 2],
+  ])('%s restores the terminal', async (_name, args, status) => {
+    expect(await onTerminal(args, [])).toMatchObject({ status, restored: true, problem: null });
+  });
+});

@@ -1,0 +1,85 @@
+/** `restore --fork N`: several machines from one checkpoint at once, each line of output with its number before it. */
+import type { ForkTemplate } from '../../../snapshot/fork.ts';
+import type { AssistMode } from '../../../src/runner/assist.ts';
+import type { RunResult } from '../../../src/runner/result.ts';
+import { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
+import { exitStatus } from '../exit-status.ts';
+import { toJson } from '../json.ts';
+import { tell, writeTo } from '../output.ts';
+import { summaryLines } from '../summary.ts';
+import { EndSignals } from './signals.ts';
+
+/** How the forks run. */
+export interface ForkOptions {
+  readonly timeout?: number;
+  readonly assist: AssistMode;
+  readonly quiet?: boolean;
+  readonly json?: boolean;
+}
+
+/** Runs `count` forks to their ends; returns the highest of their exit statuses. */
+export async function attendForks(template: ForkTemplate, count: number, options: ForkOptions): Promise<number> {
+  const started: RunningMachine[] = [];
+  using signals = new EndSignals(() => {
+    for (const running of started) running.stop('interrupted');
+  });
+  const runs = Array.from({ length: count }, async (_, i) => {
+    const lines = options.json
+      ? new LineSplitter(() => {})
+      : new LineSplitter((line) => writeTo(process.stdout, `[${i}] ${line}\n`));
+    const { machine, load } = template.fork();
+    using _machine = machine;
+    const running = await RunningMachine.start(machine, {
+      serial: (bytes) => lines.add(bytes),
+      assist: options.assist,
+    });
+    started.push(running);
+    try {
+      load(running);
+      const ended = running.run(options.timeout === undefined ? {} : { timeoutMs: options.timeout });
+      if (signals.caught) running.stop('interrupted');
+      const result = await ended;
+      lines.end();
+      return result;
+    } finally {
+      await running.close();
+    }
+  });
+  const results = await Promise.all(runs);
+  report(results, options);
+  return Math.max(...results.map((result) => exitStatus(result, signals.caught)));
+}
+
+function report(results: readonly RunResult[], options: ForkOptions): void {
+  if (options.json)
+    process.stdout.write(`${toJson(results.map((result) => ({ ...result, exitStatus: exitStatus(result) })))}\n`);
+  else if (!options.quiet) {
+    results.forEach((result, i) => {
+      for (const line of summaryLines(result)) tell(`[${i}] ${line}`);
+    });
+  }
+}
+
+const LONGEST_LINE = 4096;
+
+/** Cuts a byte stream into lines; what has no end in sight is cut after 4 KiB. */
+class LineSplitter {
+  readonly #emit: (line: string) => void | Promise<void>;
+  #rest = '';
+
+  constructor(emit: (line: string) => void | Promise<void>) {
+    this.#emit = emit;
+  }
+
+  async add(bytes: Uint8Array): Promise<void> {
+    const lines = (this.#rest + Buffer.from(bytes).toString('latin1')).split('\n');
+    this.#rest = lines.pop() ?? '';
+    if (this.#rest.length > LONGEST_LINE) this.end();
+    for (const line of lines) await this.#emit(line.replace(/\r$/, ''));
+  }
+
+  end(): void {
+    if (this.#rest !== '') void this.#emit(this.#rest);
+    this.#rest = '';
+  }
+}

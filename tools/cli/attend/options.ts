@@ -1,0 +1,51 @@
+/** Options of the commands that run a machine: `run` and `restore`. */
+import { type Command, Option } from 'commander';
+import { UsageError } from '../../../src/errors.ts';
+import type { AssistMode } from '../../../src/runner/assist.ts';
+import { countUpTo, parseCount, parseDuration, parseInterval } from '../parse.ts';
+import type { RecorderOptions } from './recorder.ts';
+import { parseTrigger, TRIGGER_HELP } from './triggers.ts';
+
+/** The options' values. */
+export interface AttendOptions extends RecorderOptions {
+  readonly timeout?: number;
+  readonly name?: string;
+  /** Waits for `vmlapse resume`; only with a name. */
+  readonly paused?: boolean;
+  readonly assist: AssistMode;
+  readonly trace?: boolean;
+  readonly quiet?: boolean;
+  readonly json?: boolean;
+}
+
+/** What is said below the options of each of these commands. */
+export const EXIT_STATUS_HELP = `
+Exit status: what the guest wrote to the debug-exit port (& 255); 0 when it halted, powered off or asked for a reset;
+1 for a guest fault or a failure; 2 for wrong usage; 124 when the time was up; 130 on Ctrl-C or vmlapse stop.
+On a terminal, Ctrl-A x leaves and Ctrl-A h helps.`;
+
+/** Adds the options. */
+export function addAttendOptions(command: Command): Command {
+  return command
+    .option('--name <name>', 'let vmlapse ps, pause, checkpoint, console … reach the machine under this name')
+    .option('--timeout <time>', 'stop the guest when it has run for this time: 500ms, 10s, 2m', parseDuration)
+    .addOption(
+      new Option('--assist <when>', 'do instructions here that KVM cannot emulate')
+        .choices(['auto', 'on', 'off'])
+        .default('auto'),
+    )
+    .option('--checkpoint-at <when>', TRIGGER_HELP, parseTrigger)
+    .option('--every <ms>', 'take a checkpoint at this interval; or 5s, 2m', parseInterval)
+    .option('--keep <n>', 'with --every: keep the last N checkpoints of this run', parseCount)
+    .option('--max-pause <ms>', 'rather no checkpoint than a pause longer than this', parseInterval)
+    .option('--level <n>', 'zstd level of checkpoints, 1 to 22', countUpTo(22, 'zstd has no higher level'))
+    .option('--trace', 'print every ioctl to stderr, decoded (also: VMLAPSE_TRACE=1)')
+    .option('-q, --quiet', 'no summary')
+    .option('--json', 'print one JSON document with the result and the output instead');
+}
+
+/** Refuses an option that would do nothing. Throws UsageError. */
+export function checkAttendOptions({ keep, every }: AttendOptions): void {
+  if (keep !== undefined && every === undefined)
+    throw new UsageError('--keep is about the checkpoints that --every takes: add --every TIME');
+}

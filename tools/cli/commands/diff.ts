@@ -1,0 +1,99 @@
+/** `vmlapse diff A B`: what changed between two checkpoints. */
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { diffCheckpoints } from '../../../snapshot/diff/diff.ts';
+import { writeSparse } from '../../../snapshot/export/sparse-file.ts';
+import { decodeState } from '../../../snapshot/machine-state.ts';
+import { UsageError } from '../../../src/errors.ts';
+import { diffData } from '../store/diff-data.ts';
+import { diffText } from '../store/diff-text.ts';
+import { historyAround } from '../store/history.ts';
+import { diffPage } from '../store/html/page.ts';
+import {
+  addStoreOptions,
+  openToRead,
+  parseLimit,
+  print,
+  REF_HELP,
+  type StoreCommandOptions,
+} from '../store/options.ts';
+import { paintFor, wantsColour } from '../store/paint.ts';
+import { findSymbols } from '../store/symbols.ts';
+import { withMachine } from '../with-machine.ts';
+
+const EXAMPLES = `
+Examples:
+  vmlapse diff latest~1 latest
+  vmlapse diff --stat booted latest
+  vmlapse diff --symbols vmlinux --limit 20 latest~5 latest
+  vmlapse diff before-login latest --html what-changed.html
+  vmlapse diff before-login --live kitchen
+  vmlapse diff latest~1 latest --json | jq '.memory.places[] | {name, bytes}'
+
+Memory is named by the symbols of the image the checkpoint was booted from, as long as that file has not changed, or by
+those of --symbols. The exit status is 0 whether or not there are differences.`;
+
+interface DiffCommandOptions extends StoreCommandOptions {
+  readonly stat?: boolean;
+  readonly symbols?: string;
+  readonly html?: string;
+  readonly limit: number;
+  readonly live?: string;
+}
+
+const DEFAULT_LIMIT = 40;
+
+/** Adds the command. */
+export function addDiff(program: Command): void {
+  const command = program
+    .command('diff')
+    .description('show what changed between two checkpoints: registers, devices, and memory by symbol')
+    .argument('<a>', `the one before: ${REF_HELP}`)
+    .argument('[b]', 'the one after; with --live: the machine as it is now');
+  addStoreOptions(command)
+    .option('--live <name>', 'compare with a running machine of that name; its own store is used')
+    .option('--stat', 'only sums: fields by section, pages and bytes by symbol or region')
+    .option('--symbols <file>', 'the ELF file whose symbols name addresses')
+    .option('--html <file>', 'write a page with the checkpoint tree, a heat map of memory, and all changes')
+    .option('--limit <n>', 'how many ranges to show; 0 for all', parseLimit, DEFAULT_LIMIT)
+    .addHelpText('after', EXAMPLES)
+    .action(diff);
+}
+
+async function diff(a: string, b: string | undefined, options: DiffCommandOptions): Promise<void> {
+  if (options.live !== undefined) return diffLive(a, b, options.live, options);
+  if (b === undefined) throw new UsageError('diff compares two checkpoints, or one with --live NAME: give another');
+  using store = openToRead(options);
+  using before = store.open(a);
+  using after = store.open(b);
+  const symbols = findSymbols(options.symbols, decodeState(after.config).description);
+  const result = diffCheckpoints(before, after, { symbols, limit: options.limit });
+  if (options.html !== undefined) {
+    writePage(options.html, diffPage(result, historyAround(store, result)));
+    if (!options.json) return;
+  }
+  print(options, options.json && diffData(result), () =>
+    diffText(result, { paint: paintFor(), limit: options.limit, stat: options.stat === true }),
+  );
+}
+
+const writePage = (path: string, page: string) => writeSparse(path, 0, (file) => file.write(0, Buffer.from(page)));
+
+/** The machine compares: only it knows its memory. It stands still no longer than it takes to copy what may differ. */
+async function diffLive(ref: string, b: string | undefined, name: string, options: DiffCommandOptions): Promise<void> {
+  if (b !== undefined) throw new UsageError('with --live, give one checkpoint: the other side is the machine now');
+  const params = {
+    ref,
+    limit: Number.isFinite(options.limit) ? options.limit : 0,
+    stat: options.stat === true,
+    colour: wantsColour(),
+    ...(options.symbols !== undefined && { symbols: resolve(options.symbols) }),
+    page: options.html !== undefined,
+  };
+  const { data, text, page } = await withMachine(name, (client) => client.call('diff', params));
+  if (options.html !== undefined && page !== undefined) {
+    writePage(options.html, page);
+    if (!options.json) return;
+  }
+  print(options, data, () => text);
+}

@@ -1,0 +1,49 @@
+/** `vmlapse export REF`: a checkpoint as a file for other tools. */
+import type { Command } from 'commander';
+import { exportElf, exportRaw } from '../../../snapshot/export/export.ts';
+import { UsageError } from '../../../src/errors.ts';
+import { startProgress } from '../progress.ts';
+import { byteText } from '../store/format.ts';
+import { addStoreOptions, openToRead, print, REF_HELP, type StoreCommandOptions } from '../store/options.ts';
+
+const EXAMPLES = `
+Examples:
+  vmlapse export latest --elf core && gdb guests/build/kernel.elf core
+  vmlapse export before-login --raw ram.img --store lab
+
+In the core, each vCPU is a thread, and memory is at its guest-physical address. In the raw image, the offset in the
+file is the guest-physical address. Zero pages are holes in both files.`;
+
+interface ExportOptions extends StoreCommandOptions {
+  readonly elf?: string;
+  readonly raw?: string;
+}
+
+/** Adds the command. */
+export function addExport(program: Command): void {
+  const command = program
+    .command('export')
+    .description('write a checkpoint as an ELF core for debuggers, or its RAM as a raw image')
+    .argument('<ref>', REF_HELP);
+  addStoreOptions(command)
+    .option('--elf <file>', 'write an ELF core')
+    .option('--raw <file>', 'write bare RAM')
+    .addHelpText('after', EXAMPLES)
+    .action((ref: string, options: ExportOptions) => {
+      const { elf, raw } = options;
+      if (elf === undefined && raw === undefined) throw new UsageError('say what to write: --elf FILE or --raw FILE');
+      using store = openToRead(options);
+      using checkpoint = store.open(ref);
+      const write = (how: typeof exportElf, path: string | undefined) => {
+        if (path === undefined) return [];
+        using progress = startProgress('exporting', options);
+        return [how(checkpoint, path, progress.update)];
+      };
+      const reports = [...write(exportElf, elf), ...write(exportRaw, raw)];
+      print(options, { digest: checkpoint.digest, files: reports }, () =>
+        reports
+          .map(({ path, bytes, dataBytes }) => `${path}: ${byteText(bytes)}, ${byteText(dataBytes)} of it data\n`)
+          .join(''),
+      );
+    });
+}

@@ -1,0 +1,67 @@
+/** `vmlapse inspect FILE`: what an image is and what would be done with it. Needs no KVM. */
+import type { Command } from 'commander';
+import { checkPlan, type GuestImage } from '../../../loaders/index.ts';
+import { ramRanges } from '../../../src/memory/layout.ts';
+import { addImageOptions, type ImageOptions, loadImage } from '../image-options.ts';
+import { toJson } from '../json.ts';
+import { columns } from '../output.ts';
+
+const EXAMPLES = `
+Examples:
+  vmlapse inspect guests/build/hello-multiboot.elf
+  vmlapse inspect --mem 256M --json bzImage`;
+
+/** Adds the command. */
+export function addInspect(program: Command): void {
+  addImageOptions(
+    program.command('inspect').description('say what a guest image is and where it would go').argument('<file>'),
+  )
+    .option('--json', 'print one JSON document instead')
+    .addHelpText('after', EXAMPLES)
+    .action((file: string, options: ImageOptions & { json?: boolean }) => {
+      using loaded = loadImage(file, options);
+      process.stdout.write(options.json ? `${toJson(asData(loaded.image))}\n` : describe(loaded.image));
+      checkPlan(loaded.image, ramRanges(options.mem));
+    });
+}
+
+const hex = (value: number | bigint) => `0x${value.toString(16)}`;
+
+function asData(image: GuestImage) {
+  const segments = image.segments.map(({ bytes, ...rest }) => ({ ...rest, fileSize: bytes.length }));
+  return {
+    format: image.format,
+    description: image.description,
+    segments,
+    reserved: image.reserved ?? [],
+    entry: image.entry,
+    symbols: image.symbols.length,
+    notes: image.notes,
+  };
+}
+
+function describe(image: GuestImage): string {
+  const { entry } = image;
+  const regs = Object.entries(entry.regs ?? {}).map(([name, value]) => `${name}=${hex(value)}`);
+  const cs = entry.cs ? [`cs=${hex(entry.cs.selector)} (base ${hex(entry.cs.base)})`] : [];
+  const segments = image.segments.map(({ gpa, memSize, bytes, name, rom }) => [
+    `  ${hex(gpa)}..${hex(gpa + memSize - 1)}`,
+    `${memSize} bytes`,
+    bytes.length === memSize ? '' : `${bytes.length} from the file, the rest zero`,
+    rom ? `${name} (ROM)` : name,
+  ]);
+  const reserved = (image.reserved ?? []).map(({ gpa, size, name }) => [
+    `  ${hex(gpa)}..${hex(gpa + size - 1)}`,
+    `${size} bytes`,
+    'kept free',
+    name,
+  ]);
+  return [
+    `format   ${image.format}: ${image.description}\n`,
+    `entry    ${entry.mode} mode, rip=${hex(entry.rip)}${[...cs, ...regs].map((text) => `, ${text}`).join('')}\n`,
+    `symbols  ${image.symbols.length}\n`,
+    'segments, by guest-physical address\n',
+    columns([...segments, ...reserved]),
+    ...image.notes.map((note) => `note: ${note}\n`),
+  ].join('');
+}

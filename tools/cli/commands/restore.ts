@@ -1,0 +1,118 @@
+/** `vmlapse restore REF`: brings a checkpoint back in this process and goes on. */
+import { type Command, Option } from 'commander';
+import { explainRestore } from '../../../snapshot/explain.ts';
+import { ForkTemplate } from '../../../snapshot/fork.ts';
+import { decodeState } from '../../../snapshot/machine-state.ts';
+import { type RestoreOptions as HowToRestore, restoreMachine } from '../../../snapshot/restore.ts';
+import type { Checkpoint } from '../../../snapshot/store/memory/checkpoint.ts';
+import { openStore } from '../../../snapshot/store/store.ts';
+import { UsageError } from '../../../src/errors.ts';
+import type { ClockMode } from '../../../src/kvm/state/vm-state.ts';
+import { refuseTakenName } from '../../control/claim.ts';
+import { attend } from '../attend/attend.ts';
+import { attendForks } from '../attend/forks.ts';
+import { type AttendOptions, addAttendOptions, checkAttendOptions, EXIT_STATUS_HELP } from '../attend/options.ts';
+import { loadSymbols } from '../guest-symbols.ts';
+import { countUpTo } from '../parse.ts';
+import { startProgress } from '../progress.ts';
+import { defaultStore } from '../store-option.ts';
+import { traceIfAsked } from '../trace.ts';
+
+interface RestoreOptions extends AttendOptions {
+  readonly store: string;
+  readonly clock: ClockMode;
+  readonly force?: boolean;
+  readonly explain?: boolean;
+  readonly fork?: number;
+}
+
+/** Each fork has a thread of Node; far above this many, the process would run out of memory mappings. */
+const parseForks = countUpTo(256, 'each takes a thread of this process; run the command several times');
+
+const EXAMPLES = `
+Examples:
+  vmlapse restore --store lab latest
+  vmlapse restore --store lab before-login --every 1s
+  vmlapse restore --store lab latest --name kitchen --paused
+  vmlapse restore --store lab latest --fork 8 --timeout 5s
+  vmlapse restore --store lab latest --explain
+`;
+
+/** Adds the command. */
+export function addRestore(program: Command): void {
+  const command = program
+    .command('restore')
+    .description('bring a checkpoint back and go on')
+    .argument('<ref>', 'tag, digest, start of a digest, latest; ~N for the Nth before it')
+    .option('--store <dir>', 'the store', defaultStore())
+    .addOption(
+      new Option('--clock <how>', "the guest's clock goes on from where it stood, or jumps to now")
+        .choices(['resume', 'jump'])
+        .default('resume'),
+    )
+    .option('--force', 'try although this host differs from the one the checkpoint was taken on')
+    .option('--paused', 'do not let it run until `vmlapse resume NAME`; with --name')
+    .option('--fork <n>', 'run N machines from the checkpoint, which share its memory copy-on-write', parseForks)
+    .option('--explain', 'print each ioctl of the restore in order, with its reason, and do nothing');
+  addAttendOptions(command)
+    .addHelpText('after', EXAMPLES + EXIT_STATUS_HELP)
+    .action(async (ref: string, options: RestoreOptions) => {
+      process.exitCode = await restore(ref, options);
+    });
+}
+
+async function restore(ref: string, options: RestoreOptions): Promise<number> {
+  if (options.paused && options.name === undefined) {
+    throw new UsageError('a paused machine is resumed by its name: add --name NAME');
+  }
+  checkAttendOptions(options);
+  traceIfAsked(options);
+  using store = openStore(options.store, { readOnly: true });
+  using checkpoint = store.open(ref);
+  const { description } = decodeState(checkpoint.config);
+  if (options.explain) {
+    process.stdout.write(explainRestore(decodeState(checkpoint.config)));
+    return 0;
+  }
+  if (options.fork !== undefined) return await forks(checkpoint, options.fork, options);
+  if (options.name !== undefined) await refuseTakenName(options.name);
+  const { machine, load } = bringBack(restoreMachine, checkpoint, options);
+  using _machine = machine;
+  const { guest } = description;
+  const subject = {
+    machine,
+    prepare: load,
+    base: checkpoint.digest,
+    ...(guest && { guest, image: guest.path, symbols: () => loadSymbols(guest) }),
+  };
+  const { store: directory, ...rest } = options;
+  const records =
+    options.checkpointAt !== undefined ||
+    options.every !== undefined ||
+    options.name !== undefined ||
+    process.stdin.isTTY;
+  return await attend(subject, records ? { ...rest, store: directory } : rest);
+}
+
+/** Reads the checkpoint in one of the two ways, and shows how far that has come. */
+function bringBack<T>(
+  how: (checkpoint: Checkpoint, options: HowToRestore) => T,
+  checkpoint: Checkpoint,
+  { clock, force = false, json, quiet }: RestoreOptions,
+): T {
+  using progress = startProgress('restoring', { json: json === true && !quiet });
+  return how(checkpoint, { clock, force, onProgress: progress.update });
+}
+
+/** Options that speak of one machine and its console make no sense for several. */
+const FOR_ONE = ['name', 'paused', 'checkpointAt', 'every', 'keep'] as const;
+
+async function forks(checkpoint: Checkpoint, count: number, options: RestoreOptions): Promise<number> {
+  const wrong = FOR_ONE.find((name) => options[name] !== undefined);
+  if (wrong)
+    throw new UsageError(
+      `--fork runs several machines, and --${wrong === 'checkpointAt' ? 'checkpoint-at' : wrong} is for one: leave one of them out`,
+    );
+  using template = bringBack((...from) => new ForkTemplate(...from), checkpoint, options);
+  return await attendForks(template, count, options);
+}

@@ -1,0 +1,76 @@
+/** `vmlapse run FILE`: boots a guest image and stays its console until it ends. */
+import { createHash } from 'node:crypto';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { bootImage } from '../../../loaders/boot.ts';
+import { readImage } from '../../../loaders/read.ts';
+import { SymbolTable } from '../../../loaders/symbols.ts';
+import { UsageError } from '../../../src/errors.ts';
+import { Machine } from '../../../src/machine/machine.ts';
+import { refuseTakenName } from '../../control/claim.ts';
+import { attend } from '../attend/attend.ts';
+import { type AttendOptions, addAttendOptions, checkAttendOptions, EXIT_STATUS_HELP } from '../attend/options.ts';
+import { addImageOptions, type ImageOptions, loadImage } from '../image-options.ts';
+import { tell } from '../output.ts';
+import { type Blob, parseBlob, parseCount } from '../parse.ts';
+import { traceIfAsked } from '../trace.ts';
+
+interface RunOptions extends ImageOptions, AttendOptions {
+  readonly cpus: number;
+  readonly irqchip: boolean;
+  readonly blob?: readonly Blob[];
+}
+
+const EXAMPLES = `
+Examples:
+  vmlapse run guests/build/hello-long.elf
+  vmlapse run --mem 512M --cmdline "console=ttyS0" --module initrd.img bzImage
+  vmlapse run --format flat --load 0x7c00 --mode real --timeout 5s boot.bin
+  vmlapse run --name kitchen --store lab --mem 256M bzImage
+  vmlapse run --store lab --checkpoint-at serial:ready --every 1s --keep 10 guests/build/memory-writer.elf
+`;
+
+/** Adds the command. */
+export function addRun(program: Command): void {
+  const command = program
+    .command('run')
+    .description('boot a guest image; its serial port is this terminal')
+    .argument('<file>');
+  addImageOptions(command)
+    .option('--cpus <n>', 'vCPUs', parseCount, 1)
+    .option('--no-irqchip', 'no in-kernel interrupt controllers: interrupts by KVM_INTERRUPT, HLT exits')
+    .option('--blob <addr=file>', 'place a file in guest memory as it is; may be repeated', parseBlob)
+    .option('--store <dir>', 'keep checkpoints in this store');
+  addAttendOptions(command)
+    .addHelpText('after', EXAMPLES + EXIT_STATUS_HELP)
+    .action(async (file: string, options: RunOptions) => {
+      process.exitCode = await run(file, options);
+    });
+}
+
+async function run(file: string, options: RunOptions): Promise<number> {
+  if (options.store === undefined && (options.checkpointAt || options.every !== undefined)) {
+    throw new UsageError('checkpoints need a place: add --store DIR');
+  }
+  checkAttendOptions(options);
+  traceIfAsked(options);
+  if (options.name !== undefined) await refuseTakenName(options.name);
+  using loaded = loadImage(file, options);
+  const { image } = loaded;
+  if (!options.quiet && !options.json) for (const note of image.notes) tell(`vmlapse: note: ${note}`);
+  using machine = Machine.create({ memory: options.mem, cpus: options.cpus, irqchip: options.irqchip });
+  bootImage(machine, image, loaded.release);
+  for (const blob of options.blob ?? []) {
+    using content = readImage(blob.file);
+    machine.memory.write(blob.gpa, content.bytes);
+  }
+  const guest = options.store === undefined ? {} : { guest: origin(file, image.format, options.load) };
+  return await attend({ machine, image: file, ...guest, symbols: () => new SymbolTable(image.symbols) }, options);
+}
+
+/** What a checkpoint remembers of the image. */
+function origin(file: string, format: string, load: number | undefined) {
+  using content = readImage(file);
+  const sha256 = createHash('sha256').update(content.bytes).digest('hex');
+  return { path: resolve(file), sha256, format, ...(load !== undefined && { load }) };
+}

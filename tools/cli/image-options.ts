@@ -1,0 +1,87 @@
+/** Options that say what image to boot and how to load it, shared by `run` and `inspect`. */
+import { type Command, Option } from 'commander';
+import { type CpuMode, FORMATS, type FormatName, type GuestImage, load } from '../../loaders/index.ts';
+import { type ImageFile, readImage } from '../../loaders/read.ts';
+import { LoadError } from '../../src/errors.ts';
+import { e820, ramRanges } from '../../src/memory/layout.ts';
+import { collect, parseAddress, parseMemory } from './parse.ts';
+
+/** The options' values. */
+export interface ImageOptions {
+  readonly mem: number;
+  readonly format?: FormatName;
+  readonly load?: number;
+  readonly entry?: number;
+  readonly mode?: CpuMode;
+  readonly place?: 'paddr' | 'vaddr';
+  readonly cmdline?: string;
+  readonly module?: readonly string[];
+}
+
+const DEFAULT_MEMORY = 128 * 2 ** 20;
+
+/** Adds the options to a command. */
+export function addImageOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--mem <size>', 'guest RAM, in MiB or with a suffix: 64, 512M, 4G')
+        .argParser(parseMemory)
+        .default(DEFAULT_MEMORY, '128M'),
+    )
+    .addOption(new Option('--format <name>', 'take the file for this format').choices(FORMATS))
+    .addOption(new Option('--load <addr>', 'flat binary or static-PIE: where it goes').argParser(parseAddress))
+    .addOption(new Option('--entry <addr>', 'flat binary or plain ELF: where execution starts').argParser(parseAddress))
+    .addOption(
+      new Option('--mode <mode>', 'flat binary or plain ELF: CPU mode at entry').choices(['real', 'protected', 'long']),
+    )
+    .addOption(
+      new Option('--place <by>', 'ELF: segments go to their physical or virtual addresses').choices(['paddr', 'vaddr']),
+    )
+    .option('--cmdline <text>', 'command line, where the boot protocol has one')
+    .option('--module <file>', 'multiboot module or initial RAM disk; may be repeated', collect);
+}
+
+/** Files behind a plan; the plan's bytes are theirs, so they stay open as long as it is used. */
+export interface LoadedImage extends Disposable {
+  readonly image: GuestImage;
+  /** Lets go of the part of a file that has been copied into guest memory. */
+  release(piece: Uint8Array): void;
+}
+
+/** Runs `loading`; a refusal (LoadError) then says which file it is about. */
+export function named<T>(file: string, loading: () => T): T {
+  try {
+    return loading();
+  } catch (error) {
+    if (error instanceof LoadError) throw new LoadError(error.code, `${file}: ${error.message}`, error.details, error);
+    throw error;
+  }
+}
+
+/** Reads the files and makes the plan. Throws LoadError, or GuestMemoryError for an impossible --mem. */
+export function loadImage(file: string, options: ImageOptions): LoadedImage {
+  const files: ImageFile[] = [];
+  const dispose = () => {
+    for (const opened of files) opened[Symbol.dispose]();
+  };
+  try {
+    const memoryMap = e820(ramRanges(options.mem));
+    const open = (path: string) => {
+      const opened = readImage(path);
+      files.push(opened);
+      return opened.bytes;
+    };
+    const bytes = open(file);
+    const modules = (options.module ?? []).map((path) => ({ name: path, bytes: open(path) }));
+    const { format, load: at, entry, mode, place, cmdline } = options;
+    const given = Object.entries({ format, load: at, entry, mode, place, cmdline }).filter(([, v]) => v !== undefined);
+    const image = named(file, () => load(bytes, { memoryMap, modules, ...Object.fromEntries(given) }));
+    const release = (piece: Uint8Array) => {
+      for (const opened of files) opened.release(piece);
+    };
+    return { image, release, [Symbol.dispose]: dispose };
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+}

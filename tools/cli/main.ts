@@ -1,0 +1,52 @@
+#!/usr/bin/env node
+/** The executable: parses, runs, and turns what was thrown into a message and an exit status. */
+import { readFileSync } from 'node:fs';
+import { CommanderError } from 'commander';
+import { UsageError, VmlapseError } from '../../src/errors.ts';
+import { EXIT } from './exit-status.ts';
+import { flushOutput, installPipeHandlers, tell } from './output.ts';
+import { createProgram } from './program.ts';
+import { printable } from './store/format.ts';
+import { traceIfAsked } from './trace.ts';
+
+const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+/** Prints what went wrong and returns the exit status for it. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return EXIT.OK;
+    if (error.code === 'commander.help') return EXIT.USAGE;
+    tell(`vmlapse: ${legible(error.message)}`);
+    return EXIT.USAGE;
+  }
+  if (error instanceof UsageError || isBadName(error)) {
+    tell(`vmlapse: ${legible(error.message)}`);
+    return EXIT.USAGE;
+  }
+  if (error instanceof VmlapseError) {
+    tell(`vmlapse: ${legible(error.message)}`);
+    return EXIT.FAILURE;
+  }
+  tell(`vmlapse: a defect in vmlapse, please report it: ${error instanceof Error ? error.stack : String(error)}`);
+  return EXIT.FAILURE;
+}
+
+/** A message may quote what somebody else wrote, and has lines of its own. */
+const legible = (message: string) => message.split('\n').map(printable).join('\n');
+
+/** A tag or reference that could not name anything is wrong usage; one that names nothing is a failure. */
+function isBadName(error: unknown): error is VmlapseError {
+  return error instanceof VmlapseError && ['BAD_REF', 'BAD_TAG'].includes(error.code);
+}
+
+installPipeHandlers();
+traceIfAsked({});
+try {
+  await createProgram(version).parseAsync();
+} catch (error) {
+  process.exitCode = report(error);
+}
+await flushOutput();
+process.exit();

@@ -1,0 +1,86 @@
+/** Turning words of the command line into values. Each refuses what it cannot understand with a UsageError. */
+import { InvalidArgumentError } from 'commander';
+import { ramRanges } from '../../src/memory/layout.ts';
+
+const SUFFIXES: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
+
+/** A size: digits with an optional K, M, G or T (powers of 1024); a bare number counts `unit`s. Bytes. */
+export function parseSize(text: string, unit = 1): number {
+  const match = /^(\d+)\s*([kmgt]?)(i?b)?$/i.exec(text.trim());
+  const suffix = match?.[2]?.toLowerCase() ?? '';
+  const bytes = Number(match?.[1]) * (suffix === '' && !match?.[3] ? unit : SUFFIXES[suffix]!);
+  if (!match || !Number.isSafeInteger(bytes))
+    throw new InvalidArgumentError(`not a size: give something like 64M or 2G`);
+  return bytes;
+}
+
+/** RAM: as {@link parseSize}; a bare number is MiB, as in QEMU. */
+export function parseMemory(text: string): number {
+  const bytes = parseSize(text, 2 ** 20);
+  try {
+    ramRanges(bytes);
+    return bytes;
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+}
+
+/** A guest-physical address: decimal or 0x hexadecimal. */
+export function parseAddress(text: string): number {
+  const value = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(value) || value >= 2 ** 52) {
+    throw new InvalidArgumentError('not a guest-physical address: give a number below 2^52 like 0x100000');
+  }
+  return value;
+}
+
+const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** Reads a duration like 500ms, 10s or 2m, in milliseconds; a bare number is in `unit`. */
+const durationIn =
+  (unit: 'ms' | 's') =>
+  (text: string): number => {
+    const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text);
+    const ms = Number(match?.[1]) * UNITS_MS[match?.[2] ?? unit]!;
+    if (!match || !(ms > 0) || ms > 2 ** 31 - 1) {
+      throw new InvalidArgumentError('not a duration: give something like 500ms, 10s or 2m, up to 24 days');
+    }
+    return ms;
+  };
+
+/** A time to live through, in milliseconds: a bare number is seconds, as in timeout(1). */
+export const parseDuration = durationIn('s');
+
+/** A time between two checkpoints or within one, in milliseconds: a bare number is milliseconds. */
+export const parseInterval = durationIn('ms');
+
+/** A positive whole number. */
+export function parseCount(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('not a positive whole number');
+  return Number(text);
+}
+
+/** Reads a positive whole number of at most `most`; `why` says what more would do. */
+export const countUpTo =
+  (most: number, why: string) =>
+  (text: string): number => {
+    const count = parseCount(text);
+    if (count > most) throw new InvalidArgumentError(`at most ${most}: ${why}`);
+    return count;
+  };
+
+/** ADDR=FILE, a file to place at a guest-physical address; collects repetitions. */
+export function parseBlob(text: string, before: readonly Blob[] = []): Blob[] {
+  const at = text.indexOf('=');
+  if (at < 1 || at === text.length - 1) throw new InvalidArgumentError('give ADDR=FILE, like 0xf0000=table.bin');
+  return [...before, { gpa: parseAddress(text.slice(0, at)), file: text.slice(at + 1) }];
+}
+
+/** A file to place in guest memory as it is. */
+export interface Blob {
+  readonly gpa: number;
+  readonly file: string;
+}
+
+/** Collects a repeatable option. */
+export const collect = (text: string, before: readonly string[] = []): string[] => [...before, text];

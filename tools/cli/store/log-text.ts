@@ -1,0 +1,43 @@
+/** The history for people: a tree, newest first, a line each. */
+import type { LogEntry } from '../../../snapshot/store/history/history.ts';
+import { short } from '../attend/recorder.ts';
+import { byteText, counted, pauseText, printable, timeText } from './format.ts';
+import { graphRows } from './graph.ts';
+import type { Paint } from './paint.ts';
+
+/** The line of one checkpoint, without the tree. */
+export function entryText({ digest, tags, label, time, pages, bytes, stats }: LogEntry, paint: Paint): string {
+  const names = tags.length > 0 ? [paint('tag', `(${tags.join(', ')})`)] : [];
+  const said = label === undefined ? [] : [paint('label', printable(label))];
+  const pause = stats.pauseUs === undefined ? [] : [`pause ${pauseText(stats.pauseUs)}`];
+  const numbers = [timeText(time), counted(pages, 'page'), byteText(bytes), ...pause].join(', ');
+  return [paint('digest', short(digest)), ...names, ...said, paint('quiet', numbers)].join('  ');
+}
+
+/** The whole history as a tree. `beside`: what to put under a checkpoint's line, drawn to the right of the lanes. */
+export function logText(
+  entries: readonly LogEntry[],
+  paint: Paint,
+  beside: (entry: LogEntry) => readonly string[] = () => [],
+): string {
+  const rows = graphRows(entries);
+  const width = Math.max(0, ...rows.flatMap(({ node, after }) => [node, ...after].map((text) => text.length)));
+  return entries
+    .flatMap((entry, i) => {
+      const { node, after } = rows[i]!;
+      const below = node.replaceAll('*', entry.parent && !entry.parentMissing ? '|' : ' ');
+      return [
+        `${node.padEnd(width)}  ${entryText(entry, paint)}`,
+        ...beside(entry).map((text) => `${below.padEnd(width)}  ${text}`),
+        ...after,
+      ];
+    })
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
+/** An entry as `--json` gives it: what was measured stands beside the rest. */
+export function entryData({ stats, ...entry }: LogEntry) {
+  const { pages: _pages, bytes: _bytes, pauseUs, ...others } = stats;
+  return { ...entry, ...(pauseUs !== undefined && { pause: pauseUs / 1000 }), stats: others };
+}

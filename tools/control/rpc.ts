@@ -1,0 +1,90 @@
+/** JSON-RPC 2.0 (jsonrpc.org/specification), one object a line: requests are read, answers and notifications written. */
+import { errorToData, VmlapseError } from '../../src/errors.ts';
+
+/** Codes of the specification; REFUSED is this server's own: the machine said no, and `data` says why. */
+export const RPC = {
+  PARSE_ERROR: -32700,
+  INVALID_REQUEST: -32600,
+  METHOD_NOT_FOUND: -32601,
+  INVALID_PARAMS: -32602,
+  INTERNAL: -32603,
+  REFUSED: -32000,
+} as const;
+
+export type RequestId = string | number | null;
+
+/** A request; without an id it is a notification, which gets no answer. */
+export interface RpcRequest {
+  readonly id?: RequestId;
+  readonly method: string;
+  readonly params: Readonly<Record<string, unknown>>;
+}
+
+/** An error as the specification has it. */
+export interface RpcErrorData {
+  readonly code: number;
+  readonly message: string;
+  readonly data?: unknown;
+}
+
+/** What is wrong with a request. `id` is the request's, where it could be read. */
+export class RpcError extends Error {
+  readonly code: number;
+  readonly id: RequestId;
+
+  constructor(code: number, message: string, id: RequestId = null) {
+    super(message);
+    this.code = code;
+    this.id = id;
+  }
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isId = (id: unknown): id is RequestId => id === null || typeof id === 'string' || typeof id === 'number';
+
+/** Reads one request. Throws RpcError. */
+export function parseRequest(line: string): RpcRequest {
+  const message = parseJson(line);
+  if (Array.isArray(message)) throw new RpcError(RPC.INVALID_REQUEST, 'batches are not served: send one object a line');
+  if (!isObject(message)) throw new RpcError(RPC.INVALID_REQUEST, 'a request is a JSON object');
+  const { jsonrpc, id, method, params = {} } = message;
+  if (id !== undefined && !isId(id)) throw new RpcError(RPC.INVALID_REQUEST, 'id must be a string, a number or null');
+  const known = id ?? null;
+  if (jsonrpc !== '2.0') throw new RpcError(RPC.INVALID_REQUEST, 'jsonrpc must be "2.0"', known);
+  if (typeof method !== 'string') throw new RpcError(RPC.INVALID_REQUEST, 'method must be a string', known);
+  if (!isObject(params)) throw new RpcError(RPC.INVALID_PARAMS, 'params must be an object: give them by name', known);
+  return { ...(id !== undefined && { id }), method, params };
+}
+
+/** JSON, or RpcError. */
+export function parseJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch (error) {
+    throw new RpcError(RPC.PARSE_ERROR, `not JSON: ${(error as Error).message.slice(0, 120)}`);
+  }
+}
+
+const line = (message: object) => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`;
+
+/** A request as a line. */
+export const requestLine = (id: number, method: string, params: object): string => line({ id, method, params });
+
+/** A good answer as a line. */
+export const resultLine = (id: RequestId, result: unknown): string => line({ id, result });
+
+/** A notification as a line. */
+export const notificationLine = (method: string, params: object): string => line({ method, params });
+
+/** Anything thrown as a line: the family of errors keeps class and code, so that the client can rebuild it. */
+export function errorLine(id: RequestId, thrown: unknown): string {
+  const { stack: _, ...data } = errorToData(thrown);
+  if (thrown instanceof RpcError) return line({ id, error: { code: thrown.code, message: thrown.message } });
+  const code = thrown instanceof VmlapseError ? RPC.REFUSED : RPC.INTERNAL;
+  return line({ id, error: { code, message: data.message, data: jsonSafe(data) } });
+}
+
+const jsonSafe = (data: object): unknown =>
+  JSON.parse(JSON.stringify(data, (_, v: unknown) => (typeof v === 'bigint' ? `0x${v.toString(16)}` : v)));

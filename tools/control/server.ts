@@ -1,0 +1,92 @@
+/** The control socket of a running machine: who may come in, and events for those who ask. */
+import { createServer, type Server, type Socket } from 'node:net';
+import { peerUserId } from '../../src/ffi/peer.ts';
+import { type Claim, claimName } from './claim.ts';
+import { Connection, type Serve } from './connection.ts';
+import type { EventData, EventName, MethodName, Methods } from './protocol.ts';
+import { errorLine, notificationLine, RPC, RpcError } from './rpc.ts';
+
+/** The machine behind the socket: a function for each method. `subscribe` is the server's own. */
+export type ControlTarget = {
+  readonly [Name in Exclude<MethodName, 'subscribe'>]: (
+    params: Methods[Name]['params'],
+  ) => Methods[Name]['result'] | Promise<Methods[Name]['result']>;
+};
+
+/** Clients at a time. */
+export const MAX_CLIENTS = 32;
+const CLOSE_PATIENCE_MS = 300;
+const TURN_AWAY_MS = 1000;
+
+/** See the file's header. */
+export class ControlServer {
+  readonly #server: Server;
+  readonly #clients = new Set<Connection>();
+  readonly #serve: Serve;
+  #claim: Claim | undefined;
+
+  private constructor(target: ControlTarget) {
+    this.#serve = (method, params) => target[method](params as never);
+    this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#admit(socket));
+    this.#server.unref();
+  }
+
+  /** Takes the name and listens. Throws UsageError or ControlError. */
+  static async open(name: string, target: ControlTarget): Promise<ControlServer> {
+    const server = new ControlServer(target);
+    server.#claim = await claimName(name, server.#server);
+    server.#server.on('error', () => {}); // a failed accept(2) concerns that client alone
+    return server;
+  }
+
+  #admit(socket: Socket): void {
+    socket.on('error', () => socket.destroy());
+    const problem = refusal(socket) ?? (this.#clients.size >= MAX_CLIENTS ? tooMany() : undefined);
+    if (problem) {
+      turnAway(socket, errorLine(null, problem));
+      return;
+    }
+    const client = new Connection(socket, this.#serve);
+    this.#clients.add(client);
+    socket.once('close', () => this.#clients.delete(client));
+  }
+
+  /** Whether anybody wants events of that kind. */
+  wanted(event: EventName): boolean {
+    for (const client of this.#clients) if (client.wants(event)) return true;
+    return false;
+  }
+
+  /** Tells everybody who asked for events of that kind. */
+  emit<Name extends EventName>(event: Name, data: EventData[Name]): void {
+    if (!this.wanted(event)) return;
+    const line = notificationLine('event', { event, time: new Date().toISOString(), ...data });
+    for (const client of this.#clients) if (client.wants(event)) client.write(line);
+  }
+
+  /** Removes the socket and closes every connection, after what was said has been sent. */
+  async close(): Promise<void> {
+    this.#claim?.release();
+    this.#server.close();
+    await Promise.all([...this.#clients].map((client) => client.close(CLOSE_PATIENCE_MS)));
+  }
+}
+
+/** Says why, and closes when the client does, which must not fail to send before it has read that. */
+function turnAway(socket: Socket, line: string): void {
+  const timer = setTimeout(() => socket.destroy(), TURN_AWAY_MS).unref();
+  socket.once('close', () => clearTimeout(timer));
+  socket.resume();
+  socket.end(line);
+}
+
+/** The folder keeps others out already; the kernel's word about the peer is a second lock. */
+function refusal(socket: Socket): RpcError | undefined {
+  const fd = (socket as unknown as { readonly _handle?: { readonly fd?: number } })._handle?.fd;
+  const peer = fd === undefined ? undefined : peerUserId(fd);
+  const own = process.geteuid?.();
+  if (peer === undefined || peer === own || peer === 0) return undefined;
+  return new RpcError(RPC.REFUSED, `this machine belongs to user ${own}, you are user ${peer}`);
+}
+
+const tooMany = () => new RpcError(RPC.REFUSED, `${MAX_CLIENTS} clients are connected: that is all at a time`);

@@ -1,0 +1,81 @@
+/** What is expected of a guest, with messages that show what was there instead. */
+import { UsageError } from '../../src/errors.ts';
+import type { RunReason } from '../../src/runner/result.ts';
+import { Guest, type GuestRegister } from './guest.ts';
+import { hexdump } from './hexdump.ts';
+import { littleEndian, nameOf, type Place } from './named-memory.ts';
+import { describeEnd, tailOf } from './narrate.ts';
+
+/** The matchers, as an `expect` takes them on. `R` is what each returns there. */
+export interface GuestMatchers<R = void> {
+  /** The guest has printed this text on its serial port, or text that matches. */
+  toHavePrinted(expected: string | RegExp): R;
+  /** Its last run ended: with this status through the debug-exit port, or in this way ("halted", "poweroff", …). */
+  toHaveExitedWith(expected: number | RunReason): R;
+  /** A register holds this value. */
+  toHaveRegister(name: GuestRegister, expected: bigint | number): R;
+  /** Memory at a symbol or guest-physical address holds these bytes, or this little-endian integer, as wide as the symbol. */
+  toHaveMemory(place: Place, expected: Uint8Array | bigint): R;
+}
+
+interface Verdict {
+  readonly pass: boolean;
+  readonly message: () => string;
+}
+
+const verdict = (pass: boolean, wanted: string, found: () => string): Verdict => ({
+  pass,
+  message: () => `expected the guest ${pass ? 'not ' : ''}to ${wanted}\n${found()}`,
+});
+
+function guestOf(received: unknown, matcher: string): Guest {
+  if (received instanceof Guest) return received;
+  throw new UsageError(`${matcher} is about a guest: write expect(guest).${matcher}(…)`);
+}
+
+const hex = (value: bigint | number) => `0x${value.toString(16)}`;
+
+/** For expect.extend(). */
+export const guestMatchers = {
+  toHavePrinted(received: unknown, expected: string | RegExp): Verdict {
+    const { serial } = guestOf(received, 'toHavePrinted');
+    const pass = typeof expected === 'string' ? serial.includes(expected) : serial.search(expected) >= 0;
+    const wanted = typeof expected === 'string' ? JSON.stringify(expected) : `what matches ${expected}`;
+    return verdict(pass, `have printed ${wanted}`, () => tailOf(serial));
+  },
+
+  toHaveExitedWith(received: unknown, expected: number | RunReason): Verdict {
+    const guest = guestOf(received, 'toHaveExitedWith');
+    const { end } = guest;
+    const pass =
+      typeof expected === 'number' ? end?.reason === 'exit-port' && end.value === expected : end?.reason === expected;
+    const wanted = typeof expected === 'number' ? `have exited with status ${expected}` : `have ended with ${expected}`;
+    const found = () => [`its end: ${describeEnd(end)}`, guest.explanation ?? '', tailOf(guest.serial)];
+    return verdict(pass, wanted, () => found().filter(Boolean).join('\n'));
+  },
+
+  toHaveRegister(received: unknown, name: GuestRegister, expected: bigint | number): Verdict {
+    const guest = guestOf(received, 'toHaveRegister');
+    const regs = guest.regs();
+    if (!(name in regs)) throw new UsageError(`no register ${name}; there are ${Object.keys(regs).join(', ')}`);
+    const at = guest.symbols.describe(regs.rip);
+    return verdict(regs[name] === BigInt.asUintN(64, BigInt(expected)), `have ${hex(expected)} in ${name}`, () =>
+      [`${name}: ${hex(regs[name])}`, `rip: ${hex(regs.rip)}${at ? ` <${at}>` : ''}`].join('\n'),
+    );
+  },
+
+  toHaveMemory(received: unknown, place: Place, expected: Uint8Array | bigint): Verdict {
+    const { memory } = guestOf(received, 'toHaveMemory');
+    const bytes = typeof expected === 'bigint' ? littleEndian(expected, memory.widthOf(place)) : expected;
+    const found = memory.read(place, bytes.length);
+    const wanted = typeof expected === 'bigint' ? hex(expected) : `these ${bytes.length} bytes`;
+    const address = memory.address(place);
+    const differs = (i: number) => found[i] !== bytes[i];
+    return verdict(Buffer.compare(found, bytes) === 0, `have ${wanted} at ${nameOf(place)}`, () =>
+      [
+        `there is (lines that differ begin with ">"):\n${hexdump(found, address, differs)}`,
+        `expected:\n${hexdump(bytes, address, differs)}`,
+      ].join('\n'),
+    );
+  },
+};

@@ -1,0 +1,47 @@
+/** What a test says about the guest it wants. */
+import type { LoadOptions } from '../../loaders/image.ts';
+import type { ClockMode } from '../../src/kvm/state/vm-state.ts';
+
+/**
+ * How far a guest runs: until it has printed a text on its serial port (from here on; an expression sees the last
+ * 4 KiB), or until it has read or written an I/O port.
+ */
+export type Until = { readonly serial: string | RegExp } | { readonly port: number };
+
+/** How to run. */
+export interface GuestRunOptions {
+  /** Where to stop. Default: where the guest ends. */
+  readonly until?: Until;
+  /** Milliseconds. Default: that of {@link GuestTestOptions}. */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * How tests are kept apart. "rollback": one machine, put back before each test; the fastest, one test at a time.
+ * "fork": each test has a machine of its own that shares the memory of the booted one until it writes; tests may run
+ * concurrently.
+ */
+export type Isolation = 'rollback' | 'fork';
+
+/** A guest, how it is booted, and how tests get it. Loader options are those of `vmlapse/loaders`. */
+export interface GuestTestOptions extends Omit<LoadOptions, 'memoryMap'> {
+  /** Path of the image, or its bytes. */
+  readonly image: string | Uint8Array;
+  /** RAM in bytes, a multiple of 4096 from 1 MiB. Default 16 MiB. */
+  readonly memory?: number;
+  /** In-kernel interrupt controllers and timer. Default true. */
+  readonly irqchip?: boolean;
+  /** How far it is booted before its state is taken: "start" (nothing has run yet; the default), "end", or a place. */
+  readonly until?: Until | 'start' | 'end';
+  /** Default "rollback". */
+  readonly isolation?: Isolation;
+  /** Milliseconds after which booting, and each run, is given up. Default 4000, since a test of vitest has 5000. */
+  readonly timeoutMs?: number;
+  /** Whether the guest's clock goes on from where it stood ("resume", the default) or jumps to now. */
+  readonly clock?: ClockMode;
+}
+
+/** The default of {@link GuestTestOptions.timeoutMs}. */
+export const DEFAULT_TIMEOUT_MS = 4000;
+/** The default of {@link GuestTestOptions.memory}. */
+export const DEFAULT_MEMORY = 16 * 2 ** 20;

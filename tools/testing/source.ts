@@ -1,0 +1,197 @@
+/** Where tests get their guests from: booted once, and for each test as it was then. */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { bootImage } from '../../loaders/boot.ts';
+import type { LoadOptions } from '../../loaders/image.ts';
+import { load } from '../../loaders/index.ts';
+import { readImage } from '../../loaders/read.ts';
+import { SymbolTable } from '../../loaders/symbols.ts';
+import { ForkTemplate } from '../../snapshot/fork.ts';
+import { CheckpointSession } from '../../snapshot/session.ts';
+import type { Checkpoint } from '../../snapshot/store/memory/checkpoint.ts';
+import { openStore } from '../../snapshot/store/store.ts';
+import { UsageError } from '../../src/errors.ts';
+import type { ClockMode } from '../../src/kvm/state/vm-state.ts';
+import { Machine } from '../../src/machine/machine.ts';
+import { Guest } from './guest.ts';
+import { DEFAULT_MEMORY, DEFAULT_TIMEOUT_MS, type GuestTestOptions, type Isolation } from './options.ts';
+
+/** Hands out guests, all of which are where the first one was when it had booted. */
+export interface GuestSource extends Disposable {
+  /** A guest of one's own. Throws UsageError where only one can be out at a time, KvmError, CheckpointError. */
+  take(): Guest;
+  /** Gives it back: it is not to be used again. */
+  giveBack(guest: Guest): void;
+}
+
+/** What every kind of source starts from. */
+interface Booted {
+  readonly machine: Machine;
+  readonly guest: Guest;
+}
+
+/** A stack of things to be released in reverse order, once. */
+class Releases implements Disposable {
+  #owned: Disposable[] = [];
+
+  own<T extends Disposable>(thing: T): T {
+    this.#owned.push(thing);
+    return thing;
+  }
+
+  [Symbol.dispose](): void {
+    const owned = this.#owned.reverse();
+    this.#owned = [];
+    for (const thing of owned) thing[Symbol.dispose]();
+  }
+}
+
+/**
+ * Boots a guest and gets ready to hand it out. What it holds is released when it is disposed, guests that are still out
+ * included. Throws LoadError, GuestMemoryError, KvmError, or GuestFault when the guest does not come to where it should.
+ */
+export function bootGuests(options: GuestTestOptions): GuestSource {
+  const releases = new Releases();
+  try {
+    return SOURCES[options.isolation ?? 'rollback'](releases, options);
+  } catch (error) {
+    releases[Symbol.dispose]();
+    throw error;
+  }
+}
+
+const SOURCES: { readonly [Kind in Isolation]: (releases: Releases, options: GuestTestOptions) => GuestSource } = {
+  rollback(releases, options) {
+    const { guest, session, checkpoint } = checkpointed(releases, options);
+    return new RollbackSource(releases, guest, session, checkpoint, options.clock);
+  },
+  fork(releases, options) {
+    using once = new Releases();
+    const { guest, checkpoint } = checkpointed(once, options);
+    const { clock } = options;
+    const template = releases.own(new ForkTemplate(checkpoint, clock ? { clock } : {}));
+    return new ForkSource(releases, template, guest, timeoutOf(options));
+  },
+};
+
+const timeoutOf = ({ timeoutMs = DEFAULT_TIMEOUT_MS }: GuestTestOptions) => timeoutMs;
+
+/** Boots, and takes a checkpoint in a store that exists until it is released. */
+function checkpointed(releases: Releases, options: GuestTestOptions) {
+  const { guest } = booted(releases, options);
+  const store = releases.own(openStore(releases.own(temporaryFolder()).path, { create: true }));
+  const session = releases.own(new CheckpointSession(guest.local, store));
+  const { digest } = session.checkpoint();
+  return { guest, session, checkpoint: releases.own(store.open(digest)) };
+}
+
+/** In memory, where the host has such a place. */
+function temporaryFolder(): Disposable & { readonly path: string } {
+  const path = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'vmlapse-test-'));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+function booted(releases: Releases, options: GuestTestOptions): Booted {
+  const { image, memory = DEFAULT_MEMORY, irqchip = true, until = 'start', ...rest } = options;
+  const machine = releases.own(Machine.create({ memory, irqchip }));
+  const symbols = place(machine, image, rest);
+  const guest = new Guest(machine, symbols, timeoutOf(options));
+  releases.own(guest.local);
+  if (until !== 'start') guest.run(until === 'end' ? {} : { until });
+  return { machine, guest };
+}
+
+function place(machine: Machine, image: string | Uint8Array, options: Omit<LoadOptions, 'memoryMap'>): SymbolTable {
+  using releases = new Releases();
+  const bytes = typeof image === 'string' ? releases.own(readImage(image)).bytes : image;
+  const plan = load(bytes, { ...options, memoryMap: machine.memory.memoryMap });
+  bootImage(machine, plan);
+  return new SymbolTable(plan.symbols);
+}
+
+/** One machine, put back before it is handed out. */
+class RollbackSource implements GuestSource {
+  readonly #releases: Releases;
+  readonly #guest: Guest;
+  readonly #printed: Guest['printed'];
+  readonly #putBack: () => void;
+  #out = false;
+
+  constructor(
+    releases: Releases,
+    guest: Guest,
+    session: CheckpointSession,
+    checkpoint: Checkpoint,
+    clock: ClockMode | undefined,
+  ) {
+    this.#releases = releases;
+    this.#guest = guest;
+    this.#printed = guest.printed;
+    this.#putBack = () => session.rollback(checkpoint, clock);
+  }
+
+  take(): Guest {
+    if (this.#out)
+      throw new UsageError(
+        "one machine serves all tests, one after the other; for concurrent tests use isolation: 'fork'",
+      );
+    this.#putBack();
+    this.#guest.continueFrom(this.#printed);
+    this.#out = true;
+    return this.#guest;
+  }
+
+  giveBack(): void {
+    this.#out = false;
+  }
+
+  [Symbol.dispose](): void {
+    this.#releases[Symbol.dispose]();
+  }
+}
+
+/** A machine for each taker. */
+class ForkSource implements GuestSource {
+  readonly #releases: Releases;
+  readonly #template: ForkTemplate;
+  readonly #symbols: SymbolTable;
+  readonly #printed: Guest['printed'];
+  readonly #timeoutMs: number;
+  readonly #out = new Map<Guest, Releases>();
+
+  constructor(releases: Releases, template: ForkTemplate, booted: Guest, timeoutMs: number) {
+    this.#releases = releases;
+    this.#template = template;
+    this.#symbols = booted.symbols;
+    this.#printed = booted.printed;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  take(): Guest {
+    const releases = new Releases();
+    try {
+      const { machine, load: loadInto } = this.#template.fork();
+      releases.own(machine);
+      const guest = new Guest(machine, this.#symbols, this.#timeoutMs);
+      releases.own(guest.local);
+      loadInto(guest.local);
+      guest.continueFrom(this.#printed);
+      this.#out.set(guest, releases);
+      return guest;
+    } catch (error) {
+      releases[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  giveBack(guest: Guest): void {
+    this.#out.get(guest)?.[Symbol.dispose]();
+    this.#out.delete(guest);
+  }
+
+  [Symbol.dispose](): void {
+    for (const guest of [...this.#out.keys()]) this.giveBack(guest);
+    this.#releases[Symbol.dispose]();
+  }
+}
