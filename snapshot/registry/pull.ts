@@ -115,7 +115,9 @@ class Receiver {
         this.#options.onProgress?.(digest, writer.bytes, size);
       }
       if (writer.bytes !== size) throw corrupt(`blob ${digest}`, `the registry sent ${writer.bytes} of ${size} bytes`);
-      writer.finish(digest);
+      const arrived = writer.seal();
+      if (arrived !== digest) throw corrupt(`blob ${digest}`, `what arrived has the digest ${arrived}`);
+      writer.place(digest);
     } catch (error) {
       writer.abandon();
       if (this.#options.signal?.aborted) throw storeError('ABORTED', 'the transfer was stopped', {}, error);

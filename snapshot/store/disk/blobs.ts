@@ -4,15 +4,14 @@ import { closeSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { corrupt, type Digest, digestOf, hexOf, isDigest, storeError } from '../format/digest.ts';
 import { errnoOf, ioError, openRegular, readSmallFile, type StoreFs, withIo, writeAll } from './fs-layer.ts';
-
-let serial = 0;
+import { createTemporary, type TemporaryFile } from './temporary.ts';
 
 /** Where the parts of a store are. */
 export class Blobs {
   readonly root: string;
   readonly fs: StoreFs;
   readonly directory: string;
-  /** Unfinished files. Only the holder of the lock has any, so a new holder may remove what it finds. */
+  /** Unfinished files, see temporary.ts. */
   readonly temporary: string;
 
   constructor(root: string, fs: StoreFs) {
@@ -86,7 +85,7 @@ export class Blobs {
   /** Replaces a file of the store's root atomically and durably. */
   replace(name: string, bytes: Uint8Array): void {
     const target = join(this.root, name);
-    const file = newFile(this);
+    const file = createTemporary(this.fs, this.temporary);
     try {
       withIo('cannot write', target, () => {
         writeAll(this.fs, file.fd, bytes);
@@ -100,13 +99,6 @@ export class Blobs {
       throw error;
     }
   }
-
-  /** Removes what a crashed writer left. Call with the lock held. */
-  clearTemporary(): void {
-    withIo('cannot clear', this.temporary, () => {
-      for (const name of readdirSync(this.temporary)) this.fs.unlink(join(this.temporary, name));
-    });
-  }
 }
 
 /** A blob being written. */
@@ -118,7 +110,7 @@ export class BlobWriter {
 
   constructor(blobs: Blobs) {
     this.#blobs = blobs;
-    this.#file = newFile(blobs);
+    this.#file = createTemporary(blobs.fs, blobs.temporary);
   }
 
   write(bytes: Uint8Array): void {
@@ -127,51 +119,31 @@ export class BlobWriter {
     this.bytes += bytes.length;
   }
 
-  /** Puts the blob in its place; it is durable after the next {@link Blobs.sync}. Refused where `expected` differs. */
-  finish(expected?: Digest): Digest {
-    const digest: Digest = `sha256:${this.#hash.digest('hex')}`;
-    if (expected !== undefined && digest !== expected) throw corrupt(expected, `what arrived has the digest ${digest}`);
-    const { fs } = this.#blobs;
-    withIo('cannot finish', this.#file.path, () => {
-      fs.fsync(this.#file.fd);
-      this.#file.close();
-      fs.rename(this.#file.path, this.#blobs.path(digest));
-    });
+  /** Puts the blob in its place; it is durable after the next {@link Blobs.sync}. */
+  finish(): Digest {
+    const digest = this.seal();
+    this.place(digest);
     return digest;
+  }
+
+  /** Ends the writing: the content is on disk, in a file that nothing names yet. Returns its digest. */
+  seal(): Digest {
+    withIo('cannot finish', this.#file.path, () => {
+      this.#blobs.fs.fsync(this.#file.fd);
+      this.#file.close();
+    });
+    return `sha256:${this.#hash.digest('hex')}`;
+  }
+
+  /** Puts a sealed blob in its place. Call with the lock held. */
+  place(digest: Digest): void {
+    withIo('cannot finish', this.#file.path, () => this.#blobs.fs.rename(this.#file.path, this.#blobs.path(digest)));
   }
 
   /** Drops the blob; for use after a failure, so it never throws. */
   abandon(): void {
     this.#file.discard();
   }
-}
-
-interface TemporaryFile {
-  readonly path: string;
-  readonly fd: number;
-  close(): void;
-  discard(): void;
-}
-
-function newFile({ fs, temporary }: Blobs): TemporaryFile {
-  const path = join(temporary, `${process.pid}-${serial++}-${Math.random().toString(36).slice(2, 8)}`);
-  const fd = withIo('cannot create', path, () => fs.create(path));
-  let open = true;
-  const close = () => {
-    if (open) {
-      open = false;
-      fs.close(fd);
-    }
-  };
-  const discard = () => {
-    try {
-      close();
-      fs.unlink(path);
-    } catch {
-      // The failure that led here is the one to report; the file is cleared by the next writer.
-    }
-  };
-  return { path, fd, close, discard };
 }
 
 function missing(digest: Digest) {

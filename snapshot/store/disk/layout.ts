@@ -11,6 +11,7 @@ import { EMPTY_INDEX } from '../history/heads.ts';
 import { type Blobs, checkSize } from './blobs.ts';
 import { readSmallFile, withIo } from './fs-layer.ts';
 import { acquireLock, type Lock } from './lock.ts';
+import { clearTemporary } from './temporary.ts';
 
 const LAYOUT = '{"imageLayoutVersion":"1.0.0"}';
 const MARKER = 'oci-layout';
@@ -70,7 +71,7 @@ export function lockStore(blobs: Blobs, timeoutMs: number): Lock {
   const lock = acquireLock(fs, join(root, 'locks'), timeoutMs);
   try {
     for (const needed of [temporary, directory]) withIo('cannot make', needed, () => fs.mkdir(needed));
-    blobs.clearTemporary();
+    clearTemporary(fs, temporary);
     return lock;
   } catch (error) {
     lock.release();
