@@ -1,7 +1,7 @@
 /** The command line as a whole: every command, help, completion. */
-import completion from '@bomb.sh/tab/commander';
 import { Command, CommanderError } from 'commander';
 import { addCheckpoint } from './commands/checkpoint.ts';
+import { addComplete } from './commands/complete.ts';
 import { addConsole } from './commands/console.ts';
 import { addDiff } from './commands/diff.ts';
 import { addEvents } from './commands/events.ts';
@@ -32,7 +32,7 @@ const ON_RUNNING = [addPs, addStatus, addPause, addResume, addCheckpoint, addRol
 /** Commands on a store of checkpoints. */
 const ON_STORE = [addLog, addShow, addDiff, addVerify, addTag, addRm, addSquash, addGc, addExport, addPush, addPull];
 
-const COMMANDS = [addInfo, addIoctls, addInspect, addRun, addRestore, ...ON_STORE, ...ON_RUNNING];
+const COMMANDS = [addInfo, addIoctls, addInspect, addRun, addRestore, ...ON_STORE, ...ON_RUNNING, addComplete];
 
 const EXAMPLES = `
 Examples:
@@ -57,7 +57,6 @@ export function createProgram(version: string): Command {
     .exitOverride(pointToHelp('vmlapse'))
     .configureOutput({ outputError: () => {} });
   for (const add of COMMANDS) add(program);
-  completion(program);
   for (const command of program.commands)
     command.exitOverride(pointToHelp(`vmlapse ${command.name()}`)).configureOutput({ outputError: () => {} });
   return program;

@@ -70,12 +70,12 @@ describe('vmlapse inspect', () => {
   });
 });
 
-describe('help and completion', () => {
+describe('help', () => {
   it('every command has a help with an example, on stdout', async () => {
     const { status, stdout } = await cli(['--help']);
     expect(status).toBe(0);
     const commands = [...stdout.matchAll(/^ {2}([a-z]+) .*\S$/gm)].map(([, name]) => name!);
-    const own = commands.filter((name) => !['help', 'complete', 'vmlapse', 'source'].includes(name));
+    const own = commands.filter((name) => !['help', 'vmlapse', 'source'].includes(name));
     expect(own).toEqual(expect.arrayContaining(['info', 'ioctls', 'inspect', 'run']));
     expect(stdout).toMatch(/Examples:/);
     const helps = await Promise.all(own.map((name) => cli([name, '--help'])));
@@ -90,19 +90,5 @@ describe('help and completion', () => {
       status: 0,
       stdout: expect.stringMatching(/^\d+\.\d+\.\d+\S*\n$/),
     });
-  });
-
-  it.each(['bash', 'zsh', 'fish'])('complete %s prints a script', async (shell) => {
-    const { status, stdout } = await cli(['complete', shell]);
-    expect(status).toBe(0);
-    expect(stdout).toMatch(/vmlapse/);
-    expect(stdout.length).toBeGreaterThan(500);
-  });
-
-  it('completes commands and options', async () => {
-    const commands = await cli(['complete', '--', 'r']);
-    expect(commands.stdout).toMatch(/^run\b/m);
-    const options = await cli(['complete', '--', 'run', '--ti']);
-    expect(options.stdout).toMatch(/^--timeout\b/m);
   });
 });
