@@ -9,6 +9,7 @@ const RUNTIME = [
   'paging.S',
   'user.S',
   'main.c',
+  'exit.c',
   'interrupts.c',
   'paging.c',
   'serial.c',

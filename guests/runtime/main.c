@@ -6,18 +6,3 @@ void runtime_main(void) {
   interrupts_init();
   exit(main());
 }
-
-_Noreturn void exit(int status) {
-  outb(PORT_DEBUG_EXIT, (uint8_t)status);
-  halt_forever();
-}
-
-_Noreturn void panic(const char *format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  printf("panic: ");
-  vprintf(format, arguments);
-  printf("\n");
-  va_end(arguments);
-  exit(EXIT_PANIC);
-}
