@@ -23,8 +23,10 @@ export { describeMsr, msrName } from './src/abi/msrs.ts';
 export { decodeRegister } from './src/abi/registers.ts';
 export { bytesOf, type Live, plain, type Struct, struct } from './src/abi/struct.ts';
 export * as structs from './src/abi/structs.ts';
+export * as types from './src/abi/types.ts';
 
-export type { Width } from './src/devices/device.ts';
+export type { AddressRange, Device, DeviceHost, DeviceSpec, StopRequest, Width } from './src/devices/device.ts';
+export { type DeviceHandler, type DeviceModule, devicesFrom, onMmio, onPort } from './src/devices/own.ts';
 
 export {
   CheckpointError,
@@ -50,7 +52,7 @@ export type { Msr, Translation, Vcpu } from './src/kvm/vcpu.ts';
 export { type MemorySlot, Vm } from './src/kvm/vm.ts';
 
 export type { CpuMode, EntryState, RegisterName } from './src/machine/entry.ts';
-export { Machine, type MachineConfig } from './src/machine/machine.ts';
+export { Machine, type MachineConfig, type MachineOptions } from './src/machine/machine.ts';
 export { PAGE_SIZE } from './src/memory/bitmap.ts';
 export { GuestMemory, type Region } from './src/memory/guest-memory.ts';
 

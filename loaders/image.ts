@@ -58,8 +58,16 @@ export interface GuestImage {
    * valid (a mapped file: before it is unmapped).
    */
   readonly symbols: readonly GuestSymbol[];
+  /** The guest-physical address of a symbol's address. Absent: the two are equal. */
+  physical?(linear: bigint): number | undefined;
   /** Decisions and oddities worth telling: which of p_paddr/p_vaddr was used, what was unwrapped, what was ignored. */
   readonly notes: readonly string[];
+}
+
+/** The image with some of its properties changed. Symbols stay unread until they are asked for. */
+export function changed(image: GuestImage, changes: Partial<Pick<GuestImage, 'segments' | 'notes'>>): GuestImage {
+  const properties = { ...Object.getOwnPropertyDescriptors(image), ...Object.getOwnPropertyDescriptors(changes) };
+  return Object.defineProperties({}, properties) as GuestImage;
 }
 
 /** One entry of the map the guest is told, E820 style. Type 1 is RAM, 2 reserved. Addresses and sizes in bytes. */
@@ -91,6 +99,8 @@ export interface LoadOptions {
   readonly mode?: CpuMode;
   readonly cmdline?: string;
   readonly modules?: readonly BootModule[];
+  /** Initial values of the guest's variables, by symbol: unsigned, or negative in two's complement. */
+  readonly set?: Readonly<Record<string, number | bigint>>;
   /** The guest's memory, in ascending order. Boot protocols that pass a map pass this one. */
   readonly memoryMap: readonly MemoryRange[];
   /** Most bytes that a gzip or zstd wrapped image may unwrap to. Default 1 GiB. */

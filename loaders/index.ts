@@ -5,7 +5,7 @@ import { MAX_PHYSICAL, size } from './bytes.ts';
 import { type Detection, detect } from './detect.ts';
 import { loadElf } from './elf/load.ts';
 import { loadFlat } from './flat.ts';
-import type { FormatName, GuestImage, LoadOptions } from './image.ts';
+import { changed, type FormatName, type GuestImage, type LoadOptions } from './image.ts';
 import { loadLinux } from './linux/load.ts';
 import { loadMultiboot1 } from './multiboot1.ts';
 import { loadMultiboot2 } from './multiboot2.ts';
@@ -13,6 +13,7 @@ import { loadPvh } from './pvh.ts';
 import { refusal } from './refuse.ts';
 import { loadRom } from './rom.ts';
 import { unwrap, wrapperOf } from './unwrap.ts';
+import { withValues } from './values.ts';
 
 export { type Detection, detect } from './detect.ts';
 export type * from './image.ts';
@@ -43,11 +44,11 @@ export function load(bytes: Uint8Array, options: LoadOptions): GuestImage {
   checkAddresses(options);
   if (bytes.length === 0) throw new LoadError('EMPTY', 'the image is empty: build or copy it again');
   const wrapper = wrapperOf(bytes);
-  if (!wrapper || options.format === 'flat') return loadUnwrapped(bytes, options);
+  if (!wrapper || options.format === 'flat') return loadWithValues(bytes, options);
   const inner = unwrap(bytes, wrapper, options.maxUnwrapped);
   if (inner.length === 0)
     throw new LoadError('EMPTY', `the ${wrapper} data holds nothing: build or copy the image again`);
-  const image = loadUnwrapped(inner, options);
+  const image = loadWithValues(inner, options);
   return withNote(image, `unwrapped from ${wrapper}: ${size(bytes.length)} to ${size(inner.length)}`);
 }
 
@@ -63,6 +64,9 @@ function checkAddresses(options: LoadOptions): void {
     });
   }
 }
+
+const loadWithValues = (bytes: Uint8Array, options: LoadOptions): GuestImage =>
+  withValues(loadUnwrapped(bytes, options), options.set ?? {});
 
 function loadUnwrapped(bytes: Uint8Array, options: LoadOptions): GuestImage {
   if (options.format) return LOADERS[options.format](bytes, options);
@@ -85,15 +89,5 @@ function notAGuest(detection: Exclude<Detection, { kind: 'guest' }>): LoadError 
 
 /** The image with one more note in front. Symbols stay unread. */
 function withNote(image: GuestImage, note: string): GuestImage {
-  return {
-    format: image.format,
-    description: image.description,
-    segments: image.segments,
-    ...(image.reserved ? { reserved: image.reserved } : {}),
-    entry: image.entry,
-    get symbols() {
-      return image.symbols;
-    },
-    notes: [note, ...image.notes],
-  };
+  return changed(image, { notes: [note, ...image.notes] });
 }

@@ -16,6 +16,8 @@ export interface Kernel {
   /** The ELF file it came from, unless the address fields said where things go. */
   readonly open?: OpenElf;
   symbols(): readonly GuestSymbol[];
+  /** As {@link GuestImage.physical}. */
+  physical?(linear: bigint): number | undefined;
 }
 
 type Code = 'MULTIBOOT1' | 'MULTIBOOT2';
@@ -48,7 +50,15 @@ export function loadElfKernel(code: Code, bytes: Uint8Array, options: LoadOption
       cure: 'the entry address is physical: fix the header, or try the other --place',
     });
   const entry = entryAddress ?? entryOf(open, notes);
-  return { segments, entry, description: open.description, notes, open, symbols: open.symbols };
+  return {
+    segments,
+    entry,
+    description: open.description,
+    notes,
+    open,
+    symbols: open.symbols,
+    physical: open.physical,
+  };
 }
 
 /** The address fields of a header. Guest-physical addresses; `loadEnd` and `bssEnd` 0 mean "to the end" and "none". */

@@ -111,6 +111,7 @@ export function loadMultiboot1(bytes: Uint8Array, options: LoadOptions): GuestIm
     get symbols() {
       return kernel.symbols();
     },
+    ...(kernel.physical && { physical: kernel.physical }),
     notes,
   };
 }

@@ -66,6 +66,7 @@ export function loadMultiboot2(bytes: Uint8Array, options: LoadOptions): GuestIm
     get symbols() {
       return kernel.symbols();
     },
+    ...(kernel.physical && { physical: kernel.physical }),
     notes: [...kernel.notes, ...header.notes],
   };
 }
@@ -109,6 +110,7 @@ function moveIntoRam(
     entry: kernel.entry + delta,
     segments: kernel.segments.map((s) => ({ ...s, gpa: s.gpa + delta })),
     symbols: () => kernel.symbols().map((s) => ({ ...s, address: s.address + BigInt(delta) })),
+    physical: (linear) => delta + (kernel.physical?.(linear - BigInt(delta)) ?? Number(linear) - delta),
     notes: [...kernel.notes, `relocatable: moved from ${hex(base)} to ${hex(moved)}`],
   };
 }

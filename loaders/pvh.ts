@@ -61,6 +61,7 @@ export function loadPvh(bytes: Uint8Array, options: LoadOptions): GuestImage {
     get symbols() {
       return open.symbols();
     },
+    physical: open.physical,
     notes,
   };
 }

@@ -1,7 +1,6 @@
 /** Whether a machine's checkpoint can go on here, and if not, everything that stands in the way. */
 
 import { msrName } from '../src/abi/msrs.ts';
-import { DEVICE_SPECS } from '../src/devices/devices.ts';
 import { CheckpointError } from '../src/errors.ts';
 import { type CpuidLeaf, readCpuidBytes } from '../src/kvm/cpuid.ts';
 import { kvmKind } from '../src/kvm/kind.ts';
@@ -37,7 +36,7 @@ export function differences(state: MachineState, machine: Machine): Difference[]
     ...cpuidDifferences(state, machine),
     ...partDifferences(state, machine),
     ...vmDifferences(state),
-    ...deviceDifferences(state),
+    ...deviceDifferences(state, machine),
   ];
 }
 
@@ -118,8 +117,8 @@ function partDifferences(state: MachineState, machine: Machine): Difference[] {
   });
 }
 
-function deviceDifferences({ devices }: MachineState): Difference[] {
-  const sizes = new Map(DEVICE_SPECS.map(({ name, stateBytes }) => [name, stateBytes]));
+function deviceDifferences({ devices }: MachineState, machine: Machine): Difference[] {
+  const sizes = new Map(machine.devices.map(({ name, stateBytes }) => [name, stateBytes]));
   const unknown = [...devices].filter(([name, bytes]) => sizes.get(name) !== bytes.length);
   const missing = [...sizes.keys()].filter((name) => !devices.has(name));
   return [

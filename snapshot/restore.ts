@@ -2,7 +2,7 @@
 
 import { CheckpointError, GuestMemoryError, UsageError } from '../src/errors.ts';
 import type { ClockMode } from '../src/kvm/state/vm-state.ts';
-import { Machine } from '../src/machine/machine.ts';
+import { Machine, type MachineOptions } from '../src/machine/machine.ts';
 import { PAGE_SIZE } from '../src/memory/bitmap.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
 import { soundState } from './check-shape.ts';
@@ -19,6 +19,8 @@ export interface RestoreOptions {
   readonly clock?: ClockMode;
   /** Tries although this host differs from the checkpoint's in something that may matter. */
   readonly force?: boolean;
+  /** The devices that are not built in, as they were given to Machine.create(). */
+  readonly devices?: MachineOptions['devices'];
   /** Called while memory is filled: bytes so far, and in all. */
   readonly onProgress?: OnProgress;
 }
@@ -50,7 +52,7 @@ export function restoreMachine(checkpoint: Checkpoint, options: RestoreOptions =
  * CheckpointError INCOMPATIBLE or KvmError.
  */
 export function buildMachine(state: MachineState, options: RestoreOptions, memory?: GuestMemory): RestoredMachine {
-  const machine = createMachine(state, memory);
+  const machine = createMachine(state, options, memory);
   try {
     checkCompatible(state, machine, options.force ?? false);
     for (const { gpa, bytes } of state.roms) machine.addRom(gpa, bytes);
@@ -62,9 +64,9 @@ export function buildMachine(state: MachineState, options: RestoreOptions, memor
 }
 
 /** A machine that this host cannot have at all is as incompatible as one it lacks a feature of. */
-function createMachine(state: MachineState, memory?: GuestMemory): Machine {
+function createMachine(state: MachineState, { devices = [] }: RestoreOptions, memory?: GuestMemory): Machine {
   try {
-    return Machine.create(machineConfig(state), memory);
+    return Machine.create({ ...machineConfig(state), devices }, memory);
   } catch (error) {
     if (!(error instanceof UsageError || error instanceof GuestMemoryError)) throw error;
     throw new CheckpointError('INCOMPATIBLE', `the checkpoint does not fit this host: ${error.message}`, {

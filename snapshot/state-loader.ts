@@ -1,6 +1,6 @@
 /** Puts a saved state back into a machine, RAM aside, in the order of the state tables. */
 import { Msr } from '../src/abi/msrs.ts';
-import { DEVICE_SPECS, deviceRestorer } from '../src/devices/devices.ts';
+import { deviceRestorer } from '../src/devices/devices.ts';
 import type { StateHost } from '../src/kvm/state/host.ts';
 import {
   alignTsc,
@@ -29,7 +29,7 @@ export function stateLoader(target: SnapshotTarget, state: MachineState): StateL
   const records = state.vcpus.map((parts) => recordOf(layout, host, parts));
   alignTsc(records.map((record) => vcpuStateParts(layout, record)));
   const keepWallClocks = wallClockKeeper(machine.memory, state.vcpus);
-  const restoreDevices = deviceRestorer(DEVICE_SPECS, machine.deviceState, state.devices);
+  const restoreDevices = deviceRestorer(machine.devices, machine.deviceState, state.devices);
   return (clock) => {
     restoreDevices();
     machine.lines.levels = state.lines;

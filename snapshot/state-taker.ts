@@ -2,7 +2,7 @@
  * Reads everything of a machine but its RAM. What never changes is read when the taker is made; inside the pause are
  * only the ioctls and copies, and those of the vCPUs run in their threads beside the copying of memory.
  */
-import { DEVICE_SPECS, deviceLock, deviceRecords } from '../src/devices/devices.ts';
+import { deviceLock, deviceRecords } from '../src/devices/devices.ts';
 import type { StateLock } from '../src/devices/lock.ts';
 import { writeCpuid } from '../src/kvm/cpuid.ts';
 import { kvmKind } from '../src/kvm/kind.ts';
@@ -56,6 +56,7 @@ export class StateTaker {
     const lines = machine.lines.levels;
     const records = this.#target.finishSave();
     return () => {
+      const { devices } = machine;
       const layout = vcpuStateLayout(host);
       const vcpus = records.map((record) => vcpuStateParts(layout, record.slice()));
       const tscKhz = wordOf(vcpus[0]?.tsc_khz);
@@ -63,7 +64,7 @@ export class StateTaker {
         description: { ...this.#description, host: { kvm: this.#kvm, tscKhz } },
         vcpus,
         vm: copyOf(this.#vm.parts),
-        devices: deviceRecords(DEVICE_SPECS, (this.#devicesThen.buffer as SharedArrayBuffer).slice(0)),
+        devices: deviceRecords(devices, (this.#devicesThen.buffer as SharedArrayBuffer).slice(0)),
         roms: machine.roms,
         cpuid: this.#cpuid,
         lines,

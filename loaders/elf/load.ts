@@ -19,6 +19,7 @@ export function loadElf(bytes: Uint8Array, options: LoadOptions): GuestImage {
     get symbols() {
       return open.symbols();
     },
+    physical: open.physical,
     notes,
   };
 }

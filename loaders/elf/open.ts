@@ -22,6 +22,8 @@ export interface OpenElf {
   readonly notes: readonly string[];
   /** Reads the symbols at the first call and keeps them. */
   symbols(): readonly GuestSymbol[];
+  /** The guest-physical address of a symbol's address. */
+  physical(linear: bigint): number | undefined;
 }
 
 /** Reads and plans. Throws LoadError. */
@@ -43,6 +45,7 @@ export function openElf(bytes: Uint8Array, options: LoadOptions): OpenElf {
       symbols ??= readSymbols(elf, sections, plan.bias);
       return symbols;
     },
+    physical: (linear) => plan.translate(BigInt.asUintN(64, linear - plan.bias)),
   };
 }
 

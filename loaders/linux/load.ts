@@ -78,6 +78,7 @@ function loadVmlinux(bytes: Uint8Array, options: LoadOptions): GuestImage {
     get symbols() {
       return open.symbols();
     },
+    physical: open.physical,
     notes,
   };
 }

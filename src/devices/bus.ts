@@ -3,7 +3,7 @@
  * in a flat table and one call. What nobody claims reads all ones, as an undriven bus does, and is counted.
  */
 import { UsageError } from '../errors.ts';
-import type { Device, Range, StopRequest, Width } from './device.ts';
+import type { AddressRange, Device, StopRequest, Width } from './device.ts';
 import { load, store } from './little-endian.ts';
 import type { StateLock } from './lock.ts';
 import { MmioMap } from './mmio.ts';
@@ -135,7 +135,7 @@ export class Bus {
     return this.#lock === undefined ? fn() : this.#lock.withLock(fn);
   }
 
-  #checkPorts(device: Device, { base, length }: Range): void {
+  #checkPorts(device: Device, { base, length }: AddressRange): void {
     if (!(Number.isInteger(base) && Number.isInteger(length) && base >= 0 && length > 0 && base + length <= PORTS))
       throw new UsageError(`device ${device.name} claims ${length} ports from ${hex(base)}, outside 0..0xffff`);
     for (let port = base; port < base + length; port++) {
@@ -166,4 +166,4 @@ function nobody(counter: UnclaimedCounter): Device {
 }
 
 const hex = (n: number) => `0x${n.toString(16)}`;
-const span = ({ base, length }: Range) => `${hex(base)}..${hex(base + length - 1)}`;
+const span = ({ base, length }: AddressRange) => `${hex(base)}..${hex(base + length - 1)}`;

@@ -5,7 +5,7 @@
  */
 
 /** A claimed range: first port number or guest-physical address, and length in bytes. */
-export interface Range {
+export interface AddressRange {
   readonly base: number;
   readonly length: number;
 }
@@ -16,8 +16,8 @@ export type Width = 1 | 2 | 4;
 /** A device, laid over its state record. */
 export interface Device {
   readonly name: string;
-  readonly ports?: readonly Range[];
-  readonly mmio?: readonly Range[];
+  readonly ports?: readonly AddressRange[];
+  readonly mmio?: readonly AddressRange[];
   /** Widest access it takes whole (default 1). The bus splits wider ones into narrower ones, as an ISA bus does. */
   readonly widest?: Width;
   /** Reads `width` bytes at an absolute port or address; little-endian, zero-extended, never negative. */

@@ -5,9 +5,11 @@
 import { type Live, type Struct, struct, type Type } from '../abi/struct.ts';
 import type { DeviceSpec } from './device.ts';
 
+/** Fields of a record by name, in the order of their bytes. */
 // biome-ignore lint/suspicious/noExplicitAny: a field table mixes element types; Live recovers each one.
-type FieldTypes = Record<string, Type<any>>;
-type Placed<T extends FieldTypes> = { readonly [K in keyof T]: readonly [offset: number, type: T[K]] };
+export type FieldTypes = Record<string, Type<any>>;
+/** The fields of a record, each at its offset. */
+export type Placed<T extends FieldTypes> = { readonly [K in keyof T]: readonly [offset: number, type: T[K]] };
 
 /** The layout of one device's state. */
 export interface RecordLayout<T extends FieldTypes> {

@@ -3,8 +3,9 @@
  * its own; src/runner gives it some. What it owns is released in reverse order of creation, once.
  */
 import { Bus } from '../devices/bus.ts';
-import type { DeviceHost } from '../devices/device.ts';
+import type { DeviceHost, DeviceSpec } from '../devices/device.ts';
 import { attachDevices, createDeviceState, DEVICE_SPECS, deviceLock } from '../devices/devices.ts';
+import type { DeviceModule } from '../devices/own.ts';
 import { UsageError } from '../errors.ts';
 import { Mapping } from '../ffi/mapping.ts';
 import type { CpuidLeaf } from '../kvm/cpuid.ts';
@@ -29,6 +30,12 @@ export interface MachineConfig {
   readonly cpuid?: readonly CpuidLeaf[];
 }
 
+/** A machine to create. */
+export interface MachineOptions extends MachineConfig {
+  /** Devices besides the built-in ones: objects for a LocalMachine, or what devicesFrom() gives for a RunningMachine. */
+  readonly devices?: readonly DeviceSpec[] | DeviceModule;
+}
+
 /** What another thread of the process needs to use the machine. Structured-clone safe. */
 export interface MachineHandle {
   readonly config: Required<MachineConfig>;
@@ -36,6 +43,8 @@ export interface MachineHandle {
   readonly vmFd: number;
   readonly memory: GuestMemoryHandle;
   readonly deviceState: SharedArrayBuffer;
+  /** Module of the devices that are not built in. */
+  readonly deviceModule: string | undefined;
   readonly lines: SharedArrayBuffer;
   readonly boot: BootState | undefined;
 }
@@ -52,6 +61,8 @@ interface Parts {
   readonly kvm: Kvm;
   readonly vm: Vm;
   readonly memory: GuestMemory;
+  readonly devices: readonly DeviceSpec[];
+  readonly deviceModule: string | undefined;
   readonly deviceState: SharedArrayBuffer;
   readonly lines: InterruptLines;
   readonly boot: BootState | undefined;
@@ -63,6 +74,9 @@ export class Machine implements Disposable {
   readonly kvm: Kvm;
   readonly vm: Vm;
   readonly memory: GuestMemory;
+  /** The devices: the built-in ones, then those it was given. */
+  readonly devices: readonly DeviceSpec[];
+  readonly deviceModule: string | undefined;
   /** Every device's record, one after the other. */
   readonly deviceState: SharedArrayBuffer;
   /** Without irqchip: the interrupt lines. */
@@ -75,6 +89,8 @@ export class Machine implements Disposable {
     this.kvm = parts.kvm;
     this.vm = parts.vm;
     this.memory = parts.memory;
+    this.devices = parts.devices;
+    this.deviceModule = parts.deviceModule;
     this.deviceState = parts.deviceState;
     this.lines = parts.lines;
     this.#boot = parts.boot;
@@ -84,7 +100,7 @@ export class Machine implements Disposable {
    * Builds a machine, around `memory` if that is given: it is the machine's then. Throws KvmError, GuestMemoryError or
    * UsageError, and leaves nothing behind when it does.
    */
-  static create(config: MachineConfig, memory?: GuestMemory): Machine {
+  static create({ devices: own = [], ...config }: MachineOptions, memory?: GuestMemory): Machine {
     let vm: Vm | undefined;
     const kvm = Kvm.open();
     try {
@@ -92,13 +108,15 @@ export class Machine implements Disposable {
       checkCpus(kvm, full);
       memory ??= GuestMemory.create(full.memory);
       vm = kvm.createVm();
-      const deviceState = createDeviceState(DEVICE_SPECS);
+      const devices = [...DEVICE_SPECS, ...('specs' in own ? own.specs : own)];
       const machine = new Machine({
         config: full,
         kvm,
         vm,
         memory,
-        deviceState,
+        devices,
+        deviceModule: 'specs' in own ? own.module : undefined,
+        deviceState: createDeviceState(devices),
         lines: new InterruptLines(),
         boot: undefined,
       });
@@ -112,13 +130,14 @@ export class Machine implements Disposable {
     }
   }
 
-  /** The machine another thread of this process owns. */
-  static borrow(handle: MachineHandle): Machine {
+  /** The machine another thread of this process owns; `own`: its devices besides the built-in ones. */
+  static borrow(handle: MachineHandle, own: readonly DeviceSpec[] = []): Machine {
     return new Machine({
       ...handle,
       kvm: Kvm.borrow(handle.kvmFd),
       vm: Vm.borrow(handle.vmFd),
       memory: GuestMemory.borrow(handle.memory),
+      devices: [...DEVICE_SPECS, ...own],
       lines: new InterruptLines(handle.lines),
     });
   }
@@ -131,6 +150,7 @@ export class Machine implements Disposable {
       vmFd: this.vm.fd.number,
       memory: this.memory.handle,
       deviceState: this.deviceState,
+      deviceModule: this.deviceModule,
       lines: this.lines.buffer,
       boot: this.#boot,
     };
@@ -196,7 +216,7 @@ export class Machine implements Disposable {
    */
   attachBus(output: DeviceHost['output'], options: { shared: boolean; wake?: () => void }): Bus {
     const bus = new Bus(options.shared ? { lock: deviceLock(this.deviceState) } : {});
-    attachDevices(DEVICE_SPECS, this.deviceState, this.host(output, options.wake), bus);
+    attachDevices(this.devices, this.deviceState, this.host(output, options.wake), bus);
     return bus;
   }
 

@@ -4,7 +4,7 @@ import { type CpuMode, FORMATS, type FormatName, type GuestImage, load } from '.
 import { type ImageFile, readImage } from '../../loaders/read.ts';
 import { LoadError } from '../../src/errors.ts';
 import { e820, ramRanges } from '../../src/memory/layout.ts';
-import { collect, parseAddress, parseMemory } from './parse.ts';
+import { collect, parseAddress, parseAssignment, parseMemory } from './parse.ts';
 
 /** The options' values. */
 export interface ImageOptions {
@@ -16,6 +16,7 @@ export interface ImageOptions {
   readonly place?: 'paddr' | 'vaddr';
   readonly cmdline?: string;
   readonly module?: readonly string[];
+  readonly set?: Readonly<Record<string, bigint>>;
 }
 
 const DEFAULT_MEMORY = 128 * 2 ** 20;
@@ -38,7 +39,8 @@ export function addImageOptions(command: Command): Command {
       new Option('--place <by>', 'ELF: segments go to their physical or virtual addresses').choices(['paddr', 'vaddr']),
     )
     .option('--cmdline <text>', 'command line, where the boot protocol has one')
-    .option('--module <file>', 'multiboot module or initial RAM disk; may be repeated', collect);
+    .option('--module <file>', 'multiboot module or initial RAM disk; may be repeated', collect)
+    .option('--set <symbol=value>', 'initial value of a variable of the guest; may be repeated', parseAssignment);
 }
 
 /** Files behind a plan; the plan's bytes are theirs, so they stay open as long as it is used. */
@@ -73,8 +75,10 @@ export function loadImage(file: string, options: ImageOptions): LoadedImage {
     };
     const bytes = open(file);
     const modules = (options.module ?? []).map((path) => ({ name: path, bytes: open(path) }));
-    const { format, load: at, entry, mode, place, cmdline } = options;
-    const given = Object.entries({ format, load: at, entry, mode, place, cmdline }).filter(([, v]) => v !== undefined);
+    const { format, load: at, entry, mode, place, cmdline, set } = options;
+    const given = Object.entries({ format, load: at, entry, mode, place, cmdline, set }).filter(
+      ([, v]) => v !== undefined,
+    );
     const image = named(file, () => load(bytes, { memoryMap, modules, ...Object.fromEntries(given) }));
     const release = (piece: Uint8Array) => {
       for (const opened of files) opened.release(piece);

@@ -34,6 +34,14 @@ export function parseAddress(text: string): number {
   return value;
 }
 
+/** `symbol=value`, added to those before: a whole number, decimal or 0x hexadecimal, maybe negative. */
+export function parseAssignment(text: string, before: Readonly<Record<string, bigint>> = {}): Record<string, bigint> {
+  const match = /^([^=]+)=(-?)(0x[0-9a-f]+|\d+)$/i.exec(text);
+  if (!match) throw new InvalidArgumentError('give a symbol and a whole number, like param_pages=64');
+  const [, name, sign, digits] = match;
+  return { ...before, [name!]: BigInt(digits!) * (sign === '-' ? -1n : 1n) };
+}
+
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 /** Reads a duration like 500ms, 10s or 2m, in milliseconds; a bare number is in `unit`. */

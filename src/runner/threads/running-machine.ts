@@ -60,6 +60,7 @@ export class RunningMachine {
 
   /** Starts a thread for each vCPU. All are paused; the machine stays the caller's to dispose after close(). */
   static async start(machine: Machine, options: StartOptions = {}): Promise<RunningMachine> {
+    checkDevices(machine);
     const host = stateHost(machine.kvm, machine.vm, machine.config.irqchip);
     const running = new RunningMachine(machine, host);
     const control = createControl(machine.config.cpus);
@@ -233,4 +234,13 @@ export class RunningMachine {
     this.#waiting = undefined;
     for (const thread of this.threads) thread.requestPause();
   }
+}
+
+/** Functions do not cross threads: devices that are not built in must come from a module that each thread imports. */
+function checkDevices({ devices, deviceModule }: Machine): void {
+  const own = devices[DEVICE_SPECS.length];
+  if (own === undefined || deviceModule !== undefined) return;
+  throw new UsageError(
+    `device ${own.name} was made in this thread, and vCPU threads cannot use it; put it into a module and create the machine with { devices: await devicesFrom(url) }`,
+  );
 }

@@ -4,6 +4,8 @@
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { Bus } from '../../devices/bus.ts';
+import type { DeviceSpec } from '../../devices/device.ts';
+import { devicesFrom } from '../../devices/own.ts';
 import { errorToData } from '../../errors.ts';
 import { blockKickSignal, eatKicks, kickThread, maskInsideRun, threadId } from '../../ffi/signals.ts';
 import { setTracer } from '../../kvm/call.ts';
@@ -45,12 +47,12 @@ class VcpuWorker {
   /** Without irqchip: the vCPU is in HLT, and KVM would not know. */
   #idling = false;
 
-  constructor(start: ThreadStart) {
+  constructor(start: ThreadStart, devices: readonly DeviceSpec[]) {
     this.#start = start;
     this.#control = new Control(start.control, start.vcpu);
     this.#control.threadId = threadId();
     const mask = maskInsideRun(blockKickSignal());
-    this.#machine = Machine.borrow(start.handle);
+    this.#machine = Machine.borrow(start.handle, devices);
     this.#vcpu = this.#machine.createVcpu(start.vcpu);
     this.#vcpu.setSignalMask(mask);
     this.#io = new VcpuStateIo(this.#vcpu, start.host);
@@ -230,7 +232,9 @@ try {
     const ring = new OutputRing(start.trace);
     setTracer((call) => ring.write(Buffer.from(traceLine(call, `vcpu${start.vcpu}`))));
   }
-  new VcpuWorker(start).serve();
+  const { deviceModule } = start.handle;
+  const own = deviceModule === undefined ? [] : (await devicesFrom(new URL(deviceModule))).specs;
+  new VcpuWorker(start, own).serve();
 } catch (error) {
   new Control(start.control, start.vcpu).announce(State.GONE);
   post({ kind: 'failed', error: errorToData(error) });

@@ -1,0 +1,96 @@
+/**
+ * Devices of one's own: a range of ports or of guest-physical addresses, the fields of a record, and two functions. The
+ * record is all the state there is, so such a device is checkpointed, restored, rolled back and compared as the
+ * built-in ones are.
+ */
+import type { Live } from '../abi/struct.ts';
+import { UsageError } from '../errors.ts';
+import type { AddressRange, DeviceHost, DeviceSpec, StopRequest, Width } from './device.ts';
+import { type FieldTypes, type Placed, record } from './record.ts';
+
+/** What a device does. `state` is its record: fields that read and write the device's bytes. */
+export interface DeviceHandler<T extends FieldTypes> {
+  /** Unique in the machine; names the record in checkpoints. */
+  readonly name: string;
+  /** The record's fields, in their order in the record. At power-on all are zero. Default: no state. */
+  readonly state?: T;
+  /** Widest access that is passed on whole, in bytes. Default 4; the bus splits wider ones. */
+  readonly widest?: Width;
+  /** The guest reads `width` bytes at `address`. The answer is zero-extended. Absent: reads give all ones. */
+  read?(state: Live<Placed<T>>, address: number, width: Width, host: DeviceHost): number;
+  /** The guest writes. An answer ends the run. Absent: writes are ignored. */
+  // biome-ignore lint/suspicious/noConfusingVoidType: a handler that returns nothing is the usual one.
+  write?(state: Live<Placed<T>>, address: number, width: Width, value: number, host: DeviceHost): StopRequest | void;
+}
+
+/**
+ * A device at I/O ports. Give it to `Machine.create({ memory, devices: [onPort(…)] })`, and to `restoreMachine` for a
+ * checkpoint of such a machine.
+ *
+ * @example
+ * ```ts
+ * import { Machine, onPort, types } from 'vmlapse';
+ *
+ * const dice = onPort({ base: 0x9a40, length: 1 }, {
+ *   name: 'dice',
+ *   state: { throws: types.u32 },
+ *   read: (state) => (state.throws++ % 6) + 1,
+ * });
+ * using machine = Machine.create({ memory: 2 ** 20, devices: [dice] });
+ * ```
+ */
+export const onPort = <const T extends FieldTypes>(range: AddressRange, handler: DeviceHandler<T>): DeviceSpec =>
+  deviceOf({ ports: [range] }, handler);
+
+/** A device at guest-physical addresses outside RAM and ROM. See {@link onPort}. */
+export const onMmio = <const T extends FieldTypes>(range: AddressRange, handler: DeviceHandler<T>): DeviceSpec =>
+  deviceOf({ mmio: [range] }, handler);
+
+const ALL_ONES = { 1: 0xff, 2: 0xffff, 4: 0xffff_ffff } as const;
+
+function deviceOf<const T extends FieldTypes>(
+  place: { readonly ports: readonly AddressRange[] } | { readonly mmio: readonly AddressRange[] },
+  handler: DeviceHandler<T>,
+): DeviceSpec {
+  const { name, widest = 4 } = handler;
+  const layout = record(name, handler.state ?? ({} as T));
+  return {
+    name,
+    stateBytes: layout.stateBytes,
+    fields: layout.fields,
+    reset() {},
+    attach(bytes, host) {
+      const state = layout.over(bytes);
+      return {
+        name,
+        ...place,
+        widest,
+        read: (address, width) =>
+          handler.read ? clipped(handler.read(state, address, width, host), width) : ALL_ONES[width],
+        write: (address, width, value) => handler.write?.(state, address, width, value, host) ?? undefined,
+      };
+    },
+  };
+}
+
+const clipped = (value: number, width: Width) => (value & ALL_ONES[width]) >>> 0;
+
+/** Devices that vCPU threads can make for themselves: the module that exports them, and what it exports. */
+export interface DeviceModule {
+  readonly module: string;
+  readonly specs: readonly DeviceSpec[];
+}
+
+/**
+ * Devices for a machine whose vCPUs have threads of their own (`RunningMachine`): each thread imports `module`, whose
+ * default export is an array of devices. Throws UsageError when it is not.
+ */
+export async function devicesFrom(module: URL): Promise<DeviceModule> {
+  const { default: specs } = await import(module.href);
+  if (!Array.isArray(specs)) {
+    throw new UsageError(
+      `${module.href} has no array of devices as its default export; write: export default [onPort(…)]`,
+    );
+  }
+  return { module: module.href, specs };
+}
