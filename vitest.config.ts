@@ -1,13 +1,21 @@
 // The tests run what is shipped: the built output. A vCPU thread is a worker, and a worker entry cannot be TypeScript on Node 20.
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { measuredFactor } from './test/support/time.ts';
+
+/** Limits are for an idle machine of the usual kind. On another, or a busy one, they are longer by this. */
+const factor = Number(process.env.TEST_TIME_FACTOR ?? (await measuredFactor()));
+process.env.TEST_TIME_FACTOR = String(factor);
+if (factor > 1) console.log(`limits of tests are ${factor} times as long as on an idle machine`);
 
 export default defineConfig({
   test: {
     include: ['dist/test/**/*.test.js', 'dist/docs/**/*.test.js'],
+    globalSetup: ['test/support/left-over.ts'],
+    env: { TEST_TIME_FACTOR: String(factor) },
     // Many tests wait for a guest or a child process: vitest's own choice, a processor less, leaves one of two idle.
     maxWorkers: availableParallelism(),
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 30_000 * factor,
+    hookTimeout: 60_000 * factor,
   },
 });

@@ -4,6 +4,7 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { Skip } from './bench.ts';
+import { tied } from './tied.ts';
 
 /** Absolute path of a program on PATH. Throws {@link Skip} naming the Debian package when there is none. */
 export function onPath(program: string, debianPackage: string): string {
@@ -22,6 +23,9 @@ export const qemuProgram = (): string => onPath('qemu-system-x86_64', 'qemu-syst
 /** What QEMU is given so that it starts as little as it can: no default devices, no display, KVM. */
 export const QEMU_BASE = ['-accel', 'kvm', '-nodefaults', '-no-user-config', '-display', 'none'] as const;
 
+/** What it may take to end when it is told to; then it is killed. */
+const QUIT_MS = 5000;
+
 interface Reply {
   readonly return?: unknown;
   readonly error?: { readonly desc: string };
@@ -33,25 +37,44 @@ export class Qemu implements AsyncDisposable {
   readonly #process: ChildProcessWithoutNullStreams;
   readonly #lines: Interface;
   readonly #waiting: { resolve(value: unknown): void; reject(error: Error): void }[] = [];
+  readonly #closed: Promise<void>;
   #complaint = '';
+  #ended = false;
 
   private constructor(args: readonly string[]) {
-    this.#process = spawn(qemuProgram(), [...QEMU_BASE, ...args, '-qmp', 'stdio']);
+    this.#process = spawn(...tied(qemuProgram(), [...QEMU_BASE, ...args, '-qmp', 'stdio']));
     this.#process.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#complaint += text;
     });
     this.#lines = createInterface({ input: this.#process.stdout });
     this.#lines.on('line', (line) => this.#take(JSON.parse(line) as Reply));
-    this.#process.on('close', () => {
-      for (const waiting of this.#waiting.splice(0)) waiting.reject(new Error(`QEMU ended: ${this.#complaint.trim()}`));
+    this.#process.stdin.on('error', () => {}); // it has ended; that is told below
+    this.#process.on('error', (error) => {
+      this.#complaint += error.message;
     });
+    this.#closed = new Promise((resolve) => {
+      this.#process.on('close', () => {
+        this.#ended = true;
+        for (const { reject } of this.#waiting.splice(0)) reject(this.#endError());
+        resolve();
+      });
+    });
+  }
+
+  #endError(): Error {
+    return new Error(`QEMU ended: ${this.#complaint.trim()}`);
   }
 
   /** Starts QEMU with extra arguments and negotiates with its monitor. */
   static async start(args: readonly string[]): Promise<Qemu> {
     const qemu = new Qemu(args);
-    await qemu.command('qmp_capabilities');
-    return qemu;
+    try {
+      await qemu.command('qmp_capabilities');
+      return qemu;
+    } catch (error) {
+      await qemu[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   #take(reply: Reply): void {
@@ -64,6 +87,7 @@ export class Qemu implements AsyncDisposable {
   /** Issues a QMP command and returns what it returned. */
   command<T = unknown>(execute: string, args: Readonly<Record<string, unknown>> = {}): Promise<T> {
     return new Promise<T>((resolve, reject) => {
+      if (this.#ended) return reject(this.#endError());
       this.#waiting.push({ resolve: (value) => resolve(value as T), reject });
       this.#process.stdin.write(`${JSON.stringify({ execute, arguments: args })}\n`);
     });
@@ -76,9 +100,9 @@ export class Qemu implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#process.exitCode !== null) return;
-    const closed = new Promise((resolve) => this.#process.once('close', resolve));
-    await this.command('quit').catch(() => this.#process.kill());
-    await closed;
+    const patience = setTimeout(() => this.#process.kill('SIGKILL'), QUIT_MS);
+    this.command('quit').catch(() => this.#process.kill());
+    await this.#closed;
+    clearTimeout(patience);
   }
 }

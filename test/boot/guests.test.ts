@@ -10,8 +10,9 @@ import type { RunReason, RunResult } from '../../src/runner/result.ts';
 import { runHere } from '../../src/runner/run-here.ts';
 import { RunningMachine } from '../../src/runner/threads/running-machine.ts';
 import { describeKvm, isPvm } from '../support/kvm.ts';
+import { scaled } from '../support/time.ts';
 
-const TIME_LIMIT_MS = 25_000 * Number(process.env.TEST_TIME_FACTOR ?? 1);
+const TIME_LIMIT_MS = scaled(25_000);
 
 /** Guests whose only point is how much they do: here they do less. */
 const SHORTENED: Readonly<Record<string, Partial<Record<ParameterName, number>>>> = {

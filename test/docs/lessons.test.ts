@@ -4,6 +4,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { describeKvm } from '../support/kvm.ts';
+import { scaled } from '../support/time.ts';
 import { blockOf, normalised, ROOT, textOf } from './pages.ts';
 
 const FOLDER = 'docs/lessons';
@@ -15,7 +16,7 @@ const LESSONS = readdirSync(join(ROOT, FOLDER))
 const HOST_NUMBERS = new Set(['01-open']);
 
 const MAX_LINES = 60;
-const LIMIT_MS = 20_000 * Number(process.env.TEST_TIME_FACTOR ?? 1);
+const LIMIT_MS = scaled(20_000);
 
 describeKvm('lessons', () => {
   it.each(LESSONS)('%s prints what its page shows', (lesson) => {

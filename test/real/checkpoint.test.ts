@@ -10,13 +10,13 @@ import { LiveSession } from '../../snapshot/live/live-session.ts';
 import { openStore } from '../../snapshot/store/store.ts';
 import { temporaryDirectory } from '../snapshot/store/support.ts';
 import { describeKvm, isPvm } from '../support/kvm.ts';
+import { TIME_FACTOR } from '../support/time.ts';
 import { boot, fetch } from './boot.ts';
 import type { Rest } from './checkpoint-child.ts';
 import { GUESTS, type RealGuest } from './guests.ts';
 import { PackageUnavailable } from './packages.ts';
 
 const CHILD = fileURLToPath(new URL('./checkpoint-child.js', import.meta.url));
-const TIME_FACTOR = Number(process.env.TEST_TIME_FACTOR ?? 1);
 
 /** After how many steps of its dialogue each is saved, and how long it is left to itself before. */
 const MOMENTS: readonly {

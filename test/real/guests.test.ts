@@ -1,6 +1,7 @@
 /** Boots every guest of the table. Rows whose packages cannot be fetched are skipped, with the reason in the name. */
 import { expect, it } from 'vitest';
 import { describeKvm, isPvm } from '../support/kvm.ts';
+import { scaled } from '../support/time.ts';
 import { boot, fetch } from './boot.ts';
 import { GUESTS, type RealGuest } from './guests.ts';
 import { PackageUnavailable } from './packages.ts';
@@ -23,12 +24,12 @@ describeKvm('guests from Debian packages', () => {
     it.skipIf(reason)(
       reason ? `${guest.name} (skipped: ${reason})` : guest.name,
       async () => {
-        const deadline = Date.now() + guest.seconds * 1000 * Number(process.env.TEST_TIME_FACTOR ?? 1);
+        const deadline = Date.now() + scaled(guest.seconds * 1000);
         await using session = await boot(guest);
         for (const step of guest.dialogue) await session.step(step, deadline);
         if (guest.ends) expect((await session.ended(deadline)).reason).toBe(guest.ends);
       },
-      (guest.seconds + 10) * 1000 * Number(process.env.TEST_TIME_FACTOR ?? 1),
+      scaled((guest.seconds + 10) * 1000),
     );
   }
 });

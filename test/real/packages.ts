@@ -7,6 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { scaled } from '../support/time.ts';
 
 const NETWORK = ['-o', 'Acquire::Retries=2', '-o', 'Acquire::http::Timeout=20'];
 
@@ -117,7 +118,7 @@ function run(command: string, args: readonly string[], cwd?: string): string {
     return execFileSync(command, args, {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: 180_000,
+      timeout: scaled(180_000),
       ...(cwd === undefined ? {} : { cwd }),
     });
   } catch (error) {

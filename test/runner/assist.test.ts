@@ -6,6 +6,7 @@ import { type RunHereOptions, runHere } from '../../src/runner/run-here.ts';
 import { FIRST_LINE_VECTOR } from '../../src/runner/threads/line-interrupts.ts';
 import { DATA, type FlatGuest, withGuest } from '../support/flat-guest.ts';
 import { describeKvm, isPvm } from '../support/kvm.ts';
+import { scaled } from '../support/time.ts';
 
 const OUT_AL = 'e6f4'; // out 0xf4, al
 const OSFXSR = '0f20e0 0d00020000 0f22e0'; // mov rax, cr4; or eax, 0x200; mov cr4, rax
@@ -153,7 +154,7 @@ const CASES: readonly Case[] = [
   },
 ];
 
-const OPTIONS: RunHereOptions = { assist: 'on', timeoutMs: 5000 };
+const OPTIONS: RunHereOptions = { assist: 'on', timeoutMs: scaled(5000) };
 
 describeKvm('instructions in ring 0', () => {
   for (const { name, exit, stored, assisted, pvmOnly, ...guest } of CASES) {

@@ -6,7 +6,8 @@ import { LocalMachine } from '../../src/runner/local-machine.ts';
 import { runHere } from '../../src/runner/run-here.ts';
 import { RunningMachine } from '../../src/runner/threads/running-machine.ts';
 import { describeKvm } from '../support/kvm.ts';
-import { codeMachine, eventually, type Started, scaled, soon, startCode, startGuest } from './machines.ts';
+import { scaled } from '../support/time.ts';
+import { codeMachine, eventually, type Started, soon, startCode, startGuest } from './machines.ts';
 
 /** mov al, n; out 0xf4, al — for n = 1, 2, 3, then for ever in place. */
 const EXITS = 'b001 e6f4 b002 e6f4 b003 e6f4 ebfe';

@@ -5,6 +5,7 @@ import type { RunReason } from '../../src/runner/result.ts';
 import { runHere } from '../../src/runner/run-here.ts';
 import { CODE, type FlatGuest, hex, withGuest } from '../support/flat-guest.ts';
 import { describeKvm, hostKind, isPvm } from '../support/kvm.ts';
+import { scaled } from '../support/time.ts';
 
 /** SVM loses the registers of a guest in a triple fault. */
 const LOST = 'AMD processors lose the registers';
@@ -19,7 +20,7 @@ const SYMBOLS = {
 /** Runs a guest to its end and explains it, through the copy that crosses threads. */
 function explain(guest: FlatGuest, assist: 'off' | 'on' = 'off'): { reason: RunReason; text: string } {
   return withGuest(guest, (machine, vcpu) => {
-    const result = runHere(machine, { assist, timeoutMs: 3000 }, vcpu);
+    const result = runHere(machine, { assist, timeoutMs: scaled(3000) }, vcpu);
     const data = structuredClone(collectFault(vcpu, machine.memory, result));
     return { reason: result.reason, text: explainFault(data, SYMBOLS) };
   });
@@ -140,7 +141,7 @@ describeKvm('the report of an emulation failure', () => {
     const guest: FlatGuest = { mode: 'long', code: 'ffe3', regs: { rbx: 0x8000_0000n } };
     withGuest(guest, (machine, vcpu) => {
       machine.addRom(0x8000_0000, hex(`${osfxsr} 0f57c0 e6f4`));
-      const result = runHere(machine, { timeoutMs: 3000 }, vcpu);
+      const result = runHere(machine, { timeoutMs: scaled(3000) }, vcpu);
       if (!isPvm) return expect(result.reason).toBe('exit-port');
       const text = explainFault(collectFault(vcpu, machine.memory, result));
       expect(words(text)).toContain('KVM could not emulate XORPS');

@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
 import { runHere } from '../../src/runner/run-here.ts';
 import { describeKvm } from '../support/kvm.ts';
-import { codeMachine, eventually, type Started, scaled, startCode, startGuest } from './machines.ts';
+import { scaled } from '../support/time.ts';
+import { codeMachine, eventually, type Started, startCode, startGuest } from './machines.ts';
 
 /** cli; hlt */
 const HALT = 'fa f4';

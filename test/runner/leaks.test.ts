@@ -2,7 +2,8 @@ import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { runHere } from '../../src/runner/run-here.ts';
 import { describeKvm } from '../support/kvm.ts';
-import { codeMachine, eventually, scaled, startCode } from './machines.ts';
+import { scaled } from '../support/time.ts';
+import { codeMachine, eventually, startCode } from './machines.ts';
 
 const EXITS = 'b001 e6f4 ebfe';
 /** Fewer where starting a thread takes seconds. */

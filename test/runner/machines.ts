@@ -7,12 +7,7 @@ import { load } from '../../loaders/index.ts';
 import type { CpuMode } from '../../src/machine/entry.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { RunningMachine, type StartOptions } from '../../src/runner/threads/running-machine.ts';
-
-/** Hosts with an emulated processor are slower; the runner for them says by how much. */
-const TIME_FACTOR = Number(process.env.TEST_TIME_FACTOR ?? 1);
-
-/** Milliseconds on this host for what takes `ms` on an ordinary one. */
-export const scaled = (ms: number): number => ms * TIME_FACTOR;
+import { scaled } from '../support/time.ts';
 
 /** Calls `check` until it answers something other than false or undefined. Throws when that takes too long. */
 export async function eventually<T>(what: string, check: () => T | false | undefined, ms = 10_000): Promise<T> {

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createRing, OutputRing } from '../../src/runner/threads/output-ring.ts';
+import { scaled } from '../support/time.ts';
 import type { RingWork } from './ring-writer.ts';
 
 const CAPACITY = 65_536;
@@ -87,13 +88,13 @@ describe('the output ring, alone', () => {
     await ring.readable(20);
     expect(performance.now() - waitingForTime).toBeGreaterThanOrEqual(15);
 
-    const write = ring.readable(20_000);
+    const write = ring.readable(scaled(20_000));
     new OutputRing(buffer).write(pattern(1, 0));
     await write;
-    await ring.readable(20_000);
+    await ring.readable(scaled(20_000));
 
     ring.take();
-    const woken = ring.readable(20_000);
+    const woken = ring.readable(scaled(20_000));
     ring.wakeReader();
     await woken;
     expect(ring.take()).toBeUndefined();

@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
 import type { CounterName } from '../../guests/contract.ts';
 import { describeKvm } from '../support/kvm.ts';
-import { eventually, scaled, soon, startGuest } from './machines.ts';
+import { scaled } from '../support/time.ts';
+import { eventually, soon, startGuest } from './machines.ts';
 
 /** Spins for a while without giving up the thread, so that nothing but the guest could change anything. */
 function spin(ms: number): void {

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { describeKvm } from '../support/kvm.ts';
-import { eventually, scaled, startGuest } from './machines.ts';
+import { scaled } from '../support/time.ts';
+import { eventually, startGuest } from './machines.ts';
 
 const END_OF_INPUT = '\x04';
 

@@ -3,6 +3,7 @@ import { LocalMachine } from '../../src/runner/local-machine.ts';
 import type { RunEnd } from '../../src/runner/result.ts';
 import { stopPoints } from '../../src/runner/stop-points.ts';
 import { describeKvm } from '../support/kvm.ts';
+import { scaled } from '../support/time.ts';
 import { bytes, FakeVcpu, io } from './fake-vcpu.ts';
 import { type CodeGuest, codeMachine, startCode } from './machines.ts';
 
@@ -45,7 +46,7 @@ describe('stop points', () => {
  * exits, and the second one comes when the first is completed.
  */
 const TWICE: CodeGuest = { mode: 'real', code: 'b8ffff 8ed8 8ec0 be2000 bf3000 fc a4 baf400 6e ebfe' };
-const LIMIT = { timeoutMs: 10_000 };
+const LIMIT = { timeoutMs: scaled(10_000) };
 const END = { reason: 'exit-port', value: 0xff };
 
 describeKvm('what a guest comes to while an instruction is completed', () => {

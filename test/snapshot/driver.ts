@@ -10,9 +10,10 @@ import { PAGE_SIZE } from '../../src/memory/bitmap.ts';
 import type { GuestMemory } from '../../src/memory/guest-memory.ts';
 import { LocalMachine } from '../../src/runner/local-machine.ts';
 import type { RunResult } from '../../src/runner/result.ts';
+import { scaled } from '../support/time.ts';
 import type { Oracle } from './store/support.ts';
 
-const TIME_LIMIT_MS = 25_000 * Number(process.env.TEST_TIME_FACTOR ?? 1);
+const TIME_LIMIT_MS = scaled(25_000);
 
 /** A machine with one vCPU in this thread. */
 export class Driver implements Disposable {

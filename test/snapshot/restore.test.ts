@@ -10,6 +10,7 @@ import { LocalMachine } from '../../src/runner/local-machine.ts';
 import { describeKvm } from '../support/kvm.ts';
 import { openDescriptors } from '../support/resources.ts';
 import { thrown } from '../support/thrown.ts';
+import { scaled } from '../support/time.ts';
 import { type Doctor, describeAs, put, setVersion, withDoctored } from './doctored.ts';
 import { sample } from './fidelity/support.ts';
 
@@ -40,7 +41,7 @@ const restored = (doctor: Doctor, force = false): void =>
     using _machine = machine;
     using local = new LocalMachine(machine);
     load(local);
-    expect(local.run({ timeoutMs: 20_000 }).reason).toBe('exit-port');
+    expect(local.run({ timeoutMs: scaled(20_000) }).reason).toBe('exit-port');
   });
 
 /** Sets or clears a bit of CPUID.7:EBX in the state. */

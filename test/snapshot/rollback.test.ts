@@ -7,9 +7,9 @@ import { Machine } from '../../src/machine/machine.ts';
 import { describeKvm } from '../support/kvm.ts';
 import { LOW_CODE } from '../support/machines.ts';
 import { mappings, openDescriptors } from '../support/resources.ts';
+import { SLOW_HOST } from '../support/time.ts';
 import { Driver, drive, ramOf } from './driver.ts';
 import { portrait } from './fidelity/play.ts';
-import { SLOW } from './fidelity/support.ts';
 import { contentOf, differences, pageOf, random, temporaryDirectory } from './store/support.ts';
 
 const MODES: readonly DirtyLogMode[] = ['manual', 'legacy'];
@@ -116,7 +116,7 @@ describeKvm('rollback', () => {
     };
     for (let n = 0; n < 200; n++) round(n);
     const held = [openDescriptors(), mappings(), process.memoryUsage().arrayBuffers] as const;
-    for (let n = 0; n < (SLOW ? 200 : 1000); n++) {
+    for (let n = 0; n < (SLOW_HOST ? 200 : 1000); n++) {
       round(n);
       if (n % 50 === 0) expect(differences(wanted.ram, ramOf(driver.machine.memory)), `round ${n}`).toEqual([]);
     }

@@ -5,6 +5,7 @@
 import { availableParallelism, loadavg } from 'node:os';
 import { readGuest } from '../../guests/symbols.ts';
 import { bootGuests } from '../../tools/testing/source.ts';
+import { scaled } from '../support/time.ts';
 import { growth, MOST_GROWTH, quantile, type Sample, sample } from './samples.ts';
 import { countArgument, soak, type Verdicts } from './verdicts.ts';
 
@@ -20,7 +21,7 @@ await soak('rollbacks', (verdicts) => {
   using guests = bootGuests({
     image: readGuest('stamp-bounded', { param_rounds: 0 }),
     until: { port: POST },
-    timeoutMs: 20_000,
+    timeoutMs: scaled(20_000),
   });
   const samples: Sample[] = [];
   const took = new Float64Array(ROLLBACKS); // outside the heap that is measured

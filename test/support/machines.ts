@@ -3,13 +3,14 @@ import type { EntryState } from '../../src/machine/entry.ts';
 import { Machine, type MachineConfig } from '../../src/machine/machine.ts';
 import type { RunResult } from '../../src/runner/result.ts';
 import { runHere } from '../../src/runner/run-here.ts';
+import { scaled } from './time.ts';
 
 /** Guest-physical address of the code. */
 export const CODE = 0x10_0000;
 /** Guest-physical address below 1 MiB, for real mode. */
 export const LOW_CODE = 0x7c00;
 
-const LIMIT_MS = 20_000;
+const LIMIT_MS = scaled(20_000);
 
 /** Calls `test` with a machine of 2 MiB (or as `config` says) and takes it down after it. */
 export function withMachine<T>(config: Partial<MachineConfig>, test: (machine: Machine) => T): T {

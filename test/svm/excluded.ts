@@ -2,6 +2,7 @@
 export const EXCLUDED: Readonly<Record<string, string>> = {
   'architecture.test.js': 'reads the sources',
   'bench/': 'measures and formats; times mean nothing on an emulated processor',
+  'campaigns/': 'reads command lines; a campaign runs points of its own on this host',
   'tools/cli/':
     'starts a process for each test, which takes seconds on an emulated processor; what the commands do is tested below them',
   'tools/cli-store/':

@@ -28,6 +28,7 @@ With a machine of that kind at hand, \`npm test\` on it does the same.`;
 /** What every file is run with: times stretched to the speed of an emulated processor, and the cache of packages. */
 const ENVIRONMENT = [
   'TEST_TIME_FACTOR=4',
+  'TEST_SLOW_HOST=1',
   'TEST_SILENCE_LIMIT_MS=300000',
   ...(process.env.XDG_CACHE_HOME ? ['XDG_CACHE_HOME'] : []),
 ];

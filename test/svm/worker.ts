@@ -5,6 +5,7 @@
 import { register } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { type File, startTests, type Task, type VitestRunner } from '@vitest/runner';
+import { scaled } from '../support/time.ts';
 import { SKIPPED } from './excluded.ts';
 
 /** What became of one test file. */
@@ -25,8 +26,6 @@ export interface TestReport {
 
 register('./hooks.js', import.meta.url);
 
-const TIME_FACTOR = Number(process.env.TEST_TIME_FACTOR ?? 1);
-
 const runner: VitestRunner = {
   config: {
     root: process.cwd(),
@@ -38,8 +37,8 @@ const runner: VitestRunner = {
     sequence: { seed: 1, hooks: 'stack', setupFiles: 'list' },
     chaiConfig: undefined,
     maxConcurrency: 1,
-    testTimeout: 30_000 * TIME_FACTOR,
-    hookTimeout: 60_000 * TIME_FACTOR,
+    testTimeout: scaled(30_000),
+    hookTimeout: scaled(60_000),
     retry: 0,
     includeTaskLocation: false,
     tags: [],

@@ -18,6 +18,7 @@ import type { Machine } from '../../../src/machine/machine.ts';
 import { LocalMachine } from '../../../src/runner/local-machine.ts';
 import { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
 import { describeKvm } from '../../support/kvm.ts';
+import { scaled } from '../../support/time.ts';
 import { contentOf, differences, temporaryDirectory } from '../store/support.ts';
 import { machineOf, TIME_MSRS } from './play.ts';
 
@@ -98,7 +99,7 @@ function local(machine: Machine): Driver {
   const target = new LocalMachine(machine, { served: () => (--left > 0 ? undefined : { reason: 'stop-point' }) });
   const go = async (exits: number) => {
     left = exits;
-    target.run({ timeoutMs: 20_000 });
+    target.run({ timeoutMs: scaled(20_000) });
   };
   return { target, go, close: async () => target[Symbol.dispose]() };
 }

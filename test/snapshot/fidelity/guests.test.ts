@@ -6,13 +6,14 @@ import { expect, it } from 'vitest';
 import { GUESTS, type Guest } from '../../../guests/list.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
 import { describeKvm } from '../../support/kvm.ts';
+import { SLOW_HOST } from '../../support/time.ts';
 import { temporaryDirectory } from '../store/support.ts';
 import { expectFidelity, interrupted, type Subject, undisturbed } from './compare.ts';
 import { machineOf } from './play.ts';
-import { goesOnHere, LIMIT_MS, LONG, points, SLOW, sample } from './support.ts';
+import { goesOnHere, LIMIT_MS, LONG, points, sample } from './support.ts';
 
 const DETERMINISTIC = GUESTS.filter((g) => g.deterministic && g.expect.ending.kind !== 'endless' && goesOnHere(g.name));
-const POINTS = LONG ? 40 : SLOW ? 1 : 3;
+const POINTS = LONG ? 40 : SLOW_HOST ? 1 : 3;
 const SEED = Number(process.env.VMLAPSE_SEED ?? 1);
 const GROUP = 12;
 

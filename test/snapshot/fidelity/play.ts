@@ -21,8 +21,9 @@ import { PAGE_SIZE } from '../../../src/memory/bitmap.ts';
 import type { GuestMemory } from '../../../src/memory/guest-memory.ts';
 import { LocalMachine } from '../../../src/runner/local-machine.ts';
 import type { RunReason } from '../../../src/runner/result.ts';
+import { scaled } from '../../support/time.ts';
 
-const TIME_LIMIT_MS = 25_000 * Number(process.env.TEST_TIME_FACTOR ?? 1);
+const TIME_LIMIT_MS = scaled(25_000);
 
 /** Guests whose only point is how much they do: here they do less. */
 const SHORTENED: Readonly<Record<string, Partial<Record<ParameterName, number>>>> = {

@@ -5,6 +5,7 @@
 import { restoreMachine } from '../../../snapshot/restore.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
 import { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
+import { scaled } from '../../support/time.ts';
 
 /** A checkpoint to bring back, and what to type then. */
 export interface Revival {
@@ -21,7 +22,7 @@ export interface Afterlife {
   readonly exits: Readonly<Record<string, number>>;
 }
 
-const TIME_LIMIT_MS = 20_000 * Number(process.env.TEST_TIME_FACTOR ?? 1);
+const TIME_LIMIT_MS = scaled(20_000);
 
 async function revive({ store: directory, ref, type }: Revival): Promise<Afterlife> {
   using store = openStore(directory, { readOnly: true });

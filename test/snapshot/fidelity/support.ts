@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { SLOW_HOST, scaled } from '../../support/time.ts';
 import type { Outcome, Task } from './child.ts';
 
 const CHILD = fileURLToPath(new URL('./child.js', import.meta.url));
@@ -19,16 +20,11 @@ const PORTS_IN_RING3 = /^(ring3|ring3-writer-bounded|checksum-writer-\d-bounded)
 /** Whether a guest of this name can go on after a restore on this host. */
 export const goesOnHere = (name: string): boolean => !(TCG && PORTS_IN_RING3.test(name));
 
-const TIME_FACTOR = Number(process.env.TEST_TIME_FACTOR ?? 1);
-
-/** A host on which starting a process or a thread takes seconds: a few guests stand for all. */
-export const SLOW = TIME_FACTOR > 1;
-
 /** Milliseconds that a test over many guests may take here. */
-export const LIMIT_MS = 90_000 * TIME_FACTOR;
+export const LIMIT_MS = scaled(90_000);
 
 /** On a slow host each nth of the list; otherwise all. */
-export const sample = <T>(all: readonly T[], nth: number): T[] => all.filter((_, i) => !SLOW || i % nth === 0);
+export const sample = <T>(all: readonly T[], nth: number): T[] => all.filter((_, i) => !SLOW_HOST || i % nth === 0);
 
 /** Whether the long sweeps are wanted: VMLAPSE_LONG=1. */
 export const LONG = process.env.VMLAPSE_LONG === '1';

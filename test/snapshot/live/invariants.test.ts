@@ -2,12 +2,13 @@
 import { expect, it } from 'vitest';
 import { checksumProblems, edgeProblems, type ReadMemory, stampProblems } from '../../../guests/invariants.ts';
 import { describeKvm } from '../../support/kvm.ts';
+import { SLOW_HOST, scaled } from '../../support/time.ts';
 import { readerOf } from '../driver.ts';
-import { LONG, LIMIT_MS as MANY_MS, SLOW } from '../fidelity/support.ts';
+import { LONG, LIMIT_MS as MANY_MS } from '../fidelity/support.ts';
 import { AREA, Live, sleep } from './guests.ts';
 
-const CHECKPOINTS = LONG ? 1000 : SLOW ? 5 : 25;
-const LIMIT_MS = LONG ? 600_000 : MANY_MS;
+const CHECKPOINTS = LONG ? 1000 : SLOW_HOST ? 5 : 25;
+const LIMIT_MS = LONG ? scaled(600_000) : MANY_MS;
 
 const wordAt = (read: ReadMemory, gpa: number) => {
   const bytes = read(gpa, 8);

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { tied } from '../../../bench/tied.ts';
 
 /** True where the program is installed. */
 export function installed(program: string): boolean {
@@ -39,14 +40,15 @@ export async function startRegistry(directory: string, htpasswd?: string): Promi
     file,
     `version: 0.1\nlog: { level: error, accesslog: { disabled: true } }\nstorage: { filesystem: { rootdirectory: ${data} }, delete: { enabled: true } }\nhttp: { addr: "127.0.0.1:${port}" }\n${auth}`,
   );
-  const child = spawn('docker-registry', ['serve', file], { stdio: 'ignore' });
+  const child = spawn(...tied('docker-registry', ['serve', file]), { stdio: 'ignore' });
+  const ended = new Promise((done) => child.once('exit', done));
   const host = `127.0.0.1:${port}`;
   await answering(`http://${host}/v2/`, child);
   return {
     host,
     async [Symbol.asyncDispose]() {
-      const ended = new Promise((done) => child.once('exit', done));
-      if (child.exitCode === null && child.kill()) await ended;
+      child.kill();
+      await ended;
     },
   };
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Digest } from '../../../snapshot/store/format/digest.ts';
 import { openStore, type Store } from '../../../snapshot/store/store.ts';
+import { scaled } from '../../support/time.ts';
 import { FaultyDisk, PowerLoss } from './faulty-fs.ts';
 import { CONFIG, contentOf, differences, type Oracle, pageOf, random, runsOf, temporaryDirectory } from './support.ts';
 
@@ -107,37 +108,41 @@ function expectUsable(path: string, { taken }: Template): void {
 
 describe('the power fails at every call that changes the disk', () => {
   for (const [name, { run, may = [] }] of Object.entries(OPERATIONS))
-    it(name, () => {
-      using directory = temporaryDirectory();
-      const template = buildTemplate(join(directory.path, 'template'));
-      const next = random(name.length);
-      let finished = false;
-      let expected = '';
-      for (let at = 0; !finished; at++) {
-        for (const chance of [at % 2 === 0 ? 0.5 : 1]) {
-          const path = join(directory.path, `${at}`);
-          cpSync(template.path, path, { recursive: true });
-          const disk = new FaultyDisk(at);
-          const store = openStore(path, { fs: disk.fs });
-          try {
-            run(store, template);
-            finished = true;
-            expected = stateOf(path);
-          } catch (error) {
-            if (!(error instanceof PowerLoss)) throw error;
+    it(
+      name,
+      () => {
+        using directory = temporaryDirectory();
+        const template = buildTemplate(join(directory.path, 'template'));
+        const next = random(name.length);
+        let finished = false;
+        let expected = '';
+        for (let at = 0; !finished; at++) {
+          for (const chance of [at % 2 === 0 ? 0.5 : 1]) {
+            const path = join(directory.path, `${at}`);
+            cpSync(template.path, path, { recursive: true });
+            const disk = new FaultyDisk(at);
+            const store = openStore(path, { fs: disk.fs });
+            try {
+              run(store, template);
+              finished = true;
+              expected = stateOf(path);
+            } catch (error) {
+              if (!(error instanceof PowerLoss)) throw error;
+            }
+            store[Symbol.dispose]();
+            disk.powerCut(chance, next);
+            // The lock is this process's, which lives on; that of a dead process is taken over, as other tests show.
+            rmSync(join(path, 'locks'), { recursive: true, force: true });
+            expectIntact(path, template, may, `call ${at} (${disk.calls.at(-1)}), ${chance}`);
+            if (finished) expect(stateOf(path)).toBe(expected);
+            if (chance === 0.5) expectUsable(path, template);
+            rmSync(path, { recursive: true });
           }
-          store[Symbol.dispose]();
-          disk.powerCut(chance, next);
-          // The lock is this process's, which lives on; that of a dead process is taken over, as other tests show.
-          rmSync(join(path, 'locks'), { recursive: true, force: true });
-          expectIntact(path, template, may, `call ${at} (${disk.calls.at(-1)}), ${chance}`);
-          if (finished) expect(stateOf(path)).toBe(expected);
-          if (chance === 0.5) expectUsable(path, template);
-          rmSync(path, { recursive: true });
+          expect(at).toBeLessThan(400);
         }
-        expect(at).toBeLessThan(400);
-      }
-    }, 120_000);
+      },
+      scaled(120_000),
+    );
 
   it('creating a store', () => {
     using directory = temporaryDirectory();
@@ -166,35 +171,39 @@ describe('the disk reports an error at every call', () => {
     ['ENOSPC', 'NO_SPACE'],
     ['EIO', 'IO'],
   ] as const)
-    it(`${errno}: the commit fails with ${code}, leaves nothing, and can be repeated`, () => {
-      using directory = temporaryDirectory();
-      const template = buildTemplate(join(directory.path, 'template'));
-      const parent = template.taken[15]!.digest;
-      for (let at = 0, failures = 0; ; at++) {
-        const path = join(directory.path, `${at}`);
-        cpSync(template.path, path, { recursive: true });
-        const disk = new FaultyDisk(at, errno);
-        using store = openStore(path, { fs: disk.fs });
-        const commit = () =>
-          store.commit({ config: CONFIG, runs: runsOf(changed, changed.keys()), parent, tags: ['new'] });
-        let failed = false;
-        try {
-          commit();
-        } catch (error) {
-          failed = true;
-          failures++;
-          expect(error, `call ${at}, ${disk.calls.at(-1)}`).toMatchObject({ name: 'CheckpointError', code });
-          expect(readdirSync(join(path, 'tmp')), `call ${at}`).toEqual([]);
+    it(
+      `${errno}: the commit fails with ${code}, leaves nothing, and can be repeated`,
+      () => {
+        using directory = temporaryDirectory();
+        const template = buildTemplate(join(directory.path, 'template'));
+        const parent = template.taken[15]!.digest;
+        for (let at = 0, failures = 0; ; at++) {
+          const path = join(directory.path, `${at}`);
+          cpSync(template.path, path, { recursive: true });
+          const disk = new FaultyDisk(at, errno);
+          using store = openStore(path, { fs: disk.fs });
+          const commit = () =>
+            store.commit({ config: CONFIG, runs: runsOf(changed, changed.keys()), parent, tags: ['new'] });
+          let failed = false;
+          try {
+            commit();
+          } catch (error) {
+            failed = true;
+            failures++;
+            expect(error, `call ${at}, ${disk.calls.at(-1)}`).toMatchObject({ name: 'CheckpointError', code });
+            expect(readdirSync(join(path, 'tmp')), `call ${at}`).toEqual([]);
+          }
+          expectIntact(path, template, [], `call ${at}`);
+          if (failed) commit();
+          using checkpoint = store.open('new');
+          expect(differences(new Map([...template.taken[15]!.oracle, ...changed]), contentOf(checkpoint))).toEqual([]);
+          rmSync(path, { recursive: true });
+          if (disk.calls.length <= at) {
+            expect(failures).toBeGreaterThan(15);
+            break;
+          }
         }
-        expectIntact(path, template, [], `call ${at}`);
-        if (failed) commit();
-        using checkpoint = store.open('new');
-        expect(differences(new Map([...template.taken[15]!.oracle, ...changed]), contentOf(checkpoint))).toEqual([]);
-        rmSync(path, { recursive: true });
-        if (disk.calls.length <= at) {
-          expect(failures).toBeGreaterThan(15);
-          break;
-        }
-      }
-    }, 120_000);
+      },
+      scaled(120_000),
+    );
 });

@@ -14,7 +14,13 @@ const BLOBS = 'blobs/sha256/';
 
 /** Reads a store's files. */
 export function readFiles(directory: string): Files {
-  const names = ['oci-layout', 'index.json', ...readdirSync(join(directory, BLOBS)).map((name) => BLOBS + name)];
+  const names = [
+    'oci-layout',
+    'index.json',
+    ...readdirSync(join(directory, BLOBS))
+      .sort()
+      .map((name) => BLOBS + name),
+  ];
   return new Map(names.map((name) => [name, new Uint8Array(readFileSync(join(directory, name)))]));
 }
 

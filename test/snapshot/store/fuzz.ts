@@ -1,8 +1,6 @@
 /**
  * Damaged and forged stores: whatever is in the files, reading them gives CheckpointError or a checkpoint, in bounded
  * memory and time, and nothing is written outside the store.
- *
- *     node dist/test/snapshot/store/fuzz.js [cases] [seed]
  */
 import { mkdirSync, readdirSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,19 +8,10 @@ import type { Digest } from '../../../snapshot/store/format/digest.ts';
 import { MAX_PAGE_NUMBER, PAGE_SIZE } from '../../../snapshot/store/format/limits.ts';
 import { openStore, type Store } from '../../../snapshot/store/store.ts';
 import { CheckpointError } from '../../../src/errors.ts';
+import { caseSeed } from '../../campaigns/campaign.ts';
 import { type Files, readFiles } from './forge.ts';
 import { MUTATIONS } from './mutations.ts';
 import { CONFIG, contentOf, differences, type Oracle, pageOf, random, runsOf, temporaryDirectory } from './support.ts';
-
-/** What a run of the fuzzer saw. */
-export interface FuzzReport {
-  readonly cases: number;
-  /** How often each error code was the answer; `none` counts readings that succeeded. */
-  readonly answers: Record<string, number>;
-  readonly slowestMs: number;
-  /** Growth of the process at its largest, in MiB. */
-  readonly grownMiB: number;
-}
 
 interface Base {
   readonly files: Files;
@@ -35,7 +24,10 @@ function buildBase(directory: string): Base {
   const oracles = new Map<Digest, Oracle>();
   const oracle: Oracle = new Map(Array.from({ length: 80 }, (_, i) => [i * 2, pageOf(i % 66)]));
   const take = (pages: Iterable<number>, tags: string[], parent?: Digest) => {
-    const { digest } = store.commit({ config: CONFIG, runs: runsOf(oracle, pages), tags, ...(parent && { parent }) });
+    // Times of its own, so that the same seed damages the same bytes.
+    const time = new Date(Date.UTC(2026, 0, 1, 0, oracles.size)).toISOString();
+    const runs = runsOf(oracle, pages);
+    const { digest } = store.commit({ config: CONFIG, runs, tags, time, ...(parent && { parent }) });
     oracles.set(digest, new Map(oracle));
     return digest;
   };
@@ -99,36 +91,42 @@ function writeSomething(store: Store, next: (limit: number) => number): void {
   steps[next(steps.length)]!();
 }
 
-/** Runs `count` cases. Throws on the first that breaks a promise, naming it. */
-export function fuzz(count: number, seed: number): FuzzReport {
-  using directory = temporaryDirectory();
-  const base = buildBase(join(directory.path, 'base'));
-  const path = join(directory.path, 'case');
-  mkdirSync(join(path, 'blobs', 'sha256'), { recursive: true });
-  const present = new Map<string, Uint8Array>();
-  const names = Object.keys(MUTATIONS);
-  const answers: Record<string, number> = {};
-  const rssBefore = process.memoryUsage().rss;
-  let slowestMs = 0;
-  for (let i = 0; i < count; i++) {
-    const next = random(seed * 1_000_003 + i);
-    const files: Files = new Map(base.files);
+/** A store that is damaged anew for each case. */
+export class StoreFuzzer implements Disposable {
+  readonly #seed: number;
+  readonly #directory = temporaryDirectory();
+  readonly #base: Base;
+  readonly #path: string;
+  readonly #present = new Map<string, Uint8Array>();
+
+  constructor(seed: number) {
+    this.#seed = seed;
+    this.#base = buildBase(join(this.#directory.path, 'base'));
+    this.#path = join(this.#directory.path, 'case');
+    mkdirSync(join(this.#path, 'blobs', 'sha256'), { recursive: true });
+  }
+
+  /** Case `number` of the seed: the error code that was the answer, or `none`. Throws where a promise is broken. */
+  run(number: number): string {
+    const next = random(caseSeed(this.#seed, number));
+    const files: Files = new Map(this.#base.files);
+    const names = Object.keys(MUTATIONS);
     const name = names[next(names.length)]!;
-    const started = performance.now();
     try {
       const meaningMayChange = MUTATIONS[name]!(files, next);
-      lay(path, files, present);
-      if (next(40) === 0) replaceByLink(path, [...files.keys()][next(files.size)]!, present);
-      const code = answerTo(path, next, meaningMayChange ? undefined : base.oracles);
-      answers[code] = (answers[code] ?? 0) + 1;
-      if (readdirSync(directory.path).length !== 2) throw new Error('something was written beside the store');
+      lay(this.#path, files, this.#present);
+      if (next(40) === 0) replaceByLink(this.#path, [...files.keys()][next(files.size)]!, this.#present);
+      const code = answerTo(this.#path, next, meaningMayChange ? undefined : this.#base.oracles);
+      if (readdirSync(this.#directory.path).length !== 2) throw new Error('something was written beside the store');
+      return code;
     } catch (error) {
-      throw new Error(`case ${i} of seed ${seed} (${name}): ${error instanceof Error ? error.stack : error}`);
+      throw new Error(`${name}: ${error instanceof Error ? error.stack : error}`);
     }
-    slowestMs = Math.max(slowestMs, performance.now() - started);
   }
-  const grownMiB = (process.resourceUsage().maxRSS * 1024 - rssBefore) / 2 ** 20;
-  return { cases: count, answers, slowestMs, grownMiB };
+
+  [Symbol.dispose](): void {
+    this.#directory[Symbol.dispose]();
+  }
 }
 
 /** Reads, then sometimes writes. Returns the error code, or `none`. */
@@ -181,12 +179,4 @@ function replaceByLink(path: string, name: string, present: Map<string, Uint8Arr
   unlinkSync(join(path, name));
   symlinkSync('/proc/self/environ', join(path, name));
   present.delete(name);
-}
-
-if (process.argv[1]?.endsWith('/fuzz.js')) {
-  const started = performance.now();
-  const report = fuzz(Number(process.argv[2] ?? 20_000), Number(process.argv[3] ?? 1));
-  process.stdout.write(
-    `${JSON.stringify({ ...report, seconds: Math.round((performance.now() - started) / 1000) }, null, 2)}\n`,
-  );
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Digest } from '../../../snapshot/store/format/digest.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
+import { scaled } from '../../support/time.ts';
 import { CONFIG, temporaryDirectory } from './support.ts';
 import { code, withTree } from './tree.ts';
 
@@ -47,24 +48,28 @@ describe('references', () => {
         ).toBe(expected);
     }));
 
-  it('a beginning that two checkpoints share is ambiguous, and blobs that are no checkpoints do not count', () => {
-    using directory = temporaryDirectory();
-    using store = openStore(directory.path, { create: true });
-    const seen = new Map<string, Digest>();
-    for (let step = 0; ; step++) {
-      const { digest } = store.commit({ config: CONFIG, runs: [], label: `${step}` });
-      const start = digest.slice(7, 11);
-      const other = seen.get(start);
-      seen.set(start, digest);
-      if (!other) {
-        expect(store.resolve(start)).toBe(digest);
-        continue;
+  it(
+    'a beginning that two checkpoints share is ambiguous, and blobs that are no checkpoints do not count',
+    () => {
+      using directory = temporaryDirectory();
+      using store = openStore(directory.path, { create: true });
+      const seen = new Map<string, Digest>();
+      for (let step = 0; ; step++) {
+        const { digest } = store.commit({ config: CONFIG, runs: [], label: `${step}` });
+        const start = digest.slice(7, 11);
+        const other = seen.get(start);
+        seen.set(start, digest);
+        if (!other) {
+          expect(store.resolve(start)).toBe(digest);
+          continue;
+        }
+        expect(code(() => store.resolve(start))).toBe('AMBIGUOUS');
+        expect(store.resolve(digest.slice(7, 40))).toBe(digest);
+        break;
       }
-      expect(code(() => store.resolve(start))).toBe('AMBIGUOUS');
-      expect(store.resolve(digest.slice(7, 40))).toBe(digest);
-      break;
-    }
-  }, 120_000);
+    },
+    scaled(120_000),
+  );
 });
 
 describe('tags', () => {

@@ -3,8 +3,10 @@ import { mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { tied } from '../../../bench/tied.ts';
 import { isStale, lockName, parseLockName, thisOwner } from '../../../snapshot/store/disk/lock.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
+import { scaled } from '../../support/time.ts';
 import { memoryAt } from './child.ts';
 import { CONFIG, contentOf, differences, type Oracle, pageOf, random, runsOf, temporaryDirectory } from './support.ts';
 
@@ -18,7 +20,7 @@ interface Writer {
 }
 
 function startWriter(directory: string, tag: string, from: number, to: number): Writer {
-  const child = spawn(process.execPath, [CHILD, directory, tag, `${from}`, `${to}`], {
+  const child = spawn(...tied(process.execPath, [CHILD, directory, tag, `${from}`, `${to}`]), {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let out = '';
@@ -40,58 +42,66 @@ function startWriter(directory: string, tag: string, from: number, to: number): 
 }
 
 describe('kill -9', () => {
-  it('a writer killed at random moments loses nothing that it reported, and its lock is taken over', async () => {
-    using directory = temporaryDirectory();
-    const path = join(directory.path, 'store');
-    const next = random(31);
-    let step = 0;
-    let killed = 0;
-    for (let round = 0; round < 12; round++) {
-      const writer = startWriter(path, 'main', step, step + 10_000);
-      const waitFor = 1 + next(12);
-      const from = step;
-      while ((writer.last()?.step ?? from - 1) < from + waitFor && writer.child.exitCode === null)
-        await new Promise((done) => setTimeout(done, 1 + next(6)));
-      if (writer.child.kill('SIGKILL')) killed++;
-      const errors = await writer.ended;
-      const reported = writer.last();
-      expect(errors).toBe('');
+  it(
+    'a writer killed at random moments loses nothing that it reported, and its lock is taken over',
+    async () => {
+      using directory = temporaryDirectory();
+      const path = join(directory.path, 'store');
+      const next = random(31);
+      let step = 0;
+      let killed = 0;
+      for (let round = 0; round < 12; round++) {
+        const writer = startWriter(path, 'main', step, step + 10_000);
+        const waitFor = 1 + next(12);
+        const from = step;
+        while ((writer.last()?.step ?? from - 1) < from + waitFor && writer.child.exitCode === null)
+          await new Promise((done) => setTimeout(done, 1 + next(6)));
+        if (writer.child.kill('SIGKILL')) killed++;
+        const errors = await writer.ended;
+        const reported = writer.last();
+        expect(errors).toBe('');
 
+        using store = openStore(path);
+        expect(store.verify().problems).toEqual([]);
+        using checkpoint = store.open('main');
+        step = Number(checkpoint.info.label);
+        if (reported) expect(step - reported.step, `round ${round}`).toBeOneOf([0, 1]);
+        expect(differences(memoryAt(step), contentOf(checkpoint))).toEqual([]);
+        if (reported) expect(store.resolve(reported.digest)).toBe(reported.digest);
+        expect(store.log().length).toBe(step + 1);
+        store.tag('main', `round-${round}`);
+        step++;
+      }
+      expect(killed).toBe(12);
       using store = openStore(path);
-      expect(store.verify().problems).toEqual([]);
-      using checkpoint = store.open('main');
-      step = Number(checkpoint.info.label);
-      if (reported) expect(step - reported.step, `round ${round}`).toBeOneOf([0, 1]);
-      expect(differences(memoryAt(step), contentOf(checkpoint))).toEqual([]);
-      if (reported) expect(store.resolve(reported.digest)).toBe(reported.digest);
-      expect(store.log().length).toBe(step + 1);
-      store.tag('main', `round-${round}`);
-      step++;
-    }
-    expect(killed).toBe(12);
-    using store = openStore(path);
-    store.gc();
-    expect(readdirSync(join(path, 'tmp'))).toEqual([]);
-    expect(readdirSync(join(path, 'locks'))).toEqual([]);
-  }, 120_000);
+      store.gc();
+      expect(readdirSync(join(path, 'tmp'))).toEqual([]);
+      expect(readdirSync(join(path, 'locks'))).toEqual([]);
+    },
+    scaled(120_000),
+  );
 });
 
 describe('two writers', () => {
-  it('each completes every commit, and both histories are whole', async () => {
-    using directory = temporaryDirectory();
-    const path = join(directory.path, 'store');
-    openStore(path, { create: true })[Symbol.dispose]();
-    const writers = ['left', 'right'].map((tag) => startWriter(path, tag, 0, 24));
-    for (const { ended } of writers) expect(await ended).toBe('');
-    using store = openStore(path);
-    expect(store.verify().problems).toEqual([]);
-    for (const tag of ['left', 'right']) {
-      using checkpoint = store.open(tag);
-      expect(differences(memoryAt(24), contentOf(checkpoint))).toEqual([]);
-      expect(store.resolve(`${tag}~24`)).toBeTruthy();
-    }
-    expect(store.log().length).toBe(50);
-  }, 120_000);
+  it(
+    'each completes every commit, and both histories are whole',
+    async () => {
+      using directory = temporaryDirectory();
+      const path = join(directory.path, 'store');
+      openStore(path, { create: true })[Symbol.dispose]();
+      const writers = ['left', 'right'].map((tag) => startWriter(path, tag, 0, 24));
+      for (const { ended } of writers) expect(await ended).toBe('');
+      using store = openStore(path);
+      expect(store.verify().problems).toEqual([]);
+      for (const tag of ['left', 'right']) {
+        using checkpoint = store.open(tag);
+        expect(differences(memoryAt(24), contentOf(checkpoint))).toEqual([]);
+        expect(store.resolve(`${tag}~24`)).toBeTruthy();
+      }
+      expect(store.log().length).toBe(50);
+    },
+    scaled(120_000),
+  );
 
   it('the second is told who holds the lock when it has waited long enough', () => {
     using directory = temporaryDirectory();

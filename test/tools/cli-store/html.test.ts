@@ -11,6 +11,7 @@ import { historyAround } from '../../../tools/cli/store/history.ts';
 import { diffPage } from '../../../tools/cli/store/html/page.ts';
 import { commitMadeUp, pageWith } from '../../snapshot/show/made-up.ts';
 import { pageOf } from '../../snapshot/store/support.ts';
+import { scaled } from '../../support/time.ts';
 import { scratch } from '../cli/cli.ts';
 
 const folder = scratch();
@@ -77,7 +78,7 @@ function browse(file: string, ...args: string[]): string {
   ];
   const { status, stdout } = spawnSync(chromium!, [...flags, ...args, pathToFileURL(file).href], {
     encoding: 'utf8',
-    timeout: 60_000,
+    timeout: scaled(60_000),
   });
   expect(status).toBe(0);
   return stdout;
@@ -121,24 +122,32 @@ function paeth(a: number, b: number, c: number): number {
   () => {
     const file = folder.file('page.html');
 
-    it('shows the tree, the heat and the tables; a hostile label stays text', () => {
-      writeFileSync(file, page());
-      const dom = browse(file, '--dump-dom');
-      expect(dom).toMatch(/<title>[0-9a-f]{12} to [0-9a-f]{12} – vmlapse diff<\/title>/);
-      expect(dom).toContain('tick_count');
-      expect(dom.match(/<circle /g)).toHaveLength(4);
-    }, 90_000);
+    it(
+      'shows the tree, the heat and the tables; a hostile label stays text',
+      () => {
+        writeFileSync(file, page());
+        const dom = browse(file, '--dump-dom');
+        expect(dom).toMatch(/<title>[0-9a-f]{12} to [0-9a-f]{12} – vmlapse diff<\/title>/);
+        expect(dom).toContain('tick_count');
+        expect(dom.match(/<circle /g)).toHaveLength(4);
+      },
+      scaled(90_000),
+    );
 
-    it('and it is not a blank sheet', () => {
-      writeFileSync(file, page());
-      const shot = folder.file('page.png');
-      browse(file, `--screenshot=${shot}`);
-      const { width, height, counts } = colours(readFileSync(shot));
-      expect([width, height]).toEqual([WIDTH, HEIGHT]);
-      // The heat colour in full, and the ground: big areas, whatever the fonts are.
-      expect(counts.get(0xd9480f) ?? 0).toBeGreaterThan(1000);
-      expect(counts.get(0xf5f6f9) ?? 0).toBeGreaterThan(10_000);
-      expect(counts.size).toBeGreaterThan(50);
-    }, 90_000);
+    it(
+      'and it is not a blank sheet',
+      () => {
+        writeFileSync(file, page());
+        const shot = folder.file('page.png');
+        browse(file, `--screenshot=${shot}`);
+        const { width, height, counts } = colours(readFileSync(shot));
+        expect([width, height]).toEqual([WIDTH, HEIGHT]);
+        // The heat colour in full, and the ground: big areas, whatever the fonts are.
+        expect(counts.get(0xd9480f) ?? 0).toBeGreaterThan(1000);
+        expect(counts.get(0xf5f6f9) ?? 0).toBeGreaterThan(10_000);
+        expect(counts.size).toBeGreaterThan(50);
+      },
+      scaled(90_000),
+    );
   },
 );

@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { tied } from '../../../bench/tied.ts';
+import { scaled } from '../../support/time.ts';
 
 /** The interpreter and the executable. */
 export const PROGRAM = [
@@ -12,8 +14,7 @@ export const PROGRAM = [
 ] as const;
 
 /** Hosts with an emulated processor are slower; the runner for them says by how much. */
-export const TIME_FACTOR = Number(process.env.TEST_TIME_FACTOR ?? 1);
-const LIMIT_MS = 25_000 * TIME_FACTOR;
+const LIMIT_MS = scaled(25_000);
 
 /** What became of a process. `status` is null when a signal ended it. */
 export interface Outcome {
@@ -34,7 +35,7 @@ export interface Started {
 
 /** Starts a command. It is killed when it takes far too long, and then fails whatever was expected of it. */
 export function start(command: string, args: readonly string[], options: SpawnOptions = {}): Started {
-  const child = spawn(command, args, { ...options, stdio: 'pipe' });
+  const child = spawn(...tied(command, args), { ...options, stdio: 'pipe' });
   const heard = { stdout: '', stderr: '' };
   const limit = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
   for (const stream of ['stdout', 'stderr'] as const)
@@ -55,8 +56,9 @@ export function start(command: string, args: readonly string[], options: SpawnOp
         if (heard[stream].includes(text)) resolve();
       };
       child[stream].on('data', look);
-      child.once('close', () => reject(new Error(`it ended without "${text}": ${JSON.stringify(heard)}`)));
       look();
+      const ended = () => reject(new Error(`it ended without "${text}": ${JSON.stringify(heard)}`));
+      outcome.then(ended, reject);
     });
   return { child, outcome, said };
 }

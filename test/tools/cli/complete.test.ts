@@ -10,8 +10,9 @@ import { createProgram } from '../../../tools/cli/program.ts';
 import { ControlServer } from '../../../tools/control/server.ts';
 import { commitMadeUp } from '../../snapshot/show/made-up.ts';
 import { pageOf } from '../../snapshot/store/support.ts';
+import { TIME_FACTOR } from '../../support/time.ts';
 import { fakeTarget, ownRuntimeFolder } from '../control/sockets.ts';
-import { cli, PROGRAM, scratch, start, TIME_FACTOR } from './cli.ts';
+import { cli, PROGRAM, scratch, start } from './cli.ts';
 
 const PLAYER = `${GUESTS_FOLDER}/../test/tools/cli/play-on-terminal.py`;
 const has = (command: string, ...args: string[]) => spawnSync(command, args).status === 0;

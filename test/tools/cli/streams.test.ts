@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
+import { tied } from '../../../bench/tied.ts';
 import { guestPath } from '../../../guests/list.ts';
 import { describeKvm } from '../../support/kvm.ts';
 import { cli, PROGRAM, STACK_TRACE, start, startCli } from './cli.ts';
@@ -68,7 +69,7 @@ describeKvm('stdout and stderr', () => {
 
   it('a reader that never reads holds the guest back, and a signal ends it all the same', async () => {
     const args = [...PROGRAM.slice(1), 'run', ...MEM, guestPath('rep-outs')];
-    const child = spawn(PROGRAM[0], args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(...tied(PROGRAM[0], args), { stdio: ['ignore', 'pipe', 'pipe'] });
     let said = '';
     child.stderr.on('data', (chunk: Buffer) => {
       said += chunk.toString();

@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { GUESTS_FOLDER } from '../../../guests/builder/paths.ts';
 import { guestPath } from '../../../guests/list.ts';
 import { describeKvm } from '../../support/kvm.ts';
-import { PROGRAM, start, TIME_FACTOR } from './cli.ts';
+import { TIME_FACTOR } from '../../support/time.ts';
+import { PROGRAM, start } from './cli.ts';
 
 /** One step of a dialogue on a pseudo-terminal. */
 type Step = { see: string } | { type: string } | { signal: number } | { raw: boolean };

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, lstatSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { tied } from '../../../bench/tied.ts';
 import { ControlError, UsageError } from '../../../src/errors.ts';
 import { claimName } from '../../../tools/control/claim.ts';
 import { connectTo, listMachines } from '../../../tools/control/machines.ts';
@@ -33,7 +34,7 @@ const code = (wanted: string) => expect.objectContaining({ code: wanted });
 async function leaveStale(name: string): Promise<void> {
   mkdirSync(folder.path, { recursive: true, mode: 0o700 });
   const script = `require('net').createServer().listen(process.argv[1], () => process.kill(process.pid, 'SIGKILL'))`;
-  const child = spawn(process.execPath, ['-e', script, `${folder.path}/${name}.sock`]);
+  const child = spawn(...tied(process.execPath, ['-e', script, `${folder.path}/${name}.sock`]));
   await new Promise((resolve) => child.once('exit', resolve));
   expect(existsSync(`${folder.path}/${name}.sock`)).toBe(true);
 }

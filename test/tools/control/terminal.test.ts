@@ -3,7 +3,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { GUESTS_FOLDER } from '../../../guests/builder/paths.ts';
 import { guestPath } from '../../../guests/list.ts';
 import { describeKvm } from '../../support/kvm.ts';
-import { PROGRAM, start, startCli, TIME_FACTOR } from '../cli/cli.ts';
+import { TIME_FACTOR } from '../../support/time.ts';
+import { PROGRAM, start, startCli } from '../cli/cli.ts';
 import { call, ownRuntimeFolder, reachable } from './sockets.ts';
 
 const PLAYER = `${GUESTS_FOLDER}/../test/tools/cli/play-on-terminal.py`;

@@ -9,9 +9,9 @@ import { bootGuests } from '../../../tools/testing/source.ts';
 import { describeKvm } from '../../support/kvm.ts';
 import { mappings, openDescriptors } from '../../support/resources.ts';
 import { thrown } from '../../support/thrown.ts';
+import { scaled } from '../../support/time.ts';
 
-const FACTOR = Number(process.env.TEST_TIME_FACTOR ?? 1);
-const PATIENT = { timeoutMs: 20_000 * FACTOR } as const;
+const PATIENT = { timeoutMs: scaled(20_000) } as const;
 const ISOLATIONS: readonly Isolation[] = ['rollback', 'fork'];
 
 const compute = (more: Partial<GuestTestOptions> = {}): GuestTestOptions => ({

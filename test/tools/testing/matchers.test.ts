@@ -7,10 +7,11 @@ import { guestMatchers } from '../../../tools/testing/matchers.ts';
 import { bootGuests, type GuestSource } from '../../../tools/testing/source.ts';
 import { describeKvm } from '../../support/kvm.ts';
 import { thrown } from '../../support/thrown.ts';
+import { scaled } from '../../support/time.ts';
 
 expect.extend(guestMatchers);
 
-const timeoutMs = 20_000 * Number(process.env.TEST_TIME_FACTOR ?? 1);
+const timeoutMs = scaled(20_000);
 
 /** What a failed expectation says. */
 const saying = (expectation: () => void): string => thrown(Error, expectation).message;

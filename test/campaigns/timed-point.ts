@@ -1,0 +1,188 @@
+/**
+ * One point of a guest's life, at a random time, with a thread for each vCPU: a checkpoint there, paused or live, brought back
+ * in one of several ways. Output and end are those of a run that nothing disturbed; where the guest does the same each time,
+ * so are its memory and its registers in the end.
+ */
+import { GUESTS, type Guest } from '../../guests/list.ts';
+import { ForkTemplate } from '../../snapshot/fork.ts';
+import { LiveSession } from '../../snapshot/live/live-session.ts';
+import { type RestoredMachine, restoreMachine } from '../../snapshot/restore.ts';
+import { CheckpointSession } from '../../snapshot/session.ts';
+import type { Checkpoint } from '../../snapshot/store/memory/checkpoint.ts';
+import { openStore, type Store } from '../../snapshot/store/store.ts';
+import type { RunReason } from '../../src/runner/result.ts';
+import { Started } from '../runner/machines.ts';
+import { machineOf, memoryHash } from '../snapshot/fidelity/play.ts';
+import { goesOnHere } from '../snapshot/fidelity/support.ts';
+import { temporaryDirectory } from '../snapshot/store/support.ts';
+import { isPvm } from '../support/kvm.ts';
+import { scaled } from '../support/time.ts';
+
+type Random = (below: number) => number;
+
+/** All guests that come to an end; the endless ones are the same programs. */
+export const TIMED_GUESTS: readonly Guest[] = GUESTS.filter(
+  ({ name, expect }) => expect.ending.kind !== 'endless' && goesOnHere(name),
+);
+
+const LIMIT_MS = scaled(25_000);
+/** Tries to be in time before a guest is over. */
+const TRIES = 6;
+
+/** What a life came to. */
+interface Ending {
+  readonly serial: string;
+  readonly reason: RunReason;
+  readonly value?: number;
+  readonly memory: string;
+}
+
+interface Whole extends Ending {
+  readonly ms: number;
+}
+
+const wholes = new Map<string, Whole>();
+
+async function end(started: Started, heard: number): Promise<Ending> {
+  const { reason, value } = await started.running.run({ timeoutMs: LIMIT_MS });
+  const memory = memoryHash(started.machine.memory);
+  return { serial: started.said.slice(heard), reason, memory, ...(value !== undefined && { value }) };
+}
+
+async function wholeOf(guest: Guest): Promise<Whole> {
+  const known = wholes.get(guest.name);
+  if (known) return known;
+  await using started = await Started.over(machineOf(guest));
+  if (guest.options.stdin !== undefined) await started.type(guest.options.stdin);
+  const start = performance.now();
+  const whole = { ...(await end(started, 0)), ms: performance.now() - start };
+  wholes.set(guest.name, whole);
+  return whole;
+}
+
+async function revived({ machine, load }: RestoredMachine, type: string): Promise<Ending> {
+  await using started = await Started.over(machine);
+  load(started.running);
+  await started.type(type);
+  return await end(started, 0);
+}
+
+/** What a way to bring a checkpoint back has to work with. */
+interface Moment {
+  readonly checkpoint: Checkpoint;
+  readonly session: CheckpointSession;
+  /** The machine it was taken of. Its run has been stopped. */
+  readonly started: Started;
+  /** Input that is still to come. */
+  readonly type: string;
+  readonly next: Random;
+}
+
+const WAYS: Readonly<Record<string, (moment: Moment) => Promise<Ending[]>>> = {
+  restored: async ({ checkpoint, type }) => [await revived(restoreMachine(checkpoint), type)],
+  forked: async ({ checkpoint, type }) => {
+    using template = new ForkTemplate(checkpoint);
+    return [await revived(template.fork(), type), await revived(template.fork(), type)];
+  },
+  'rolled back': async ({ checkpoint, session, started, type, next }) => {
+    await started.running.run({ timeoutMs: 1 + next(20) });
+    session.rollback(checkpoint);
+    const heard = started.said.length;
+    await started.type(type);
+    return [await end(started, heard)];
+  },
+};
+
+/** What is unlike the undisturbed life, in words. `before` is what was said till the checkpoint, where that is known. */
+function unlike(guest: Guest, whole: Whole, before: string | undefined, life: Ending): string | undefined {
+  if (life.reason !== whole.reason || life.value !== whole.value)
+    return `it ended with ${life.reason} ${life.value} instead of ${whole.reason} ${whole.value}`;
+  const what = isPvm && guest.expect.onEmulatedRing0 ? guest.expect.onEmulatedRing0 : guest.expect;
+  const said = (before ?? '') + life.serial;
+  const right =
+    before === undefined
+      ? whole.serial.endsWith(life.serial)
+      : typeof what.stdout === 'string'
+        ? said === whole.serial
+        : what.stdout.test(said);
+  if (!right)
+    return `it said ${JSON.stringify(said.slice(-300))} instead of ${JSON.stringify(whole.serial.slice(-300))}`;
+  return guest.deterministic && life.memory !== whole.memory ? 'its memory differs in the end' : undefined;
+}
+
+/** A checkpoint tagged `here`, and what was said till then; undefined when the guest was over before. */
+async function take(
+  guest: Guest,
+  started: Started,
+  session: CheckpointSession,
+  live: LiveSession | undefined,
+  delay: number,
+) {
+  const run = started.running.run({ timeoutMs: LIMIT_MS });
+  await new Promise((resolve) => setTimeout(resolve, delay));
+  if (live) await live.checkpoint({ tags: ['here'] });
+  else {
+    started.running.pause();
+    session.checkpoint({ tags: ['here'] });
+  }
+  started.running.stop();
+  const { reason } = await run;
+  if (reason !== 'interrupted') return undefined;
+  // Live, the guest has gone on after the checkpoint and said more.
+  return { before: live ? undefined : started.said, guest };
+}
+
+/** Tries one point. Returns what it was, and what is wrong, if anything is; `skipped` when the guest was always over. */
+export async function timedPoint(
+  next: Random,
+): Promise<{ readonly what: string; readonly problem?: string; readonly skipped?: string }> {
+  const guest = TIMED_GUESTS[next(TIMED_GUESTS.length)]!;
+  const whole = await wholeOf(guest);
+  const isLive = next(2) === 0;
+  const ways = Object.keys(WAYS);
+  const way = ways[next(ways.length)]!;
+  const stdin = guest.options.stdin ?? '';
+  const typed = next(stdin.length + 1);
+  const share = next(1000) / 1000;
+  const what = `${guest.name} after ${(share * 100).toFixed(0)} % of its time, ${isLive ? 'live' : 'paused'}, ${way}`;
+  for (let attempt = 0; attempt < TRIES; attempt++) {
+    using directory = temporaryDirectory();
+    using store = openStore(directory.path, { create: true });
+    const outcome = await tryOnce({ guest, store, isLive, way, typed, delay: (share * whole.ms) / 2 ** attempt, next });
+    if (!outcome) continue;
+    for (const life of outcome.lives) {
+      const problem = unlike(guest, whole, outcome.before, life);
+      if (problem !== undefined) return { what, problem };
+    }
+    return { what };
+  }
+  return { what, skipped: 'the guest was over before it could be saved' };
+}
+
+interface Attempt {
+  readonly guest: Guest;
+  readonly store: Store;
+  readonly isLive: boolean;
+  readonly way: string;
+  readonly typed: number;
+  readonly delay: number;
+  readonly next: Random;
+}
+
+async function tryOnce({ guest, store, isLive, way, typed, delay, next }: Attempt) {
+  const stdin = guest.options.stdin ?? '';
+  await using started = await Started.over(machineOf(guest));
+  const live = isLive ? await LiveSession.start(started.running, store) : undefined;
+  const session = live?.session ?? new CheckpointSession(started.running, store);
+  try {
+    await started.type(stdin.slice(0, typed));
+    const taken = await take(guest, started, session, live, delay);
+    if (!taken) return undefined;
+    using checkpoint = store.open('here');
+    const moment = { checkpoint, session, started, type: stdin.slice(typed), next };
+    return { before: taken.before, lives: await WAYS[way]!(moment) };
+  } finally {
+    if (live) await live.close();
+    else session[Symbol.dispose]();
+  }
+}
