@@ -1,9 +1,9 @@
 /** Names the format of a file by its content. Known formats that are no guests are named too, with what to do. */
 
+import { EM, machineName } from '../src/abi/elf.ts';
 import { LoadError } from '../src/errors.ts';
 import { hasBootSignature } from './boot-sector.ts';
 import { viewOf } from './bytes.ts';
-import { EM, machineName } from './elf/format.ts';
 import { isElf, readElf } from './elf/header.ts';
 import { pvhEntry, readNotes } from './elf/notes.ts';
 import { readSections } from './elf/sections.ts';

@@ -3,9 +3,9 @@
  * every table lies inside it, and afterwards it re-reads what elfy can only give as rounded doubles.
  */
 import elfy, { type Program as ElfyProgram, type Header } from 'elfy';
+import { EHDR32, EHDR64, EM, ET, machineName, PHDR32, PHDR64, PN_XNUM } from '../../src/abi/elf.ts';
 import { FOUR_GIB, hex, MAX_PHYSICAL, viewOf } from '../bytes.ts';
 import { refusal } from '../refuse.ts';
-import { EHDR32, EHDR64, EM, ET, machineName, PHDR32, PHDR64, PN_XNUM } from './format.ts';
 
 /** More program headers than any guest has; bounds all work per image. */
 export const MAX_PROGRAMS = 1024;

@@ -1,6 +1,7 @@
 /** ELF notes: every PT_NOTE segment and every SHT_NOTE section is scanned (System V ABI, "Note Section"). */
+
+import { SHT } from '../../src/abi/elf.ts';
 import { alignUp, printable, viewOf } from '../bytes.ts';
-import { SHT } from './format.ts';
 import type { ElfFile } from './header.ts';
 import type { Section } from './sections.ts';
 

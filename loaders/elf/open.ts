@@ -1,9 +1,10 @@
 /** Everything the boot protocols share about an ELF file: headers, sections, notes, placed segments, symbols. */
+
+import { EM, machineName } from '../../src/abi/elf.ts';
 import { LoadError } from '../../src/errors.ts';
 import { hex } from '../bytes.ts';
 import type { GuestSymbol, LoadOptions } from '../image.ts';
 import { refusal } from '../refuse.ts';
-import { EM, machineName } from './format.ts';
 import { type ElfFile, readElf } from './header.ts';
 import { type ElfNote, readNotes } from './notes.ts';
 import { readSections, type Section } from './sections.ts';

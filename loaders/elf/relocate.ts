@@ -2,11 +2,12 @@
  * Relocates a position-independent executable that has no dynamic linker: RELA, REL and RELR tables (x86-64 psABI 4.4,
  * i386 psABI 4.1; RELR from the generic ABI draft). Only segments that relocations write to are copied.
  */
+
+import { EM, SYM32, SYM64 } from '../../src/abi/elf.ts';
 import { LoadError } from '../../src/errors.ts';
 import { copyOf, hex, stringAt, viewOf } from '../bytes.ts';
 import { refusal } from '../refuse.ts';
 import { DT, type Dynamic, LinkedImage, readDynamic, tableOf } from './dynamic.ts';
-import { EM, SYM32, SYM64 } from './format.ts';
 import type { ElfFile, Program } from './header.ts';
 
 /** How a relocated word is computed: B + A, S + A, or S alone. */

@@ -2,10 +2,11 @@
  * The section header table as Multiboot passes it, so that kernels can print their own symbols: a copy in which symbol
  * and string tables, which are no part of any segment, have the address where they were placed for it.
  */
+
+import { SHDR32, SHDR64, SHT } from '../../src/abi/elf.ts';
 import { endOf, findRoom } from '../arrange.ts';
 import { copyOf, FOUR_GIB, PAGE } from '../bytes.ts';
 import type { LoadOptions, Segment } from '../image.ts';
-import { SHDR32, SHDR64, SHT } from './format.ts';
 import type { OpenElf } from './open.ts';
 import { contentOf } from './sections.ts';
 

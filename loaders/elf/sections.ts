@@ -2,8 +2,9 @@
  * Section headers: names, symbol tables and notes. A guest loads without them, so damage here is told in a note and
  * costs the symbols, never the boot.
  */
+
+import { SHDR32, SHDR64, SHT } from '../../src/abi/elf.ts';
 import { hex, stringAt } from '../bytes.ts';
-import { SHDR32, SHDR64, SHT } from './format.ts';
 import type { ElfFile } from './header.ts';
 
 /** More sections than any linked guest keeps; bounds all work per image. */

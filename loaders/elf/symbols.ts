@@ -1,7 +1,8 @@
 /** Reads .symtab, or .dynsym where the file was stripped. Bounded by the file's size; never throws. */
+
+import { SHT, SYM32, SYM64 } from '../../src/abi/elf.ts';
 import { stringAt, viewOf } from '../bytes.ts';
 import type { GuestSymbol } from '../image.ts';
-import { SHT, SYM32, SYM64 } from './format.ts';
 import type { ElfFile } from './header.ts';
 import { contentOf, type Section } from './sections.ts';
 

@@ -1,8 +1,8 @@
 /** Builds small guest images in memory from a description, so that tests can say exactly what is in a file. */
 
-import { EHDR32, EHDR64, PHDR32, PHDR64, SHDR32, SHDR64, SYM32, SYM64 } from '../../loaders/elf/format.ts';
 import type { LoadOptions, MemoryRange } from '../../loaders/image.ts';
 import { BOOT_PARAMS } from '../../loaders/linux/setup-header.ts';
+import { EHDR32, EHDR64, PHDR32, PHDR64, SHDR32, SHDR64, SYM32, SYM64 } from '../../src/abi/elf.ts';
 import { bytesOf } from '../../src/abi/struct.ts';
 import { e820, ramRanges } from '../../src/memory/layout.ts';
 

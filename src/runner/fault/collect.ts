@@ -10,8 +10,8 @@ import { type CodeMode, codeMode, linearRip } from '../../kvm/mode.ts';
 import { EXIT_UNION, type RunArea } from '../../kvm/run-area.ts';
 import type { Vcpu } from '../../kvm/vcpu.ts';
 import type { GuestMemory } from '../../memory/guest-memory.ts';
+import { type PageWalk, walkPages } from '../../memory/page-walk.ts';
 import type { RunEnd } from '../result.ts';
-import { type PageWalk, walkPages } from './page-walk.ts';
 
 /** General-purpose registers, RIP and RFLAGS by name. */
 export type RegsData = Readonly<Record<string, bigint>>;

@@ -1,7 +1,8 @@
 /** Clues in the state of a vCPU, each a rule: what must be so, and the sentence that says what it means. */
+
+import { describeWalk } from '../../memory/page-walk.ts';
 import type { FaultData } from './collect.ts';
 import type { CodeLine } from './disassemble.ts';
-import { describeWalk } from './page-walk.ts';
 
 /** What a rule looks at: the state, and the instruction at RIP if there is one. */
 export interface Scene {

@@ -42,7 +42,7 @@ describe('raw image', () => {
       const expected = Buffer.alloc(MEMORY);
       for (const [gpa, page] of PAGES) expected.set(page, gpa);
       expect(image.equals(expected)).toBe(true);
-      expect(report).toEqual({ path, bytes: MEMORY, dataBytes: PAGES.size * PAGE });
+      expect(report).toEqual({ path, bytes: MEMORY, dataBytes: PAGES.size * PAGE, remarks: [] });
       expect(statSync(path).blocks * 512).toBeLessThan(MEMORY / 8);
       expect(statSync(path).mode & 0o777).toBe(0o600);
     });
@@ -98,6 +98,8 @@ describe('a file that appears whole or not at all', () => {
 const gdb = ['/usr/bin/gdb', '/usr/local/bin/gdb'].find((path) => existsSync(path));
 const REGISTERS = { rip: 0x10_0000n, rax: 0x1122_3344_5566_7788n, r15: 0xfn, rsp: 0x8000n };
 
+const LONG_MODE = { efer: 0x500n };
+
 /** The beginning of a file that is too large to read whole. */
 function firstBytes(path: string, length: number): Uint8Array {
   const bytes = new Uint8Array(length);
@@ -110,7 +112,7 @@ function firstBytes(path: string, length: number): Uint8Array {
 describe('ELF core', () => {
   it('describes RAM above the hole as a region of its own', () => {
     const high = 0x1_0000_0000;
-    const made = { memory: 0xc000_0000 + 2 ** 20 };
+    const made = { memory: 0xc000_0000 + 2 ** 20, sregs: LONG_MODE };
     exported(exportElf, made, new Map([[high, pageOf(5)]]), (path, { bytes }) => {
       const view = new DataView(firstBytes(path, 64 + 56 * 3).buffer);
       const regions = [1, 2].map((i) => {
@@ -125,8 +127,51 @@ describe('ELF core', () => {
     });
   });
 
+  it('of a 32-bit guest leaves out what is above 4 GiB, and says so', () => {
+    const made = { memory: 0xc000_0000 + 2 ** 20 };
+    exported(exportElf, made, new Map([[0x1_0000_0000, pageOf(5)]]), (path, { remarks }) => {
+      const view = new DataView(firstBytes(path, 52 + 32 * 2).buffer);
+      expect([view.getUint8(4), view.getUint16(18, true), view.getUint16(44, true)]).toEqual([1, 3, 2]);
+      expect([view.getUint32(52 + 32 + 8, true), view.getUint32(52 + 32 + 20, true)]).toEqual([0, 0xc000_0000]);
+      expect(remarks).toEqual(['memory above 4 GiB is not in the core: --raw has all RAM']);
+    });
+  });
+
+  it('holds memory at the addresses of the page tables, and says what they do not map', () => {
+    const entries = (list: Readonly<Record<number, number>>) =>
+      pageWith(Object.fromEntries(Object.entries(list).map(([i, low]) => [8 * Number(i), [low & 0xff, low >> 8]])));
+    const pages = new Map([
+      [0x1000, entries({ 511: 0x2003 })],
+      [0x2000, entries({ 510: 0x3003 })],
+      [0x3000, entries({ 0: 0x4003 })],
+      [0x4000, entries({ 1: 0x8003, 2: 0x9003, 5: 0x1003 })],
+    ]);
+    const sregs = { cr0: 0x8000_0001n, cr3: 0x1000n, cr4: 0x20n, efer: 0x500n };
+    exported(exportElf, { sregs }, pages, (path, { remarks }) => {
+      const view = new DataView(firstBytes(path, 64 + 56 * 3).buffer);
+      expect(view.getUint16(56, true)).toBe(3);
+      const loads = [1, 2].map((i) => [16, 24, 32].map((at) => view.getBigUint64(64 + 56 * i + at, true)));
+      expect(loads).toEqual([
+        [0xffff_ffff_8000_1000n, 0x8000n, 0x2000n],
+        [0xffff_ffff_8000_5000n, 0x1000n, 0x1000n],
+      ]);
+      const kib = (MEMORY - 0x3000) / 1024;
+      expect(remarks).toEqual([
+        `${kib} KiB of memory have no linear address and are not in the core: --raw has all RAM`,
+      ]);
+    });
+  });
+
+  it('of tables that point at each other without end is bounded, and says where it stops', () => {
+    const page = new Uint8Array(new BigUint64Array(512).fill(0x1003n).buffer);
+    const sregs = { cr0: 0x8000_0001n, cr3: 0x1000n, cr4: 0x20n, efer: 0x500n };
+    exported(exportElf, { sregs }, new Map([[0x1000, page]]), (_, { remarks }) =>
+      expect(remarks[0]).toMatch(/more pieces than a core can list/),
+    );
+  });
+
   (gdb ? it : it.skip)(`opens in gdb${gdb ? '' : ' [skipped: no gdb here]'}`, () => {
-    exported(exportElf, { cpus: 2, regs: REGISTERS }, PAGES, (path) => {
+    exported(exportElf, { cpus: 2, regs: REGISTERS, sregs: LONG_MODE }, PAGES, (path) => {
       const commands = ['info threads', 'info registers', 'x/3i $rip', 'x/1wx 0x100010', 'x/1bx 0xffffff'];
       const { stdout, stderr } = spawnSync(
         gdb!,

@@ -11,8 +11,9 @@ Examples:
   vmlapse export latest --elf core && gdb guests/build/kernel.elf core
   vmlapse export before-login --raw ram.img --store lab
 
-In the core, each vCPU is a thread, and memory is at its guest-physical address. In the raw image, the offset in the
-file is the guest-physical address. Zero pages are holes in both files.`;
+In the core, each vCPU is a thread, and memory is at the addresses that vCPU 0 uses: by its page tables where it has
+paging on, else guest-physical. In the raw image, the offset in the file is the guest-physical address. Zero pages are
+holes in both files.`;
 
 interface ExportOptions extends StoreCommandOptions {
   readonly elf?: string;
@@ -42,7 +43,10 @@ export function addExport(program: Command): void {
       const reports = [...write(exportElf, elf), ...write(exportRaw, raw)];
       print(options, { digest: checkpoint.digest, files: reports }, () =>
         reports
-          .map(({ path, bytes, dataBytes }) => `${path}: ${byteText(bytes)}, ${byteText(dataBytes)} of it data\n`)
+          .flatMap(({ path, bytes, dataBytes, remarks }) => [
+            `${path}: ${byteText(bytes)}, ${byteText(dataBytes)} of it data\n`,
+            ...remarks.map((remark) => `  ${remark}\n`),
+          ])
           .join(''),
       );
     });

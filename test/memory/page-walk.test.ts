@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { describeWalk, type PagingRegisters, walkPages } from '../../src/runner/fault/page-walk.ts';
+import { describeWalk, listMappings, type PagingRegisters, walkPages } from '../../src/memory/page-walk.ts';
 import { withGuest } from '../support/flat-guest.ts';
 import { describeKvm } from '../support/kvm.ts';
 
@@ -95,6 +95,20 @@ const CASES = [
     ends: 'CR3 points outside RAM',
   },
   {
+    name: 'an address above 4 GiB without paging',
+    regs: registers(0n, 0n, 0n, 1n),
+    entries: {},
+    linear: 0xffff_ffff_8010_0000n,
+    ends: 'above 4 GiB, where this mode has no addresses',
+  },
+  {
+    name: 'a bit 7 that means nothing without CR4.PSE',
+    regs: registers(0n, 0n),
+    entries: { 4100: 0x2083n, 8200: 0x9003n },
+    linear: (1n << 22n) | (2n << 12n) | 0x42n,
+    ends: 0x9042,
+  },
+  {
     name: 'an address that is not canonical',
     regs: registers(PAE, LMA),
     entries: {},
@@ -102,6 +116,47 @@ const CASES = [
     ends: 'not a canonical address',
   },
 ] as const;
+
+describe('listMappings', () => {
+  const list = (regs: PagingRegisters, entries: Readonly<Record<number, bigint>>, most?: number, budget?: number) =>
+    listMappings(regs, memory(entries), most, budget);
+
+  it('puts neighbours together, makes addresses canonical and skips what is absent or outside RAM', () => {
+    const entries = {
+      4096: 0x2003n,
+      [4096 + 511 * 8]: 0x2003n,
+      [4096 + 8]: 0x7000_0003n,
+      8192: 0x3003n,
+      8200: 0x8000_0083n,
+      12288: 0x4003n,
+      [12288 + 8]: 0x20_0083n,
+      [0x4000 + 511 * 8]: 0x1f_f003n,
+      [0x4000 + 8]: 0x9003n,
+    };
+    const once = [
+      { linear: 0x1000n, physical: 0x9000, size: 0x1000 },
+      { linear: 0x1f_f000n, physical: 0x1f_f000, size: 0x20_1000 },
+      { linear: 0x4000_0000n, physical: 0x8000_0000, size: 0x4000_0000 },
+    ];
+    const high = once.map(({ linear, ...rest }) => ({ linear: linear + 0xffff_ff80_0000_0000n, ...rest }));
+    const { mappings, complete } = list(registers(PAE, LMA), entries);
+    expect({ mappings, complete }).toEqual({ mappings: [...once, ...high], complete: true });
+  });
+
+  it('knows 32-bit tables, with large pages and without', () => {
+    const entries = { 4096: 0x2003n, 4100: 0x40_2083n, 8192: 0x5003n };
+    const small = { linear: 0n, physical: 0x5000, size: 0x1000 };
+    const large = { linear: 0x40_0000n, physical: 0x1_0040_0000, size: 0x40_0000 };
+    expect(list(registers(PSE, 0n), entries).mappings).toEqual([small, large]);
+  });
+
+  it('stops when there are too many or its budget is used up', () => {
+    const entries = Object.fromEntries(Array.from({ length: 512 }, (_, i) => [0x1000 + 8 * i, 0x1003n]));
+    const few = list(registers(PAE, LMA), entries, 100);
+    expect([few.mappings.length, few.complete]).toEqual([100, false]);
+    expect(list(registers(PAE, LMA), entries, 1000, 100).complete).toBe(false);
+  });
+});
 
 describe('walkPages', () => {
   for (const { name, regs, entries, linear, ends } of CASES) {

@@ -1,5 +1,5 @@
 /** The ELF file format as data (System V ABI, chapters 4 and 5; x86-64 and i386 psABI supplements). */
-import { bytes, struct, u8, u16, u32, u64 } from '../../src/abi/struct.ts';
+import { bytes, struct, u8, u16, u32, u64 } from './struct.ts';
 
 export const EHDR32 = struct('Elf32_Ehdr', 52, {
   e_ident: [0, bytes(16)],
@@ -9,6 +9,7 @@ export const EHDR32 = struct('Elf32_Ehdr', 52, {
   e_entry: [24, u32],
   e_phoff: [28, u32],
   e_shoff: [32, u32],
+  e_ehsize: [40, u16],
   e_phentsize: [42, u16],
   e_phnum: [44, u16],
   e_shentsize: [46, u16],
@@ -24,6 +25,7 @@ export const EHDR64 = struct('Elf64_Ehdr', 64, {
   e_entry: [24, u64],
   e_phoff: [32, u64],
   e_shoff: [40, u64],
+  e_ehsize: [52, u16],
   e_phentsize: [54, u16],
   e_phnum: [56, u16],
   e_shentsize: [58, u16],
