@@ -1,4 +1,4 @@
-/** Names of checkpoints in registries: `HOST[:PORT]/REPOSITORY[:TAG]` or `…@DIGEST`. */
+/** Names of checkpoints in registries: `HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]`. */
 import { UsageError } from '../../src/errors.ts';
 import { type Digest, isDigest } from '../store/format/digest.ts';
 import { isTag } from '../store/format/documents.ts';
@@ -8,7 +8,7 @@ export interface RegistryReference {
   /** Scheme, host and port, as in `http://127.0.0.1:5000`. */
   readonly origin: string;
   readonly repository: string;
-  /** Tag or digest. */
+  /** Tag, or the digest if there is one: it decides. */
   readonly name: string;
   readonly tag?: string;
   readonly digest?: Digest;
@@ -27,7 +27,7 @@ export function isLoopback(hostname: string): boolean {
 export function parseReference(text: string, plainHttp = false): RegistryReference {
   const slash = text.indexOf('/');
   const host = text.slice(0, Math.max(0, slash));
-  const [, repository = '', tag, digest] = /^([^:@]+)(?::([^@]+)|@(.+))?$/.exec(text.slice(slash + 1)) ?? [];
+  const [, repository = '', tag, digest] = /^([^:@]+)(?::([^@]+))?(?:@(.+))?$/.exec(text.slice(slash + 1)) ?? [];
   const problem = !HOST.test(host)
     ? 'it must start with a host, as in localhost:5000/'
     : !REPOSITORY.test(repository) || repository.length > 255
@@ -41,6 +41,14 @@ export function parseReference(text: string, plainHttp = false): RegistryReferen
     throw new UsageError(`${JSON.stringify(text)} is no registry reference: ${problem}`, { reference: text });
   const url = new URL(`http://${host}`);
   const origin = plainHttp || isLoopback(url.hostname) ? url.origin : new URL(`https://${host}`).origin;
-  if (digest !== undefined) return { origin, repository, name: digest, digest: digest as Digest };
-  return { origin, repository, name: tag ?? 'latest', tag: tag ?? 'latest' };
+  const place = HUB.test(host) ? atHub(repository) : { origin, repository };
+  if (digest === undefined) return { ...place, name: tag ?? 'latest', tag: tag ?? 'latest' };
+  return { ...place, name: digest, digest: digest as Digest, ...(tag !== undefined && { tag }) };
 }
+
+/** Docker Hub: the host that users name is not the one that answers, and names of one part are its own images. */
+const HUB = /^(?:index\.)?docker\.io$/i;
+const atHub = (repository: string) => ({
+  origin: 'https://registry-1.docker.io',
+  repository: repository.includes('/') ? repository : `library/${repository}`,
+});

@@ -36,6 +36,7 @@ export function storeError(code: string, message: string, details: Record<string
 export function corrupt(where: string, what: string, details: Record<string, unknown> = {}): CheckpointError {
   return storeError('CORRUPT', `${where}: ${what} — run \`vmlapse verify\`, and copy the checkpoint again`, {
     where,
+    what,
     ...details,
   });
 }

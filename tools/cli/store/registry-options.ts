@@ -1,12 +1,13 @@
 /** What `push` and `pull` have in common: who the user is, progress, stopping. */
 import { readFileSync } from 'node:fs';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Credentials } from '../../../snapshot/registry/auth.ts';
 import type { RegistryOptions } from '../../../snapshot/registry/client.ts';
+import { PATIENCE_MS } from '../../../snapshot/registry/patience.ts';
 import type { TransferReport } from '../../../snapshot/registry/push.ts';
 import { UsageError } from '../../../src/errors.ts';
 import { short } from '../attend/recorder.ts';
-import { parseCount } from '../parse.ts';
+import { parseCount, parseDuration } from '../parse.ts';
 import { startProgress } from '../progress.ts';
 import { byteText, counted } from './format.ts';
 import { addStoreOptions, type StoreCommandOptions } from './options.ts';
@@ -17,6 +18,7 @@ export interface RegistryCommandOptions extends StoreCommandOptions {
   readonly passwordStdin?: boolean;
   readonly tokenStdin?: boolean;
   readonly history?: number;
+  readonly stall: number;
 }
 
 /** Adds the options; `verb` is what happens to older checkpoints. */
@@ -26,7 +28,12 @@ export function addRegistryOptions(command: Command, verb: string): Command {
     .option('--username <name>', 'log in; the password is read as --password-stdin says')
     .option('--password-stdin', 'read the password from standard input')
     .option('--token-stdin', 'read a bearer token from standard input')
-    .option('--history <n>', `also ${verb} so many checkpoints before it`, parseCount);
+    .option('--history <n>', `also ${verb} so many checkpoints before it`, parseCount)
+    .addOption(
+      new Option('--stall <time>', 'give up when less than 64 KiB travel in this time; a bare number is seconds')
+        .argParser(parseDuration)
+        .default(PATIENCE_MS, '2m'),
+    );
 }
 
 /** Secrets come by standard input, never by arguments, which every user of the machine can read. */
@@ -41,7 +48,9 @@ function credentialsOf(options: RegistryCommandOptions): Credentials | undefined
   return username === undefined ? { token: secret } : { username, password: secret };
 }
 
-/** Runs a transfer with what the options say; Ctrl-C stops it between pieces. */
+const STOPPING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Runs a transfer with what the options say; Ctrl-C stops it at once. */
 export async function transfer(
   options: RegistryCommandOptions,
   run: (options: RegistryOptions & { readonly history?: number }) => Promise<TransferReport>,
@@ -49,18 +58,19 @@ export async function transfer(
   const credentials = credentialsOf(options);
   const stop = new AbortController();
   const onSignal = () => stop.abort();
-  process.once('SIGINT', onSignal);
+  for (const signal of STOPPING) process.once(signal, onSignal);
   using progress = startProgress('transfer', options);
   try {
     return await run({
       signal: stop.signal,
+      stallMs: options.stall,
       onProgress: overBlobs(progress.update),
       ...(credentials && { credentials }),
       ...(options.plainHttp && { plainHttp: true }),
       ...(options.history !== undefined && { history: options.history }),
     });
   } finally {
-    process.off('SIGINT', onSignal);
+    for (const signal of STOPPING) process.off(signal, onSignal);
   }
 }
 
