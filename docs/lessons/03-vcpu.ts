@@ -8,6 +8,7 @@ const SUM = [
   'f4', // hlt
 ];
 
+// 1. A VM with 64 KiB of memory from address 0, and the code in it.
 using kvm = Kvm.open();
 using vm = kvm.createVm();
 using ram = Mapping.anonymous(64 * 1024);
@@ -15,11 +16,13 @@ vm.setTssAddr(0xfeff_d000); // Intel hosts need three pages of their own for rea
 vm.setUserMemoryRegion({ slot: 0, flags: 0, gpa: 0, size: ram.length, mapping: ram });
 ram.bytes.set(Buffer.from(SUM.join(''), 'hex'), CODE);
 
+// 2. A vCPU, in the state of a processor after reset.
 using vcpu = vm.createVcpu(0, kvm.getVcpuMmapSize());
 const reset = vcpu.getSregs();
 console.log(`after reset: cs base 0x${reset.cs.base.toString(16)}, rip 0x${vcpu.getRegs().rip.toString(16)}`);
 console.log(`cr0 0x${reset.cr0.toString(16)}: paging off, protection off`);
 
+// 3. Its registers are read, changed and written back: execution shall start at 0x1000.
 reset.cs.base = 0n;
 reset.cs.selector = 0;
 vcpu.setSregs(reset);
@@ -31,11 +34,15 @@ regs.rip = BigInt(CODE);
 regs.rflags = 2n; // bit 1 is always set
 vcpu.setRegs(regs);
 
+// 4. It runs until it needs us. Two answers mean that KVM could not run it: say so, and stop.
 vcpu.run();
-console.log(`KVM_RUN came back: ${decodeExit(vcpu.area).reason}`);
+const exit = decodeExit(vcpu.area);
+if (exit.reason === 'FAIL_ENTRY' || exit.reason === 'INTERNAL_ERROR')
+  throw new Error(`KVM cannot run it: ${exit.reason}`);
+console.log(`KVM_RUN came back: ${exit.reason}`);
 const after = vcpu.getRegs();
-console.log(`ax ${after.rax}, rip 0x${after.rip.toString(16)}`);
+console.log(`rax ${after.rax}, rcx ${after.rcx}, rip 0x${after.rip.toString(16)}`);
 console.log(`in memory at 0x2000: ${ram.bytes[0x2000]}`);
 
-// The kvm_run page is live: what the kernel wrote there can be read without a system call.
+// 5. The kvm_run page is live: what the kernel wrote there can be read without a system call.
 console.log(`interrupts ${vcpu.area.head.if_flag ? 'on' : 'off'}, cr8 ${vcpu.area.head.cr8}`);

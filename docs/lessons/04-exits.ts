@@ -1,5 +1,5 @@
 /** Lesson 4: the exit loop. Whatever the guest does that is not memory and not computation comes back to us. */
-import { decodeExit, Kvm, Mapping } from 'vmlapse';
+import { decodeExit, Kvm, Mapping, plain } from 'vmlapse';
 
 const CODE = 0x1000;
 const GUEST = [
@@ -13,6 +13,7 @@ const GUEST = [
   'f4', // hlt
 ];
 
+// 1. As in lesson 3: memory, code, a vCPU that starts at it.
 using kvm = Kvm.open();
 using vm = kvm.createVm();
 using ram = Mapping.anonymous(32 * 1024);
@@ -27,7 +28,9 @@ const regs = vcpu.getRegs();
 Object.assign(regs, { rip: BigInt(CODE), rflags: 2n });
 vcpu.setRegs(regs);
 
+// 2. Run, see why it came back, serve that, run again.
 const hex = (value: number | bigint) => `0x${value.toString(16)}`;
+const bigints = (_key: string, value: unknown) => (typeof value === 'bigint' ? hex(value) : value);
 const text = (bytes: Uint8Array) => JSON.stringify(Buffer.from(bytes).toString());
 for (let running = true; running; ) {
   if (!vcpu.run()) continue; // a signal brought it back: nothing to serve
@@ -45,6 +48,9 @@ for (let running = true; running; ) {
       console.log(`MMIO ${is_write ? 'write' : 'read'} at ${hex(phys_addr)}: ${text(vcpu.area.mmioData)}`);
       break;
     }
+    case 'FAIL_ENTRY': // the state that we wrote is impossible
+    case 'INTERNAL_ERROR': // KVM cannot go on, often with an instruction that it cannot emulate
+      throw new Error(`KVM cannot run the guest: ${exit.reason} ${JSON.stringify(plain(exit.detail), bigints)}`);
     default:
       console.log(`${exit.reason}: the loop ends`);
       running = false;

@@ -2,7 +2,7 @@
 import { bootImage, decodeExit, Kvm, type KvmError, load, Machine, Mapping, readImage, runHere } from 'vmlapse';
 import { guestPath } from 'vmlapse/guests';
 
-/** Real mode: halts with interrupts on, over and over. The handler of vector 0x20 prints an exclamation mark. */
+// 1. Real mode: halts with interrupts on, over and over. The handler of vector 0x20 prints an exclamation mark.
 const MAIN = Buffer.from('fbf4ebfd', 'hex'); // sti; hlt; jmp back to the hlt
 const HANDLER = Buffer.from('b021e6e9cf', 'hex'); // mov al, '!'; out 0xe9, al; iret
 
@@ -22,7 +22,7 @@ const regs = vcpu.getRegs();
 Object.assign(regs, { rip: 0x1000n, rsp: 0x8000n, rflags: 2n });
 vcpu.setRegs(regs);
 
-// Without chips in the kernel, HLT comes back to us, and we are the interrupt controller.
+// 2. Without chips in the kernel, HLT comes back to us, and we are the interrupt controller.
 let printed = '';
 for (let halts = 0; halts < 3; ) {
   if (!vcpu.run()) continue;
@@ -31,7 +31,7 @@ for (let halts = 0; halts < 3; ) {
 }
 console.log(`two interrupts by KVM_INTERRUPT: ${printed}`);
 
-// With them, the PIT ticks, the 8259 and the local APIC deliver, and HLT sleeps in the kernel: no exit at all.
+// 3. With them, the PIT ticks, the 8259 and the local APIC deliver, and HLT sleeps in the kernel: no exit at all.
 using machine = Machine.create({ memory: 16 * 2 ** 20 });
 using file = readImage(guestPath('timer-pit'));
 bootImage(machine, load(file.bytes, { memoryMap: machine.memory.memoryMap }));
@@ -48,7 +48,7 @@ try {
   console.log((error as KvmError).message);
 }
 
-// The guest's clock is the VM's, in nanoseconds, and can be set: that is how a restored guest loses no time.
+// 4. The guest's clock is the VM's, in nanoseconds, and can be set: a restored guest goes on from the saved time.
 const clock = machine.vm.getClock();
 clock.flags = 0;
 clock.clock = 60_000_000_000n;

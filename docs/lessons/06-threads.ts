@@ -15,19 +15,19 @@ async function main(): Promise<void> {
   const counter = Number(new SymbolTable(image.symbols).byName('writer_writes')!.address);
   const writes = () => machine.memory.readUint(counter, 8);
 
-  // The guest counts in memory and never exits. Its vCPU sits in KVM_RUN in a thread of its own; this one is free.
+  // 1. The guest counts in memory and never exits. Its vCPU sits in KVM_RUN in a thread of its own; this one is free.
   const running = await RunningMachine.start(machine);
   const result = running.run();
   while (writes() === 0n) await sleep(1);
   console.log('the guest is writing, and this thread has the time to say so');
 
-  // A pause is a word in shared memory and a signal that brings KVM_RUN back.
+  // 2. A pause is a word in shared memory and a signal that brings KVM_RUN back.
   running.pause();
   const before = writes();
   await sleep(20);
   console.log(`paused: ${writes() - before} writes in 20 ms`);
 
-  // Registers are read by the vCPU's own thread, between two KVM_RUNs, and sent here.
+  // 3. Registers are read by the vCPU's own thread, between two KVM_RUNs, and sent here.
   const regs = structs.KvmRegs.over(await running.threads[0]!.call('regs', undefined));
   console.log(`interrupts are ${regs.rflags & 0x200n ? 'on' : 'off'} in the guest`);
 
@@ -38,7 +38,7 @@ async function main(): Promise<void> {
   console.log(`the run ended: ${(await result).reason}`);
   await running.close();
 
-  // The VM's descriptor can be handed to another process, but the VM cannot.
+  // 4. The VM's descriptor can be handed to another process, but the VM cannot.
   const stdio = ['ignore', 'inherit', 'inherit', machine.vm.fd.number] as const;
   spawnSync(process.execPath, [fileURLToPath(import.meta.url), 'child'], { stdio: [...stdio] });
 }

@@ -10,6 +10,7 @@ const directory = mkdtempSync(join(tmpdir(), 'vmlapse-lesson-'));
 const print = (_: string, bytes: Uint8Array) => void process.stdout.write(bytes);
 
 {
+  // 1. A guest that writes eight pages a round, stopped after ten rounds.
   using machine = Machine.create({ memory: 16 * 2 ** 20 });
   const image = load(readGuest('memory-writer-bounded', { param_pages: 8 }), { memoryMap: machine.memory.memoryMap });
   bootImage(machine, image);
@@ -22,6 +23,7 @@ const print = (_: string, bytes: Uint8Array) => void process.stdout.write(bytes)
   using store = openStore(directory, { create: true });
   using session = new CheckpointSession(local, store); // KVM logs dirty pages from here on
 
+  // 2. The first checkpoint has everything, the second what one more round has changed.
   local.run();
   const first = session.checkpoint({ tags: ['ten'] });
   console.log(`after ${rounds()} rounds: ${first.stats.pages} pages, everything the guest ever touched`);
@@ -30,7 +32,7 @@ const print = (_: string, bytes: Uint8Array) => void process.stdout.write(bytes)
   const second = session.checkpoint({ tags: ['eleven'] });
   console.log(`after ${rounds()} rounds: ${second.stats.pages} pages, what one round has changed`);
 
-  // What differs? Only pages that the two do not share are looked at; the guest's symbols name them.
+  // 3. What differs? Only pages that the two do not share are looked at.
   using ten = store.open('ten');
   using eleven = store.open('eleven');
   const changed = eleven.pagesUnlike(ten);
@@ -38,12 +40,12 @@ const print = (_: string, bytes: Uint8Array) => void process.stdout.write(bytes)
   const written = changed.filter((gpa) => gpa >= 0x40_0000).length;
   console.log(`${written} pages of the writer's area differ, and ${named.length} that holds writer_rounds`);
 
-  // Back in place: the same machine, only the pages that differ.
+  // 4. Back in place: the same machine, only the pages that differ.
   session.rollback(ten);
   console.log(`rolled back: ${rounds()} rounds`);
 }
 
-// Back from nothing but the store, as another process would.
+// 5. Back from the store alone, as another process would do it.
 using store = openStore(directory, { readOnly: true });
 using ten = store.open('ten');
 const restored = restoreMachine(ten);

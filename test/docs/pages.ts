@@ -23,7 +23,7 @@ export const textOf = (path: string): string => readFileSync(join(ROOT, path.spl
 /** The first fenced block of that language after `marker` (text of the page); without its last line end. */
 export function blockOf(page: string, language: string, marker = ''): string {
   const from = page.indexOf(marker);
-  const blocks = from < 0 ? [] : [...page.matchAll(/^```(\w*)\n([\s\S]*?)\n```$/gm)];
+  const blocks = from < 0 ? [] : [...page.matchAll(/^```(\w*)(?: [^\n]*)?\n([\s\S]*?)\n?```$/gm)];
   const found = blocks.find(({ index, 1: named }) => index >= from && named === language);
   if (!found) throw new Error(`no block of ${language || 'plain text'} after ${marker || 'the start'}`);
   return found[2]!;
