@@ -5,8 +5,9 @@
 import { CheckpointError, VmlapseError } from '../src/errors.ts';
 import { readCpuidBytes } from '../src/kvm/cpuid.ts';
 import type { StateHost } from '../src/kvm/state/host.ts';
+import { readMsrList } from '../src/kvm/state/msr-list.ts';
 import { VCPU_ROWS, type VcpuPart } from '../src/kvm/state/vcpu-rows.ts';
-import { readMsrList, type VcpuState } from '../src/kvm/state/vcpu-state.ts';
+import type { VcpuState } from '../src/kvm/state/vcpu-state.ts';
 import { VM_ROWS, type VmPart } from '../src/kvm/state/vm-state.ts';
 import { PAGE_SIZE } from '../src/memory/bitmap.ts';
 import { ramRanges } from '../src/memory/layout.ts';

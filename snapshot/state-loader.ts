@@ -2,14 +2,13 @@
 import { Msr } from '../src/abi/msrs.ts';
 import { deviceRestorer } from '../src/devices/devices.ts';
 import type { StateHost } from '../src/kvm/state/host.ts';
+import { readMsrList, writeMsrs } from '../src/kvm/state/msr-list.ts';
 import {
   alignTsc,
-  readMsrList,
   type VcpuState,
   type VcpuStateLayout,
   vcpuStateLayout,
   vcpuStateParts,
-  writeMsrs,
 } from '../src/kvm/state/vcpu-state.ts';
 import { type ClockMode, restoreVm } from '../src/kvm/state/vm-state.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';

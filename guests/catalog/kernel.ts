@@ -85,6 +85,26 @@ export const KERNEL: readonly Guest[] = [
     expect: exits(EXIT_CODES.OK, 'preempt: ring 3 until 20 interrupts\npreempt: 20 interrupts, all from ring 3\n'),
     deterministic: false,
   }),
+  ...[false, true].map((first) =>
+    guest({
+      name: first ? 'msrs-changed' : 'msrs',
+      format: 'elf',
+      mode: 'long',
+      shows: `changes every model-specific register that lets itself be changed${first ? ', at its start' : ''}, and compares them later`,
+      build: {
+        target: 'long-elf',
+        sources: ['kernel/msrs.c'],
+        runtime: true,
+        ...(first && { defines: { CHANGE_FIRST: 1 } }),
+      },
+      options: { stdin: first ? 'cq' : 'wcq' },
+      expect: exits(
+        EXIT_CODES.OK,
+        `msrs: ${first ? 'changed\nmsrs: ready' : 'ready\nmsrs: changed'}\nmsrs: 0 differ\n`,
+      ),
+      deterministic: false,
+    }),
+  ),
   ...[1, 2, 4].map((cpus) =>
     guest({
       name: cpus === 1 ? 'smp' : `smp-${cpus}`,

@@ -46,6 +46,17 @@ export function setTracer(next: Tracer | undefined): void {
   tracer = next;
 }
 
+/** Does something that no tracer is to see: it is not part of what the guest's machine does. */
+export function untraced<T>(action: () => T): T {
+  const kept = tracer;
+  tracer = undefined;
+  try {
+    return action();
+  } finally {
+    tracer = kept;
+  }
+}
+
 /** Request number of an ioctl, as ioctl(2) takes it. */
 export const requestOf = (name: IoctlName): number => CALLS[name].request;
 

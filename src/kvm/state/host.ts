@@ -2,6 +2,7 @@
 import { Msr } from '../../abi/msrs.ts';
 import type { Kvm } from '../kvm.ts';
 import type { Vm } from '../vm.ts';
+import { probeHost } from './probe.ts';
 import { canSync } from './sync-regs.ts';
 
 /** Plain data; every thread of a machine uses the same. */
@@ -12,7 +13,7 @@ export interface StateHost {
   readonly irqchip: boolean;
   /** Registers can be handed over in the kvm_run area (KVM_CAP_SYNC_REGS). */
   readonly syncRegs: boolean;
-  /** MSRs to save, in the order of KVM_GET_MSR_INDEX_LIST, those that must be restored last at the end. */
+  /** MSRs to save: those of KVM_GET_MSR_INDEX_LIST and others that a guest can write, in the order of restoring. */
   readonly msrs: readonly number[];
 }
 
@@ -26,17 +27,20 @@ export function stateHost(kvm: Kvm, vm: Vm, irqchip: boolean): StateHost {
     sregs2: kvm.checkExtension('KVM_CAP_SREGS2') > 0,
     irqchip,
     syncRegs: canSync(kvm.checkExtension('KVM_CAP_SYNC_REGS')),
-    msrs: lateLast(kvm.getMsrIndexList()).filter((index) => irqchip || !NEEDS_LAPIC.includes(index)),
+    msrs: savedMsrs(kvm.getMsrIndexList(), probeHost(kvm).unlistedMsrs, irqchip),
   };
 }
-
-/** IA32_TSC_DEADLINE arms the timer against IA32_TSC, which must be in place before. */
-const LATE: readonly number[] = [Msr.IA32_TSC_DEADLINE];
 
 /** KVM refuses even the MSR's own value where it has no local APIC to deliver the interrupt (arch/x86/kvm/x86.c). */
 const NEEDS_LAPIC: readonly number[] = [Msr.MSR_KVM_ASYNC_PF_INT];
 
-const lateLast = (msrs: readonly number[]): number[] => [
-  ...msrs.filter((index) => !LATE.includes(index)),
-  ...msrs.filter((index) => LATE.includes(index)),
-];
+/** These come first: IA32_TSC, against which IA32_TSC_DEADLINE, the last, is armed; and what restoring asks of kvmclock. */
+export const FIRST_MSRS: readonly number[] = [Msr.IA32_TSC, Msr.MSR_KVM_SYSTEM_TIME, Msr.MSR_KVM_SYSTEM_TIME_NEW];
+const LAST_MSRS: readonly number[] = [Msr.IA32_TSC_DEADLINE];
+
+function savedMsrs(listed: readonly number[], unlisted: readonly number[], irqchip: boolean): number[] {
+  const all = new Set([...listed, ...unlisted].filter((index) => irqchip || !NEEDS_LAPIC.includes(index)));
+  const there = (some: readonly number[]) => some.filter((index) => all.has(index));
+  const between = [...all].filter((index) => !FIRST_MSRS.includes(index) && !LAST_MSRS.includes(index));
+  return [...there(FIRST_MSRS), ...between, ...there(LAST_MSRS)];
+}

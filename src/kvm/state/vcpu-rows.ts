@@ -10,8 +10,6 @@ import {
   KvmFpu,
   KvmLapicState,
   KvmMpState,
-  KvmMsrEntry,
-  KvmMsrs,
   KvmRegs,
   KvmSregs,
   KvmSregs2,
@@ -19,6 +17,7 @@ import {
   KvmXcrs,
 } from '../../abi/structs.ts';
 import type { StateHost } from './host.ts';
+import { msrListBytes } from './msr-list.ts';
 import type { VcpuPart } from './vcpu-parts.ts';
 
 export type { VcpuPart } from './vcpu-parts.ts';
@@ -58,7 +57,7 @@ export const VCPU_ROWS: Readonly<Record<VcpuPart, VcpuRow>> = {
   msrs: {
     get: () => 'KVM_GET_MSRS',
     set: 'KVM_SET_MSRS',
-    size: (host) => KvmMsrs.size + host.msrs.length * KvmMsrEntry.size,
+    size: (host) => msrListBytes(host.msrs.length),
   },
   vcpu_events: fixed('KVM_GET_VCPU_EVENTS', 'KVM_SET_VCPU_EVENTS', KvmVcpuEvents.size),
 };

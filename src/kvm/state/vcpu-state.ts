@@ -2,14 +2,14 @@
  * Saving and restoring one vCPU, in its own thread. All buffers are made once, so that a save inside the pause of a
  * checkpoint allocates nothing.
  */
-import type { IoctlName } from '../../abi/ioctls.ts';
 import { Msr } from '../../abi/msrs.ts';
-import { KvmMpState, KvmMsrEntry, KvmMsrs } from '../../abi/structs.ts';
-import { CheckpointError, KvmError } from '../../errors.ts';
+import { KvmMpState, KvmMsrs } from '../../abi/structs.ts';
+import { CheckpointError } from '../../errors.ts';
 import { EINVAL } from '../../ffi/fd.ts';
 import { ioctl, kvmError, tryIoctl } from '../call.ts';
 import type { Vcpu } from '../vcpu.ts';
-import type { StateHost } from './host.ts';
+import { FIRST_MSRS, type StateHost } from './host.ts';
+import { MsrListIo, msrEntry, readMsrList, writeMsrList } from './msr-list.ts';
 import { SYNC_PARTS, syncRegsTaker } from './sync-regs.ts';
 import type { VcpuPart, VcpuState } from './vcpu-parts.ts';
 import { VCPU_RESTORE_ORDER, VCPU_ROWS, VCPU_SAVE_ORDER } from './vcpu-rows.ts';
@@ -49,8 +49,7 @@ export class VcpuStateIo {
   readonly #host: StateHost;
   /** Live views of the record. */
   readonly parts: VcpuState;
-  /** A struct kvm_msrs that asks for every MSR to be saved. */
-  readonly #msrList: Uint8Array;
+  readonly #msrs: MsrListIo;
   #tscKhz: number | undefined;
   readonly #reads: readonly (() => void)[];
   /** Reads those of {@link SYNC_PARTS} that the record has, where #takeSyncRegs does not. */
@@ -63,11 +62,7 @@ export class VcpuStateIo {
     this.layout = vcpuStateLayout(host);
     this.record = new Uint8Array(this.layout.bytes);
     this.parts = vcpuStateParts(this.layout, this.record);
-    this.#msrList = new Uint8Array(this.parts.msrs!.length);
-    writeMsrs(
-      this.#msrList,
-      host.msrs.map((index) => ({ index, value: 0n })),
-    );
+    this.#msrs = new MsrListIo(host.msrs);
     const readers = (sync: boolean) =>
       VCPU_SAVE_ORDER.filter(({ part }) => this.parts[part] && SYNC_PARTS.has(part) === sync).map(({ part }) =>
         this.#reader(part, this.parts[part]!),
@@ -91,7 +86,7 @@ export class VcpuStateIo {
   #reader(part: VcpuPart, bytes: Uint8Array): () => void {
     const { fd } = this.#vcpu;
     const get = VCPU_ROWS[part].get(this.#host);
-    if (part === 'msrs') return () => this.#readMsrs(get, bytes);
+    if (part === 'msrs') return () => this.#msrs.read(fd, bytes);
     if (part === 'tsc_khz') {
       return () => {
         this.#tscKhz ??= this.#vcpu.getTscKhz(); // only KVM_SET_TSC_KHZ changes it
@@ -101,12 +96,6 @@ export class VcpuStateIo {
     return () => {
       ioctl(fd, get, bytes);
     };
-  }
-
-  #readMsrs(get: IoctlName, bytes: Uint8Array): void {
-    bytes.set(this.#msrList);
-    const read = ioctl(this.#vcpu.fd, get, bytes);
-    if (read < this.#host.msrs.length) throw refusedMsr(get, this.#host.msrs[read]!);
   }
 
   /**
@@ -140,14 +129,9 @@ export class VcpuStateIo {
 
   #write(part: VcpuPart, bytes: Uint8Array): void {
     const { set } = VCPU_ROWS[part];
-    if (part === 'msrs') this.#writeMsrs(bytes);
+    if (part === 'msrs') writeMsrList(this.#vcpu.fd, bytes, 0, KvmMsrs.over(bytes).nmsrs);
     else if (part === 'tsc_khz') this.#writeTscKhz(word(bytes)[0]!);
     else ioctl(this.#vcpu.fd, set, bytes);
-  }
-
-  #writeMsrs(bytes: Uint8Array): void {
-    const taken = ioctl(this.#vcpu.fd, 'KVM_SET_MSRS', bytes);
-    if (taken < KvmMsrs.over(bytes).nmsrs) throw refusedMsr('KVM_SET_MSRS', readMsrList(bytes)[taken]!.index);
   }
 
   /** Where the host cannot scale the TSC, only its own frequency will do. */
@@ -165,11 +149,10 @@ export class VcpuStateIo {
 
   /** A guest with kvmclock is told that it was stopped, so that its watchdogs forgive. */
   #tellKvmclock(): void {
-    const list = this.parts.msrs!;
-    const words = new Uint32Array(list.buffer, list.byteOffset, list.length >> 2);
-    for (let i = 0; i < words[0]!; i++) {
-      const at = (KvmMsrs.size + i * KvmMsrEntry.size) >> 2; // index, reserved, data: low word first
-      if (KVMCLOCK_MSRS.includes(words[at]!) && (words[at + 2]! & 1) !== 0) {
+    const { nmsrs } = KvmMsrs.over(this.parts.msrs!);
+    for (let i = 0; i < Math.min(nmsrs, FIRST_MSRS.length); i++) {
+      const { index, data } = msrEntry(this.parts.msrs!, i);
+      if (KVMCLOCK_MSRS.includes(index) && (data & 1n) !== 0n) {
         this.#vcpu.kvmclockCtrl();
         return;
       }
@@ -187,34 +170,6 @@ const KVMCLOCK_MSRS: readonly number[] = [Msr.MSR_KVM_SYSTEM_TIME, Msr.MSR_KVM_S
 
 const word = (bytes: Uint8Array) => new Uint32Array(bytes.buffer, bytes.byteOffset, 1);
 
-const refusedMsr = (name: string, index: number) =>
-  new KvmError(name, EINVAL, `MSR 0x${index.toString(16)} was refused`, { index });
-
-/** Lays a struct kvm_msrs holding `msrs` over `bytes`, which has room for at least as many. */
-export function writeMsrs(
-  bytes: Uint8Array,
-  msrs: readonly { readonly index: number; readonly value: bigint }[],
-): void {
-  KvmMsrs.over(bytes).nmsrs = msrs.length;
-  msrs.forEach(({ index, value }, i) => {
-    const entry = KvmMsrEntry.over(bytes, KvmMsrs.size + i * KvmMsrEntry.size);
-    entry.index = index;
-    entry.data = value;
-  });
-}
-
-/** The entries of a saved struct kvm_msrs. */
-export function readMsrList(bytes: Uint8Array): { index: number; value: bigint }[] {
-  const count = KvmMsrs.over(bytes).nmsrs;
-  if (KvmMsrs.size + count * KvmMsrEntry.size > bytes.length) {
-    throw new CheckpointError('BAD_STATE', `a list of ${count} MSRs does not fit ${bytes.length} bytes`);
-  }
-  return Array.from({ length: count }, (_, i) => {
-    const entry = KvmMsrEntry.over(bytes, KvmMsrs.size + i * KvmMsrEntry.size);
-    return { index: entry.index, value: entry.data };
-  });
-}
-
 /**
  * Gives several saved vCPUs the IA32_TSC of the first, in place. They were read one after the other; written back as
  * read, their TSCs would drift apart by as much. KVM then sees equal writes and keeps the offsets equal.
@@ -225,9 +180,9 @@ export function alignTsc(states: readonly VcpuState[]): void {
   const [first, ...rest] = states;
   const from = first && tsc(first);
   if (from === undefined || from < 0) return;
-  const value = KvmMsrEntry.over(first!.msrs!, KvmMsrs.size + from * KvmMsrEntry.size).data;
+  const value = msrEntry(first!.msrs!, from).data;
   for (const state of rest) {
     const at = tsc(state);
-    if (at !== undefined && at >= 0) KvmMsrEntry.over(state.msrs!, KvmMsrs.size + at * KvmMsrEntry.size).data = value;
+    if (at !== undefined && at >= 0) msrEntry(state.msrs!, at).data = value;
   }
 }

@@ -15,7 +15,7 @@ import { Exit } from '../../../src/abi/exits.ts';
 import { Msr, msrName } from '../../../src/abi/msrs.ts';
 import { exitName } from '../../../src/kvm/exit.ts';
 import type { RunArea } from '../../../src/kvm/run-area.ts';
-import { readMsrList } from '../../../src/kvm/state/vcpu-state.ts';
+import { readMsrList } from '../../../src/kvm/state/msr-list.ts';
 import { Machine } from '../../../src/machine/machine.ts';
 import { PAGE_SIZE } from '../../../src/memory/bitmap.ts';
 import type { GuestMemory } from '../../../src/memory/guest-memory.ts';

@@ -1,0 +1,105 @@
+/** Lists of MSRs as struct kvm_msrs: their bytes, and reading and writing lists longer than one ioctl takes. */
+import type { IoctlName } from '../../abi/ioctls.ts';
+import { KvmMsrEntry, KvmMsrs } from '../../abi/structs.ts';
+import { CheckpointError, KvmError } from '../../errors.ts';
+import { EINVAL, type Fd } from '../../ffi/fd.ts';
+import { ioctl } from '../call.ts';
+
+/** An MSR and its value. */
+export interface MsrValue {
+  readonly index: number;
+  readonly value: bigint;
+}
+
+/** KVM refuses longer lists with E2BIG (MAX_IO_MSRS in arch/x86/kvm/x86.c; the limit itself is allowed). */
+export const MAX_MSRS_AT_ONCE = 256;
+
+/** Bytes of a list of `count` MSRs. */
+export const msrListBytes = (count: number): number => KvmMsrs.size + count * KvmMsrEntry.size;
+
+/** Entry `i` of a list. */
+export const msrEntry = (bytes: Uint8Array, i: number) => KvmMsrEntry.over(bytes, KvmMsrs.size + i * KvmMsrEntry.size);
+
+/** Lays a struct kvm_msrs holding `msrs` over `bytes`, which has room for at least as many. */
+export function writeMsrs(bytes: Uint8Array, msrs: readonly MsrValue[]): void {
+  KvmMsrs.over(bytes).nmsrs = msrs.length;
+  msrs.forEach(({ index, value }, i) => {
+    Object.assign(msrEntry(bytes, i), { index, data: value });
+  });
+}
+
+/** The entries of a saved struct kvm_msrs. Throws CheckpointError BAD_STATE where it says more than it holds. */
+export function readMsrList(bytes: Uint8Array): MsrValue[] {
+  const count = KvmMsrs.over(bytes).nmsrs;
+  if (msrListBytes(count) > bytes.length) {
+    throw new CheckpointError('BAD_STATE', `a list of ${count} MSRs does not fit ${bytes.length} bytes`);
+  }
+  return Array.from({ length: count }, (_, i) => {
+    const { index, data } = msrEntry(bytes, i);
+    return { index, value: data };
+  });
+}
+
+/** Where one ioctl's share of a list lies: what KVM works on, and the place of its entries in the whole list. */
+interface Chunk {
+  readonly bytes: Uint8Array;
+  readonly entries: Uint8Array;
+  readonly at: number;
+  readonly count: number;
+}
+
+/** Moves lists of one length between a vCPU and memory, by as few ioctls as KVM's limit allows. Allocates nothing later. */
+export class MsrListIo {
+  readonly #chunks: readonly Chunk[];
+  readonly #count: number;
+
+  constructor(indices: readonly number[]) {
+    this.#count = indices.length;
+    this.#chunks = Array.from({ length: Math.ceil(indices.length / MAX_MSRS_AT_ONCE) }, (_, n) => {
+      const some = indices.slice(n * MAX_MSRS_AT_ONCE, (n + 1) * MAX_MSRS_AT_ONCE);
+      const bytes = new Uint8Array(msrListBytes(some.length));
+      writeMsrs(
+        bytes,
+        some.map((index) => ({ index, value: 0n })),
+      );
+      return {
+        bytes,
+        entries: bytes.subarray(KvmMsrs.size),
+        at: msrListBytes(n * MAX_MSRS_AT_ONCE),
+        count: some.length,
+      };
+    });
+  }
+
+  /** Fills `list`. Throws KvmError naming the MSR that cannot be read. */
+  read(fd: Fd, list: Uint8Array): void {
+    KvmMsrs.over(list).nmsrs = this.#count;
+    for (const { bytes, entries, at, count } of this.#chunks) {
+      const read = ioctl(fd, 'KVM_GET_MSRS', bytes);
+      if (read < count) throw refusedMsr('KVM_GET_MSRS', bytes, read);
+      list.set(entries, at);
+    }
+  }
+}
+
+/** Writes the entries of a list from number `first` up to `end` into a vCPU. Throws KvmError naming the MSR refused. */
+export function writeMsrList(fd: Fd, list: Uint8Array, first: number, end: number): void {
+  for (let at = first; at < end; at += MAX_MSRS_AT_ONCE) {
+    const count = Math.min(MAX_MSRS_AT_ONCE, end - at);
+    // the header lies over the entry before, which is put back: nothing is copied
+    const bytes = list.subarray(msrListBytes(at) - KvmMsrs.size, msrListBytes(at + count));
+    const before = bytes.slice(0, KvmMsrs.size);
+    KvmMsrs.over(bytes).nmsrs = count;
+    try {
+      const taken = ioctl(fd, 'KVM_SET_MSRS', bytes);
+      if (taken < count) throw refusedMsr('KVM_SET_MSRS', bytes, taken);
+    } finally {
+      bytes.set(before);
+    }
+  }
+}
+
+function refusedMsr(name: IoctlName, bytes: Uint8Array, position: number): KvmError {
+  const { index } = msrEntry(bytes, position);
+  return new KvmError(name, EINVAL, `MSR 0x${index.toString(16)} was refused`, { index });
+}
