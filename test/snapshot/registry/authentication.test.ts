@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { pull } from '../../../snapshot/registry/pull.ts';
+import { push } from '../../../snapshot/registry/push.ts';
 import { temporaryDirectory } from '../store/support.ts';
 import { answer, fakeRegistry, type Handler, serving } from './fake-registry.ts';
 import { empty, sample } from './sample.ts';
@@ -77,18 +78,92 @@ describe('authentication', () => {
   it('a redirect in a circle, or to plain http elsewhere, is refused', async () => {
     using directory = temporaryDirectory();
     const { files, layer } = sample(directory.path);
-    const cases: [string, string][] = [
+    const cases: [string, string, RegExp?][] = [
       [layer, 'REGISTRY_PROTOCOL'],
       ['http://192.0.2.1/x', 'REGISTRY_INSECURE'],
-      ['file:///etc/passwd', 'REGISTRY_INSECURE'],
+      ['file:///etc/passwd', 'REGISTRY_INSECURE', /sends us to a file: address, which is refused/],
+      ['data:application/json,{}', 'REGISTRY_INSECURE', /sends us to a data: address, which is refused/],
       ['http://[', 'REGISTRY_PROTOCOL'],
     ];
-    for (const [location, code] of cases) {
+    for (const [location, code, message = /./] of cases) {
       const redirect: Handler = ({ path }, response) =>
         path === layer ? answer(response, 302, {}, { location }) : false;
       await using registry = await fakeRegistry(redirect, serving(files));
       using target = empty(directory.path);
-      await expect(pull(target, `${registry.host}/demo:one`)).rejects.toMatchObject({ code });
+      const pulled = pull(target, `${registry.host}/demo:one`);
+      await expect(pulled).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
     }
+  });
+
+  const password = { username: 'me', password: 'secret' };
+
+  it('a redirect’s target that wants credentials gets none, and no token service of its own is asked', async () => {
+    using directory = temporaryDirectory();
+    const { files, layer } = sample(directory.path);
+    let origin = '';
+    await using elsewhere = await fakeRegistry(
+      wants(() => origin, 'abc'),
+      (_, response) => answer(response, 200, { token: 'abc' }),
+    );
+    origin = elsewhere.origin;
+    const redirect: Handler = ({ path }, response) =>
+      path === layer && answer(response, 307, {}, { location: `${origin}/data` });
+    await using registry = await fakeRegistry(redirect, serving(files));
+    using target = empty(directory.path);
+    for (const credentials of [password, { token: 'abc' }]) {
+      const pulled = pull(target, `${registry.host}/demo:one`, { credentials });
+      await expect(pulled).rejects.toMatchObject({ code: 'REGISTRY_AUTH', message: expect.stringContaining(origin) });
+    }
+    expect(elsewhere.seen.map(({ path, authorization }) => [path, authorization])).toEqual([
+      ['/data', undefined],
+      ['/data', undefined],
+    ]);
+  });
+
+  it('an upload that is to go elsewhere gets none either', async () => {
+    using directory = temporaryDirectory();
+    const { store } = sample(directory.path);
+    await using elsewhere = await fakeRegistry(wants(() => '', 'abc'));
+    const away: Handler = ({ method }, response) =>
+      method === 'POST' && answer(response, 202, {}, { location: `${elsewhere.origin}/upload` });
+    await using registry = await fakeRegistry(away);
+    const pushed = push(store, 'one', `${registry.host}/demo:one`, { credentials: password });
+    await expect(pushed).rejects.toMatchObject({ code: 'REGISTRY_AUTH' });
+    expect(elsewhere.seen.map(({ path }) => path.slice(0, 8))).toEqual(['/upload?']);
+    expect(elsewhere.seen[0]!.authorization).toBeUndefined();
+    store[Symbol.dispose]();
+  });
+
+  it('a registry on this machine may name a token service on this machine', async () => {
+    using directory = temporaryDirectory();
+    const { files } = sample(directory.path);
+    await using tokens = await fakeRegistry((_, response) => answer(response, 200, { token: 'abc' }));
+    await using registry = await fakeRegistry(
+      wants(() => tokens.origin, 'abc'),
+      serving(files),
+    );
+    using target = empty(directory.path);
+    await pull(target, `${registry.host}/demo:one`, { credentials: password });
+    expect(tokens.seen[0]!.authorization).toMatch(/^Basic /);
+  });
+
+  describe('a registry that is reached by https', () => {
+    afterEach(() => vi.unstubAllGlobals());
+
+    it.each([
+      ['realm', 401, { 'www-authenticate': 'Bearer realm="http://127.0.0.1:9/token"' }, 'REGISTRY_PROTOCOL'],
+      ['redirect', 307, { location: 'http://127.0.0.1:9/elsewhere' }, 'REGISTRY_INSECURE'],
+    ] as const)('may not name http even on this machine: %s', async (_what, status, headers, code) => {
+      using directory = temporaryDirectory();
+      using target = empty(directory.path);
+      const asked: string[] = [];
+      vi.stubGlobal('fetch', async (url: URL) => {
+        asked.push(url.origin);
+        return new Response(null, { status, headers });
+      });
+      const pulled = pull(target, 'registry.example/demo:one', { credentials: password });
+      await expect(pulled).rejects.toMatchObject({ code });
+      expect(asked).toEqual(['https://registry.example']);
+    });
   });
 });

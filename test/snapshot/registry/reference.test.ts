@@ -10,8 +10,24 @@ describe('references', () => {
     ['registry.example.org/team/guest:x', 'https://registry.example.org', 'team/guest', 'x'],
     [`example.org:8443/r@sha256:${'a'.repeat(64)}`, 'https://example.org:8443', 'r', `sha256:${'a'.repeat(64)}`],
   ];
+  const digest = `sha256:${'b'.repeat(64)}`;
+  good.push(
+    ['docker.io/me/lab:one', 'https://registry-1.docker.io', 'me/lab', 'one'],
+    ['index.docker.io/me/lab', 'https://registry-1.docker.io', 'me/lab', 'latest'],
+    ['docker.io/lab', 'https://registry-1.docker.io', 'library/lab', 'latest'],
+    ['registry-1.docker.io/lab', 'https://registry-1.docker.io', 'lab', 'latest'],
+    [`example.org/r:tag@${digest}`, 'https://example.org', 'r', digest],
+  );
   for (const [text, origin, repository, name] of good)
     it(text, () => expect(parseReference(text)).toMatchObject({ origin, repository, name }));
+
+  it('a digest decides, a tag beside it is kept as a name', () => {
+    expect(parseReference(`example.org/r:tag@${digest}`)).toMatchObject({ name: digest, digest, tag: 'tag' });
+    expect(parseReference(`example.org/r@${digest}`).tag).toBeUndefined();
+    const other = `@sha512:${'c'.repeat(128)}`;
+    for (const text of [`example.org/r${other}`, `example.org/r:tag${other}`])
+      expect(() => parseReference(text)).toThrow(/the digest must be sha256: and 64 hex digits/);
+  });
 
   it('plain http elsewhere only when asked for', () => {
     expect(parseReference('example.org/r', true).origin).toBe('http://example.org');
@@ -29,6 +45,8 @@ describe('references', () => {
     'example.org/r:-x',
     'example.org/r:a b',
     'example.org/r@sha256:12',
+    'example.org/r:tag@',
+    'example.org/r:@sha256:12',
     'user@example.org/r',
     'example.org:99999999/r',
     '127.0.0.1.evil.org:1/r:t:u',
