@@ -66,16 +66,21 @@ const noted =
   (draft) =>
     draft.notes.push(text);
 
+/** A load_addr that says: load the file from its beginning. */
+const WHOLE_FILE = 0xffff_ffff;
+
 /** One row for each header tag: the bytes it needs, and what it means here. */
 const TAGS: Readonly<Record<number, { readonly size: number; readonly read: TagReader }>> = {
   [TAG.informationRequest]: { size: 8, read: readRequest },
   [TAG.address]: {
     size: 24,
     read: (draft, view, { at }) => {
+      const headerAddress = view.getUint32(at + 8, true);
+      const loadAddress = view.getUint32(at + 12, true);
       draft.address = {
         fieldsAt: at + 8,
-        headerAddress: view.getUint32(at + 8, true),
-        loadAddress: view.getUint32(at + 12, true),
+        headerAddress,
+        loadAddress: loadAddress === WHOLE_FILE ? Math.max(0, headerAddress - draft.at) : loadAddress,
         loadEnd: view.getUint32(at + 16, true),
         bssEnd: view.getUint32(at + 20, true),
       };

@@ -57,6 +57,23 @@ describe('notes', () => {
   });
 });
 
+describe('a program header with nothing in the file', () => {
+  test.each([1, 2, 3, 4])('of type %d may have an offset behind the end', (type) => {
+    const file = elf({ segments: [LOAD, { type, vaddr: 0x20_0000n, bytes: new Uint8Array(0), memsz: 0x1000 }] });
+    new DataView(file.buffer, file.byteOffset).setBigUint64(64 + 56 + 8, 0x7fff_ffffn, true);
+    if (type === 3) return expect(() => load(file, { ...guest(), format: 'elf' })).toThrow(/static/);
+    const { segments } = load(file, { ...guest(), format: 'elf' });
+    expect(segments.map(({ gpa, memSize }) => [gpa, memSize])).toEqual(
+      type === 1
+        ? [
+            [0x10_0000, 64],
+            [0x20_0000, 0x1000],
+          ]
+        : [[0x10_0000, 64]],
+    );
+  });
+});
+
 describe('sections and symbols', () => {
   const sections = [
     { name: '.text', type: 1, flags: 6, addr: 0x10_0000n, bytes: new Uint8Array(16) },

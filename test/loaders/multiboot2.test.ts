@@ -62,6 +62,13 @@ describe('Multiboot 2', () => {
     expect(image.entry.rip).toBe(0x20_0100n);
   });
 
+  test('a load_addr of -1 loads the file from its beginning', () => {
+    const header = multiboot2([tag2(2, false, 0x20_0040, 0xffff_ffff, 0, 0), tag2(3, false, 0x20_0100)]);
+    const image = load(padTo(join(new Uint8Array(0x40), header), 0x800), guest());
+    expect(image.segments[0]).toMatchObject({ gpa: 0x20_0000, memSize: 0x800 });
+    expect(image.segments[0]!.bytes).toHaveLength(0x800);
+  });
+
   test('the entry tag overrides e_entry', () => {
     expect(load(kernel(tag2(3, false, 0x10_0080)), guest()).entry.rip).toBe(0x10_0080n);
   });

@@ -1,4 +1,5 @@
 /** Options that say what image to boot and how to load it, shared by `run` and `inspect`. */
+import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { type CpuMode, FORMATS, type FormatName, type GuestImage, load } from '../../loaders/index.ts';
 import { type ImageFile, readImage } from '../../loaders/read.ts';
@@ -39,7 +40,11 @@ export function addImageOptions(command: Command): Command {
       new Option('--place <by>', 'ELF: segments go to their physical or virtual addresses').choices(['paddr', 'vaddr']),
     )
     .option('--cmdline <text>', 'command line, where the boot protocol has one')
-    .option('--module <file>', 'multiboot module or initial RAM disk; may be repeated', collect)
+    .option(
+      '--module <file>',
+      'multiboot module or initial RAM disk; may be repeated. "FILE ARGUMENTS": the guest gets all of it as its string',
+      collect,
+    )
     .option('--set <symbol=value>', 'initial value of a variable of the guest; may be repeated', parseAssignment);
 }
 
@@ -60,6 +65,9 @@ export function named<T>(file: string, loading: () => T): T {
   }
 }
 
+/** The file of a module: the whole text where there is one of that name, else what is before the first space. */
+const moduleFile = (text: string): string => (existsSync(text) ? text : text.split(' ', 1)[0]!);
+
 /** Reads the files and makes the plan. Throws LoadError, or GuestMemoryError for an impossible --mem. */
 export function loadImage(file: string, options: ImageOptions): LoadedImage {
   const files: ImageFile[] = [];
@@ -74,7 +82,7 @@ export function loadImage(file: string, options: ImageOptions): LoadedImage {
       return opened.bytes;
     };
     const bytes = open(file);
-    const modules = (options.module ?? []).map((path) => ({ name: path, bytes: open(path) }));
+    const modules = (options.module ?? []).map((text) => ({ name: text, bytes: open(moduleFile(text)) }));
     const { format, load: at, entry, mode, place, cmdline, set } = options;
     const given = Object.entries({ format, load: at, entry, mode, place, cmdline, set }).filter(
       ([, v]) => v !== undefined,

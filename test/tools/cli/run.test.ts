@@ -123,7 +123,7 @@ describeKvm('vmlapse run: what reaches the guest', () => {
     const [one, two] = [folder.file('one.txt'), folder.file('two.txt')];
     writeFileSync(one, 'contents of one');
     writeFileSync(two, 'and of two');
-    const modules = ['--module', one, '--module', two];
+    const modules = ['--module', `${one} first=1`, '--module', two];
     const { status, stdout } = await cli([
       'run',
       ...MEM,
@@ -134,7 +134,7 @@ describeKvm('vmlapse run: what reaches the guest', () => {
     ]);
     expect(status).toBe(0);
     expect(stdout).toMatch(cmdline);
-    expect(stdout).toMatch(/^module: .*= contents of one$/m);
+    expect(stdout).toMatch(/^module: .*one.txt first=1 = contents of one$/m);
     expect(stdout).toMatch(/^module: .*= and of two$/m);
   });
 
