@@ -1,4 +1,5 @@
 /** What changed between two checkpoints, as data. Any two can be compared, related or not. */
+import { basename } from 'node:path';
 import { decodeState, type MachineState } from '../machine-state.ts';
 import { stateSections } from '../show/state-sections.ts';
 import type { Digest } from '../store/format/digest.ts';
@@ -10,7 +11,10 @@ import type { SymbolSource } from './symbols.ts';
 import { symbolPages, translationOf } from './translate.ts';
 
 export interface DiffOptions extends MemoryDiffOptions {
-  /** Names for addresses; linear ones, translated as vCPU 0 of the second checkpoint does, else of the first. */
+  /**
+   * Names for addresses; linear ones, translated as vCPU 0 of the second checkpoint does, else of the first. Not used
+   * where the two are of different guests: the names of one would be put to the bytes of the other.
+   */
   readonly symbols?: SymbolSource;
 }
 
@@ -28,18 +32,28 @@ export interface CheckpointDiff {
   /** Registers, MSRs, devices and the like. Sections without a difference are left out. */
   readonly state: readonly SectionChange[];
   readonly memory: MemoryDiff;
+  /** What a reader must know to take the comparison rightly, a sentence each. */
+  readonly remarks: readonly string[];
 }
 
 /** Compares two open checkpoints. Only pages that can differ are read. Throws CheckpointError. */
 export function diffCheckpoints(a: Checkpoint, b: Checkpoint, options: DiffOptions = {}): CheckpointDiff {
   const [before, after] = [decodeState(a.config), decodeState(b.config)];
-  const names = namesOf(options.symbols, [b, after], [a, before]);
+  const remarks = otherGuests(before, after);
+  const symbols = remarks.length > 0 ? undefined : options.symbols;
+  const names = namesOf(symbols, [b, after], [a, before]);
   return {
     a: sideOf(a),
     b: sideOf(b),
     state: diffSections(stateSections(before), stateSections(after)),
     memory: diffMemory(a, b, names, options),
+    remarks,
   };
+}
+
+function otherGuests({ description: { guest: a } }: MachineState, { description: { guest: b } }: MachineState) {
+  if (!a || !b || a.sha256 === b.sha256) return [];
+  return [`these are two guests, ${basename(a.path)} and ${basename(b.path)}: memory is not named by symbols`];
 }
 
 type Sided = readonly [Checkpoint, MachineState];

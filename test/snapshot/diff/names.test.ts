@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { pageWith } from '../show/made-up.ts';
+import { diffCheckpoints } from '../../../snapshot/diff/diff.ts';
+import { openStore } from '../../../snapshot/store/store.ts';
+import { commitMadeUp, pageWith } from '../show/made-up.ts';
+import { temporaryDirectory } from '../store/support.ts';
 import { compare, data, table } from './compare.ts';
 
 const PAGE = 4096;
@@ -46,6 +49,24 @@ describe('names', () => {
       table({ name: '_end', address: 0x1000n, size: 0 }),
     );
     expect(memory.ranges.map(({ symbol }) => symbol?.name)).toEqual(['_end', undefined]);
+  });
+});
+
+describe('two guests', () => {
+  const origin = (sha256: string) => ({ path: `/guests/${sha256}.elf`, sha256, format: 'elf' });
+
+  it.each([
+    ['one', 'other', undefined, ['these are two guests, one.elf and other.elf: memory is not named by symbols']],
+    ['one', 'one', 'ticks', []],
+  ])('%s and %s: the name is %s', (first, second, name, remarks) => {
+    using directory = temporaryDirectory();
+    using store = openStore(directory.path, { create: true });
+    const page = new Map([[0x1000, pageWith({ 16: [1] })]]);
+    using a = store.open(commitMadeUp(store, { guest: origin(first) }, new Map()));
+    using b = store.open(commitMadeUp(store, { guest: origin(second) }, page));
+    const diff = diffCheckpoints(a, b, { symbols: table(data('ticks', 0x1010n, 8)) });
+    expect(diff.memory.ranges.map(({ symbol }) => symbol?.name)).toEqual([name]);
+    expect(diff.remarks).toEqual(remarks);
   });
 });
 

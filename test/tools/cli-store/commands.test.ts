@@ -14,9 +14,11 @@ const NAMES = ['log', 'show', 'diff', 'verify', 'tag', 'rm', 'squash', 'gc', 'ex
 /** A store with a tree: first, second on it, other on first. */
 const folder = scratch();
 const STORE = folder.file('store');
+const FLAT_BINARY = folder.file('flat.bin');
 const digests: Record<'first' | 'second' | 'other', Digest> = { first: 'sha256:', second: 'sha256:', other: 'sha256:' };
 
 beforeAll(() => {
+  writeFileSync(FLAT_BINARY, Uint8Array.of(0xb0, 0x01, 0xe6, 0xf4, 0xf4, 0xeb, 0xfd));
   using store = openStore(STORE, { create: true });
   const base = new Map([0, 1, 2].map((page) => [0x10_0000 + page * 4096, pageOf(page)]));
   const commit = (made: object, pages: ReadonlyMap<number, Uint8Array>, details: object) =>
@@ -197,6 +199,7 @@ describe('mistakes are said in a line, without a stack trace', () => {
     [1, /\/dev\/null is a device or a pipe: name a file/, ['export', 'booted', '--elf', '/dev/null']],
     [1, /\/ is a directory: name a file/, ['diff', 'booted', 'side', '--html', '/']],
     [1, /\/etc\/passwd: this is not a guest image/, ['diff', 'booted', 'side', '--symbols', '/etc/passwd']],
+    [2, /no format that has symbols: give the ELF file/, ['diff', 'booted', 'side', '--symbols', FLAT_BINARY]],
     [1, /there is no such file/, ['diff', 'booted', 'side', '--symbols', '/nonexistent/vmlinux']],
     [2, /not a number/, ['diff', 'booted', 'side', '--limit', '-1']],
     [2, /is no registry reference/, ['push', 'booted', 'nowhere']],

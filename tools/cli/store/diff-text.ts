@@ -25,6 +25,7 @@ export function diffText(diff: CheckpointDiff, options: DiffTextOptions): string
   return [
     sideText('---', diff.a, 'before', paint),
     sideText('+++', diff.b, 'after', paint),
+    ...diff.remarks.map((remark) => `note: ${printable(remark)}`),
     ...(same ? ['no difference'] : []),
     ...(stat ? stateSums(diff.state, paint) : diff.state.flatMap((section) => stateText(section, paint))),
     ...memoryText(diff.memory, options),

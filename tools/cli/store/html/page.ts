@@ -26,7 +26,7 @@ export function diffPage(diff: CheckpointDiff, history: History): string {
 <meta name="viewport" content="width=device-width"><title>${short(a.digest)} to ${short(b.digest)} – vmlapse diff</title>
 <style>${new Markup(STYLE)}</style></head><body><main>
 <h1>What changed</h1>
-<p class="note">${sideLine('A', a)}<br>${sideLine('B', b)}</p>
+<p class="note">${sideLine('A', a)}<br>${sideLine('B', b)}${diff.remarks.map((remark) => html`<br>${printable(remark)}`)}</p>
 <div class="sums">${sums.map(([n, what]) => html`<div class="sum"><b>${n.toLocaleString('en-US')}</b><span>${what}</span></div>`)}</div>
 <section><h2>Checkpoints</h2>${historySvg(history)}</section>
 <section><h2>Memory by symbol</h2><p class="note">${memorySums(memory)}</p>${placesTable(memory)}</section>
