@@ -34,6 +34,7 @@ export {
   errnoName,
   GuestFault,
   GuestMemoryError,
+  HostError,
   KvmError,
   LoadError,
   UsageError,

@@ -4,7 +4,12 @@
  */
 import { constants } from 'node:os';
 
-const ERRNO_NAMES = new Map<number, string>(Object.entries(constants.errno).map(([name, value]) => [value, name]));
+/** Of two names for a number the first counts: EAGAIN, not EWOULDBLOCK. */
+const ERRNO_NAMES = new Map<number, string>(
+  Object.entries(constants.errno)
+    .reverse()
+    .map(([name, value]) => [value, name]),
+);
 
 /** The symbolic name of an errno value ("EINVAL"), or "errno N" for one the host does not name. */
 export function errnoName(errno: number): string {
@@ -39,6 +44,9 @@ export class KvmError extends VmlapseError {
   }
 }
 
+/** The host gives a machine less than it needs: signals, timers, threads. */
+export class HostError extends VmlapseError {}
+
 /** An access to guest-physical memory outside any RAM region, or a memory layout that cannot be built. */
 export class GuestMemoryError extends VmlapseError {}
 
@@ -72,6 +80,7 @@ export interface ErrorData {
 
 const FAMILY: Record<string, { readonly prototype: VmlapseError }> = {
   KvmError,
+  HostError,
   GuestMemoryError,
   LoadError,
   CheckpointError,

@@ -12,6 +12,7 @@ import {
   errorToData,
   GuestFault,
   GuestMemoryError,
+  HostError,
   KvmError,
   LoadError,
   UsageError,
@@ -20,6 +21,7 @@ import {
 
 const SAMPLES: readonly VmlapseError[] = [
   new KvmError('KVM_RUN', constants.errno.EFAULT, 'memory is gone', { vcpu: 1 }),
+  new HostError('NO_TIMER', 'timer_create: EAGAIN', { errno: 11 }),
   new GuestMemoryError('OUTSIDE_RAM', 'a read of 1 bytes at 0x10', { gpa: 16, length: 1 }),
   new LoadError('BAD_FIELD', 'e_machine is 3', { field: 'e_machine', found: 3, expected: 62 }),
   new CheckpointError('DIGEST', 'the blob is damaged', { digest: 'sha256:00' }),

@@ -4,12 +4,14 @@
  * The signal stays blocked in the thread and is let through only inside KVM_RUN, which then returns EINTR. No handler
  * ever runs and no kick is lost between the check and the call. What is left pending is eaten with sigtimedwait.
  */
-import { errnoName } from '../errors.ts';
+import { constants } from 'node:os';
+import { errnoName, HostError } from '../errors.ts';
 import { errno, gettid, pthreadSigmask, sigtimedwait, tgkill, timerCreate, timerDelete, timerSettime } from './libc.ts';
 
 /** SIGRTMIN+2 as libc counts it. SIGUSR1 would open Node's inspector, SIGUSR2 kill the process. */
 export const KICK_SIGNAL = 36;
 
+const { EAGAIN, ESRCH } = constants.errno;
 const SIG_BLOCK = 0;
 const CLOCK_MONOTONIC = 1;
 const SIGEV_THREAD_ID = 4;
@@ -39,9 +41,16 @@ export function eatKicks(): void {
   while (sigtimedwait(kickSet, null, zeroTimeout) === KICK_SIGNAL);
 }
 
-/** Interrupts KVM_RUN in another thread of this process. A thread that is gone is not an error. */
-export function kickThread(tid: number): void {
-  tgkill(process.pid, tid, KICK_SIGNAL);
+/**
+ * Interrupts KVM_RUN in another thread of this process. False: there is no such thread. Where the user has no queued
+ * signal left the kick is not sent (EAGAIN); callers try again, and the thread's own timer brings it back in any case.
+ */
+export function kickThread(tid: number): boolean {
+  if (tgkill(process.pid, tid, KICK_SIGNAL) === 0) return true;
+  const code = errno();
+  if (code === ESRCH) return false;
+  if (code === EAGAIN) return true;
+  throw new HostError('TGKILL', `tgkill of thread ${tid} failed: ${errnoName(code)}`, { tid, errno: code });
 }
 
 /** A timer that kicks the calling thread; the vCPU thread's own alarm clock. */
@@ -58,7 +67,7 @@ export class KickTimer implements Disposable {
     event.setInt32(16, gettid(), true);
     const id = new BigUint64Array(1);
     if (timerCreate(CLOCK_MONOTONIC, new Uint8Array(event.buffer), new Uint8Array(id.buffer)) < 0) {
-      throw new Error(`timer_create: ${errnoName(errno())}`);
+      throw timerError('timer_create', errno());
     }
     this.#timer = id[0] ?? 0n;
   }
@@ -69,11 +78,20 @@ export class KickTimer implements Disposable {
     const ns = BigInt(Math.round(ms * 1e6));
     this.#value.setBigInt64(16, ns / 1_000_000_000n, true);
     this.#value.setBigInt64(24, ns % 1_000_000_000n, true);
-    timerSettime(this.#timer, 0, new Uint8Array(this.#value.buffer), null);
+    if (timerSettime(this.#timer, 0, new Uint8Array(this.#value.buffer), null) < 0)
+      throw timerError('timer_settime', errno());
   }
 
   [Symbol.dispose](): void {
     if (this.#timer !== null) timerDelete(this.#timer);
     this.#timer = null;
   }
+}
+
+function timerError(call: string, code: number): HostError {
+  const cure =
+    code === EAGAIN
+      ? ' — each vCPU needs one queued signal for its timer: raise the limit (ulimit -i), or end other machines'
+      : '';
+  return new HostError('NO_TIMER', `${call}: ${errnoName(code)}${cure}`, { errno: code });
 }

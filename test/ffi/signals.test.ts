@@ -1,6 +1,8 @@
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
+import { HostError } from '../../src/errors.ts';
 import {
   blockKickSignal,
   eatKicks,
@@ -10,9 +12,12 @@ import {
   maskInsideRun,
   threadId,
 } from '../../src/ffi/signals.ts';
+import { thrown } from '../support/thrown.ts';
 import { KICK_BIT, pending, signals, until } from './pending.ts';
 
 const asNumber = (mask: Uint8Array) => new DataView(mask.buffer, mask.byteOffset).getBigUint64(0, true);
+const SIGNALS = new URL('../../src/ffi/signals.js', import.meta.url).href;
+
 describe('the kick signal', () => {
   it('is blocked in the thread, and let through in the mask for KVM_RUN alone', () => {
     const mask = blockKickSignal();
@@ -32,8 +37,12 @@ describe('the kick signal', () => {
     eatKicks();
   });
 
-  it('to a thread that is gone does nothing', () => {
-    expect(() => kickThread(2 ** 22 + 1)).not.toThrow();
+  it('to a thread that is gone says so', () => {
+    blockKickSignal();
+    expect(kickThread(threadId())).toBe(true);
+    eatKicks();
+    expect(kickThread(2 ** 22 + 1)).toBe(false);
+    expect(thrown(HostError, () => kickThread(-1)).message).toMatch(/tgkill of thread -1 failed: EINVAL/);
   });
 
   it('is real-time, so that it means nothing to the runtime', () => {
@@ -67,10 +76,25 @@ describe('the kick timer', () => {
   it('kicks the thread that made it, not the main thread', async () => {
     blockKickSignal();
     const worker = new Worker(new URL('./signals-worker.js', import.meta.url));
+    const exited = once(worker, 'exit');
     const [kicked] = await once(worker, 'message');
-    await once(worker, 'exit');
+    await exited;
     expect(kicked).toBe(true);
     expect(pending()).toBe(false);
+  });
+
+  it('says what to do where no queued signal is left', () => {
+    const program = `import { KickTimer } from ${JSON.stringify(SIGNALS)};
+      try { new KickTimer(); } catch (e) { console.log(e.name, e.code, e.message); }`;
+    const limited = ['-c', 'ulimit -i 0 && exec "$0" --input-type=module -e "$1"', process.execPath, program];
+    const { stdout } = spawnSync('bash', limited, { encoding: 'utf8' });
+    const cure = 'each vCPU needs one queued signal for its timer: raise the limit (ulimit -i), or end other machines';
+    expect(stdout.trim()).toBe(`HostError NO_TIMER timer_create: EAGAIN — ${cure}`);
+  });
+
+  it('that cannot be set says so', () => {
+    using timer = new KickTimer();
+    expect(thrown(HostError, () => timer.arm(-5)).message).toMatch(/timer_settime: EINVAL/);
   });
 
   it('does not kick after it was disarmed or disposed of', () => {

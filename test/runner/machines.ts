@@ -76,8 +76,8 @@ export class Started implements AsyncDisposable {
 /** A started guest of the catalog. */
 export interface StartedGuest {
   readonly started: Started;
-  /** Reads one of its counters in guest memory. */
-  readonly counter: (name: CounterName) => number;
+  /** Reads one of its counters in guest memory; `index`: of those that are arrays. */
+  readonly counter: (name: CounterName, index?: number) => number;
 }
 
 /** Starts a guest of the catalog, with some of its parameters set. */
@@ -96,10 +96,10 @@ export async function startGuest(
     throw error;
   }
   const symbols = guestSymbols(bytes);
-  const counter = (word: CounterName) => {
+  const counter = (word: CounterName, index = 0) => {
     const symbol = symbols.get(word);
     if (!symbol) throw new Error(`${name} has no ${word}`);
-    return Number(machine.memory.readUint(symbol.address, 8));
+    return Number(machine.memory.readUint(symbol.address + 8 * index, 8));
   };
   return { started: await Started.over(machine, options), counter };
 }

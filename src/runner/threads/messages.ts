@@ -9,7 +9,7 @@ import type { RunCounts, RunEnd } from '../result.ts';
 export interface ThreadStart {
   readonly handle: MachineHandle;
   readonly vcpu: number;
-  readonly control: SharedArrayBuffer;
+  readonly mailboxes: SharedArrayBuffer;
   readonly serial: SharedArrayBuffer;
   readonly debugcon: SharedArrayBuffer;
   /** Present when every ioctl is to be traced; lines go here. */

@@ -6,12 +6,12 @@
 import { DEVICE_SPECS } from '../../devices/devices.ts';
 import { openSerialInput, type SerialInput } from '../../devices/serial-input.ts';
 import { UsageError } from '../../errors.ts';
-import { kickThread } from '../../ffi/signals.ts';
+import { blockKickSignal } from '../../ffi/signals.ts';
 import { type StateHost, stateHost } from '../../kvm/state/host.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { AssistMode } from '../assist.ts';
 import { type RunCounts, type RunEnd, type RunReason, type RunResult, sumCounts } from '../result.ts';
-import { createControl } from './control.ts';
+import { createMailboxes, Request } from './mailbox.ts';
 import type { StopPoints } from './messages.ts';
 import { type OutputSink, Outputs } from './outputs.ts';
 import { createRecord } from './state-record.ts';
@@ -50,7 +50,7 @@ export class RunningMachine {
     this.host = host;
     this.#outputs = new Outputs((error) => this.#fail(error));
     this.#group = new VcpuGroup({ drain: () => this.#outputs.drainNow(), failure: () => this.#failure });
-    const wake = () => kickThread(this.threads[0]?.control.threadId ?? 0);
+    const wake = () => this.threads[0]?.kick();
     this.#input = openSerialInput(
       DEVICE_SPECS,
       machine.deviceState,
@@ -61,10 +61,10 @@ export class RunningMachine {
   /** Starts a thread for each vCPU. All are paused; the machine stays the caller's to dispose after close(). */
   static async start(machine: Machine, options: StartOptions = {}): Promise<RunningMachine> {
     checkDevices(machine);
+    blockKickSignal(); // threads started from here on inherit it: a kick that comes late to a reused thread id does no harm
     const host = stateHost(machine.kvm, machine.vm, machine.config.irqchip);
     const running = new RunningMachine(machine, host);
-    const control = createControl(machine.config.cpus);
-
+    const mailboxes = createMailboxes(machine.config.cpus);
     const assist = options.assist ?? 'auto';
     const rings = running.#openOutputs(options);
     try {
@@ -78,7 +78,7 @@ export class RunningMachine {
           ...(stopAt && { stopAt }),
           handle: machine.handle,
           vcpu,
-          control,
+          mailboxes,
           assist,
           host,
           state: createRecord(host),
@@ -232,7 +232,7 @@ export class RunningMachine {
     this.#failure ??= error;
     this.#waiting?.reject(error);
     this.#waiting = undefined;
-    for (const thread of this.threads) thread.requestPause();
+    for (const thread of this.threads) thread.ask(Request.PAUSE);
   }
 }
 

@@ -1,11 +1,13 @@
-/** All vCPU threads of a machine as one: what is asked of each is awaited of all, blocking, in microseconds. */
-import { Request, State } from './control.ts';
+/** All vCPU threads of a machine as one: what is demanded of each is awaited of all, blocking, in microseconds. */
+import { HostError } from '../../errors.ts';
+import { DEMANDS, type Demand, isOver } from './demands.ts';
+import { hasFailed, isGone, isPending } from './mailbox.ts';
 import { recordedError } from './state-record.ts';
 import type { VcpuThread } from './vcpu-thread.ts';
 
 const RETRY_MS = 1;
-
-type StateRequest = typeof Request.SAVE | typeof Request.LOAD;
+/** A thread that takes longer than this to come to rest never will. */
+const DEADLINE_MS = 30_000;
 
 /** What the group needs of its owner while it blocks. */
 export interface GroupOwner {
@@ -13,9 +15,14 @@ export interface GroupOwner {
   drain(): void;
   /** Why a thread is gone, if that is known. */
   failure(): Error | undefined;
+  /** How long to wait for a thread, in milliseconds. Default 30,000. */
+  readonly deadlineMs?: number;
 }
 
-/** The threads, by vCPU id. */
+/**
+ * The threads, by vCPU id. Everything here throws HostError when a thread does not come to rest, or has ended and nobody
+ * knew; a pause of threads that are known to have ended is none.
+ */
 export class VcpuGroup {
   readonly threads: VcpuThread[] = [];
   readonly #owner: GroupOwner;
@@ -26,20 +33,13 @@ export class VcpuGroup {
 
   /** Pauses every vCPU and returns when all have. */
   pause(): void {
-    for (const thread of this.threads) thread.requestPause();
-    for (const thread of this.threads) {
-      this.#waitFor(
-        thread,
-        () => thread.isPaused,
-        () => thread.requestPause(),
-      );
-    }
+    this.#demand(DEMANDS.pause);
   }
 
   /** Pauses every vCPU and completes what is pending, which may change memory and devices. */
   settle(): void {
     this.pause();
-    if (this.threads.some((thread) => thread.control.pending)) this.#exchange(Request.SAVE);
+    if (this.threads.some(({ mailbox }) => isPending(mailbox.look()))) this.#exchange(DEMANDS.save);
   }
 
   /**
@@ -48,54 +48,55 @@ export class VcpuGroup {
    */
   beginSave(): void {
     if (this.threads.length > 1) this.settle();
-    for (const thread of this.threads) thread.requestState(Request.SAVE);
-    for (const thread of this.threads) {
-      this.#waitFor(
-        thread,
-        () => !thread.isExchanging || (thread.isPaused && !thread.control.pending),
-        () => thread.requestState(Request.SAVE),
-      );
-    }
+    this.#demand(DEMANDS.beginSave);
   }
 
   /** The states of a save begun before: live records. Throws KvmError. */
   finishSave(): readonly Uint8Array[] {
-    this.#await(Request.SAVE);
+    this.#exchange(DEMANDS.finishSave);
     return this.threads.map((thread) => thread.record);
   }
 
   /** Pauses and loads a record into every vCPU. Throws KvmError. */
   load(records: readonly Uint8Array[]): void {
     this.pause();
+    this.#demand(DEMANDS.finishSave); // one that was given up would overwrite the record
     this.threads.forEach((thread, i) => {
       thread.record.set(records[i]!);
     });
-    this.#exchange(Request.LOAD);
+    this.#exchange(DEMANDS.load);
   }
 
-  #exchange(bit: StateRequest): void {
-    for (const thread of this.threads) thread.requestState(bit);
-    this.#await(bit);
-  }
-
-  #await(bit: StateRequest): void {
+  #exchange(demand: Demand): void {
+    this.#demand(demand);
     for (const thread of this.threads) {
-      this.#waitFor(
-        thread,
-        () => !thread.isExchanging,
-        () => thread.requestState(bit),
-      );
+      const word = thread.mailbox.look();
+      if (isGone(word)) throw this.#owner.failure() ?? thread.goneError();
+      if (hasFailed(word)) throw recordedError(thread.record);
     }
-    for (const thread of this.threads) if (thread.control.failed) throw recordedError(thread.record);
   }
 
-  #waitFor(thread: VcpuThread, done: () => boolean, again: () => void): void {
-    while (!thread.control.waitUntil(done, RETRY_MS)) {
+  #demand(demand: Demand): void {
+    for (const thread of this.threads) thread.ask(demand.ask);
+    for (const thread of this.threads) this.#waitFor(thread, (word) => isOver(demand, word));
+  }
+
+  #waitFor(thread: VcpuThread, done: (word: number) => boolean): void {
+    const { deadlineMs = DEADLINE_MS } = this.#owner;
+    const deadline = performance.now() + deadlineMs;
+    while (!thread.mailbox.waitUntil(done, RETRY_MS)) {
       this.#owner.drain();
-      if (thread.control.state === State.GONE) {
-        throw this.#owner.failure() ?? new Error(`the thread of vCPU ${thread.id} is gone`);
-      }
-      again();
+      thread.noticeDeath();
+      if (performance.now() > deadline) throw stuck(thread, deadlineMs);
+      thread.kick();
     }
+    if (isGone(thread.mailbox.look()) && !thread.isOver) throw this.#owner.failure() ?? thread.goneError();
   }
 }
+
+const stuck = ({ id, mailbox }: VcpuThread, ms: number) =>
+  new HostError(
+    'VCPU_STUCK',
+    `vCPU ${id} (thread ${mailbox.threadId}) has not come to rest for ${ms / 1000} s; end this process, and see in the kernel's log what KVM does`,
+    { vcpu: id },
+  );

@@ -1,9 +1,11 @@
 /** The owner's handle on one vCPU thread. */
+import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { errorFromData, UsageError } from '../../errors.ts';
-import { kickThread } from '../../ffi/signals.ts';
+import { errorFromData, HostError, UsageError } from '../../errors.ts';
 import type { RunCounts, RunEnd } from '../result.ts';
-import { Control, Request, State } from './control.ts';
+import { FORGET_END, RESUME } from './demands.ts';
+import { kickIfRunning } from './kick.ts';
+import { isPaused, Request, VcpuMailbox } from './mailbox.ts';
 import type { CallMessage, ThreadMessage, ThreadStart } from './messages.ts';
 import type { VcpuCallName, VcpuCallTypes } from './vcpu-calls.ts';
 
@@ -21,18 +23,19 @@ interface PendingCall {
 /** A thread with one vCPU, paused at first. */
 export class VcpuThread {
   readonly id: number;
-  readonly control: Control;
+  readonly mailbox: VcpuMailbox;
   /** The vCPU's state as last saved, or to be loaded; laid out by the host's VcpuStateLayout. */
   readonly record: Uint8Array;
   readonly #worker: Worker;
   readonly #calls = new Map<number, PendingCall>();
   readonly #exited: Promise<void>;
   #nextCall = 1;
+  #isClosed = false;
   #gone: Error | undefined;
 
   private constructor(start: ThreadStart, events: ThreadEvents, ready: PendingCall) {
     this.id = start.vcpu;
-    this.control = new Control(start.control, start.vcpu);
+    this.mailbox = new VcpuMailbox(start.mailboxes, start.vcpu);
     this.record = new Uint8Array(start.state);
     this.#worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: start });
     const handlers: { [Kind in ThreadMessage['kind']]: (message: ThreadMessage & { kind: Kind }) => void } = {
@@ -50,8 +53,9 @@ export class VcpuThread {
     this.#worker.on('message', (message: ThreadMessage) => handlers[message.kind](message as never));
     this.#worker.on('error', fail);
     this.#exited = new Promise<void>((resolve) => this.#worker.once('exit', () => resolve())).then(() => {
-      this.control.announce(State.GONE);
-      this.#leave(new UsageError(`the thread of vCPU ${this.id} is gone: its machine was closed`));
+      this.mailbox.leave();
+      if (this.#isClosed) this.#leave(new UsageError(`the thread of vCPU ${this.id} is gone: its machine was closed`));
+      else if (!this.#gone) fail(this.goneError());
     });
   }
 
@@ -77,40 +81,45 @@ export class VcpuThread {
     return call;
   }
 
-  #kick(): void {
-    if (this.control.state === State.RUNNING) kickThread(this.control.threadId);
+  /** Sets request bits. If the thread was running, kicks it. */
+  ask(bits: number): void {
+    if (this.mailbox.ask(bits)) kickIfRunning(this.mailbox);
   }
 
-  /** Asks the thread to pause; {@link isPaused} tells when it has. */
-  requestPause(): void {
-    this.control.request(Request.PAUSE);
-    this.#kick();
+  /** Kicks the thread if it is running. */
+  kick(): void {
+    kickIfRunning(this.mailbox);
   }
 
-  /** Asks the thread to pause and then to fill (SAVE) or take (LOAD) its record. */
-  requestState(bit: typeof Request.SAVE | typeof Request.LOAD): void {
-    this.control.request(Request.PAUSE | bit);
-    this.#kick();
-  }
-
-  /** Whether a requested save or load has not been done yet. */
-  get isExchanging(): boolean {
-    return (this.control.requests & (Request.SAVE | Request.LOAD)) !== 0;
+  /** It was closed, or has told why it ended. */
+  get isOver(): boolean {
+    return this.#isClosed || this.#gone !== undefined;
   }
 
   get isPaused(): boolean {
-    return this.control.state !== State.RUNNING && this.control.state !== State.STARTING;
+    return isPaused(this.mailbox.look());
   }
 
   /** Lets a paused thread run its vCPU, unless its loop has ended. */
   resume(): void {
-    this.control.leavePause();
-    this.control.withdraw(Request.PAUSE);
+    this.mailbox.withdraw(RESUME);
   }
 
   /** Lets {@link resume} run a vCPU on whose loop has ended. */
   forgetEnd(): void {
-    this.control.withdraw(Request.ENDED);
+    this.mailbox.withdraw(FORGET_END);
+  }
+
+  /** Looks whether the kernel still has the thread: one that was terminated, or ran out of memory, says nothing. */
+  noticeDeath(): void {
+    const { threadId } = this.mailbox;
+    if (threadId !== 0 && !existsSync(`/proc/self/task/${threadId}`)) this.mailbox.leave();
+  }
+
+  /** Why nothing can be asked of the thread any more. */
+  goneError(): Error {
+    const why = `the thread of vCPU ${this.id} has ended: it failed, was terminated or ran out of memory`;
+    return this.#gone ?? new HostError('VCPU_GONE', `${why}; close the machine and start another`, { vcpu: this.id });
   }
 
   /**
@@ -126,15 +135,14 @@ export class VcpuThread {
     return new Promise((resolve, reject) => {
       this.#calls.set(id, { resolve: resolve as PendingCall['resolve'], reject });
       this.#worker.postMessage({ id, name, args } satisfies CallMessage);
-      this.control.request(Request.CALL);
-      this.#kick();
+      this.ask(Request.CALL);
     });
   }
 
   /** Ends the thread and its vCPU. Resolves when both are gone. */
   async close(): Promise<void> {
-    this.control.request(Request.EXIT);
-    this.#kick();
+    this.#isClosed = true;
+    this.ask(Request.EXIT);
     await this.#exited;
   }
 }

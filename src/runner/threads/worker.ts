@@ -6,8 +6,8 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import type { Bus } from '../../devices/bus.ts';
 import type { DeviceSpec } from '../../devices/device.ts';
 import { devicesFrom } from '../../devices/own.ts';
-import { errorToData } from '../../errors.ts';
-import { blockKickSignal, eatKicks, kickThread, maskInsideRun, threadId } from '../../ffi/signals.ts';
+import { errorToData, UsageError } from '../../errors.ts';
+import { blockKickSignal, eatKicks, maskInsideRun, threadId } from '../../ffi/signals.ts';
 import { setTracer } from '../../kvm/call.ts';
 import { VcpuStateIo } from '../../kvm/state/vcpu-state.ts';
 import { traceLine } from '../../kvm/trace.ts';
@@ -20,20 +20,25 @@ import type { RunEnd } from '../result.ts';
 import { settle } from '../settle.ts';
 import { stopPoints } from '../stop-points.ts';
 import { haltedForGood, Watchdog } from '../watchdog.ts';
-import { Control, Request, State } from './control.ts';
+import { kickIfRunning } from './kick.ts';
 import { lineInterrupts } from './line-interrupts.ts';
+import { Request, VcpuMailbox } from './mailbox.ts';
 import type { CallMessage, ThreadMessage, ThreadStart } from './messages.ts';
 import { outputCollector } from './output-collector.ts';
 import { OutputRing } from './output-ring.ts';
 import { recordError } from './state-record.ts';
 import { VCPU_CALLS } from './vcpu-calls.ts';
+import { type Place, placeFor, type Steps, vcpuSteps } from './vcpu-steps.ts';
 
 const PAUSED: RunEnd = { reason: 'interrupted' };
 const IDLE_POLL_MS = 1;
 
 class VcpuWorker {
   readonly #start: ThreadStart;
-  readonly #control: Control;
+  readonly #mailbox: VcpuMailbox;
+  /** Every vCPU's, this one's included. */
+  readonly #mailboxes: readonly VcpuMailbox[];
+  readonly #steps: Steps;
   readonly #machine: Machine;
   readonly #vcpu: Vcpu;
   readonly #bus: Bus;
@@ -49,96 +54,85 @@ class VcpuWorker {
 
   constructor(start: ThreadStart, devices: readonly DeviceSpec[]) {
     this.#start = start;
-    this.#control = new Control(start.control, start.vcpu);
-    this.#control.threadId = threadId();
+    const { cpus } = start.handle.config;
+    this.#mailboxes = Array.from({ length: cpus }, (_, id) => new VcpuMailbox(start.mailboxes, id));
+    this.#mailbox = this.#mailboxes[start.vcpu]!;
+    this.#mailbox.threadId = threadId();
+    this.#steps = vcpuSteps(this.#mailbox, {
+      answer: () => this.#answer(),
+      settle: () => this.#worked(() => this.#settle()),
+      exchange: (requests) => this.#worked(() => this.#exchange(requests)),
+      sleep: (seen) => this.#mailbox.sleep(seen, { soon: true }),
+      eatKicks,
+    });
     const mask = maskInsideRun(blockKickSignal());
     this.#machine = Machine.borrow(start.handle, devices);
     this.#vcpu = this.#machine.createVcpu(start.vcpu);
     this.#vcpu.setSignalMask(mask);
     this.#io = new VcpuStateIo(this.#vcpu, start.host);
     this.#record = new Uint8Array(start.state);
-    const alone = { onlyWriter: start.handle.config.cpus === 1 };
+    const alone = { onlyWriter: cpus === 1 };
     const rings = { serial: new OutputRing(start.serial, alone), debugcon: new OutputRing(start.debugcon, alone) };
     const { output, flush } = outputCollector(rings);
     this.#flush = flush;
-    const wake = () => kickThread(new Control(start.control, 0).threadId);
-    this.#bus = this.#machine.attachBus(output, { shared: true, wake });
+    this.#bus = this.#machine.attachBus(output, { shared: true, wake: () => kickIfRunning(this.#mailboxes[0]!) });
   }
 
   /** Serves the owner until it asks the thread to go. */
   serve(): void {
     post({ kind: 'ready' });
     try {
-      while (this.#wait()) {
-        this.#control.announce(State.RUNNING);
-        const end = this.#go();
-        if (end === PAUSED) continue;
-        this.#control.request(Request.ENDED);
-        post({ kind: 'end', end, counts: this.#counters.summary(this.#bus.unclaimed) });
+      for (let place: Place = 'decide'; place !== 'gone'; ) {
+        if (place === 'guest') {
+          this.#runGuest();
+          place = 'decide';
+        } else place = this.#steps[place]();
       }
     } finally {
       this.#watchdog[Symbol.dispose]();
       this.#vcpu[Symbol.dispose]();
     }
-    this.#control.announce(State.GONE);
   }
 
   /** Lets the guest run until its loop ends or the owner wants the thread. */
-  #go(): RunEnd {
+  #runGuest(): void {
     const owed = this.#owed.shift();
-    if (owed) return owed;
-    this.#control.halted = false;
+    const end = owed ?? this.#go();
+    if (end === PAUSED) return;
+    this.#mailbox.ended(!owed);
+    post({ kind: 'end', end, counts: this.#counters.summary(this.#bus.unclaimed) });
+  }
+
+  #go(): RunEnd {
+    this.#mailbox.halted = false;
     this.#watchdog.restart();
-    const end = (this.#idling ? this.#idle() : undefined) ?? this.#run(() => this.#interrupted());
-    if (end !== PAUSED) this.#control.pending = true;
-    return end;
+    return (this.#idling ? this.#idle() : undefined) ?? this.#run(() => this.#interrupted());
   }
 
-  /** Answers calls until the thread may run (true) or must go (false). */
-  #wait(): boolean {
-    for (;;) {
-      const seen = this.#control.changes;
-      const requests = this.#control.requests;
-      if (requests & Request.EXIT) return false;
-      if (requests & Request.CALL) this.#answer();
-      else if (requests & (Request.SAVE | Request.LOAD)) this.#exchangeState(requests);
-      else if (requests & (Request.PAUSE | Request.ENDED)) {
-        this.#announcePaused();
-        this.#control.watchForChange(seen);
-      } else return true;
-    }
-  }
-
-  #announcePaused(): void {
-    if (this.#control.state !== State.PAUSED) this.#control.announce(State.PAUSED);
-  }
-
-  /** Fills or takes the shared record. The thread is paused and nothing is pending. */
-  #exchangeState(requests: number): void {
+  /** Whether it could be done. If not, the record tells the owner why. */
+  #worked(action: () => void): boolean {
     try {
-      this.#settle();
-      this.#announcePaused();
-      if (requests & Request.SAVE) {
-        this.#io.save(this.#idling);
-        this.#record.set(this.#io.record);
-      } else {
-        this.#io.record.set(this.#record);
-        this.#idling = this.#io.restore();
-        this.#owed = [];
-      }
-      this.#control.failed = false;
+      action();
+      return true;
     } catch (error) {
-      this.#control.failed = true;
       recordError(this.#record, errorToData(error));
+      return false;
     }
-    this.#announcePaused();
-    this.#control.withdraw(Request.SAVE | Request.LOAD);
+  }
+
+  #exchange(requests: number): void {
+    if (requests & Request.SAVE) {
+      this.#io.save(this.#idling);
+      this.#record.set(this.#io.record);
+    } else {
+      this.#io.record.set(this.#record);
+      this.#idling = this.#io.restore();
+      this.#owed = [];
+    }
   }
 
   #settle(): void {
-    if (!this.#control.pending) return;
     this.#owed.push(...settle(this.#vcpu.area, () => this.#run(() => PAUSED), PAUSED));
-    this.#control.pending = false;
   }
 
   #run(interrupted: () => RunEnd | undefined): RunEnd {
@@ -155,26 +149,12 @@ class VcpuWorker {
     return stop?.(end) ?? end;
   }
 
+  /** A signal brought KVM_RUN back, with nothing pending. */
   #interrupted(): RunEnd | undefined {
-    const paused = this.#pauseIfAsked();
-    if (paused) return paused;
-    eatKicks();
-    if (this.#control.requests & Request.CALL) this.#answer();
-    return this.#pauseIfAsked() ?? (this.#watchdog.due() === 'look' ? this.#look() : undefined);
-  }
-
-  /**
-   * Says at once that guest code no longer runs here and nothing is pending, and saves at once if that is asked: the
-   * owner waits for nothing else.
-   */
-  #pauseIfAsked(): RunEnd | undefined {
-    const requests = this.#control.requests;
-    if ((requests & (Request.PAUSE | Request.EXIT)) === 0) return undefined;
-    this.#control.pending = false;
-    this.#announcePaused();
-    if (requests & Request.SAVE) this.#exchangeState(requests);
-    eatKicks();
-    return PAUSED;
+    let place: Place = 'interrupted';
+    while (place !== 'guest' && place !== 'decide' && place !== 'gone') place = this.#steps[place]();
+    if (place === 'decide') return PAUSED;
+    return this.#watchdog.due() === 'look' ? this.#look() : undefined;
   }
 
   /**
@@ -182,35 +162,31 @@ class VcpuWorker {
    * that was woken since makes this a false alarm, so the owner looks again with all of them paused.
    */
   #look(): RunEnd | undefined {
-    this.#control.halted = haltedForGood(this.#vcpu);
-    const { control, handle } = this.#start;
-    for (let id = 0; id < handle.config.cpus; id++) if (!new Control(control, id).halted) return undefined;
-    return { reason: 'halted' };
+    this.#mailbox.halted = haltedForGood(this.#vcpu);
+    return this.#mailboxes.every(({ halted }) => halted) ? { reason: 'halted' } : undefined;
   }
 
   /** HLT without irqchip: sleeps until a line is raised or the owner wants the thread. Calls are answered meanwhile. */
   #idle(): RunEnd | undefined {
     this.#idling = true;
     while (!this.#machine.lines.waiting) {
-      const seen = this.#control.changes;
-      const requests = this.#control.requests;
-      const end = requests === 0 ? undefined : this.#interrupted();
+      const seen = this.#mailbox.look();
+      const end = placeFor(seen) === 'enter' ? undefined : this.#interrupted();
       if (end) return end;
-      this.#control.waitForChange(seen, IDLE_POLL_MS);
+      this.#mailbox.sleep(seen, { ms: IDLE_POLL_MS });
     }
     this.#idling = false;
     return undefined;
   }
 
   #answer(): void {
-    this.#control.withdraw(Request.CALL);
     for (;;) {
       const received = receiveMessageOnPort(parentPort!) as { message: CallMessage } | undefined;
       if (!received) return;
       const { id, name, args } = received.message;
       try {
         const call = VCPU_CALLS[name];
-        if (!call) throw new Error(`no vCPU call ${name}`);
+        if (!call) throw new UsageError(`there is no vCPU call ${name}`);
         const counts = () => this.#counters.summary(this.#bus.unclaimed);
         post({
           kind: 'reply',
@@ -236,6 +212,6 @@ try {
   const own = deviceModule === undefined ? [] : (await devicesFrom(new URL(deviceModule))).specs;
   new VcpuWorker(start, own).serve();
 } catch (error) {
-  new Control(start.control, start.vcpu).announce(State.GONE);
+  new VcpuMailbox(start.mailboxes, start.vcpu).leave();
   post({ kind: 'failed', error: errorToData(error) });
 }

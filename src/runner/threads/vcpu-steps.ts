@@ -1,0 +1,79 @@
+/**
+ * What a vCPU thread does, as steps from place to place. Each step changes the mailbox at most once, and what a step does
+ * depends on nothing but the mailbox: so a test can run these very steps through all interleavings with the owner's.
+ */
+import { isPending, Request, type VcpuMailbox } from './mailbox.ts';
+
+type OutsideGuest = 'decide' | 'answer' | 'answering' | 'rest' | 'sleep' | 'enter' | 'leave';
+type Exchanging = 'settle' | 'settled' | 'exchange' | 'exchanged' | 'failed';
+type BackFromKvmRun = 'interrupted' | 'kicked' | 'called' | 'calling' | 'again' | 'paused';
+type StepPlace = OutsideGuest | Exchanging | BackFromKvmRun;
+
+/** Where a thread is between two steps. */
+export type Place = StepPlace | 'guest' | 'gone';
+
+/** The steps by place; each returns the next place. */
+export type Steps = Readonly<Record<StepPlace, () => Place>>;
+
+/** What the steps do besides changing the mailbox. */
+export interface StepWork {
+  /** Answers the calls that have come. */
+  answer(): void;
+  /** Completes the pending exit. False: it failed. */
+  settle(): boolean;
+  /** Fills the record (SAVE) or takes it (LOAD). False: it failed. */
+  exchange(requests: number): boolean;
+  /** Sleeps until the word is another than the one seen. */
+  sleep(seen: number): void;
+  eatKicks(): void;
+}
+
+/** Where a request leads a thread that does not run the guest; the first that is set counts. */
+const LEADS_TO = [
+  [Request.EXIT, 'leave'],
+  [Request.CALL, 'answer'],
+  [Request.SAVE | Request.LOAD, 'settle'],
+  [Request.PAUSE | Request.ENDED, 'rest'],
+] as const;
+
+/** The place after a look at the mailbox. */
+export const placeFor = (word: number): Place => LEADS_TO.find(([bits]) => (word & bits) !== 0)?.[1] ?? 'enter';
+
+/**
+ * The steps of one thread, which begins at 'decide'. Two places have no step: at 'guest' KVM_RUN is called, and what
+ * brings it back leads to 'interrupted' or, after {@link VcpuMailbox.ended}, to 'decide'; 'gone' is the end.
+ */
+export function vcpuSteps(mailbox: VcpuMailbox, work: StepWork): Steps {
+  const go = (next: Place, action: () => void) => (): Place => {
+    action();
+    return next;
+  };
+  return {
+    decide: () => placeFor(mailbox.look()),
+    answer: () => (mailbox.takeCall() ? 'answering' : 'decide'),
+    answering: go('decide', work.answer),
+
+    settle: () => (!isPending(mailbox.look()) || work.settle() ? 'settled' : 'failed'),
+    settled: go('exchange', () => mailbox.settled()),
+    exchange: () => (work.exchange(mailbox.look()) ? 'exchanged' : 'failed'),
+    exchanged: go('decide', () => mailbox.exchanged(false)),
+    failed: go('decide', () => mailbox.exchanged(true)),
+
+    rest: go('sleep', () => mailbox.rest()),
+    sleep: () => {
+      const seen = mailbox.look();
+      if (placeFor(seen) === 'rest') work.sleep(seen);
+      return 'decide';
+    },
+
+    enter: () => (mailbox.enter() ? 'guest' : 'decide'),
+    interrupted: () => (mailbox.pauseIfAsked() ? 'paused' : 'kicked'),
+    kicked: go('called', work.eatKicks),
+    called: () => (mailbox.takeCall() ? 'calling' : 'again'),
+    calling: go('again', work.answer),
+    again: () => (mailbox.pauseIfAsked() ? 'paused' : 'guest'),
+    paused: go('decide', work.eatKicks),
+
+    leave: go('gone', () => mailbox.leave()),
+  };
+}
