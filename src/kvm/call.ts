@@ -11,8 +11,10 @@ import { hintFor } from './hints.ts';
 /** Argument of an ioctl: the bytes of a struct, a plain integer, or nothing. */
 export type IoctlArg = Uint8Array | number | bigint | undefined;
 
-/** Sees each finished ioctl: its row, argument (as the kernel left it), result (or -errno), and duration. */
+/** Sees each finished ioctl: its descriptor, row, argument (as the kernel left it), result (or -errno), and duration. */
 export type Tracer = (call: {
+  /** The descriptor it was issued on. */
+  readonly fd: number;
   readonly name: IoctlName;
   readonly row: IoctlRow;
   readonly arg: IoctlArg;
@@ -81,7 +83,7 @@ export function tryIoctl(fd: Fd, name: IoctlName, arg?: IoctlArg, note?: () => s
   const start = performance.now();
   const result = issue(fd, call.request, arg);
   const microseconds = (performance.now() - start) * 1000;
-  tracer({ name, row: call.row, arg, result, microseconds, note: result < 0 ? undefined : note?.() });
+  tracer({ fd: fd.number, name, row: call.row, arg, result, microseconds, note: result < 0 ? undefined : note?.() });
   return result;
 }
 

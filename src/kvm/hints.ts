@@ -13,16 +13,17 @@ import {
   ENXIO,
   EPERM,
 } from '../ffi/fd.ts';
+import { accessCure, type NodeOwner } from './node-owner.ts';
 
-/** Why /dev/kvm could not be opened. */
-export function openHint(errno: number): string {
+/** Why /dev/kvm could not be opened. `owner` is what the node says of itself. */
+export function openHint(errno: number, owner?: NodeOwner): string {
+  if (errno === EACCES) return `no permission on /dev/kvm${owner ? `: ${accessCure(owner)}` : ''}`;
   return OPEN_HINTS[errno] ?? 'KVM cannot be used here';
 }
 
 const OPEN_HINTS: Record<number, string> = {
   [ENOENT]:
     'there is no /dev/kvm: load the module (modprobe kvm_intel or kvm_amd), switch virtualization on in the firmware, or, inside a VM, ask its host for nested virtualization',
-  [EACCES]: 'no permission on /dev/kvm: join its group (sudo usermod -aG kvm $USER, then log in again)',
   [EPERM]: 'no permission on /dev/kvm: a container needs the device passed in (--device /dev/kvm)',
   [ENODEV]: 'the kvm module is loaded, but this CPU or its firmware offers no virtualization (VT-x or AMD-V)',
   [ENXIO]: 'the kvm module is loaded, but this CPU or its firmware offers no virtualization (VT-x or AMD-V)',

@@ -7,6 +7,7 @@ import { E2BIG, EINVAL, Fd } from '../ffi/fd.ts';
 import { ioctl, kvmError, tryIoctl } from './call.ts';
 import { type CpuidLeaf, readCpuid } from './cpuid.ts';
 import { openHint } from './hints.ts';
+import { nodeOwner } from './node-owner.ts';
 import { Vm } from './vm.ts';
 
 /** The only API version there has been since Linux 2.6.22; applications must refuse any other. */
@@ -22,7 +23,7 @@ export class Kvm implements Disposable {
 
   /** Opens the device and checks the API version. Throws KvmError that says what is missing and how to cure it. */
   static open(path = '/dev/kvm'): Kvm {
-    const kvm = new Kvm(Fd.openDevice(path, openHint));
+    const kvm = new Kvm(Fd.openDevice(path, (errno) => openHint(errno, nodeOwner(path))));
     try {
       checkVersion(kvm.getApiVersion());
       return kvm;

@@ -1,11 +1,27 @@
 /** `--trace`: every ioctl as one line, like strace. */
+import { readlinkSync } from 'node:fs';
 import { describeArgument } from '../abi/describe.ts';
 import { errnoName } from '../errors.ts';
 import type { Tracer } from './call.ts';
 
-/** One finished ioctl as a line, with decoded argument, result and microseconds. `who` is the thread: "vm", "vcpu0". */
-export function traceLine({ name, row, arg, result, microseconds, note }: Parameters<Tracer>[0], who: string): string {
-  const argument = describeArgument(row, arg);
+type Call = Parameters<Tracer>[0];
+
+/**
+ * One finished ioctl as a line: descriptor and what it is, decoded argument, result and microseconds. `who` is the
+ * thread: "main", "vcpu0".
+ */
+export function traceLine(call: Call, who: string, file = fileOf(call.fd)): string {
+  const { fd, name, row, arg, result, microseconds, note } = call;
+  const parts = [`${fd}<${file}>`, name, describeArgument(row, arg)].filter((part) => part !== '');
   const answer = result < 0 ? `-1 ${errnoName(-result)}` : note ? `${result} (${note})` : String(result);
-  return `[${who}] ${name}(${argument}) = ${answer} <${microseconds.toFixed(1)} us>\n`;
+  return `[${who}] ioctl(${parts.join(', ')}) = ${answer} <${microseconds.toFixed(1)} us>\n`;
+}
+
+/** As the kernel names it: /dev/kvm, anon_inode:kvm-vm, anon_inode:kvm-vcpu:0. */
+function fileOf(fd: number): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return 'not open';
+  }
 }

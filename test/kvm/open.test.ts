@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -7,6 +7,7 @@ import { KvmError } from '../../src/errors.ts';
 import { EACCES, EBUSY, ENODEV, ENOENT, ENOTTY, ENXIO, EPERM, Fd } from '../../src/ffi/fd.ts';
 import { openHint } from '../../src/kvm/hints.ts';
 import { Kvm } from '../../src/kvm/kvm.ts';
+import { accessCure, nodeOwner } from '../../src/kvm/node-owner.ts';
 import { thrown } from '../support/thrown.ts';
 
 const descriptors = () => readdirSync('/proc/self/fd').length;
@@ -42,14 +43,15 @@ describe('opening the device', () => {
       const { status, stdout, error } = openUnprivileged(path);
       if (status === UNREADABLE) skip('the built files are not readable by other users');
       if (error) skip(`Node cannot be started by other users: ${error.message}`);
-      expect(stdout).toBe(`open ${path}: EACCES — ${openHint(EACCES)}`);
+      expect(stdout).toBe(`open ${path}: EACCES — ${openHint(EACCES, nodeOwner(path))}`);
+      expect(stdout).toMatch(/its mode 0000, so only root may use it.*chmod 660.*udev/);
     } finally {
       rmSync(folder, { recursive: true });
     }
   });
 
   it.each([
-    [EACCES, /no permission.*usermod -aG kvm/],
+    [EACCES, /no permission/],
     [EPERM, /no permission.*--device \/dev\/kvm/],
     [ENODEV, /no virtualization/],
     [ENXIO, /no virtualization/],
@@ -57,6 +59,34 @@ describe('opening the device', () => {
     [9999, /KVM cannot be used here/],
   ])('has a cure for errno %i', (errno, cure) => {
     expect(openHint(errno)).toMatch(cure);
+  });
+
+  it.each([
+    ['root', 0o020600, /group is root and its mode 0600, so only root may use it.*chgrp kvm.*chmod 660.*udev/],
+    ['root', 0o020660, /group is root and its mode 0660, so only root may use it.*chgrp kvm/],
+    ['kvm', 0o020600, /group is kvm and its mode 0600, so only root may use it.*chmod 660.*usermod -aG kvm/],
+    ['kvm', 0o020660, /^join its group \(sudo usermod -aG kvm \$USER/],
+    ['libvirt', 0o020660, /^join its group \(sudo usermod -aG libvirt \$USER/],
+    ['108', 0o020660, /no name here.*--group-add 108$/],
+  ])('its advice fits a node of group %s with mode %o', (group, mode, cure) => {
+    expect(accessCure({ group, mode })).toMatch(cure);
+  });
+
+  it('finds out the group and the mode', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'vmlapse-'));
+    try {
+      const path = join(folder, 'kvm');
+      writeFileSync(path, '');
+      chmodSync(path, 0o640);
+      const { gid, mode } = statSync(path);
+      const groups = join(folder, 'group');
+      writeFileSync(groups, `other:x:999999:\nours:x:${gid}:\n`);
+      expect(nodeOwner(path, groups)).toEqual({ mode, group: 'ours' });
+      expect(nodeOwner(path, join(folder, 'none'))).toEqual({ mode, group: String(gid) });
+      expect(nodeOwner(join(folder, 'none'))).toBeUndefined();
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('refuses a file that is no KVM device, and closes it', () => {

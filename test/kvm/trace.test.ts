@@ -31,23 +31,26 @@ function traced(action: () => void): { calls: Call[]; lines: string[] } {
 
 afterEach(() => setTracer(undefined));
 
-const unhurried = (line: string) => line.replace(/<[\d.]+ us>/, '<T>');
+const unhurried = (line: string) =>
+  line.replace(/\d+<anon_inode:kvm/, 'N<anon_inode:kvm').replace(/<[\d.]+ us>/, '<T>');
 
 describe('a trace line', () => {
-  const call = { row: IOCTLS.KVM_CREATE_VCPU, arg: 3, result: 7, microseconds: 12.345, note: undefined };
+  const call = { fd: 5, row: IOCTLS.KVM_CREATE_VCPU, arg: 3, result: 7, microseconds: 12.345, note: undefined };
 
-  it('reads like strace: thread, name, argument, result, time', () => {
-    expect(traceLine({ name: 'KVM_CREATE_VCPU', ...call }, 'vm')).toBe('[vm] KVM_CREATE_VCPU(3) = 7 <12.3 us>\n');
+  it('reads like strace: thread, descriptor, name, argument, result, time', () => {
+    const line = traceLine({ name: 'KVM_CREATE_VCPU', ...call }, 'main', 'anon_inode:kvm-vm');
+    expect(line).toBe('[main] ioctl(5<anon_inode:kvm-vm>, KVM_CREATE_VCPU, 3) = 7 <12.3 us>\n');
   });
 
   it('names the errno of a failure', () => {
-    const line = traceLine({ name: 'KVM_CREATE_VCPU', ...call, result: -17 }, 'vm');
-    expect(line).toBe('[vm] KVM_CREATE_VCPU(3) = -1 EEXIST <12.3 us>\n');
+    const line = traceLine({ name: 'KVM_CREATE_VCPU', ...call, result: -17 }, 'main', 'anon_inode:kvm-vm');
+    expect(line).toBe('[main] ioctl(5<anon_inode:kvm-vm>, KVM_CREATE_VCPU, 3) = -1 EEXIST <12.3 us>\n');
   });
 
   it('says what a success brought', () => {
     const run = { ...call, row: IOCTLS.KVM_RUN, arg: undefined, result: 0, note: 'HLT' };
-    expect(traceLine({ name: 'KVM_RUN', ...run }, 'vcpu1')).toBe('[vcpu1] KVM_RUN() = 0 (HLT) <12.3 us>\n');
+    const line = traceLine({ name: 'KVM_RUN', ...run }, 'vcpu1', 'anon_inode:kvm-vcpu:1');
+    expect(line).toBe('[vcpu1] ioctl(5<anon_inode:kvm-vcpu:1>, KVM_RUN) = 0 (HLT) <12.3 us>\n');
   });
 });
 
@@ -56,7 +59,7 @@ describe('a failing call', () => {
     const { lines } = traced(() => {
       expect(thrown(KvmError, () => Kvm.borrow(-1).getApiVersion()).code).toBe('EBADF');
     });
-    expect(lines.map(unhurried)).toEqual(['[vcpu0] KVM_GET_API_VERSION() = -1 EBADF <T>\n']);
+    expect(lines.map(unhurried)).toEqual(['[vcpu0] ioctl(-1<not open>, KVM_GET_API_VERSION) = -1 EBADF <T>\n']);
   });
 
   it('of an ioctl that is gone is never issued, so there is no line', () => {
@@ -85,12 +88,29 @@ describeKvm('tracing a VM', () => {
         'KVM_SET_REGS',
         'KVM_TRANSLATE',
       ]);
-      expect(lines[0]).toMatch(/^\[vcpu0\] KVM_CHECK_EXTENSION\(KVM_CAP_IRQCHIP\) = 1 <[\d.]+ us>\n$/);
-      expect(lines[1]).toMatch(/\(\{slot=0, flags=LOG_DIRTY_PAGES, .*memory_size=0x80000,.*\}\) = 0 </);
+      expect(lines[0]).toMatch(
+        /^\[vcpu0\] ioctl\(\d+<anon_inode:kvm-vm>, KVM_CHECK_EXTENSION, KVM_CAP_IRQCHIP\) = 1 <[\d.]+ us>\n$/,
+      );
+      expect(lines[1]).toMatch(/, \{slot=0, flags=LOG_DIRTY_PAGES, .*memory_size=0x80000,.*\}\) = 0 </);
       expect(lines[2]).toContain('rip=0xfff0');
       expect(lines[3]).toContain('rip=0x7c00');
       expect(lines[4]).toMatch(/linear_address=0x1234, physical_address=0x1234, valid=1/);
       expect(calls.every(({ microseconds }) => microseconds > 0 && microseconds < 1e7)).toBe(true);
+    });
+  });
+
+  it('tells the three kinds of descriptors apart', () => {
+    withVm({}, ({ kvm, vm, vcpu }) => {
+      const { lines } = traced(() => {
+        kvm.getVcpuMmapSize();
+        vm.checkExtension('KVM_CAP_IRQCHIP');
+        vcpu.getRegs();
+      });
+      expect(lines.map((line) => /ioctl\((\d+<[^>]+>)/.exec(line)?.[1])).toEqual([
+        `${kvm.fd.number}</dev/kvm>`,
+        `${vm.fd.number}<anon_inode:kvm-vm>`,
+        `${vcpu.fd.number}<anon_inode:kvm-vcpu:0>`,
+      ]);
     });
   });
 
@@ -110,11 +130,11 @@ describeKvm('tracing a VM', () => {
         bare.vcpu.run();
       });
       expect(lines.map(unhurried)).toEqual([
-        '[vcpu0] KVM_RUN() = 0 (IO out 0xe9 68) <T>\n',
-        '[vcpu0] KVM_RUN() = 0 (IO in 0x60 2 bytes) <T>\n',
-        '[vcpu0] KVM_RUN() = 0 (MMIO write 0x9a000 77) <T>\n',
-        '[vcpu0] KVM_RUN() = 0 (HLT) <T>\n',
-        '[vcpu0] KVM_RUN() = -1 EINTR <T>\n',
+        '[vcpu0] ioctl(N<anon_inode:kvm-vcpu:0>, KVM_RUN) = 0 (IO out 0xe9 68) <T>\n',
+        '[vcpu0] ioctl(N<anon_inode:kvm-vcpu:0>, KVM_RUN) = 0 (IO in 0x60 2 bytes) <T>\n',
+        '[vcpu0] ioctl(N<anon_inode:kvm-vcpu:0>, KVM_RUN) = 0 (MMIO write 0x9a000 77) <T>\n',
+        '[vcpu0] ioctl(N<anon_inode:kvm-vcpu:0>, KVM_RUN) = 0 (HLT) <T>\n',
+        '[vcpu0] ioctl(N<anon_inode:kvm-vcpu:0>, KVM_RUN) = -1 EINTR <T>\n',
       ]);
     });
   });
@@ -131,11 +151,11 @@ describeKvm('tracing a VM', () => {
         vm.signalMsi(0x12_fee0_0000n, 0x31);
         vcpu.getXsave(kvm.checkExtension('KVM_CAP_XSAVE2') > 0 ? 8192 : 4096);
       });
-      expect(lines[0]).toContain('KVM_REINJECT_CONTROL({pit_reinject=1})');
-      expect(lines[1]).toContain('KVM_REINJECT_CONTROL({pit_reinject=0})');
-      expect(lines[2]).toContain('KVM_SIGNAL_MSI({address_lo=0xfee00000, address_hi=0x12, data=0x31})');
-      expect(lines.at(-1)).toMatch(/KVM_GET_XSAVE2?\(/);
-      if (kvm.checkExtension('KVM_CAP_XSAVE2') > 0) expect(lines.at(-1)).toContain('KVM_GET_XSAVE2(');
+      expect(lines[0]).toContain('KVM_REINJECT_CONTROL, {pit_reinject=1})');
+      expect(lines[1]).toContain('KVM_REINJECT_CONTROL, {pit_reinject=0})');
+      expect(lines[2]).toContain('KVM_SIGNAL_MSI, {address_lo=0xfee00000, address_hi=0x12, data=0x31})');
+      expect(lines.at(-1)).toMatch(/KVM_GET_XSAVE2?, /);
+      if (kvm.checkExtension('KVM_CAP_XSAVE2') > 0) expect(lines.at(-1)).toContain('KVM_GET_XSAVE2, ');
     });
   });
 

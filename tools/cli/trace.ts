@@ -8,5 +8,5 @@ export const tracing = ({ trace }: { readonly trace?: boolean }): boolean =>
 
 /** Starts tracing this thread if it was asked for. Call it before the first ioctl. */
 export function traceIfAsked(options: { readonly trace?: boolean }): void {
-  if (tracing(options)) setTracer((call) => void process.stderr.write(traceLine(call, 'vm')));
+  if (tracing(options)) setTracer((call) => void process.stderr.write(traceLine(call, 'main')));
 }
