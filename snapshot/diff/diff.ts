@@ -2,7 +2,7 @@
 import { basename } from 'node:path';
 import { decodeState, type MachineState } from '../machine-state.ts';
 import { stateSections } from '../show/state-sections.ts';
-import type { Digest } from '../store/format/digest.ts';
+import { type Digest, NO_DIGEST } from '../store/format/digest.ts';
 import type { Checkpoint } from '../store/memory/checkpoint.ts';
 import { diffMemory, type MemoryDiff, type MemoryDiffOptions } from './memory-diff.ts';
 import { type PlaceNames, placeNames } from './places.ts';
@@ -20,7 +20,8 @@ export interface DiffOptions extends MemoryDiffOptions {
 
 /** One side of a comparison. */
 export interface DiffSide {
-  readonly digest: Digest;
+  /** Absent for a machine as it is at the moment, which is in no store. */
+  readonly digest?: Digest;
   readonly label?: string;
   /** RFC 3339. */
   readonly time: string;
@@ -66,5 +67,5 @@ function namesOf(symbols: SymbolSource | undefined, ...sides: readonly Sided[]):
 }
 
 function sideOf({ digest, info: { label, time } }: Checkpoint): DiffSide {
-  return { digest, time, ...(label !== undefined && { label }) };
+  return { ...(digest !== NO_DIGEST && { digest }), time, ...(label !== undefined && { label }) };
 }

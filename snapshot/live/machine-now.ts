@@ -6,16 +6,13 @@
 import { encodeState, type GuestOrigin } from '../machine-state.ts';
 import type { CheckpointSession } from '../session.ts';
 import { captureState } from '../state-taker.ts';
-import type { Digest } from '../store/format/digest.ts';
+import { NO_DIGEST } from '../store/format/digest.ts';
 import type { CheckpointConfig } from '../store/format/documents.ts';
 import { PAGE_SIZE } from '../store/format/limits.ts';
 import { Chain } from '../store/memory/chain.ts';
 import { Checkpoint } from '../store/memory/checkpoint.ts';
 import { FrameCache } from '../store/memory/frame-cache.ts';
 import { LayerPool } from '../store/memory/layer-pool.ts';
-
-/** It has not been stored, so it has no digest. */
-const NO_DIGEST: Digest = `sha256:${'0'.repeat(64)}`;
 
 /** See the file's header. The other checkpoint must stay open for as long as this is used. */
 export class MachineNow extends Checkpoint {

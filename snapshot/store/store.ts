@@ -203,9 +203,9 @@ export class Store implements Disposable {
     }
   }
 
-  /** Removes every file that no checkpoint needs. */
+  /** Removes every file that no checkpoint needs; a dry run needs no lock. */
   gc(options: GcOptions = {}): GcReport {
-    using _ = this.lock();
+    using _ = options.dryRun ? undefined : this.lock();
     return collectGarbage(this.blobs, this.index(), options);
   }
 

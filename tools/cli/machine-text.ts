@@ -3,7 +3,7 @@
 import type { ListedMachine } from '../control/machines.ts';
 import type { CheckpointSummary, MachineStatus } from '../control/protocol.ts';
 import { columns } from './output.ts';
-import { byteText, printable } from './store/format.ts';
+import { byteText, counted, printable } from './store/format.ts';
 
 /** A time span with its two largest units: "2 h 5 min", "12 s". */
 export function spanText(ms: number): string {
@@ -32,7 +32,7 @@ export function checkpointText({ digest, label, tags }: CheckpointSummary): stri
 /** Pages, bytes and pause of a checkpoint. */
 export function checkpointStats({ stats }: CheckpointSummary): string {
   const { pages = 0, bytes = 0, pauseUs = 0 } = stats;
-  return `${pages} pages, ${bytes} bytes, pause ${(pauseUs / 1000).toFixed(2)} ms`;
+  return `${counted(pages, 'page')}, ${counted(bytes, 'byte')}, pause ${(pauseUs / 1000).toFixed(2)} ms`;
 }
 
 const ago = ({ time }: CheckpointSummary) => `${spanText(Math.max(0, Date.now() - Date.parse(time)))} ago`;
@@ -67,5 +67,6 @@ export function statusText(s: MachineStatus): string {
     ['started', `${s.started} (${spanText(s.uptimeMs)} ago)`],
     ['store', printable(s.store ?? 'none: it cannot be checkpointed')],
     ['last checkpoint', last ? `${checkpointText(last)}, ${ago(last)}: ${checkpointStats(last)}` : 'none'],
+    ['rollback goes to', s.base ? `${checkpointText(s.base)}, ${ago(s.base)}` : 'nowhere: there is no checkpoint'],
   ]);
 }

@@ -1,5 +1,6 @@
 /** A run's result for people: one line, and what is unusual below it. */
 import type { RunResult } from '../../src/runner/result.ts';
+import { counted } from './store/format.ts';
 
 const REASONS: Readonly<Record<RunResult['reason'], string>> = {
   'exit-port': 'the guest exited',
@@ -20,7 +21,9 @@ export function summaryLines(result: RunResult): string[] {
   const status = result.value === undefined ? '' : ` with ${result.value}`;
   const total = Object.values(result.exits).reduce((sum, n) => sum + n, 0);
   const time = `${ms(result.guestMs)} in the guest, ${ms(result.hostMs)} in the host`;
-  const lines = [`vmlapse: ${REASONS[result.reason]}${status}; ${total} exits (${listed(result.exits)}), ${time}`];
+  const lines = [
+    `vmlapse: ${REASONS[result.reason]}${status}; ${counted(total, 'exit')} (${listed(result.exits)}), ${time}`,
+  ];
   if (Object.keys(result.unclaimed).length > 0) lines.push(`vmlapse: nobody answered ${listed(result.unclaimed)}`);
   if (Object.keys(result.assisted).length > 0) lines.push(`vmlapse: assisted ${listed(result.assisted)}`);
   return lines;

@@ -49,6 +49,7 @@ const status = shaped({
   store: optional(text),
   checkpointing: flag,
   lastCheckpoint: optional(checkpoint),
+  base: optional(checkpoint),
 });
 
 const RESULTS: Readonly<Record<MethodName, Check>> = {

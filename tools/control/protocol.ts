@@ -28,6 +28,8 @@ export interface MachineStatus {
   /** A checkpoint is being taken or written. */
   readonly checkpointing: boolean;
   readonly lastCheckpoint?: CheckpointSummary;
+  /** Where a rollback goes that names no checkpoint: the one it took, was restored from or was rolled back to last. */
+  readonly base?: CheckpointSummary;
 }
 
 /** `ending`: the guest has ended, the process not yet. */

@@ -149,7 +149,21 @@ describe('changing', () => {
   it('tag, move, untag', async () => {
     expect(await json('tag', 'side', 'mark')).toEqual({ digest: digests.other, tag: 'mark' });
     expect(await json('tag', 'booted', 'mark')).toEqual({ digest: digests.first, tag: 'mark' });
+    expect(await json('tag')).toEqual(
+      expect.arrayContaining([
+        { tag: 'booted', digest: digests.first },
+        { tag: 'mark', digest: digests.first },
+        { tag: 'side', digest: digests.other },
+      ]),
+    );
+    const id = digests.first.slice(7, 19);
+    const listed = (await cli(['tag', '--store', STORE])).stdout;
+    expect(listed).toMatch(new RegExp(`^mark +${id} {2}\\d{4}-`, 'm'));
     expect(await json('tag', '-d', 'mark')).toEqual({ removed: 'mark' });
+    await json('tag', 'booted', 'mark');
+    expect((await cli(['tag', '-d', 'mark', '--store', STORE])).stdout).toBe(
+      `removed the name mark of ${id}; the checkpoint stays\n`,
+    );
     expect((await json('log')).flatMap(({ tags }: { tags: string[] }) => tags).sort()).toEqual(['booted', 'side']);
   });
 
@@ -165,6 +179,45 @@ describe('changing', () => {
       [digest, digests.first, digests.other].sort(),
     );
     expect(await json('verify')).toMatchObject({ problems: [], checkpoints: 3 });
+  });
+
+  it('gc --keep names the checkpoints it removes; a dry run removes nothing', async () => {
+    const copy = folder.file('old');
+    const made: Digest[] = [];
+    {
+      using store = openStore(copy, { create: true });
+      for (const label of ['one', 'two', 'three'])
+        made.push(
+          commitMadeUp(store, {}, new Map([[0x1000, pageOf(made.length + 1)]]), {
+            label,
+            ...(made.length > 0 && { parent: made.at(-1)! }),
+          }),
+        );
+    }
+    const gc = async (...args: string[]) => (await cli(['gc', '--keep', '1', '--store', copy, ...args])).stdout;
+    const blobs = () => readdirSync(join(copy, 'blobs/sha256')).length;
+    const before = blobs();
+    const line = new RegExp(
+      `^would remove ${made[0]!.slice(7, 19)}  one  .*\nwould remove \\d+ files?, .*; 2 checkpoints left\n$`,
+    );
+    expect(await gc('--dry-run')).toMatch(line);
+    expect(blobs()).toBe(before);
+    expect(JSON.parse(await gc('--json'))).toMatchObject({ checkpoints: 2, removed: [made[0]] });
+    expect(blobs()).toBeLessThan(before);
+    expect(await gc()).toBe('removed 0 files, 0 B; 2 checkpoints left\n');
+  });
+
+  it('log and tag say that there is nothing', async () => {
+    const empty = folder.file('empty');
+    {
+      using _ = openStore(empty, { create: true });
+    }
+    expect(await cli(['log', '--store', empty])).toMatchObject({
+      status: 0,
+      stdout: 'no checkpoint is in this store\n',
+    });
+    expect((await cli(['log', '--store', empty, '--json'])).stdout).toBe('[]\n');
+    expect((await cli(['tag', '--store', empty])).stdout).toMatch(/^no checkpoint has a name: /);
   });
 
   it('verify tells of damage, with status 1', async () => {

@@ -70,7 +70,7 @@ describeKvm('a machine with a name', () => {
   it('is listed, paused, checkpointed, resumed and stopped from elsewhere; events tell of it', async () => {
     const machine = await boot('writer', 'memory-writer', '--store', place.file('store'));
     await machine.said('stdout', 'pages a round');
-    const events = startCli(['events', 'writer', '--follow', '--only', 'checkpoint', 'pause', 'resume']);
+    const events = startCli(['events', '--follow', '--only', 'checkpoint,pause', '--only', 'resume', 'writer']);
     const [listed] = await ask<MachineStatus[]>('ps');
     const { pid } = machine.child;
     expect(listed).toMatchObject({ name: 'writer', pid, state: 'running', cpus: 1, memory: 2 ** 24 });
@@ -117,6 +117,11 @@ describeKvm('a machine with a name', () => {
     const back = await ask<RollbackSummary>('rollback', 'writer', 'a');
     expect(back.pages).toBeGreaterThan(0);
     expect(await stateOf('writer')).toBe('paused');
+    const { base } = await call('writer', 'status');
+    expect(base).toMatchObject({ digest: back.digest, tags: ['a'] });
+    expect((await cli(['status', 'writer'])).stdout).toMatch(
+      new RegExp(`^rollback goes to +${back.digest.slice(7, 19)} a,`, 'm'),
+    );
     await take('again');
     using opened = openStore(store, { readOnly: true });
     using a = opened.open('a');
@@ -129,15 +134,17 @@ describeKvm('a machine with a name', () => {
     expect(pagesChanged).toBeGreaterThan(0);
     const { data } = await call('writer', 'diff', { ref: 'b' });
     expect(data).toMatchObject({ b: { label: 'now' }, memory: { pagesChanged, bytesChanged } });
+    expect(data).not.toHaveProperty('b.digest');
     await call('writer', 'resume');
     await pause(50);
     const { stdout: changes } = await cli(['diff', 'a', '--live', 'writer', '--stat']);
+    expect(changes).toMatch(/^--- [0-9a-f]{12} .*\n\+\+\+ now {2}\d{4}-/);
     expect(changes).toMatch(/^memory {2}\d+ pages differ/m);
     expect(changes).toContain('writer_rounds');
     expect(await stateOf('writer')).toBe('running');
     const page = place.file('changes.html');
     await cli(['diff', 'a', '--live', 'writer', '--html', page]);
-    expect(readFileSync(page, 'utf8')).toMatch(/<h1>What changed[\s\S]* now, [\s\S]*writer_rounds/);
+    expect(readFileSync(page, 'utf8')).toMatch(/<h1>What changed[\s\S]* now[\s\S]*writer_rounds/);
     const { stdout: otherNames } = await cli(['diff', 'a', '--live', 'writer', '--symbols', guestPath('echo-irq')]);
     expect(otherNames).toMatch(/^memory {2}\d+ pages differ/m);
     expect(otherNames).not.toContain('writer_rounds');

@@ -9,6 +9,7 @@ import type { Checkpoint } from '../../../snapshot/store/memory/checkpoint.ts';
 import { openStore, type Store } from '../../../snapshot/store/store.ts';
 import { CheckpointError } from '../../../src/errors.ts';
 import type { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
+import { counted } from '../store/format.ts';
 import type { Trigger } from './triggers.ts';
 
 /** Options of `run` and `restore` that say when to take checkpoints, and how. */
@@ -135,7 +136,7 @@ export class Recorder {
       if (resume) target.resume();
       this.#closeOthers(checkpoint);
       this.#listener.tell(
-        `vmlapse: rolled back to ${short(checkpoint.digest)}: ${report.pages} pages in ${report.ms.toFixed(2)} ms`,
+        `vmlapse: rolled back to ${short(checkpoint.digest)}: ${counted(report.pages, 'page')} in ${report.ms.toFixed(2)} ms`,
       );
       this.#listener.rolledBack(checkpoint.digest, report);
       return { digest: checkpoint.digest, ...report };
@@ -150,7 +151,7 @@ export class Recorder {
     const ms = performance.now() - this.#began;
     const percent = ((100 * this.#pausedMs) / ms).toFixed(1);
     const stood = `the guest stood still for ${this.#pausedMs.toFixed(1)} of ${ms.toFixed(0)} ms`;
-    return `vmlapse: ${this.#taken} checkpoints; ${stood}, a slowdown of at least ${percent} %`;
+    return `vmlapse: ${counted(this.#taken, 'checkpoint')}; ${stood}, a slowdown of at least ${percent} %`;
   }
 
   #open(ref: string): Checkpoint {
@@ -173,7 +174,9 @@ export class Recorder {
     process.off('SIGUSR2', this.#onSignal);
     if (this.#options.checkpointAt?.some(({ kind }) => kind === 'end')) await this.take('end', { stayPaused: true });
     if (this.#skipped > 0)
-      this.#listener.tell(`vmlapse: ${this.#skipped} checkpoints left out: the disk was slower than the interval`);
+      this.#listener.tell(
+        `vmlapse: ${counted(this.#skipped, 'checkpoint')} left out: the disk was slower than the interval`,
+      );
     if (this.#options.every !== undefined && this.#taken > 0) this.#listener.tell(this.#slowdown());
     await this.live.close();
     for (const checkpoint of this.#opened) checkpoint[Symbol.dispose]();
@@ -188,5 +191,5 @@ function describe({ digest, stats, lostParent }: CheckpointReport, label: string
   const { pages = 0, bytes = 0, pauseUs = 0 } = stats;
   const name = label === undefined ? '' : ` (${label})`;
   const full = lostParent ? `; full, since ${short(lostParent)} is no longer in the store` : '';
-  return `vmlapse: checkpoint ${short(digest)}${name}: ${pages} pages, ${bytes} bytes, pause ${(pauseUs / 1000).toFixed(2)} ms${full}`;
+  return `vmlapse: checkpoint ${short(digest)}${name}: ${counted(pages, 'page')}, ${counted(bytes, 'byte')}, pause ${(pauseUs / 1000).toFixed(2)} ms${full}`;
 }

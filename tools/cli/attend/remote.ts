@@ -6,6 +6,7 @@ import type { RunningMachine } from '../../../src/runner/threads/running-machine
 import type { CheckpointSummary, EndSummary, MachineStatus } from '../../control/protocol.ts';
 import { ControlServer, type ControlTarget } from '../../control/server.ts';
 import { hurry } from '../output.ts';
+import { baseOf } from './base.ts';
 import { diffWithNow } from './diff-now.ts';
 import type { Hold } from './hold.ts';
 import type { Recorder } from './recorder.ts';
@@ -76,6 +77,7 @@ export class Remote {
   status(): MachineStatus {
     const { running, hold, recorder, subject } = this.#attended!;
     const { cpus, memory } = running.machine.config;
+    const base = recorder && baseOf(recorder);
     return {
       name: this.#name,
       pid: process.pid,
@@ -88,6 +90,7 @@ export class Remote {
       ...(recorder && { store: resolve(recorder.store.directory) }),
       checkpointing: recorder?.live.busy ?? false,
       ...(this.#last && { lastCheckpoint: this.#last }),
+      ...(base && { base }),
     };
   }
 

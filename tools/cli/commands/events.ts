@@ -1,5 +1,5 @@
 /** `vmlapse events NAME`: what happens to a running machine, as JSON. */
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { connectTo } from '../../control/machines.ts';
 import { EVENTS, type EventName, type MachineEvent } from '../../control/protocol.ts';
 import { writeTo } from '../output.ts';
@@ -13,7 +13,7 @@ interface EventsOptions {
 const EXAMPLES = `
 Examples:
   vmlapse events kitchen --follow
-  vmlapse events kitchen --follow --only checkpoint end | jq -r .digest
+  vmlapse events kitchen --follow --only checkpoint,end | jq -r .digest
 
 One JSON object a line: event, time, and what the event is about. Output of the guest has one character for each byte.
 Without --follow: the state as it is now. With it, the command ends when the machine does. A reader that is too slow for
@@ -26,9 +26,21 @@ export function addEvents(program: Command): void {
     .description('print what happens to a running machine, one JSON object a line')
     .addArgument(nameArgument())
     .option('-f, --follow', 'go on printing until the machine ends')
-    .addOption(new Option('--only <event...>', 'only these').choices(EVENTS))
+    .addOption(
+      new Option('--only <events>', 'only these, with commas between; may be repeated')
+        .choices(EVENTS)
+        .argParser(parseEvents),
+    )
     .addHelpText('after', EXAMPLES)
     .action(events);
+}
+
+/** Names with commas between; repetitions are collected. */
+function parseEvents(text: string, before: readonly EventName[] = []): readonly EventName[] {
+  const names = text.split(',');
+  const wrong = names.find((name) => !EVENTS.some((event) => event === name));
+  if (wrong !== undefined) throw new InvalidArgumentError(`"${wrong}" is no event: there are ${EVENTS.join(', ')}`);
+  return [...before, ...(names as EventName[])];
 }
 
 async function events(name: string, { follow, only = EVENTS }: EventsOptions): Promise<void> {

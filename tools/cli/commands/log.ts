@@ -34,7 +34,7 @@ function log(options: LogOptions): void {
   using store = openToRead(options);
   const entries = store.log().slice(0, options.limit);
   print(options, entries.map(entryData), () => {
-    if (entries.length === 0) return '';
+    if (entries.length === 0) return 'no checkpoint is in this store\n';
     const paint = paintFor();
     if (!options.heat) return logText(entries, paint);
     const { strip, legend } = heatText(store, entries, {

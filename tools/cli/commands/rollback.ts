@@ -1,10 +1,12 @@
 /** `vmlapse rollback NAME [REF]`: puts a running machine back to a checkpoint, in place. */
 import type { Command } from 'commander';
+import { counted } from '../store/format.ts';
 import { machineCommand, printResult, withMachine } from '../with-machine.ts';
 
 const EXAMPLES = `
 Examples:
-  vmlapse rollback kitchen                  to the checkpoint it took, was restored from or was rolled back to last
+  vmlapse rollback kitchen                  to the checkpoint it took, was restored from or was rolled back to last;
+                                            vmlapse status says which
   vmlapse rollback kitchen before-upgrade
 
 It runs on from there; a paused machine stays paused. The checkpoint must be in the store the machine was started with,
@@ -21,7 +23,8 @@ export function addRollback(program: Command): void {
       printResult(
         options,
         done,
-        () => `rolled back to ${done.digest.slice(7, 19)}: ${done.pages} pages in ${done.ms.toFixed(2)} ms\n`,
+        () =>
+          `rolled back to ${done.digest.slice(7, 19)}: ${counted(done.pages, 'page')} in ${done.ms.toFixed(2)} ms\n`,
       );
     });
 }

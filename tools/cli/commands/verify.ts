@@ -25,7 +25,7 @@ export function addVerify(program: Command): void {
 }
 
 function render({ problems, ...checked }: VerifyReport): string {
-  const sums = Object.entries(checked).map(([what, count]) => `${count} ${what}`);
+  const sums = Object.entries(checked).map(([what, count]) => counted(count, what.replace(/s$/, '')));
   const found = problems.length === 0 ? 'nothing is wrong' : `${counted(problems.length, 'problem')}`;
   const lines = problems.map(({ digest, code, message }) => `${code}  ${digest}  ${printable(message)}\n`);
   return `${lines.join('')}${found}; checked ${sums.join(', ')}\n`;

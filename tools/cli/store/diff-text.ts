@@ -35,8 +35,8 @@ export function diffText(diff: CheckpointDiff, options: DiffTextOptions): string
 }
 
 function sideText(mark: string, { digest, label, time }: DiffSide, style: 'before' | 'after', paint: Paint): string {
-  const name = label === undefined ? '' : ` ${printable(label)}`;
-  return paint(style, `${mark} ${short(digest)}${name}  ${timeText(time)}`);
+  const names = [...(digest === undefined ? [] : [short(digest)]), ...(label === undefined ? [] : [printable(label)])];
+  return paint(style, `${mark} ${names.join(' ')}  ${timeText(time)}`);
 }
 
 function stateText({ title, changes }: SectionChange, paint: Paint): string[] {

@@ -10,14 +10,10 @@ const BINS = 360;
 
 /** Reads page maps only. */
 export function historyAround(store: Store, { a, b, memory }: CheckpointDiff): History {
-  const sides = new Map(
-    a.digest === b.digest
-      ? [[a.digest, 'A = B']]
-      : [
-          [a.digest, 'A'],
-          [b.digest, 'B'],
-        ],
-  );
+  const same = a.digest === b.digest;
+  const sides = new Map<string, string>();
+  if (b.digest !== undefined) sides.set(b.digest, 'B');
+  if (a.digest !== undefined) sides.set(a.digest, same ? 'A = B' : 'A');
   const entries = store.log().filter(({ digest }, i) => i < SHOWN || sides.has(digest));
   const dirty = new Map<string, readonly number[]>(entries.map((entry) => [entry.digest, dirtyPages(store, entry)]));
   return { entries, dirty, sides, changed: memory.pages, axis: heatAxis([...dirty.values(), memory.pages], BINS) };

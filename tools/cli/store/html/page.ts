@@ -4,7 +4,7 @@ import { short } from '../../attend/recorder.ts';
 import { memorySums } from '../diff-text.ts';
 import { printable, timeText } from '../format.ts';
 import { type History, historySvg } from './history-svg.ts';
-import { html, Markup } from './markup.ts';
+import { EMPTY, html, Markup } from './markup.ts';
 import { STYLE } from './style.ts';
 import { placesTable, rangeDumps, stateTables } from './tables.ts';
 
@@ -23,7 +23,7 @@ export function diffPage(diff: CheckpointDiff, history: History): string {
   ];
   return html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${POLICY}">
-<meta name="viewport" content="width=device-width"><title>${short(a.digest)} to ${short(b.digest)} – vmlapse diff</title>
+<meta name="viewport" content="width=device-width"><title>${sideName(a)} to ${sideName(b)} – vmlapse diff</title>
 <style>${new Markup(STYLE)}</style></head><body><main>
 <h1>What changed</h1>
 <p class="note">${sideLine('A', a)}<br>${sideLine('B', b)}${diff.remarks.map((remark) => html`<br>${printable(remark)}`)}</p>
@@ -36,6 +36,10 @@ export function diffPage(diff: CheckpointDiff, history: History): string {
 `.text;
 }
 
+const sideName = ({ digest }: DiffSide) => (digest === undefined ? 'now' : short(digest));
+
+/** "A sha256:… booted, 2026-…"; what is not known leaves no comma behind. */
 function sideLine(letter: string, { digest, label, time }: DiffSide): Markup {
-  return html`<b>${letter}</b> <code>${digest}</code> ${label === undefined ? '' : printable(label)}, ${timeText(time)} UTC`;
+  const said = [...(label === undefined ? [] : [printable(label)]), `${timeText(time)} UTC`].join(', ');
+  return html`<b>${letter}</b> ${digest === undefined ? EMPTY : html`<code>${digest}</code> `}${said}`;
 }
