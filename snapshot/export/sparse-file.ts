@@ -1,5 +1,15 @@
 /** Writing a large, mostly empty file so that it appears whole or not at all: beside its place, synced, renamed. */
-import { closeSync, fsyncSync, ftruncateSync, openSync, renameSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fchmodSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { realFs, withIo } from '../store/disk/fs-layer.ts';
 import { storeError } from '../store/format/digest.ts';
@@ -10,12 +20,14 @@ export interface SparseFile {
   write(offset: number, bytes: Uint8Array): void;
 }
 
-/** Guest memory holds what the guest was told in confidence. */
-const OWNER_ONLY = 0o600;
+/** Of a new file; the user's umask takes from it, as from the files of a store. */
+const MODE = 0o666;
+const OWNER = 0o600;
+const PERMISSIONS = 0o777;
 
 /**
- * Makes the file `path` of `size` bytes with what `fill` writes, replacing one that is there, but nothing that is no
- * file. When it throws, as a full disk makes it (CheckpointError), nothing has changed.
+ * Makes the file `path` of `size` bytes with what `fill` writes, replacing one that is there, whose permissions it
+ * takes over, but nothing that is no file. When it throws, as a full disk makes it (CheckpointError), nothing has changed.
  */
 export function writeSparse(path: string, size: number, fill: (file: SparseFile) => void): void {
   const temporary = `${path}.${process.pid}.tmp`;
@@ -26,9 +38,10 @@ export function writeSparse(path: string, size: number, fill: (file: SparseFile)
       'NOT_A_FILE',
       `${path} is ${there.isDirectory() ? 'a directory' : 'a device or a pipe'}: name a file`,
     );
-  const fd = io(() => openSync(temporary, 'wx', OWNER_ONLY));
+  const fd = io(() => openSync(temporary, 'wx', there ? OWNER : MODE));
   try {
     try {
+      if (there) io(() => fchmodSync(fd, there.mode & PERMISSIONS));
       io(() => ftruncateSync(fd, size));
       fill({ write: (offset, bytes) => io(() => writeFully(fd, bytes, offset)) });
       io(() => fsyncSync(fd));

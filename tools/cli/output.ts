@@ -1,5 +1,6 @@
 /** Writing to stdout and stderr: in order, with back-pressure, and without a stack trace when the reader has gone. */
 import { EXIT } from './exit-status.ts';
+import { inLocale } from './terminal-text.ts';
 
 const PATIENCE_MS = 500;
 
@@ -27,7 +28,7 @@ export function hurry(): void {
 
 /** A line for people, on stderr. */
 export function tell(line: string): void {
-  process.stderr.write(`${line}\n`);
+  process.stderr.write(`${inLocale(line)}\n`);
 }
 
 /** A closed pipe ends the program quietly, as other filters do; a full disk ends it with a message. */

@@ -26,6 +26,7 @@ import { addStatus } from './commands/status.ts';
 import { addStop } from './commands/stop.ts';
 import { addTag } from './commands/tag.ts';
 import { addVerify } from './commands/verify.ts';
+import { inLocale } from './terminal-text.ts';
 
 /** Commands on a machine that another process runs. */
 const ON_RUNNING = [addPs, addStatus, addPause, addResume, addCheckpoint, addRollback, addStop, addConsole, addEvents];
@@ -39,6 +40,9 @@ Examples:
   vmlapse info                                  what this host's KVM can do
   vmlapse run guests/build/hello-long.elf       boot a guest
   source <(vmlapse complete bash)               completion for this shell (also zsh, fish)`;
+
+/** Errors are thrown; help is written in characters that the terminal has. */
+const OUTPUT = { outputError: () => {}, writeOut: (text: string) => void process.stdout.write(inLocale(text)) };
 
 /** Adds to what a command line is refused with where its help is. */
 const pointToHelp =
@@ -55,9 +59,9 @@ export function createProgram(version: string): Command {
     .version(version)
     .addHelpText('after', EXAMPLES)
     .exitOverride(pointToHelp('vmlapse'))
-    .configureOutput({ outputError: () => {} });
+    .configureOutput(OUTPUT);
   for (const add of COMMANDS) add(program);
   for (const command of program.commands)
-    command.exitOverride(pointToHelp(`vmlapse ${command.name()}`)).configureOutput({ outputError: () => {} });
+    command.exitOverride(pointToHelp(`vmlapse ${command.name()}`)).configureOutput(OUTPUT);
   return program;
 }

@@ -4,6 +4,7 @@ import { ControlError } from '../../src/errors.ts';
 import type { ControlClient } from '../control/client.ts';
 import { connectTo } from '../control/machines.ts';
 import { toJson } from './json.ts';
+import { forStdout } from './terminal-text.ts';
 
 /** How long a machine may take to answer what it can answer at once. Milliseconds. */
 export const PATIENCE_MS = 10_000;
@@ -32,7 +33,7 @@ export function machineCommand(program: Command, name: string, description: stri
 
 /** Prints a result, as JSON or as lines for people. */
 export function printResult(options: { readonly json?: boolean }, result: unknown, text: () => string): void {
-  process.stdout.write(options.json ? `${toJson(result)}\n` : text());
+  process.stdout.write(options.json ? `${toJson(result)}\n` : forStdout(text()));
 }
 
 /** For a machine that closed the connection without a word about its end. */

@@ -1,5 +1,16 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { exportElf, exportRaw } from '../../../snapshot/export/export.ts';
@@ -44,8 +55,19 @@ describe('raw image', () => {
       expect(image.equals(expected)).toBe(true);
       expect(report).toEqual({ path, bytes: MEMORY, dataBytes: PAGES.size * PAGE, remarks: [] });
       expect(statSync(path).blocks * 512).toBeLessThan(MEMORY / 8);
-      expect(statSync(path).mode & 0o777).toBe(0o600);
+      expect(statSync(path).mode & 0o777).toBe(0o666 & ~process.umask());
     });
+  });
+
+  it('takes over the permissions of a file that it replaces', () => {
+    using directory = temporaryDirectory();
+    const path = join(directory.path, 'ram');
+    writeFileSync(path, 'before');
+    chmodSync(path, 0o640);
+    using store = openStore(join(directory.path, 'store'), { create: true });
+    using checkpoint = store.open(commitMadeUp(store, { memory: MEMORY }, PAGES));
+    exportRaw(checkpoint, path);
+    expect(statSync(path)).toMatchObject({ size: MEMORY, mode: 0o100640 });
   });
 
   it('a state that is not what its parts say is refused, and leaves no file', () => {

@@ -42,7 +42,7 @@ function page(): string {
       address < counter.address ? undefined : { symbol: counter, offset: address - counter.address },
   };
   const diff = diffCheckpoints(a, b, { symbols });
-  return diffPage(diff, historyAround(store, diff));
+  return diffPage(diff, historyAround(store, diff), `/home/me/${HOSTILE}.elf`);
 }
 
 describe('the page', () => {
@@ -56,8 +56,9 @@ describe('the page', () => {
   });
 
   it('holds the tree, the heat map, symbols and registers', () => {
-    expect(text.match(/<circle /g)).toHaveLength(4);
-    expect(text.match(/class="strip"/g)).toHaveLength(5);
+    // Once for wide windows, and once for narrow ones.
+    expect(text.match(/<circle /g)).toHaveLength(2 * 4);
+    expect(text.match(/class="strip"/g)).toHaveLength(2 * 5);
     expect(text).toMatch(/tick_count<\/code> <span class="quiet">\.bss/);
     expect(text).toMatch(/<span class="before">42<\/span> → <span class="after">43<\/span>/);
     expect(text).toMatch(/before">0x0000000000000077<.*\n?.*after">0x0000000000000099</);
@@ -129,7 +130,31 @@ function paeth(a: number, b: number, c: number): number {
         const dom = browse(file, '--dump-dom');
         expect(dom).toMatch(/<title>[0-9a-f]{12} to [0-9a-f]{12} – vmlapse diff<\/title>/);
         expect(dom).toContain('tick_count');
-        expect(dom.match(/<circle /g)).toHaveLength(4);
+        expect(dom.match(/<circle /g)).toHaveLength(2 * 4);
+      },
+      scaled(90_000),
+    );
+
+    it.each([390, 360, 1240])(
+      'nothing is wider than a window of %i pixels',
+      (width) => {
+        // A page cannot be measured from outside; so the copy that is measured runs a script, which the page itself forbids.
+        const measured = folder.file('measured.html');
+        const frame = folder.file('frame.html');
+        const script =
+          '<script>document.title = [document.documentElement, ...document.querySelectorAll("section")].map((e) => e.scrollWidth - e.clientWidth).join()</script>';
+        writeFileSync(
+          measured,
+          page()
+            .replace(/<meta http-equiv="Content-Security-Policy"[^>]*>/, '')
+            .replace('</body>', `${script}</body>`),
+        );
+        writeFileSync(
+          frame,
+          `<iframe src="measured.html" width="${width}" height="2000" onload="document.title = this.contentDocument.title"></iframe>`,
+        );
+        const dom = browse(frame, '--allow-file-access-from-files', '--dump-dom');
+        expect(/<title>([\d,]*)<\/title>/.exec(dom)?.[1]).toBe('0,0,0,0,0');
       },
       scaled(90_000),
     );

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { stateSections } from '../../../snapshot/show/state-sections.ts';
 import { paintedColumns } from '../../../tools/cli/store/columns.ts';
 import { byteText, pauseText, printable, timeText } from '../../../tools/cli/store/format.ts';
-import { sideBySide } from '../../../tools/cli/store/hexdump.ts';
+import { hexRows, sideBySide } from '../../../tools/cli/store/hexdump.ts';
 import { html } from '../../../tools/cli/store/html/markup.ts';
 import { plainText } from '../../../tools/cli/store/paint.ts';
 import { showText } from '../../../tools/cli/store/show-text.ts';
@@ -49,7 +49,7 @@ describe('bytes side by side', () => {
     const after = before.slice();
     after[1] = 0;
     after[17] = 0;
-    expect(sideBySide(0x1000, before, after, plainText)).toEqual([
+    expect(sideBySide(hexRows(0x1000, before, after, plainText))).toEqual([
       '0x1000  41 42 43 44 45 46 47 48  ABCDEFGH  │  41 00 43 44 45 46 47 48  A.CDEFGH',
       '…',
       '0x1010  51 52 53 54 55 56 57 58  QRSTUVWX  │  51 00 53 54 55 56 57 58  Q.STUVWX',

@@ -25,10 +25,11 @@ export function diffWithNow(
 ): Methods['diff']['result'] {
   using before = store.open(ref ?? session.base ?? 'latest');
   using after = machineNow(session, before, guest);
-  const symbols = findSymbols(file, decodeState(after.config).description);
+  const { description } = decodeState(after.config);
+  const symbols = findSymbols(file, description);
   const most = Math.min(limit === 0 ? MOST_RANGES : limit, MOST_RANGES);
   const diff = diffCheckpoints(before, after, { symbols, limit: most });
   const text = diffText(diff, { paint: colour ? colourful : plainText, limit: most, stat });
   const data = JSON.parse(toJson(diffData(diff)));
-  return { data, text, ...(page && { page: diffPage(diff, historyAround(store, diff)) }) };
+  return { data, text, ...(page && { page: diffPage(diff, historyAround(store, diff), description.guest?.path) }) };
 }

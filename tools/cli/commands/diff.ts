@@ -66,10 +66,11 @@ async function diff(a: string, b: string | undefined, options: DiffCommandOption
   using store = openToRead(options);
   using before = store.open(a);
   using after = store.open(b);
-  const symbols = findSymbols(options.symbols, decodeState(after.config).description);
+  const { description } = decodeState(after.config);
+  const symbols = findSymbols(options.symbols, description);
   const result = diffCheckpoints(before, after, { symbols, limit: options.limit });
   if (options.html !== undefined) {
-    writePage(options.html, diffPage(result, historyAround(store, result)));
+    writePage(options.html, diffPage(result, historyAround(store, result), description.guest?.path));
     if (!options.json) return;
   }
   print(options, options.json && diffData(result), () =>

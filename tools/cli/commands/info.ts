@@ -5,6 +5,7 @@ import { kvmKind } from '../../../src/kvm/kind.ts';
 import { Kvm } from '../../../src/kvm/kvm.ts';
 import { toJson } from '../json.ts';
 import { columns } from '../output.ts';
+import { forStdout } from '../terminal-text.ts';
 
 const EXAMPLES = `
 Examples:
@@ -84,7 +85,7 @@ export function addInfo(program: Command): void {
     .action((options: { json?: boolean }) => {
       using kvm = Kvm.open();
       const facts = gather(kvm);
-      process.stdout.write(options.json ? `${toJson(facts)}\n` : render(facts));
+      process.stdout.write(options.json ? `${toJson(facts)}\n` : forStdout(render(facts)));
     });
 }
 

@@ -5,6 +5,7 @@ import { ramRanges } from '../../../src/memory/layout.ts';
 import { addImageOptions, type ImageOptions, loadImage } from '../image-options.ts';
 import { toJson } from '../json.ts';
 import { columns } from '../output.ts';
+import { forStdout } from '../terminal-text.ts';
 
 const EXAMPLES = `
 Examples:
@@ -20,7 +21,7 @@ export function addInspect(program: Command): void {
     .addHelpText('after', EXAMPLES)
     .action((file: string, options: ImageOptions & { json?: boolean }) => {
       using loaded = loadImage(file, options);
-      process.stdout.write(options.json ? `${toJson(asData(loaded.image))}\n` : describe(loaded.image));
+      process.stdout.write(options.json ? `${toJson(asData(loaded.image))}\n` : forStdout(describe(loaded.image)));
       checkPlan(loaded.image, ramRanges(options.mem));
     });
 }

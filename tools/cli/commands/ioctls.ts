@@ -6,6 +6,7 @@ import { IOCTLS } from '../../../src/abi/ioctls.ts';
 import { Kvm } from '../../../src/kvm/kvm.ts';
 import { toJson } from '../json.ts';
 import { columns } from '../output.ts';
+import { forStdout } from '../terminal-text.ts';
 
 const EXAMPLES = `
 Examples:
@@ -21,7 +22,7 @@ export function addIoctls(program: Command): void {
     .addHelpText('after', EXAMPLES)
     .action((options: { json?: boolean }) => {
       const rows = table();
-      process.stdout.write(options.json ? `${toJson(rows)}\n` : render(rows));
+      process.stdout.write(options.json ? `${toJson(rows)}\n` : forStdout(render(rows)));
     });
 }
 

@@ -8,7 +8,7 @@ import type { StateField } from '../../../snapshot/show/field.ts';
 import { short } from '../attend/recorder.ts';
 import { paintedColumns } from './columns.ts';
 import { counted, fieldText, hex, printable, timeText } from './format.ts';
-import { sideBySide } from './hexdump.ts';
+import { hexRows, sideBySide } from './hexdump.ts';
 import type { Paint } from './paint.ts';
 
 /** How much is shown. `stat`: sums instead of values. `limit`: ranges, or rows of sums. */
@@ -89,7 +89,12 @@ function rangeText(range: ChangedRange, paint: Paint): string[] {
   const cut = before.length < length ? [`  … ${length - before.length} more bytes`] : [];
   const values = value ? [`${paint('before', `${value.before}`)} -> ${paint('after', `${value.after}`)}`] : [];
   const title = [paint('heading', hex(gpa)), ...elsewhere, bytes, paint('label', rangeName(range)), ...values];
-  return ['', title.join('  ').trimEnd(), ...sideBySide(gpa, before, after, paint).map((line) => `  ${line}`), ...cut];
+  return [
+    '',
+    title.join('  ').trimEnd(),
+    ...sideBySide(hexRows(gpa, before, after, paint)).map((line) => `  ${line}`),
+    ...cut,
+  ];
 }
 
 function placesText(places: readonly ChangedPlace[], limit: number, paint: Paint): string[] {

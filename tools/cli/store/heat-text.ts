@@ -2,6 +2,7 @@
 import { dirtyPages, type HeatAxis, heatAxis, heatOf } from '../../../snapshot/show/heat.ts';
 import type { LogEntry } from '../../../snapshot/store/history/history.ts';
 import type { Store } from '../../../snapshot/store/store.ts';
+import { showsUnicode } from '../terminal-text.ts';
 import { byteText, hex } from './format.ts';
 
 /** What to draw for, in characters. */
@@ -21,7 +22,7 @@ export function heatText(store: Store, entries: readonly LogEntry[], { columns, 
   const width = Math.min(MAX_WIDTH, Math.max(16, columns - MARGIN));
   const dirty = new Map(entries.map((entry) => [entry.digest, dirtyPages(store, entry)]));
   const axis = heatAxis([...dirty.values()], width * 2);
-  const draw = colour ? colourStrip : shadeStrip;
+  const draw = colour && showsUnicode() ? colourStrip : shadeStrip;
   return {
     strip: ({ digest }: LogEntry) => draw(heatOf(axis, dirty.get(digest)!)),
     legend: legendText(axis),

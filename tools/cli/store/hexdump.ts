@@ -4,9 +4,12 @@ import type { Paint, Style } from './paint.ts';
 
 const LINE = 8;
 
-/** Lines for bytes from `gpa` on. Both have the same length. Equal lines in the middle are left out. */
-export function sideBySide(gpa: number, before: Uint8Array, after: Uint8Array, paint: Paint): string[] {
-  const lines: string[] = [];
+/** A line of both contents; undefined stands for equal lines in the middle, which are left out. */
+export type HexRow = { readonly gpa: string; readonly before: string; readonly after: string } | undefined;
+
+/** Rows for bytes from `gpa` on. Both have the same length. */
+export function hexRows(gpa: number, before: Uint8Array, after: Uint8Array, paint: Paint): HexRow[] {
+  const rows: HexRow[] = [];
   let skipped = false;
   for (let at = 0; at < before.length; at += LINE) {
     const [a, b] = [before.subarray(at, at + LINE), after.subarray(at, at + LINE)];
@@ -14,12 +17,16 @@ export function sideBySide(gpa: number, before: Uint8Array, after: Uint8Array, p
       skipped = true;
       continue;
     }
-    if (skipped) lines.push('…');
+    if (skipped) rows.push(undefined);
     skipped = false;
-    lines.push(`${hex(gpa + at)}  ${half(a, b, 'before', paint)}  │  ${half(b, a, 'after', paint)}`);
+    rows.push({ gpa: hex(gpa + at), before: half(a, b, 'before', paint), after: half(b, a, 'after', paint) });
   }
-  return lines;
+  return rows;
 }
+
+/** The rows as lines, the contents side by side. */
+export const sideBySide = (rows: readonly HexRow[]): string[] =>
+  rows.map((row) => (row ? `${row.gpa}  ${row.before}  │  ${row.after}` : '…'));
 
 function half(bytes: Uint8Array, other: Uint8Array, style: Style, paint: Paint): string {
   const differs = (i: number) => bytes[i] !== other[i];

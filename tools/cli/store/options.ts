@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { openStore, type Store, type StoreOptions } from '../../../snapshot/store/store.ts';
 import { toJson } from '../json.ts';
 import { defaultStore } from '../store-option.ts';
+import { forStdout } from '../terminal-text.ts';
 
 /** Options that each of them has. */
 export interface StoreCommandOptions {
@@ -27,7 +28,7 @@ export const openToWrite = ({ store }: StoreCommandOptions, options: StoreOption
 
 /** Prints the result: data with --json, words without. */
 export function print(options: { readonly json?: boolean }, data: unknown, text: () => string): void {
-  process.stdout.write(options.json ? `${toJson(data)}\n` : text());
+  process.stdout.write(options.json ? `${toJson(data)}\n` : forStdout(text()));
 }
 
 /** How many lines or ranges to show; 0 for all. */

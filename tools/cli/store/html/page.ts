@@ -3,7 +3,7 @@ import type { CheckpointDiff, DiffSide } from '../../../../snapshot/diff/diff.ts
 import { short } from '../../attend/recorder.ts';
 import { memorySums } from '../diff-text.ts';
 import { printable, timeText } from '../format.ts';
-import { type History, historySvg } from './history-svg.ts';
+import { type History, historySvg, LAYOUTS, stripsText } from './history-svg.ts';
 import { EMPTY, html, Markup } from './markup.ts';
 import { STYLE } from './style.ts';
 import { placesTable, rangeDumps, stateTables } from './tables.ts';
@@ -11,8 +11,8 @@ import { placesTable, rangeDumps, stateTables } from './tables.ts';
 /** Nothing may be fetched and nothing run, whatever a checkpoint's label or a symbol's name says. */
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
-/** The page. */
-export function diffPage(diff: CheckpointDiff, history: History): string {
+/** The page. `guest` is the file that the machine was booted from. */
+export function diffPage(diff: CheckpointDiff, history: History, guest?: string): string {
   const { a, b, state, memory } = diff;
   const fields = state.reduce((sum, { changes }) => sum + changes.length, 0);
   const sums: [number, string][] = [
@@ -23,12 +23,12 @@ export function diffPage(diff: CheckpointDiff, history: History): string {
   ];
   return html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${POLICY}">
-<meta name="viewport" content="width=device-width"><title>${sideName(a)} to ${sideName(b)} – vmlapse diff</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>${sideName(a)} to ${sideName(b)} – vmlapse diff</title>
 <style>${new Markup(STYLE)}</style></head><body><main>
 <h1>What changed</h1>
-<p class="note">${sideLine('A', a)}<br>${sideLine('B', b)}${diff.remarks.map((remark) => html`<br>${printable(remark)}`)}</p>
+<p class="note">${guest === undefined ? EMPTY : html`Guest <code>${printable(guest)}</code><br>`}${sideLine('A', a)}<br>${sideLine('B', b)}${diff.remarks.map((remark) => html`<br>${printable(remark)}`)}</p>
 <div class="sums">${sums.map(([n, what]) => html`<div class="sum"><b>${n.toLocaleString('en-US')}</b><span>${what}</span></div>`)}</div>
-<section><h2>Checkpoints</h2>${historySvg(history)}</section>
+<section><h2>Checkpoints</h2><p class="note">${stripsText(history)}</p>${LAYOUTS.map((layout) => historySvg(history, layout))}</section>
 <section><h2>Memory by symbol</h2><p class="note">${memorySums(memory)}</p>${placesTable(memory)}</section>
 <section><h2>Registers and devices</h2><p class="note"><span class="before">before</span>, <span class="after">after</span></p>${stateTables(state)}</section>
 <section><h2>Memory by byte</h2>${rangeDumps(memory)}</section>

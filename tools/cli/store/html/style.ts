@@ -14,7 +14,7 @@ h3 { font-size: 13px; margin: 18px 0 6px; color: var(--quiet); font-weight: 600;
 section { background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 18px 20px; margin-top: 18px;
   overflow-x: auto; }
 code, .mono, svg text.mono { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace; }
-code, .mono { font-size: 12.5px; }
+code, .mono { font-size: 12.5px; overflow-wrap: anywhere; }
 .sums { display: flex; flex-wrap: wrap; gap: 12px; margin-top: 16px; }
 .sum { background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 10px 16px; min-width: 130px; }
 .sum b { display: block; font-size: 20px; font-variant-numeric: tabular-nums; }
@@ -31,6 +31,7 @@ td.wide { width: 45%; }
 .tag { color: var(--mark); font-weight: 600; }
 pre { margin: 2px 0 12px; font-size: 12.5px; line-height: 1.45; }
 svg { display: block; max-width: 100%; height: auto; }
+svg.narrow { display: none; }
 svg text { fill: var(--ink); font-size: 12.5px; font-family: system-ui, sans-serif; }
 svg text.quiet { fill: var(--quiet); } svg text.tag { fill: var(--mark); }
 svg .lane { fill: none; stroke: var(--quiet); stroke-width: 1.5; }
@@ -38,4 +39,14 @@ svg .dot { fill: var(--paper); stroke: var(--quiet); stroke-width: 2; }
 svg .dot.side { fill: var(--mark); stroke: var(--mark); }
 svg .cold { fill: var(--cold); } svg .hot { fill: var(--heat); } svg .rule { stroke: var(--line); }
 svg .row { fill: var(--mark); opacity: .08; }
+@media (max-width: 760px) {
+  main { padding: 16px 12px 40px; }
+  section { padding: 14px 12px; }
+  svg.wide, .bars, .first { display: none; }
+  svg.narrow { display: block; }
+  th, td { padding-right: 8px; }
+  td.name { white-space: normal; min-width: 5em; }
+  pre { font-size: 11px; }
+  pre .other { display: block; padding-left: 1em; }
+}
 `;

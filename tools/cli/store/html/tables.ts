@@ -4,7 +4,7 @@ import type { SectionChange } from '../../../../snapshot/diff/state-diff.ts';
 import type { StateField } from '../../../../snapshot/show/field.ts';
 import { rangeName } from '../diff-text.ts';
 import { counted, fieldText, hex } from '../format.ts';
-import { sideBySide } from '../hexdump.ts';
+import { hexRows } from '../hexdump.ts';
 import { plainText } from '../paint.ts';
 import { EMPTY, html, type Markup } from './markup.ts';
 
@@ -21,13 +21,13 @@ export function placesTable({ places, ranges }: MemoryDiff): Markup {
   const rows = places.slice(0, PLACES_SHOWN).map(({ name, section, gpa, pages, bytes }) => {
     const value = values.get(name);
     return html`<tr><td class="name"><code>${name}</code> <span class="quiet">${section ?? ''}</span></td>
-<td class="mono">${hex(gpa)}</td><td class="number">${pages}</td><td class="number">${bytes}</td>
+<td class="mono first">${hex(gpa)}</td><td class="number">${pages}</td><td class="number">${bytes}</td>
 <td class="mono">${value ? html`<span class="before">${value.before.toString()}</span> → <span class="after">${value.after.toString()}</span>` : EMPTY}</td>
-<td><span class="bar" style="width:${Math.round((bytes / most) * BAR_PIXELS)}px"></span></td></tr>
+<td class="bars"><span class="bar" style="width:${Math.round((bytes / most) * BAR_PIXELS)}px"></span></td></tr>
 `;
   });
   const left = places.length - rows.length;
-  return html`<table id="places"><tr><th>symbol or region</th><th>first change</th><th class="number">pages</th><th class="number">bytes</th><th>value</th><th></th></tr>
+  return html`<table id="places"><tr><th>symbol or region</th><th class="first">first change</th><th class="number">pages</th><th class="number">bytes</th><th>value</th><th class="bars"></th></tr>
 ${rows}</table>${left > 0 ? html`<p class="note">and ${counted(left, 'more place')}</p>` : EMPTY}`;
 }
 
@@ -50,7 +50,9 @@ export function stateTables(state: readonly SectionChange[]): Markup {
 export function rangeDumps({ ranges, rangeCount }: MemoryDiff): Markup {
   const left = rangeCount - ranges.length;
   const dumps = ranges.map((range) => {
-    const lines = sideBySide(range.gpa, range.before, range.after, plainText).join('\n');
+    const lines = hexRows(range.gpa, range.before, range.after, plainText).map((row) =>
+      row ? html`${row.gpa}  ${row.before}<span class="other">  │  ${row.after}</span>\n` : '…\n',
+    );
     return html`<h3><span class="mono">${hex(range.gpa)}</span> ${rangeName(range)} <span class="quiet">${counted(range.changed, 'byte')}</span></h3><pre>${lines}</pre>
 `;
   });
