@@ -45,8 +45,10 @@ svg .row { fill: var(--mark); opacity: .08; }
   svg.wide, .bars, .first { display: none; }
   svg.narrow { display: block; }
   th, td { padding-right: 8px; }
-  td.name { white-space: normal; min-width: 5em; }
+  td.name { white-space: normal; min-width: 4em; }
+  code, .mono { font-size: 11px; }
   pre { font-size: 11px; }
-  pre .other { display: block; padding-left: 1em; }
+  pre .other { display: block; padding-left: var(--at); }
+  pre .between { display: none; }
 }
 `;

@@ -51,7 +51,9 @@ export function rangeDumps({ ranges, rangeCount }: MemoryDiff): Markup {
   const left = rangeCount - ranges.length;
   const dumps = ranges.map((range) => {
     const lines = hexRows(range.gpa, range.before, range.after, plainText).map((row) =>
-      row ? html`${row.gpa}  ${row.before}<span class="other">  │  ${row.after}</span>\n` : '…\n',
+      row
+        ? html`${row.gpa}  ${row.before}<span class="between">  │  </span><span class="other" style="--at:${row.gpa.length + 2}ch">${row.after}</span>\n`
+        : '…\n',
     );
     return html`<h3><span class="mono">${hex(range.gpa)}</span> ${rangeName(range)} <span class="quiet">${counted(range.changed, 'byte')}</span></h3><pre>${lines}</pre>
 `;
