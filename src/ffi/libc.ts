@@ -32,6 +32,7 @@ export const fallocate = bind<[number, number, number, number], number>(
   'int fallocate(int fd, int mode, long offset, long length)',
 );
 export const lseek = bind<[number, number, number], number | bigint>('long lseek(int fd, long offset, int whence)');
+export const flock = bind<[number, number], number>('int flock(int fd, int operation)');
 export const eventfd = bind<[number, number], number>('int eventfd(uint initial, int flags)');
 export const getsockopt = bind<[number, number, number, Pointer, Pointer], number>(
   'int getsockopt(int socket, int level, int option, void *value, void *length)',

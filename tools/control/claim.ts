@@ -1,15 +1,16 @@
 /**
  * Taking a machine's name: a listening socket under that name, which only one process can have.
  *
- * The socket listens before it gets its name, and gets it by link(2), which fails where the name is taken. So whatever
- * refuses connections under a name has been left by a process that is gone, and may be replaced.
+ * The socket listens before it gets its name, so whatever refuses connections under a name has been left by a process
+ * that is gone. Who takes a name holds the folder's lock from looking at it until having it: nobody else comes between.
  */
-import { chmodSync, linkSync, lstatSync, renameSync, unlinkSync } from 'node:fs';
+import { chmodSync, closeSync, constants, linkSync, lstatSync, openSync, unlinkSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { ControlError } from '../../src/errors.ts';
+import { tryLock } from '../../src/ffi/flock.ts';
 import { probe } from './probe.ts';
-import { makeFolder, runtimeFolder, socketPath } from './runtime-folder.ts';
+import { makeFolder, runtimeFolder, socketPath, userId } from './runtime-folder.ts';
 
 /** A name that is held until it is released. */
 export interface Claim {
@@ -18,7 +19,8 @@ export interface Claim {
   release(): void;
 }
 
-const ATTEMPTS = 16;
+const LOCK_PATIENCE_MS = 10_000;
+const LOCK_RETRY_MS = 5;
 let serial = 0;
 
 /** Makes `server` listen under the name. Throws UsageError or ControlError NAME_TAKEN, NO_FOLDER, UNSAFE_FOLDER. */
@@ -30,7 +32,9 @@ export async function claimName(name: string, server: Server): Promise<Claim> {
   await listen(server, nameless);
   try {
     chmodSync(nameless, 0o600);
-    await linkTo(nameless, path, name);
+    using _ = await lockFolder(folder);
+    if (await isStale(path, name)) remove(path);
+    link(nameless, path);
     return claim(path, identity(path));
   } catch (error) {
     server.close();
@@ -40,12 +44,46 @@ export async function claimName(name: string, server: Server): Promise<Claim> {
   }
 }
 
-/** Throws ControlError NAME_TAKEN where a machine of that name runs. */
+/** Throws ControlError NAME_TAKEN where the name cannot be had. */
 export async function refuseTakenName(name: string): Promise<void> {
-  const found = await probe(socketPath(runtimeFolder(), name));
-  if (found.state !== 'live') return;
-  found.socket.destroy();
+  const folder = runtimeFolder();
+  const path = socketPath(folder, name);
+  makeFolder(folder);
+  await isStale(path, name);
+}
+
+/** True where a socket of a process that is gone has the name, false where nothing has. Throws NAME_TAKEN. */
+async function isStale(path: string, name: string): Promise<boolean> {
+  const file = lstatSync(path, { throwIfNoEntry: false });
+  if (!file) return false;
+  if (!file.isSocket() || file.uid !== userId()) {
+    const what = file.isSocket() ? `a socket of user ${file.uid}` : 'no socket';
+    throw new ControlError(
+      'NAME_TAKEN',
+      `${path} is ${what}, so it is left alone: choose another name than ${name}, or remove it if you know what it is`,
+      { name },
+    );
+  }
+  const found = await probe(path);
+  if (found.state === 'live') found.socket.destroy();
+  if (found.state === 'stale' || found.state === 'none') return found.state === 'stale';
   throw taken(name);
+}
+
+/** Waits for the folder's lock, without blocking the thread: the holder may be of this process. */
+async function lockFolder(folder: string): Promise<Disposable> {
+  const fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY);
+  const release = () => closeSync(fd);
+  try {
+    for (const end = Date.now() + LOCK_PATIENCE_MS; !tryLock(fd); ) {
+      if (Date.now() > end) throw new Error('another process has held its lock for 10 seconds; end that one');
+      await new Promise((resolve) => setTimeout(resolve, LOCK_RETRY_MS));
+    }
+    return { [Symbol.dispose]: release };
+  } catch (error) {
+    release();
+    throw new ControlError('NO_SOCKET', `no name can be taken in ${folder}: ${(error as Error).message}`);
+  }
 }
 
 const taken = (name: string) =>
@@ -67,44 +105,18 @@ function listen(server: Server, path: string): Promise<void> {
   });
 }
 
-async function linkTo(from: string, path: string, name: string): Promise<void> {
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    try {
-      return linkSync(from, path);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
-        throw new ControlError('NO_SOCKET', `${path} cannot be made: ${(error as Error).message}`);
-      }
-    }
-    const before = identity(path);
-    const found = await probe(path);
-    if (found.state === 'live') {
-      found.socket.destroy();
-      throw taken(name);
-    }
-    if (found.state !== 'stale' && found.state !== 'none') throw taken(name);
-    if (found.state === 'stale' && before !== undefined) removeStale(path, before);
+function link(from: string, path: string): void {
+  try {
+    linkSync(from, path);
+  } catch (error) {
+    throw new ControlError('NO_SOCKET', `${path} cannot be made: ${(error as Error).message}`);
   }
-  throw taken(name);
 }
 
 /** Which file a path names: enough to tell it from one made later, even in the same inode. */
 function identity(path: string): string | undefined {
   const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   return found && `${found.ino}:${found.mtimeNs}`;
-}
-
-/** Two processes may find the same stale file; the slower must not remove what the quicker has put there. */
-function removeStale(path: string, stale: string): void {
-  const aside = join(dirname(path), `.${process.pid}-${serial++}`);
-  try {
-    renameSync(path, aside);
-    if (identity(aside) !== stale) linkSync(aside, path);
-  } catch (error) {
-    if (!['ENOENT', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
-  } finally {
-    remove(aside);
-  }
 }
 
 function remove(path: string): void {

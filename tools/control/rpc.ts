@@ -42,7 +42,9 @@ export class RpcError extends Error {
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const isId = (id: unknown): id is RequestId => id === null || typeof id === 'string' || typeof id === 'number';
+/** An id must come back as it was sent: a number that JSON cannot write again, or not exactly, is none. */
+const isId = (id: unknown): id is RequestId =>
+  id === null || typeof id === 'string' || (typeof id === 'number' && Math.abs(id) <= Number.MAX_SAFE_INTEGER);
 
 /** Reads one request. Throws RpcError. */
 export function parseRequest(line: string): RpcRequest {
@@ -50,7 +52,8 @@ export function parseRequest(line: string): RpcRequest {
   if (Array.isArray(message)) throw new RpcError(RPC.INVALID_REQUEST, 'batches are not served: send one object a line');
   if (!isObject(message)) throw new RpcError(RPC.INVALID_REQUEST, 'a request is a JSON object');
   const { jsonrpc, id, method, params = {} } = message;
-  if (id !== undefined && !isId(id)) throw new RpcError(RPC.INVALID_REQUEST, 'id must be a string, a number or null');
+  if (id !== undefined && !isId(id))
+    throw new RpcError(RPC.INVALID_REQUEST, 'id must be a string, a number below 2^53 or null');
   const known = id ?? null;
   if (jsonrpc !== '2.0') throw new RpcError(RPC.INVALID_REQUEST, 'jsonrpc must be "2.0"', known);
   if (typeof method !== 'string') throw new RpcError(RPC.INVALID_REQUEST, 'method must be a string', known);

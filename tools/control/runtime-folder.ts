@@ -11,7 +11,8 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$/;
 /** struct sockaddr_un has 108 bytes for the path and its NUL, unix(7). */
 const MAX_PATH_BYTES = 107;
 
-const userId = (): number => process.geteuid?.() ?? 0;
+/** Whose sockets and folder these are. */
+export const userId = (): number => process.geteuid?.() ?? 0;
 
 /** $XDG_RUNTIME_DIR/vmlapse (XDG Base Directory Specification), or /tmp/vmlapse-UID where that is not set. */
 export function runtimeFolder(env: NodeJS.ProcessEnv = process.env): string {

@@ -1,8 +1,8 @@
 /** The control socket of a running machine: who may come in, and events for those who ask. */
 import { createServer, type Server, type Socket } from 'node:net';
-import { peerUserId } from '../../src/ffi/peer.ts';
 import { type Claim, claimName } from './claim.ts';
 import { Connection, type Serve } from './connection.ts';
+import { peerOf } from './peer.ts';
 import type { EventData, EventName, MethodName, Methods } from './protocol.ts';
 import { errorLine, notificationLine, RPC, RpcError } from './rpc.ts';
 
@@ -82,8 +82,7 @@ function turnAway(socket: Socket, line: string): void {
 
 /** The folder keeps others out already; the kernel's word about the peer is a second lock. */
 function refusal(socket: Socket): RpcError | undefined {
-  const fd = (socket as unknown as { readonly _handle?: { readonly fd?: number } })._handle?.fd;
-  const peer = fd === undefined ? undefined : peerUserId(fd);
+  const peer = peerOf(socket);
   const own = process.geteuid?.();
   if (peer === undefined || peer === own || peer === 0) return undefined;
   return new RpcError(RPC.REFUSED, `this machine belongs to user ${own}, you are user ${peer}`);

@@ -1,10 +1,22 @@
-import { spawn } from 'node:child_process';
-import { existsSync, lstatSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import {
+  chownSync,
+  closeSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  type Stats,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { tied } from '../../../bench/tied.ts';
 import { ControlError, UsageError } from '../../../src/errors.ts';
-import { claimName } from '../../../tools/control/claim.ts';
+import { tryLock } from '../../../src/ffi/flock.ts';
+import { claimName, refuseTakenName } from '../../../tools/control/claim.ts';
 import { connectTo, listMachines } from '../../../tools/control/machines.ts';
 import { runtimeFolder } from '../../../tools/control/runtime-folder.ts';
 import { ControlServer } from '../../../tools/control/server.ts';
@@ -69,7 +81,6 @@ describe('the runtime folder', () => {
   });
 
   it.skipIf(process.geteuid!() !== 0)('is refused where it is another user’s', async () => {
-    const { chownSync } = await import('node:fs');
     mkdirSync(folder.path, { mode: 0o700 });
     chownSync(folder.path, 65534, 65534);
     await expect(open('fake')).rejects.toThrow(/belongs to user 65534/);
@@ -134,12 +145,47 @@ describe('a stale socket', () => {
     expect((await listMachines()).map(({ name }) => name)).toEqual(['fake']);
   });
 
-  it('is replaced, whatever kind of file it is', async () => {
+  it('is replaced', async () => {
     await leaveStale('fake');
     await open('fake');
-    writeFileSync(`${folder.path}/other.sock`, '');
-    await open('other');
-    expect((await listMachines()).map(({ name }) => name)).toEqual(['fake', 'other']);
+    expect((await listMachines()).map(({ name }) => name)).toEqual(['fake']);
+    expect(readdirSync(folder.path)).toEqual(['fake.sock']);
+  });
+
+  it('is looked at and replaced under the folder’s lock, which a claim waits for', async () => {
+    await leaveStale('fake');
+    const fd = openSync(folder.path, 'r');
+    expect(tryLock(fd)).toBe(true);
+    const opening = open('fake');
+    for (let i = 0; i < 20; i++) await expect(connectTo('fake')).rejects.toThrow(code('STALE'));
+    closeSync(fd);
+    await opening;
+    expect(await listMachines()).toHaveLength(1);
+  });
+});
+
+describe('what has the name of a socket and is none of ours', () => {
+  const path = () => `${folder.path}/fake.sock`;
+  const strangers: [string, () => void, (file: Stats) => boolean][] = [
+    ['a file', () => writeFileSync(path(), 'mine'), (file) => file.isFile() && file.size === 4],
+    ['a directory', () => mkdirSync(path()), (file) => file.isDirectory()],
+    ['a FIFO', () => execFileSync('mkfifo', [path()]), (file) => file.isFIFO()],
+    ['a link', () => symlinkSync('/nowhere', path()), (file) => file.isSymbolicLink()],
+  ];
+  it.each(strangers)('is refused and left: %s', async (_what, make, isSame) => {
+    mkdirSync(folder.path, { mode: 0o700 });
+    make();
+    for (const refused of [open('fake'), refuseTakenName('fake')])
+      await expect(refused).rejects.toThrow(/fake\.sock is no socket, so it is left alone: choose another name/);
+    expect(isSame(lstatSync(path()))).toBe(true);
+    expect(readdirSync(folder.path)).toEqual(['fake.sock']);
+  });
+
+  it.skipIf(process.geteuid!() !== 0)('is refused and left: a socket of another user', async () => {
+    await leaveStale('fake');
+    chownSync(path(), 65534, 65534);
+    await expect(open('fake')).rejects.toThrow(/a socket of user 65534/);
+    expect(lstatSync(path()).isSocket()).toBe(true);
   });
 });
 

@@ -83,6 +83,8 @@ describe('a bad request gets an error and does no harm:', () => {
     ['a batch', `[${request({ method: 'stop' }).trim()}]\n`, RPC.INVALID_REQUEST, null],
     ['arrays in arrays', `${deep}\n`, RPC.INVALID_REQUEST, null],
     ['another version', '{"jsonrpc":"1.0","id":7,"method":"stop"}\n', RPC.INVALID_REQUEST, 7],
+    ['an id that is no finite number', '{"jsonrpc":"2.0","id":1e400,"method":"stop"}\n', RPC.INVALID_REQUEST, null],
+    ['an id that is not exact', '{"jsonrpc":"2.0","id":9007199254740993,"method":"stop"}\n', RPC.INVALID_REQUEST, null],
     ['an id that is none', '{"jsonrpc":"2.0","id":{},"method":"stop"}\n', RPC.INVALID_REQUEST, null],
     ['no method', request({}), RPC.INVALID_REQUEST, 7],
     ['a method that is no string', request({ method: 3 }), RPC.INVALID_REQUEST, 7],
