@@ -8,6 +8,7 @@ import { VCPU_ROWS, type VcpuPart } from '../src/kvm/state/vcpu-rows.ts';
 import type { VcpuState } from '../src/kvm/state/vcpu-state.ts';
 import { VM_ROWS, type VmState } from '../src/kvm/state/vm-state.ts';
 import type { MachineConfig } from '../src/machine/machine.ts';
+import { type EndedVcpu, soundEnds } from './ended.ts';
 import type { CheckpointConfig, Json } from './store/format/documents.ts';
 
 /** Format of `machine` and of the names in `state`. */
@@ -30,6 +31,8 @@ export interface MachineDescription {
   readonly irqchip: boolean;
   readonly host: { readonly kvm: string; readonly tscKhz: number };
   readonly guest?: GuestOrigin;
+  /** The guest had come to its end: the next runs end so, without running it. */
+  readonly ended?: EndedVcpu;
 }
 
 /** The state besides RAM. Bytes are copies. */
@@ -124,6 +127,7 @@ function checkDescription(machine: Json): MachineDescription {
     d.host !== null;
   if (!sound) throw invalid('its machine description is not one');
   if (!KVM_NAME.test(String(d.host.kvm))) throw invalid('it does not say its host');
+  if (d.ended !== undefined && !soundEnds(d.ended, d.cpus!)) throw invalid('it does not say how its guest ended');
   return d as MachineDescription;
 }
 

@@ -12,6 +12,8 @@ import {
 } from '../src/kvm/state/vcpu-state.ts';
 import { type ClockMode, restoreVm } from '../src/kvm/state/vm-state.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
+import { recordBytes, writeEnds } from '../src/runner/owed-ends.ts';
+import { endsOf } from './ended.ts';
 import type { MachineState } from './machine-state.ts';
 import type { SnapshotTarget } from './target.ts';
 
@@ -25,7 +27,11 @@ export type StateLoader = (clock: ClockMode) => void;
 export function stateLoader(target: SnapshotTarget, state: MachineState): StateLoader {
   const { machine, host } = target;
   const layout = vcpuStateLayout(host);
-  const records = state.vcpus.map((parts) => recordOf(layout, host, parts));
+  const records = state.vcpus.map((parts, vcpu) => {
+    const record = recordOf(layout, host, parts);
+    writeEnds(record, host, endsOf(state.description.ended, vcpu));
+    return record;
+  });
   alignTsc(records.map((record) => vcpuStateParts(layout, record)));
   const keepWallClocks = wallClockKeeper(machine.memory, state.vcpus);
   const restoreDevices = deviceRestorer(machine.devices, machine.deviceState, state.devices);
@@ -39,7 +45,7 @@ export function stateLoader(target: SnapshotTarget, state: MachineState): StateL
 
 /** The parts of a vCPU as this host's flat record. */
 function recordOf(layout: VcpuStateLayout, host: StateHost, parts: VcpuState): Uint8Array {
-  const record = new Uint8Array(layout.bytes);
+  const record = new Uint8Array(recordBytes(host));
   for (const [part, [at, size]] of layout.offsets) {
     const bytes = parts[part];
     if (!bytes) continue;

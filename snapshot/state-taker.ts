@@ -8,6 +8,8 @@ import { writeCpuid } from '../src/kvm/cpuid.ts';
 import { kvmKind } from '../src/kvm/kind.ts';
 import { vcpuStateLayout, vcpuStateParts } from '../src/kvm/state/vcpu-state.ts';
 import { type VmState, VmStateReader } from '../src/kvm/state/vm-state.ts';
+import { readEnds } from '../src/runner/owed-ends.ts';
+import { endedVcpu } from './ended.ts';
 import type { GuestOrigin, MachineDescription, MachineState } from './machine-state.ts';
 import type { SnapshotTarget } from './target.ts';
 
@@ -17,7 +19,7 @@ export type TakenState = () => MachineState;
 /** Takes the state of one target, again and again. */
 export class StateTaker {
   readonly #target: SnapshotTarget;
-  readonly #description: Omit<MachineDescription, 'host'>;
+  readonly #description: Omit<MachineDescription, 'host' | 'ended'>;
   readonly #kvm = kvmKind();
   readonly #cpuid: Uint8Array;
   readonly #vm: VmStateReader;
@@ -60,8 +62,9 @@ export class StateTaker {
       const layout = vcpuStateLayout(host);
       const vcpus = records.map((record) => vcpuStateParts(layout, record.slice()));
       const tscKhz = wordOf(vcpus[0]?.tsc_khz);
+      const ended = endedVcpu(records.map((record) => readEnds(record, host)));
       return {
-        description: { ...this.#description, host: { kvm: this.#kvm, tscKhz } },
+        description: { ...this.#description, host: { kvm: this.#kvm, tscKhz }, ...(ended && { ended }) },
         vcpus,
         vm: copyOf(this.#vm.parts),
         devices: deviceRecords(devices, (this.#devicesThen.buffer as SharedArrayBuffer).slice(0)),

@@ -14,6 +14,7 @@ import type { Machine } from '../machine/machine.ts';
 import { type AssistMode, createAssist } from './assist.ts';
 import { ExitCounters } from './counts.ts';
 import { type RunHooks, runVcpu } from './loop.ts';
+import { OwedEnds, recordBytes } from './owed-ends.ts';
 import type { RunEnd, RunResult } from './result.ts';
 import { settle } from './settle.ts';
 import { lineInterrupts } from './threads/line-interrupts.ts';
@@ -46,8 +47,8 @@ export class LocalMachine implements Disposable {
   readonly #settling: RunHooks;
   /** Nothing is pending in KVM, neither an exit to complete nor registers to take. */
   #settled = true;
-  /** Ends that the guest came to while it was brought to rest. The next runs end with them, without running it. */
-  #owed: RunEnd[] = [];
+  readonly #ends = new OwedEnds();
+  readonly #record: Uint8Array;
   /** Registers wait in the kvm_run area. */
   #handedOver = false;
   readonly #ownsVcpu: boolean;
@@ -65,6 +66,7 @@ export class LocalMachine implements Disposable {
     this.#ownsVcpu = !existing;
     this.#vcpu.setSignalMask(maskInsideRun(blockKickSignal()));
     this.#io = new VcpuStateIo(this.#vcpu, this.host);
+    this.#record = new Uint8Array(recordBytes(this.host));
     const assist = createAssist(options.assist ?? 'auto', machine, this.#vcpu, this.#counters);
     const { served } = options;
     const counted = served && { served: () => served(this.#counters.total) };
@@ -88,12 +90,12 @@ export class LocalMachine implements Disposable {
 
   /** As {@link run}, without drawing up the counts: for loops that stop and go on thousands of times a second. */
   advance(timeoutMs?: number): RunEnd {
-    const owed = this.#owed.shift();
+    const owed = this.#ends.next();
     if (owed) return owed;
     this.#settled = false;
     this.#handedOver = false;
     this.#watchdog.restart(timeoutMs);
-    return runVcpu(this.#vcpu, this.#bus, this.#counters, this.#running);
+    return this.#ends.ended(runVcpu(this.#vcpu, this.#bus, this.#counters, this.#running));
   }
 
   #interrupted(): RunEnd | undefined {
@@ -106,7 +108,7 @@ export class LocalMachine implements Disposable {
   settle(): void {
     if (this.#settled) return;
     const run = () => runVcpu(this.#vcpu, this.#bus, this.#counters, this.#settling);
-    this.#owed.push(...settle(this.#vcpu.area, run, SETTLED));
+    this.#ends.owe(settle(this.#vcpu.area, run, SETTLED));
     this.#settled = true;
     this.#handedOver = false;
   }
@@ -129,14 +131,16 @@ export class LocalMachine implements Disposable {
   finishSave(): readonly Uint8Array[] {
     this.settle();
     this.#io.save();
-    return [this.#io.record];
+    this.#record.set(this.#io.record);
+    this.#ends.save(this.#record, this.host);
+    return [this.#record];
   }
 
   /** Loads a record that finishSave() gave. The next KVM_RUN takes the registers with it, where the host can do that. */
   loadVcpus(records: readonly Uint8Array[]): void {
     this.settle();
-    this.#owed = [];
-    this.#io.record.set(records[0]!);
+    this.#ends.load(records[0]!, this.host);
+    this.#io.record.set(records[0]!.subarray(0, this.#io.record.length));
     const { irqchip, syncRegs: able } = this.host;
     this.#handedOver = irqchip && able && syncRegs(this.#vcpu.area, this.#io.parts);
     this.#io.restore(this.#handedOver ? SYNC_PARTS : undefined);

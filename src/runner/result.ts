@@ -19,7 +19,7 @@ export interface RunEnd {
   readonly reason: RunReason;
   /** exit-port: the value written. */
   readonly value?: number;
-  /** The stop point that the exit was, as "port:0x80" or "exit:40"; on a run that was asked to stop there. */
+  /** What the exit was of what the run was asked to stop at, as "exit:40", or "serial:login:, port:0x3f8". */
   readonly stopPoint?: string;
   /** What the exit carried: suberror, hardware reason, exit number. */
   readonly detail?: Readonly<Record<string, number | bigint | string>>;
@@ -47,8 +47,11 @@ export interface RunResult extends RunEnd, RunCounts {
   readonly explanation?: string;
 }
 
-/** Ends that are the guest's fault, or KVM's inability: exit status 1. */
+/** Ends that are the guest's fault, or KVM's inability. */
 export const FAULTS: ReadonlySet<RunReason> = new Set(['shutdown', 'internal-error', 'fail-entry', 'unexpected-exit']);
+
+/** Ends that the guest came to by itself; the others are stops that its owner asked for. */
+export const GUEST_ENDS: ReadonlySet<RunReason> = new Set([...FAULTS, 'exit-port', 'halted', 'poweroff', 'reset']);
 
 /** Adds up counts of several vCPUs. */
 export function sumCounts(all: readonly RunCounts[]): RunCounts {

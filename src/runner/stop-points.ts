@@ -2,6 +2,7 @@
 import { Exit } from '../abi/exits.ts';
 import type { RunArea } from '../kvm/run-area.ts';
 import type { RunEnd } from './result.ts';
+import type { TextWatch } from './text-watch.ts';
 import type { StopPoints } from './threads/messages.ts';
 
 /**
@@ -12,6 +13,7 @@ export function stopPoints(
   wanted: StopPoints | undefined,
   area: RunArea,
   exits: () => number,
+  texts?: TextWatch,
 ): ((end?: RunEnd) => RunEnd | undefined) | undefined {
   if (!wanted) return undefined;
   const numbers = new Set(wanted.exits);
@@ -21,9 +23,9 @@ export function stopPoints(
     const count = exits();
     if (count === seen || end?.reason === 'interrupted') return end;
     seen = count;
-    const atPort = area.exitReason === Exit.IO && ports.has(area.ioPort);
-    if (!atPort && !numbers.has(count)) return end;
-    const stopPoint = atPort ? `port:0x${area.ioPort.toString(16)}` : `exit:${count}`;
-    return { ...(end ?? { reason: 'stop-point' }), stopPoint };
+    const met = (texts?.take() ?? []).map((text) => `serial:${text}`);
+    if (numbers.has(count)) met.push(`exit:${count}`);
+    if (area.exitReason === Exit.IO && ports.has(area.ioPort)) met.push(`port:0x${area.ioPort.toString(16)}`);
+    return met.length === 0 ? end : { ...(end ?? { reason: 'stop-point' }), stopPoint: met.join(', ') };
   };
 }

@@ -4,6 +4,7 @@ import type { StateHost } from '../../kvm/state/host.ts';
 import type { MachineHandle } from '../../machine/machine.ts';
 import type { AssistMode } from '../assist.ts';
 import type { RunCounts, RunEnd } from '../result.ts';
+import type { SerialText } from '../text-watch.ts';
 
 /** What a vCPU thread is started with. */
 export interface ThreadStart {
@@ -22,8 +23,12 @@ export interface ThreadStart {
   readonly state: SharedArrayBuffer;
 }
 
-/** Where to stop: after the exit of this number (counted from the start, per vCPU), and after each access to a port. */
+/**
+ * Where to stop: after the exit of this number (counted from the start, per vCPU), after each access to a port, and after
+ * the exit that sent the last byte of a text on the serial line.
+ */
 export interface StopPoints {
+  readonly serial?: readonly SerialText[];
   readonly exits?: readonly number[];
   readonly ports?: readonly number[];
 }
@@ -38,7 +43,7 @@ export interface CallMessage {
 /** Thread to owner. */
 export type ThreadMessage =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'end'; readonly end: RunEnd; readonly counts: RunCounts }
+  | { readonly kind: 'end'; readonly end: RunEnd; readonly loads: number; readonly counts: RunCounts }
   | { readonly kind: 'reply'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'refused'; readonly id: number; readonly error: ErrorData }
   | { readonly kind: 'failed'; readonly error: ErrorData };

@@ -3,6 +3,7 @@
  * lock of the ring's own; a full queue makes them wait, so that output is never lost and never piles up.
  */
 import { StateLock } from '../../devices/lock.ts';
+import type { TextWatch } from '../text-watch.ts';
 
 const HEAD = 0; // bytes ever read
 const TAIL = 1; // bytes ever written
@@ -19,9 +20,14 @@ export class OutputRing {
   readonly #positions: Int32Array;
   readonly #data: Uint8Array;
   readonly #writers: StateLock | undefined;
+  readonly #watch: TextWatch | undefined;
 
-  /** `onlyWriter`: no other end of the queue writes, so this one takes no turns. */
-  constructor(buffer: SharedArrayBuffer, { onlyWriter = false } = {}) {
+  /** `onlyWriter`: no other end of the queue writes, so this one takes no turns. `watch` sees what this end writes. */
+  constructor(
+    buffer: SharedArrayBuffer,
+    { onlyWriter = false, watch }: { onlyWriter?: boolean; watch?: TextWatch } = {},
+  ) {
+    this.#watch = watch;
     this.#positions = new Int32Array(buffer, 0, 4);
     this.#writers = onlyWriter ? undefined : new StateLock(buffer, LOCK_BYTES);
     this.#data = new Uint8Array(buffer, DATA_BYTES);
@@ -51,9 +57,16 @@ export class OutputRing {
         if (Atomics.load(positions, ASLEEP) === 1) Atomics.notify(positions, TAIL);
         done += span;
       }
+      if (this.#watch) this.#show(length);
     } finally {
       this.#writers?.release();
     }
+  }
+
+  /** What was taken lies in the ring still, until it is written over: so a text is found that several writers sent. */
+  #show(length: number): void {
+    const end = this.#positions[TAIL]! >>> 0;
+    this.#watch?.sent({ at: (position) => this.#data[position & (CAPACITY - 1)]! }, end - length, end);
   }
 
   /** Takes everything there is, as a copy; undefined when the queue is empty. */

@@ -1,10 +1,10 @@
 /** The shared record through which a vCPU's state crosses threads, and through which a failure to save it does. */
 import { type ErrorData, errorFromData } from '../../errors.ts';
 import type { StateHost } from '../../kvm/state/host.ts';
-import { vcpuStateLayout } from '../../kvm/state/vcpu-state.ts';
+import { recordBytes } from '../owed-ends.ts';
 
 /** Shared memory for one vCPU's state on this host. */
-export const createRecord = (host: StateHost): SharedArrayBuffer => new SharedArrayBuffer(vcpuStateLayout(host).bytes);
+export const createRecord = (host: StateHost): SharedArrayBuffer => new SharedArrayBuffer(recordBytes(host));
 
 /** Thread side: leaves an error where the state would have been. */
 export function recordError(record: Uint8Array, error: ErrorData): void {

@@ -64,7 +64,11 @@ export class VcpuGroup {
     this.threads.forEach((thread, i) => {
       thread.record.set(records[i]!);
     });
-    this.#exchange(DEMANDS.load);
+    try {
+      this.#exchange(DEMANDS.load);
+    } finally {
+      for (const thread of this.threads) if (!hasFailed(thread.mailbox.look())) thread.loaded();
+    }
   }
 
   #exchange(demand: Demand): void {

@@ -31,6 +31,8 @@ export class VcpuThread {
   readonly #exited: Promise<void>;
   #nextCall = 1;
   #isClosed = false;
+  /** States loaded so far. An end that comes with fewer is of a past that was rolled back. */
+  #loads = 0;
   #gone: Error | undefined;
 
   private constructor(start: ThreadStart, events: ThreadEvents, ready: PendingCall) {
@@ -40,7 +42,9 @@ export class VcpuThread {
     this.#worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: start });
     const handlers: { [Kind in ThreadMessage['kind']]: (message: ThreadMessage & { kind: Kind }) => void } = {
       ready: () => ready.resolve(undefined),
-      end: ({ end, counts }) => events.ended(end, counts),
+      end: ({ end, loads, counts }) => {
+        if (loads === this.#loads) events.ended(end, counts);
+      },
       reply: ({ id, value }) => this.#take(id)?.resolve(value),
       refused: ({ id, error }) => this.#take(id)?.reject(errorFromData(error)),
       failed: ({ error }) => fail(errorFromData(error)),
@@ -103,6 +107,12 @@ export class VcpuThread {
   /** Lets a paused thread run its vCPU, unless its loop has ended. */
   resume(): void {
     this.mailbox.withdraw(RESUME);
+  }
+
+  /** Its state has been replaced by one it was asked to LOAD. */
+  loaded(): void {
+    this.#loads++;
+    this.forgetEnd();
   }
 
   /** Lets {@link resume} run a vCPU on whose loop has ended. */

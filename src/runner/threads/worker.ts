@@ -16,9 +16,11 @@ import { Machine } from '../../machine/machine.ts';
 import { createAssist } from '../assist.ts';
 import { ExitCounters } from '../counts.ts';
 import { runVcpu } from '../loop.ts';
+import { OwedEnds } from '../owed-ends.ts';
 import type { RunEnd } from '../result.ts';
 import { settle } from '../settle.ts';
 import { stopPoints } from '../stop-points.ts';
+import { TextWatch } from '../text-watch.ts';
 import { haltedForGood, Watchdog } from '../watchdog.ts';
 import { kickIfRunning } from './kick.ts';
 import { lineInterrupts } from './line-interrupts.ts';
@@ -45,8 +47,10 @@ class VcpuWorker {
   readonly #counters = new ExitCounters();
   readonly #watchdog = new Watchdog();
   readonly #flush: () => void;
-  /** Ends that the guest came to while it was brought to rest. The next runs end with them, without running it. */
-  #owed: RunEnd[] = [];
+  readonly #texts: TextWatch | undefined;
+  readonly #ends = new OwedEnds();
+  /** How often a state was loaded: an end of before is none of the machine as it is after. */
+  #loads = 0;
   readonly #io: VcpuStateIo;
   readonly #record: Uint8Array;
   /** Without irqchip: the vCPU is in HLT, and KVM would not know. */
@@ -72,7 +76,10 @@ class VcpuWorker {
     this.#io = new VcpuStateIo(this.#vcpu, start.host);
     this.#record = new Uint8Array(start.state);
     const alone = { onlyWriter: cpus === 1 };
-    const rings = { serial: new OutputRing(start.serial, alone), debugcon: new OutputRing(start.debugcon, alone) };
+    const { serial } = start.stopAt ?? {};
+    this.#texts = serial && new TextWatch(serial);
+    const watched = { ...alone, ...(this.#texts && { watch: this.#texts }) };
+    const rings = { serial: new OutputRing(start.serial, watched), debugcon: new OutputRing(start.debugcon, alone) };
     const { output, flush } = outputCollector(rings);
     this.#flush = flush;
     this.#bus = this.#machine.attachBus(output, { shared: true, wake: () => kickIfRunning(this.#mailboxes[0]!) });
@@ -96,11 +103,12 @@ class VcpuWorker {
 
   /** Lets the guest run until its loop ends or the owner wants the thread. */
   #runGuest(): void {
-    const owed = this.#owed.shift();
+    const owed = this.#ends.next();
     const end = owed ?? this.#go();
     if (end === PAUSED) return;
+    if (!owed) this.#ends.ended(end);
     this.#mailbox.ended(!owed);
-    post({ kind: 'end', end, counts: this.#counters.summary(this.#bus.unclaimed) });
+    post({ kind: 'end', end, loads: this.#loads, counts: this.#counters.summary(this.#bus.unclaimed) });
   }
 
   #go(): RunEnd {
@@ -124,19 +132,21 @@ class VcpuWorker {
     if (requests & Request.SAVE) {
       this.#io.save(this.#idling);
       this.#record.set(this.#io.record);
+      this.#ends.save(this.#record, this.#start.host);
     } else {
-      this.#io.record.set(this.#record);
+      this.#io.record.set(this.#record.subarray(0, this.#io.record.length));
       this.#idling = this.#io.restore();
-      this.#owed = [];
+      this.#ends.load(this.#record, this.#start.host);
+      this.#loads++;
     }
   }
 
   #settle(): void {
-    this.#owed.push(...settle(this.#vcpu.area, () => this.#run(() => PAUSED), PAUSED));
+    this.#ends.owe(settle(this.#vcpu.area, () => this.#run(() => PAUSED), PAUSED));
   }
 
   #run(interrupted: () => RunEnd | undefined): RunEnd {
-    const stop = stopPoints(this.#start.stopAt, this.#vcpu.area, () => this.#counters.total);
+    const stop = stopPoints(this.#start.stopAt, this.#vcpu.area, () => this.#counters.total, this.#texts);
     const served = () => {
       this.#flush();
       return stop?.();
