@@ -79,8 +79,8 @@ export function exitStatus(ending: Ending): number | undefined {
     halted: 0,
     poweroff: 0,
     reset: 0,
-    shutdown: 1,
-    'emulation-failure': 1,
+    shutdown: 126,
+    'emulation-failure': 126,
     endless: undefined,
   };
   return statuses[ending.kind];

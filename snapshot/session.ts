@@ -5,6 +5,7 @@
 import { CheckpointError } from '../src/errors.ts';
 import type { ClockMode } from '../src/kvm/state/vm-state.ts';
 import { orInto, PAGE_SIZE } from '../src/memory/bitmap.ts';
+import type { RunEnd } from '../src/runner/result.ts';
 import { DirtyTracker, type PageSets } from './dirty-tracker.ts';
 import { encodeState, type GuestOrigin } from './machine-state.ts';
 import { residentPages, residentRuns } from './resident.ts';
@@ -43,6 +44,8 @@ export interface CheckpointReport {
   readonly stats: Readonly<Record<string, number>>;
   /** The parent it would have had, which has been removed from the store meanwhile: so it is full. */
   readonly lostParent?: Digest;
+  /** The guest had come to this end. */
+  readonly ended?: RunEnd;
   /** With `verifyDirty`. */
   readonly log?: LogReport;
   /** Why checkpoints that were to be removed along with this one are still there. */

@@ -3,8 +3,7 @@
  * pages are copied; then it runs on, while another thread writes. Only when that is done does the checkpoint exist; if
  * it fails, every page is dirty still and the guest has lost nothing.
  */
-import { CheckpointError } from '../../src/errors.ts';
-import { countBits } from '../../src/memory/bitmap.ts';
+import { countBits, PAGE_SIZE } from '../../src/memory/bitmap.ts';
 import type { PageSets } from '../dirty-tracker.ts';
 import { encodeState } from '../machine-state.ts';
 import {
@@ -16,9 +15,11 @@ import {
   type SessionOptions,
 } from '../session.ts';
 import type { Digest } from '../store/format/digest.ts';
+import type { PageRun } from '../store/memory/page-runs.ts';
 import type { Store } from '../store/store.ts';
 import type { OnProgress } from '../store/store-types.ts';
 import type { SnapshotTarget } from '../target.ts';
+import { PauseLimit } from './pause-limit.ts';
 import { Staging } from './staging.ts';
 import { CheckpointWriter } from './writer.ts';
 
@@ -26,21 +27,31 @@ import { CheckpointWriter } from './writer.ts';
 export interface LiveOptions extends Omit<CheckpointOptions, 'verifyDirty'> {
   /** Pre-copy rounds at most. Default 5. */
   readonly maxRounds?: number;
-  /** Refuses with PAUSE_TOO_LONG instead of pausing for longer than this is expected to take, in milliseconds. */
+  /**
+   * No checkpoint whose pause is longer than this, in milliseconds: one that is expected to be is given up before it is
+   * taken, one that proves to be is dropped. Either rejects with PAUSE_TOO_LONG.
+   */
   readonly maxPauseMs?: number;
+  /** When it was asked for, by performance.now(). Default: now. */
+  readonly askedAt?: number;
+  /** Since when the guest stands still for this checkpoint, by performance.now(); it will until {@link onTaken}. */
+  readonly stoppedAt?: number;
+  /** Called when all is copied: the guest may run on while it is written. */
+  readonly onTaken?: () => void;
   /** Hears now and then how much of what was copied has been written, in bytes. */
   readonly onProgress?: OnProgress;
   /** Leaves the machine paused. Default: it runs on, if it ran. */
   readonly stayPaused?: boolean;
 }
 
+/** As it came to {@link LiveSession.checkpoint}, with the moment. */
+type Asked = LiveOptions & { readonly askedAt: number };
+
 /** With this many dirty pages or fewer a first round would cost the guest more than it saves. */
 const FEW_PAGES = 128;
 /** With this many or fewer left another round, a short one by then, would not make the pause shorter. */
 const HARDLY_ANY = 8;
 const DEFAULT_ROUNDS = 5;
-/** Copying speed assumed for --max-pause before anything was measured. */
-const ASSUMED_PAGES_PER_MS = 500;
 
 /** See the file's header. */
 export class LiveSession {
@@ -48,7 +59,7 @@ export class LiveSession {
   #writer: CheckpointWriter;
   readonly #staging: Staging;
   #last: Promise<unknown> = Promise.resolve();
-  #pagesPerMs = ASSUMED_PAGES_PER_MS;
+  readonly #limit = new PauseLimit();
   #busy = false;
 
   private constructor(session: CheckpointSession, writer: CheckpointWriter) {
@@ -78,19 +89,20 @@ export class LiveSession {
    * is being written waits for it. Rejects with KvmError or CheckpointError.
    */
   checkpoint(options: LiveOptions = {}, remove: readonly Digest[] = []): Promise<CheckpointReport> {
-    const next = this.#last.then(() => this.#take(options, remove));
+    const asked = { ...options, askedAt: options.askedAt ?? performance.now() };
+    const next = this.#last.then(() => this.#take(asked, remove));
     this.#last = next.catch(() => {});
     return next;
   }
 
-  async #take(options: LiveOptions, remove: readonly Digest[]): Promise<CheckpointReport> {
+  async #take(options: Asked, remove: readonly Digest[]): Promise<CheckpointReport> {
     this.#busy = true;
     const { session } = this;
     try {
       if (this.#writer.gone) this.#writer = await CheckpointWriter.start(session.store.directory);
       const lostParent = session.dropLostBase();
       const rounds = this.#precopy(options);
-      const { parent, config, stats } = this.#freeze(options);
+      const { parent, config, stats, ended } = this.#freeze(options);
       const { result, notRemoved } = await this.#writer.commit(
         {
           config,
@@ -107,6 +119,7 @@ export class LiveSession {
         digest: result.digest,
         stats: result.stats,
         ...(parent && { parent }),
+        ...(ended && { ended }),
         ...(lostParent && { lostParent }),
         ...(notRemoved && { notRemoved }),
       };
@@ -123,11 +136,14 @@ export class LiveSession {
    * Copies while the guest runs, until little is left, it stops shrinking, or the rounds are used up. Returns the number
    * of rounds.
    */
-  #precopy({ maxRounds = DEFAULT_ROUNDS, maxPauseMs }: LiveOptions): number {
+  #precopy(options: LiveOptions): number {
+    const { maxRounds = DEFAULT_ROUNDS, stoppedAt } = options;
     const { session } = this;
     let rounds = 0;
     if (!session.base) {
-      for (const run of session.residentRuns()) this.#staging.put(run);
+      const runs = session.residentRuns();
+      if (stoppedAt !== undefined) this.#limit.expect(bytesOf(runs) / PAGE_SIZE, options);
+      for (const run of runs) this.#staging.put(run);
       rounds++;
     }
     let dirty = Number.POSITIVE_INFINITY;
@@ -142,37 +158,43 @@ export class LiveSession {
       rounds++;
     }
     this.#staging.reserve(dirty + FEW_PAGES);
-    this.#checkPause(dirty, maxPauseMs);
+    this.#limit.expect(dirty, options);
     return rounds;
   }
 
-  #checkPause(dirty: number, maxPauseMs: number | undefined): void {
-    const expectedMs = dirty / this.#pagesPerMs;
-    if (maxPauseMs === undefined || expectedMs <= maxPauseMs) return;
-    const why = `${dirty} pages are still dirty after the rounds of pre-copy: the pause would take about ${expectedMs.toFixed(1)} ms`;
-    throw new CheckpointError(
-      'PAUSE_TOO_LONG',
-      `${why}, more than the ${maxPauseMs} ms allowed; raise --max-pause, or calm the guest`,
-    );
-  }
-
   /** The pause: state and the last dirty pages. */
-  #freeze(options: LiveOptions) {
+  #freeze(options: Asked) {
     const { session } = this;
+    const { stoppedAt, askedAt } = options;
     const resume = session.target.running && !options.stayPaused;
+    const holdsUp = resume || stoppedAt !== undefined;
     const began = performance.now();
+    const since = stoppedAt ?? began;
+    let pausedPages = 0;
+    let copyMs = 0;
     let pauseMs = 0;
     let frozen: Frozen;
     try {
-      frozen = session.freeze((pages) => this.#copy(pages));
+      frozen = session.freeze((pages) => {
+        pausedPages = pageCount(pages);
+        if (holdsUp) this.#limit.expect(pausedPages, { ...options, stoppedAt: since });
+        const from = performance.now();
+        this.#copy(pages);
+        copyMs = performance.now() - from;
+      });
+      options.onTaken?.();
     } finally {
       if (resume) session.target.resume();
-      pauseMs = performance.now() - began;
+      pauseMs = performance.now() - since;
     }
-    const pausedPages = pageCount(frozen.pages);
-    if (pausedPages > FEW_PAGES) this.#pagesPerMs = pausedPages / pauseMs;
-    const stats = { pauseUs: Math.round(pauseMs * 1000), pausedPages };
-    return { config: encodeState(frozen.state()), stats, parent: frozen.parent };
+    if (holdsUp) this.#limit.proved({ pauseMs, copyMs, pages: pausedPages }, options);
+    const stats = {
+      pauseUs: holdsUp ? Math.round(pauseMs * 1000) : 0,
+      pausedPages,
+      ...(stoppedAt === undefined && { lagUs: Math.round((began - askedAt) * 1000) }),
+    };
+    const state = frozen.state();
+    return { config: encodeState(state), stats, parent: frozen.parent, ended: state.description.ended?.ends[0] };
   }
 
   #copy(sets: PageSets): void {
@@ -187,4 +209,5 @@ export class LiveSession {
   }
 }
 
+const bytesOf = (runs: readonly PageRun[]) => runs.reduce((sum, { bytes }) => sum + bytes.length, 0);
 const pageCount = (sets: PageSets) => sets.reduce((sum, bits) => sum + countBits(bits, bits.length * 32), 0);

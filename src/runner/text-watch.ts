@@ -12,6 +12,8 @@ export interface SerialText {
   readonly bytes: Uint8Array;
 }
 
+const NONE: readonly string[] = [];
+
 /** Watches for texts; each is found once. */
 export class TextWatch {
   #waiting: readonly SerialText[];
@@ -34,8 +36,9 @@ export class TextWatch {
 
   /** The texts that were found since this was asked last. */
   take(): readonly string[] {
+    if (this.#found.length === 0) return NONE;
     const found = this.#found;
-    if (found.length > 0) this.#found = [];
+    this.#found = [];
     return found;
   }
 }

@@ -34,7 +34,7 @@ describe('the list of guests', () => {
 
   it('knows the exit status of a process that runs the guest', () => {
     expect(exitStatus(guestNamed('compute').expect.ending)).toBe(0x0c);
-    expect(exitStatus(guestNamed('fault-triple').expect.ending)).toBe(1);
+    expect(exitStatus(guestNamed('fault-triple').expect.ending)).toBe(126);
     expect(exitStatus(guestNamed('hlt-forever').expect.ending)).toBe(0);
     expect(exitStatus(guestNamed('spin').expect.ending)).toBeUndefined();
   });

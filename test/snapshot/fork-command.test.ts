@@ -56,7 +56,13 @@ describeKvm('restore --fork', () => {
     const results = JSON.parse(stdout) as { reason: string; value: number; exitStatus: number }[];
     expect(results).toHaveLength(2);
     for (const result of results)
-      expect(result).toMatchObject({ reason: 'exit-port', value: COMPUTE_STATUS, exitStatus: COMPUTE_STATUS });
+      expect(result).toMatchObject({
+        reason: 'exit-port',
+        value: COMPUTE_STATUS,
+        exitStatus: COMPUTE_STATUS,
+        ended: 'the guest exited with 12',
+        output: expect.stringMatching(/round 8 hash/),
+      });
   });
 
   it('gives the highest exit status: 124 when they are given up', async () => {
@@ -81,7 +87,7 @@ describeKvm('restore --fork', () => {
     ['--keep', ['--every', '1s', '--keep', '3']],
   ])('refuses %s, which is for one machine', async (_name, more) => {
     const { status, stdout, stderr } = await cli(['restore', '--store', compute, 'latest', '--fork', '2', ...more]);
-    expect(status).toBe(2);
+    expect(status).toBe(125);
     expect(stdout).toBe('');
     expect(stderr).toMatch(/--fork runs several machines, and --[a-z-]+ is for one/);
     expect(stderr).not.toMatch(STACK_TRACE);
@@ -89,7 +95,7 @@ describeKvm('restore --fork', () => {
 
   it.each(['0', '-1', 'two', '1.5'])('refuses %s forks', async (count) => {
     const { status, stderr } = await cli(['restore', '--store', compute, 'latest', '--fork', count]);
-    expect(status).toBe(2);
+    expect(status).toBe(125);
     expect(stderr).not.toMatch(STACK_TRACE);
   });
 });

@@ -1,8 +1,10 @@
 /**
  * The guest's serial line on this terminal: stdin goes to the guest, raw when it is a terminal, with Ctrl-A as the way
- * out, as in QEMU. Whatever happens, the terminal is put back.
+ * out, as in QEMU. Whatever happens, the terminal is put back. In the background it is not touched: the kernel stops who
+ * does.
  */
 import type { ReadStream } from 'node:tty';
+import { inForeground } from './foreground.ts';
 
 /** Where console input goes and what its commands do. */
 export interface ConsoleTarget {
@@ -26,17 +28,27 @@ export function attachConsole(target: ConsoleTarget, stdin: NodeJS.ReadStream = 
   const raw = stdin.isTTY === true;
   const feed = feeder(target, raw ? undefined : stdin);
   const keys = raw ? escapes(target, feed) : feed;
-  const restore = () => {
-    if (raw) (stdin as ReadStream).setRawMode(false);
+  const setRaw = (on: boolean) => {
+    if (raw && inForeground()) (stdin as ReadStream).setRawMode(on);
   };
+  const restore = () => setRaw(false);
   const data = (chunk: Buffer) => keys(chunk);
   const quiet = () => {};
-  if (raw) (stdin as ReadStream).setRawMode(true);
+  /** Brought to the foreground or put to the background. A shell has set the terminal anew meanwhile. */
+  const take = () => {
+    setRaw(false);
+    setRaw(true);
+    if (raw && !inForeground()) stdin.pause();
+    else if (stdin.listeners('data').includes(data)) stdin.resume();
+    else stdin.on('data', data);
+  };
+  take();
+  process.on('SIGCONT', take);
   process.once('exit', restore);
-  stdin.on('data', data);
   stdin.on('error', quiet);
   return () => {
     stdin.off('data', data);
+    process.off('SIGCONT', take);
     process.off('exit', restore);
     restore();
     feed.stop();

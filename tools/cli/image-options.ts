@@ -1,4 +1,5 @@
 /** Options that say what image to boot and how to load it, shared by `run` and `inspect`. */
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { type CpuMode, FORMATS, type FormatName, type GuestImage, load } from '../../loaders/index.ts';
@@ -19,6 +20,10 @@ export interface ImageOptions {
   readonly module?: readonly string[];
   readonly set?: Readonly<Record<string, bigint>>;
 }
+
+/** The word for an image on standard input, and where that is. */
+const STDIN = '-';
+const STDIN_PATH = '/dev/stdin';
 
 const DEFAULT_MEMORY = 128 * 2 ** 20;
 
@@ -51,6 +56,8 @@ export function addImageOptions(command: Command): Command {
 /** Files behind a plan; the plan's bytes are theirs, so they stay open as long as it is used. */
 export interface LoadedImage extends Disposable {
   readonly image: GuestImage;
+  /** Hash of the image's bytes as they were loaded. Call it before {@link release}. */
+  sha256(): string;
   /** Lets go of the part of a file that has been copied into guest memory. */
   release(piece: Uint8Array): void;
 }
@@ -81,7 +88,7 @@ export function loadImage(file: string, options: ImageOptions): LoadedImage {
       files.push(opened);
       return opened.bytes;
     };
-    const bytes = open(file);
+    const bytes = open(file === STDIN ? STDIN_PATH : file);
     const modules = (options.module ?? []).map((text) => ({ name: text, bytes: open(moduleFile(text)) }));
     const { format, load: at, entry, mode, place, cmdline, set } = options;
     const given = Object.entries({ format, load: at, entry, mode, place, cmdline, set }).filter(
@@ -91,7 +98,8 @@ export function loadImage(file: string, options: ImageOptions): LoadedImage {
     const release = (piece: Uint8Array) => {
       for (const opened of files) opened.release(piece);
     };
-    return { image, release, [Symbol.dispose]: dispose };
+    const sha256 = () => createHash('sha256').update(bytes).digest('hex');
+    return { image, sha256, release, [Symbol.dispose]: dispose };
   } catch (error) {
     dispose();
     throw error;

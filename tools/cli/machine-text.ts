@@ -29,11 +29,14 @@ export function checkpointText({ digest, label, tags }: CheckpointSummary): stri
   return [digest.slice(DIGEST_START, DIGEST_START + SHORT_DIGITS), ...names.map(printable)].join(' ');
 }
 
-/** Pages, bytes and pause of a checkpoint. */
-export function checkpointStats({ stats }: CheckpointSummary): string {
-  const { pages = 0, bytes = 0, pauseUs = 0 } = stats;
-  return `${counted(pages, 'page')}, ${counted(bytes, 'byte')}, pause ${(pauseUs / 1000).toFixed(2)} ms`;
+/** Pages, bytes, pause of a checkpoint, and how far its moment lies behind the one it was asked for. */
+export function checkpointStats({ stats }: Pick<CheckpointSummary, 'stats'>): string {
+  const { pages = 0, bytes = 0, pauseUs = 0, lagUs } = stats;
+  const late = lagUs === undefined ? '' : `, ${lagText(lagUs)} after its trigger`;
+  return `${counted(pages, 'page')}, ${counted(bytes, 'byte')}, pause ${(pauseUs / 1000).toFixed(2)} ms${late}`;
 }
+
+const lagText = (us: number) => (us < 100_000 ? `${(us / 1000).toFixed(1)} ms` : `${(us / 1e6).toFixed(1)} s`);
 
 const ago = ({ time }: CheckpointSummary) => `${spanText(Math.max(0, Date.now() - Date.parse(time)))} ago`;
 

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { CommanderError } from 'commander';
 import { UsageError, VmlapseError } from '../../src/errors.ts';
-import { EXIT } from './exit-status.ts';
+import { EXIT, passesOn } from './exit-status.ts';
 import { flushOutput, installPipeHandlers, tell } from './output.ts';
 import { createProgram } from './program.ts';
 import { printable } from './store/format.ts';
@@ -41,12 +41,14 @@ function isBadName(error: unknown): error is VmlapseError {
   return error instanceof VmlapseError && ['BAD_REF', 'BAD_TAG'].includes(error.code);
 }
 
-installPipeHandlers();
+const attends = passesOn(process.argv.slice(2));
+installPipeHandlers(attends);
 traceIfAsked({});
 try {
   await createProgram(version).parseAsync();
 } catch (error) {
-  process.exitCode = report(error);
+  const status = report(error);
+  process.exitCode = attends && status !== EXIT.OK ? EXIT.OURS : status;
 }
 await flushOutput();
 process.exit();

@@ -42,25 +42,18 @@ export function parseAssignment(text: string, before: Readonly<Record<string, bi
   return { ...before, [name!]: BigInt(digits!) * (sign === '-' ? -1n : 1n) };
 }
 
-const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const UNITS_MS: Readonly<Record<string, number>> = { us: 0.001, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
-/** Reads a duration like 500ms, 10s or 2m, in milliseconds; a bare number is in `unit`. */
-const durationIn =
-  (unit: 'ms' | 's') =>
-  (text: string): number => {
-    const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text);
-    const ms = Number(match?.[1]) * UNITS_MS[match?.[2] ?? unit]!;
-    if (!match || !(ms > 0) || ms > 2 ** 31 - 1) {
-      throw new InvalidArgumentError('not a duration: give something like 500ms, 10s or 2m, up to 24 days');
-    }
-    return ms;
-  };
-
-/** A time to live through, in milliseconds: a bare number is seconds, as in timeout(1). */
-export const parseDuration = durationIn('s');
-
-/** A time between two checkpoints or within one, in milliseconds: a bare number is milliseconds. */
-export const parseInterval = durationIn('ms');
+/** Reads a duration like 50us, 500ms, 10s or 2m, in milliseconds. A bare number could be one or the other: it is refused. */
+export function parseDuration(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(us|ms|s|m|h)?$/.exec(text);
+  const ms = Number(match?.[1]) * UNITS_MS[match?.[2] ?? 'ms']!;
+  if (!match || !(ms > 0) || ms > 2 ** 31 - 1) {
+    throw new InvalidArgumentError('not a duration: give something like 50us, 500ms, 10s or 2m, up to 24 days');
+  }
+  if (!match[2]) throw new InvalidArgumentError(`${text} of what? give ${text}ms or ${text}s`);
+  return ms;
+}
 
 /** A positive whole number. */
 export function parseCount(text: string): number {

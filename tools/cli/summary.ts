@@ -1,5 +1,5 @@
 /** A run's result for people: one line, and what is unusual below it. */
-import type { RunResult } from '../../src/runner/result.ts';
+import type { RunEnd, RunResult } from '../../src/runner/result.ts';
 import { counted } from './store/format.ts';
 
 const REASONS: Readonly<Record<RunResult['reason'], string>> = {
@@ -16,14 +16,16 @@ const REASONS: Readonly<Record<RunResult['reason'], string>> = {
   interrupted: 'stopped',
 };
 
-/** Lines for stderr, without the explanation of a fault. */
-export function summaryLines(result: RunResult): string[] {
-  const status = result.value === undefined ? '' : ` with ${result.value}`;
+/** How a run or a guest ended, in words. */
+export const endText = ({ reason, value }: RunEnd): string =>
+  `${REASONS[reason]}${value === undefined ? '' : ` with ${value}`}`;
+
+/** Lines for stderr, without the explanation of a fault. `before`: the machine was restored at this very end. */
+export function summaryLines(result: RunResult, before = false): string[] {
+  if (before) return [`vmlapse: the guest had ended when the checkpoint was taken: ${endText(result)}`];
   const total = Object.values(result.exits).reduce((sum, n) => sum + n, 0);
   const time = `${ms(result.guestMs)} in the guest, ${ms(result.hostMs)} in the host`;
-  const lines = [
-    `vmlapse: ${REASONS[result.reason]}${status}; ${counted(total, 'exit')} (${listed(result.exits)}), ${time}`,
-  ];
+  const lines = [`vmlapse: ${endText(result)}; ${counted(total, 'exit')} (${listed(result.exits)}), ${time}`];
   if (Object.keys(result.unclaimed).length > 0) lines.push(`vmlapse: nobody answered ${listed(result.unclaimed)}`);
   if (Object.keys(result.assisted).length > 0) lines.push(`vmlapse: assisted ${listed(result.assisted)}`);
   return lines;

@@ -23,10 +23,10 @@ describe('exit status', () => {
     ['halted', 0],
     ['poweroff', 0],
     ['reset', 0],
-    ['shutdown', 1],
-    ['internal-error', 1],
-    ['fail-entry', 1],
-    ['unexpected-exit', 1],
+    ['shutdown', 126],
+    ['internal-error', 126],
+    ['fail-entry', 126],
+    ['unexpected-exit', 126],
     ['timeout', 124],
     ['interrupted', 130],
   ])('%s is %i', (reason, status) => {
@@ -75,12 +75,30 @@ describe('what is printed', () => {
 
   it('a transcript keeps the first MiB and counts the rest', () => {
     const transcript = new Transcript();
-    transcript.add(Buffer.from('caf\xe9\n', 'latin1'));
-    expect(transcript.summary()).toEqual({ output: 'caf\xe9\n', outputDropped: 0 });
+    transcript.add(Buffer.from('hello'));
+    expect(transcript.summary()).toEqual({ output: 'hello', outputDropped: 0 });
     const chunk = new Uint8Array(300_000).fill(0x61);
     for (let i = 0; i < 4; i++) transcript.add(chunk);
     const { output, outputDropped } = transcript.summary();
     expect(output.length).toBe(2 ** 20);
     expect(outputDropped).toBe(5 + 1_200_000 - 2 ** 20);
+  });
+
+  it('a transcript is UTF-8, and beside it the bytes where they are none', () => {
+    const text = new Transcript();
+    for (const byte of Buffer.from('gr\u00fc\u00df')) text.add(Uint8Array.of(byte));
+    expect(text.summary()).toEqual({ output: 'gr\u00fc\u00df', outputDropped: 0 });
+    const bytes = new Transcript();
+    bytes.add(Uint8Array.of(0x61, 0xff, 0xfe, 0x80));
+    expect(bytes.summary()).toEqual({ output: 'a\ufffd\ufffd\ufffd', outputBase64: 'Yf/+gA==', outputDropped: 0 });
+  });
+
+  it('a transcript that is cut within a character is UTF-8 all the same', () => {
+    const transcript = new Transcript();
+    transcript.add(new Uint8Array(2 ** 20 - 1).fill(0x61));
+    transcript.add(Buffer.from('\u00fc'));
+    const { output, ...rest } = transcript.summary();
+    expect(output.length).toBe(2 ** 20 - 1);
+    expect(rest).toEqual({ outputDropped: 1 });
   });
 });

@@ -6,7 +6,6 @@ import {
   parseBlob,
   parseCount,
   parseDuration,
-  parseInterval,
   parseMemory,
   parseSize,
 } from '../../../tools/cli/parse.ts';
@@ -34,13 +33,8 @@ const TABLE: Readonly<Record<string, Row>> = {
   ],
   durations: [
     parseDuration,
-    { '5': 5000, '500ms': 500, '1.5s': 1500, '2m': 120_000, '1h': 3_600_000 },
-    ['', '0', '0s', '-1s', '1d', 's', '1 s', '1e3', '0x10', '25d', '600h', 'Infinity'],
-  ],
-  intervals: [
-    parseInterval,
-    { '50': 50, '0.5': 0.5, '500ms': 500, '1.5s': 1500, '2m': 120_000 },
-    ['', '0', '-1', '25d'],
+    { '50us': 0.05, '0.5ms': 0.5, '500ms': 500, '1.5s': 1500, '2m': 120_000, '1h': 3_600_000 },
+    ['', '0', '5', '0.5', '0s', '-1s', '1d', 's', '1 s', '1e3', '0x10', '25d', '600h', 'Infinity'],
   ],
   counts: [
     parseCount,

@@ -2,6 +2,7 @@ import { chmodSync, cpSync, existsSync, mkdirSync, truncateSync, writeFileSync }
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { guestPath } from '../../../guests/list.ts';
+import { passesOn } from '../../../tools/cli/exit-status.ts';
 import { describeKvm } from '../../support/kvm.ts';
 import { cli, type Outcome, PROGRAM, STACK_TRACE, scratch, start } from './cli.ts';
 
@@ -27,6 +28,10 @@ const USAGE: readonly (readonly [args: readonly string[], message: RegExp])[] = 
   [['run', '--load', 'here', HELLO], /--load.*not a guest-physical address/],
   [['run', '--entry', '0x10000000000000', HELLO], /--entry.*below 2\^52/],
   [['run', '--timeout', 'soon', HELLO], /--timeout.*not a duration/],
+  [['run', '--timeout', '500', HELLO], /--timeout.*500 of what\? give 500ms or 500s/],
+  [['run', '--every', '500', HELLO], /--every.*500 of what\? give 500ms or 500s/],
+  [['run', '--max-pause', '2', HELLO], /--max-pause.*2 of what\? give 2ms or 2s/],
+  [['run', '--checkpoint-at', 'time:50', HELLO], /--checkpoint-at.*50 of what\? give 50ms or 50s/],
   [['run', '--cpus', '0', HELLO], /--cpus.*positive whole number/],
   [['run', '--format', 'pe', HELLO], /--format.*Allowed choices are elf, /],
   [['run', '--mode', 'virtual', HELLO], /--mode.*real, protected, long/],
@@ -38,9 +43,9 @@ const USAGE: readonly (readonly [args: readonly string[], message: RegExp])[] = 
   [['complete', 'csh'], /csh/],
 ];
 
-describe('wrong usage is status 2', () => {
+describe('wrong usage is status 2, of run and restore 125', () => {
   it.each(USAGE)('%j', async (args, message) => {
-    expectRefusal(await cli(args), 2, message);
+    expectRefusal(await cli(args), passesOn(args) ? 125 : 2, message);
   });
 
   it('without a command it prints its help to stderr', async () => {
@@ -53,16 +58,16 @@ describeKvm('what the machine cannot be', () => {
   it.each([
     [['--cpus', '1000000'], /1000000 vCPUs are not possible: this host's KVM allows 1 to \d+/],
     [['--cpus', '2', '--no-irqchip'], /several vCPUs need the irqchip/],
-  ])('%j is status 2', async (options, message) => {
-    expectRefusal(await cli(['run', ...options, HELLO]), 2, message);
+  ])('%j is status 125', async (options, message) => {
+    expectRefusal(await cli(['run', ...options, HELLO]), 125, message);
   });
 
-  it('RAM too small for the image is status 1', async () => {
-    expectRefusal(await cli(['run', '--mem', '1', HELLO]), 1, /outside guest RAM.*at least 2 MiB with --mem/);
+  it('RAM too small for the image is status 125', async () => {
+    expectRefusal(await cli(['run', '--mem', '1', HELLO]), 125, /outside guest RAM.*at least 2 MiB with --mem/);
   });
 });
 
-describe('files that are no guest are status 1', () => {
+describe('files that are no guest are status 1, of run 125', () => {
   it.each([
     ['/nonexistent/guest.elf', /\/nonexistent\/guest\.elf: there is no such file/],
     [`${HELLO}/x`, /a part of the path is not a directory/],
@@ -70,7 +75,7 @@ describe('files that are no guest are status 1', () => {
     ['/dev/zero', /\/dev\/zero: it is a device/],
     ['/dev/null', /\/dev\/null: it is a device/],
   ])('%s', async (file, message) => {
-    expectRefusal(await cli(['run', file]), 1, message);
+    expectRefusal(await cli(['run', file]), 125, message);
   });
 
   it('empty, text, an archive, a program of this host, a truncated guest, noise', async () => {
@@ -134,7 +139,7 @@ describe.skipIf(!CAN_UNSHARE)('without a usable /dev/kvm [needs root and unshare
     const binds = ['null', 'urandom', 'random'].map((name) => `mount --bind /dev/${name} ${dev}/${name}`);
     const cover = [...binds, `mount --rbind ${dev} /dev`].join(' && ');
     const outcome = await without(cover, ['run', '--mem', '16', HELLO]);
-    expectRefusal(outcome, 1, /there is no \/dev\/kvm: load the module/);
+    expectRefusal(outcome, 125, /there is no \/dev\/kvm: load the module/);
     expectRefusal(await without(cover, ['info']), 1, /there is no \/dev\/kvm/);
     const ioctls = await without(cover, ['ioctls']);
     expect(ioctls).toMatchObject({ status: 0, stderr: '', stdout: expect.stringMatching(/KVM_RUN .* unknown /) });
@@ -142,7 +147,7 @@ describe.skipIf(!CAN_UNSHARE)('without a usable /dev/kvm [needs root and unshare
 
   it('a device of another kind', async () => {
     const outcome = await without('mount --bind /dev/null /dev/kvm', ['run', '--mem', '16', HELLO]);
-    expectRefusal(outcome, 1, /KVM_GET_API_VERSION: ENOTTY/);
+    expectRefusal(outcome, 125, /KVM_GET_API_VERSION: ENOTTY/);
   });
 
   it('no permission', async () => {

@@ -50,7 +50,7 @@ describeKvm('vmlapse run: exit status, stdout, summary', () => {
       cli(['run', ...MEM, '--quiet', guestPath('fault-triple')]),
     ]);
     expect(hello).toEqual({ status: 0, signal: null, stdout: HELLO_SAYS, stderr: '' });
-    expect(fault.status).toBe(1);
+    expect(fault.status).toBe(126);
     expect(fault.stderr).toMatch(/Triple fault/);
     expect(fault.stderr).not.toMatch(/vmlapse:/);
   });
@@ -66,6 +66,7 @@ describeKvm('vmlapse run --json', () => {
       reason: 'exit-port',
       value: 0x60,
       exitStatus: 0x60,
+      ended: 'the guest exited with 96',
       vcpu: 0,
       output: 'panic: 4 is not 5\n',
       outputDropped: 0,
@@ -82,7 +83,8 @@ describeKvm('vmlapse run --json', () => {
     expect(JSON.parse(timeout.stdout)).toMatchObject({ reason: 'timeout', exitStatus: 124 });
     expect(JSON.parse(fault.stdout)).toMatchObject({
       reason: 'shutdown',
-      exitStatus: 1,
+      exitStatus: 126,
+      ended: 'triple fault',
       explanation: expect.stringContaining('Triple fault'),
     });
   });
@@ -147,7 +149,7 @@ describeKvm('vmlapse run: what reaches the guest', () => {
     const flat = ['--format', 'flat', '--mode', 'real', '--load', '0x7c00'];
     expect((await cli(['run', ...MEM, ...flat, '--blob', `0x9000=${blob}`, image])).status).toBe(77);
     const outside = await cli(['run', ...MEM, ...flat, '--blob', `0xfffffe=${blob}`, image]);
-    expect(outside).toMatchObject({ status: 1, stderr: expect.stringMatching(/0xfffffe is outside guest RAM/) });
+    expect(outside).toMatchObject({ status: 125, stderr: expect.stringMatching(/0xfffffe is outside guest RAM/) });
   });
 
   it('--no-irqchip: input becomes KVM_INTERRUPT', async () => {

@@ -51,14 +51,22 @@ describeKvm('stdin', () => {
 });
 
 describeKvm('stdout and stderr', () => {
-  it('a reader that has enough ends it quietly', async () => {
-    const outcome = await shell('"$@" | head -c 5', ['run', ...MEM, guestPath('rep-outs')]);
-    expect(outcome).toEqual({ status: 0, signal: null, stdout: '01234', stderr: '' });
+  it('a reader that has enough changes nothing of the status', async () => {
+    const guest = ['run', ...MEM, '-q', guestPath('panic')];
+    const first = await shell('"$@" | head -c 5', guest);
+    expect(first).toEqual({ status: 0x60, signal: null, stdout: 'panic', stderr: '' });
+    for (const pipeline of ['"$@" | true', '"$@" 2>&1 | true', '"$@" --json | true'])
+      expect((await shell(pipeline, guest)).status).toBe(0x60);
+  });
+
+  it('a reader that has enough ends another command quietly', async () => {
+    const outcome = await shell('"$@" | head -c 5', ['ioctls']);
+    expect(outcome).toMatchObject({ status: 0, signal: null, stderr: '' });
   });
 
   it.skipIf(!existsSync('/dev/full'))('a full disk is said in a line', async () => {
     const outcome = await shell('"$@" > /dev/full', ['run', ...MEM, guestPath('hello-long')]);
-    expect(outcome).toMatchObject({ status: 1, stderr: expect.stringMatching(/stdout cannot be written: ENOSPC/) });
+    expect(outcome).toMatchObject({ status: 125, stderr: expect.stringMatching(/stdout cannot be written: ENOSPC/) });
     expect(outcome.stderr).not.toMatch(STACK_TRACE);
   });
 

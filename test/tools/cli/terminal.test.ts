@@ -75,9 +75,9 @@ suite('on a terminal', () => {
   });
 
   it.each([
-    ['a fault', run('fault-triple'), 1],
+    ['a fault', run('fault-triple'), 126],
     ['a timeout', run('spin', '--timeout', '300ms'), 124],
-    ['a refusal', run('hello-long', '--cpus', '100000'), 2],
+    ['a refusal', run('hello-long', '--cpus', '100000'), 125],
   ])('%s restores the terminal', async (_name, args, status) => {
     expect(await onTerminal(args, [])).toMatchObject({ status, restored: true, problem: null });
   });

@@ -8,10 +8,12 @@ import { FAULTS, type RunResult } from '../../../src/runner/result.ts';
 import { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
 import type { EndSummary } from '../../control/protocol.ts';
 import { attachConsole } from '../console.ts';
+import { EnterEcho } from '../enter-echo.ts';
 import { EXIT, exitStatus } from '../exit-status.ts';
+import { inForeground } from '../foreground.ts';
 import { toJson } from '../json.ts';
 import { tell, writeTo } from '../output.ts';
-import { summaryLines } from '../summary.ts';
+import { endText, summaryLines } from '../summary.ts';
 import { tracing } from '../trace.ts';
 import { Hold } from './hold.ts';
 import type { AttendOptions } from './options.ts';
@@ -20,7 +22,7 @@ import { Remote } from './remote.ts';
 import { EndSignals } from './signals.ts';
 import type { Subject } from './subject.ts';
 import { Transcript } from './transcript.ts';
-import { stopPointsOf, textWatcher } from './triggers.ts';
+import { stopPointsOf } from './triggers.ts';
 
 export type { Subject } from './subject.ts';
 
@@ -31,16 +33,13 @@ export async function attend(subject: Subject, options: AttendOptions): Promise<
   const transcript = options.json ? new Transcript() : undefined;
   const say = options.quiet || options.json ? () => {} : tell;
   const remote = options.name === undefined ? undefined : new Remote(options.name);
+  const echo = new EnterEcho();
   let recorder: Recorder | undefined;
-  const triggers = options.checkpointAt ?? [];
-  const texts = triggers.flatMap((t) => (t.kind === 'serial' ? [t.text] : []));
-  const watch = textWatcher(texts, (text) => void recorder?.take(`serial:${text}`));
-  const stopAt = stopPointsOf(triggers);
+  const stopAt = stopPointsOf(options.checkpointAt ?? []);
   const running = await RunningMachine.start(subject.machine, {
     serial: (bytes) => {
-      watch(bytes);
       remote?.output(bytes);
-      return transcript ? transcript.add(bytes) : writeTo(process.stdout, bytes);
+      return transcript ? transcript.add(bytes) : writeTo(process.stdout, echo.shown(bytes));
     },
     debugcon: (bytes) => writeTo(process.stderr, bytes),
     assist: options.assist,
@@ -49,7 +48,7 @@ export async function attend(subject: Subject, options: AttendOptions): Promise<
   });
   hold = new Hold(running, options.timeout, options.paused === true);
   if (signals.caught) hold.stop();
-  let end: EndSummary = { reason: 'failed', exitStatus: EXIT.FAILURE };
+  let end: EndSummary = { reason: 'failed', exitStatus: EXIT.OURS };
   try {
     subject.prepare?.(running);
     const { store } = options;
@@ -67,48 +66,80 @@ export async function attend(subject: Subject, options: AttendOptions): Promise<
       subject,
     });
     if (options.paused) say(`vmlapse: paused; it goes on with: vmlapse resume ${options.name}`);
-    const result = await runToEnd(running, hold, recorder, signals);
+    if (process.stdin.isTTY && inForeground()) say('vmlapse: Ctrl-A x leaves, Ctrl-A h helps');
+    const result = await runToEnd({ running, hold, recorder, signals, echo });
     remote?.ending();
     const explained = await withExplanation(running, result, subject);
-    await recorder?.close();
-    const status = exitStatus(explained, signals.caught);
+    await recorder?.finish();
+    const missed = recorder?.asked.missed ?? [];
+    const status = exitStatus(explained, signals.caught, missed.length > 0);
     end = { reason: explained.reason, exitStatus: status };
-    report(explained, status, options, transcript);
+    report(explained, { status, missed, before: subject.ended === true }, options, transcript);
     return status;
   } finally {
+    await recorder?.close();
     await remote?.close(end);
     await running.close();
   }
 }
 
+/** What a run is made of. */
+interface Attending {
+  readonly running: RunningMachine;
+  readonly hold: Hold;
+  readonly recorder: Recorder | undefined;
+  readonly signals: EndSignals;
+  readonly echo: EnterEcho;
+}
+
 /** Runs with stdin attached; the terminal is restored whatever happens. */
-async function runToEnd(
-  running: RunningMachine,
-  hold: Hold,
-  recorder: Recorder | undefined,
-  signals: EndSignals,
-): Promise<RunResult> {
+async function runToEnd({ running, hold, recorder, signals, echo }: Attending): Promise<RunResult> {
   const detach = attachConsole({
-    send: (bytes) => running.send(bytes),
+    send: (bytes) => {
+      const taken = running.send(bytes);
+      if (process.stdin.isTTY) echo.typed(bytes.subarray(0, taken));
+      return taken;
+    },
     leave: () => signals.raise('SIGINT'),
     tell,
     ...(recorder && { commands: consoleCommands(recorder) }),
   });
   try {
     recorder?.arm();
-    for (;;) {
-      const result = await hold.run();
-      if (result.stopPoint !== undefined) await recorder?.take(result.stopPoint, { stayPaused: true });
-      if (result.reason !== 'stop-point') return result;
-      if (hold.stopped) return { ...result, reason: 'interrupted' };
+    for (let run = hold.run(); ; ) {
+      const result = await run;
+      if (hold.stopped && result.reason === 'stop-point') return { ...result, reason: 'interrupted' };
+      if (result.reason !== 'stop-point') {
+        if (result.stopPoint !== undefined) await recorder?.take(result.stopPoint, { stayPaused: true });
+        return result;
+      }
+      ({ run } = await onFrom(result.stopPoint!, hold, recorder));
     }
   } finally {
     detach();
   }
 }
 
+/** Takes the checkpoint that a stop was for; the guest runs on as soon as all of it is copied. */
+function onFrom(
+  stopPoint: string,
+  hold: Hold,
+  recorder: Recorder | undefined,
+): Promise<{ readonly run: Promise<RunResult> }> {
+  const stoppedAt = performance.now();
+  return new Promise((resolve) => {
+    let gone = false;
+    const goOn = () => {
+      if (!gone) resolve({ run: hold.run() });
+      gone = true;
+    };
+    if (!recorder?.asked.wants(stopPoint)) goOn();
+    else void recorder.take(stopPoint, { stayPaused: true, stoppedAt, onTaken: goOn }).finally(goOn);
+  });
+}
+
 const consoleCommands = (recorder: Recorder) => ({
-  c: { help: 'take a checkpoint', run: () => void recorder.take('console') },
+  c: { help: 'take a checkpoint', run: () => void recorder.takeNow('console') },
   r: { help: 'roll back to the last checkpoint', run: () => orTell(() => recorder.rollback()) },
 });
 
@@ -132,11 +163,27 @@ async function withExplanation(running: RunningMachine, result: RunResult, { sym
   return { ...result, explanation: explainFault(fault, { nearest }) };
 }
 
-function report(result: RunResult, status: number, options: AttendOptions, transcript: Transcript | undefined): void {
+/** What is told of a run beside its result. */
+interface Told {
+  readonly status: number;
+  /** Checkpoints that were asked for and not taken. */
+  readonly missed: readonly string[];
+  /** The guest had ended before it was restored. */
+  readonly before: boolean;
+}
+
+function report(
+  result: RunResult,
+  { status, missed, before }: Told,
+  options: AttendOptions,
+  transcript: Transcript | undefined,
+): void {
   if (transcript) {
-    process.stdout.write(`${toJson({ ...result, exitStatus: status, ...transcript.summary() })}\n`);
+    const ended = missed.length > 0 ? `${endText(result)}; checkpoints were missed` : endText(result);
+    const told = { ended, exitStatus: status, ...(missed.length > 0 && { missed }) };
+    process.stdout.write(`${toJson({ ...result, ...told, ...transcript.summary() })}\n`);
     return;
   }
   if (result.explanation) tell(result.explanation);
-  if (!options.quiet) for (const line of summaryLines(result)) tell(line);
+  if (!options.quiet) for (const line of summaryLines(result, before)) tell(line);
 }

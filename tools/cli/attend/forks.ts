@@ -6,13 +6,16 @@ import { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
 import { exitStatus } from '../exit-status.ts';
 import { toJson } from '../json.ts';
 import { tell, writeTo } from '../output.ts';
-import { summaryLines } from '../summary.ts';
+import { endText, summaryLines } from '../summary.ts';
 import { EndSignals } from './signals.ts';
+import { Transcript } from './transcript.ts';
 
 /** How the forks run. */
 export interface ForkOptions {
   readonly timeout?: number;
   readonly assist: AssistMode;
+  /** The checkpoint is of a guest that had ended. */
+  readonly ended?: boolean;
   readonly quiet?: boolean;
   readonly json?: boolean;
 }
@@ -24,13 +27,12 @@ export async function attendForks(template: ForkTemplate, count: number, options
     for (const running of started) running.stop('interrupted');
   });
   const runs = Array.from({ length: count }, async (_, i) => {
-    const lines = options.json
-      ? new LineSplitter(() => {})
-      : new LineSplitter((line) => writeTo(process.stdout, `[${i}] ${line}\n`));
+    const transcript = new Transcript();
+    const lines = new LineSplitter((line) => writeTo(process.stdout, Buffer.from(`[${i}] ${line}\n`, 'latin1')));
     const { machine, load } = template.fork();
     using _machine = machine;
     const running = await RunningMachine.start(machine, {
-      serial: (bytes) => lines.add(bytes),
+      serial: (bytes) => (options.json ? transcript.add(bytes) : lines.add(bytes)),
       assist: options.assist,
     });
     started.push(running);
@@ -40,7 +42,7 @@ export async function attendForks(template: ForkTemplate, count: number, options
       if (signals.caught) running.stop('interrupted');
       const result = await ended;
       lines.end();
-      return result;
+      return { ...result, ended: endText(result), ...(options.json && transcript.summary()) };
     } finally {
       await running.close();
     }
@@ -55,14 +57,14 @@ function report(results: readonly RunResult[], options: ForkOptions): void {
     process.stdout.write(`${toJson(results.map((result) => ({ ...result, exitStatus: exitStatus(result) })))}\n`);
   else if (!options.quiet) {
     results.forEach((result, i) => {
-      for (const line of summaryLines(result)) tell(`[${i}] ${line}`);
+      for (const line of summaryLines(result, options.ended)) tell(`[${i}] ${line}`);
     });
   }
 }
 
 const LONGEST_LINE = 4096;
 
-/** Cuts a byte stream into lines; what has no end in sight is cut after 4 KiB. */
+/** Cuts a byte stream into lines, with a character for each byte; what has no end in sight is cut after 4 KiB. */
 class LineSplitter {
   readonly #emit: (line: string) => void | Promise<void>;
   #rest = '';

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { UsageError } from '../../../src/errors.ts';
 import type { AssistMode } from '../../../src/runner/assist.ts';
-import { countUpTo, parseCount, parseDuration, parseInterval } from '../parse.ts';
+import { countUpTo, parseCount, parseDuration } from '../parse.ts';
 import type { RecorderOptions } from './recorder.ts';
 import { parseTrigger, TRIGGER_HELP } from './triggers.ts';
 
@@ -20,8 +20,10 @@ export interface AttendOptions extends RecorderOptions {
 
 /** What is said below the options of each of these commands. */
 export const EXIT_STATUS_HELP = `
+Times have a unit: us, ms, s, m or h.
 Exit status: what the guest wrote to the debug-exit port (& 255); 0 when it halted, powered off or asked for a reset;
-1 for a guest fault or a failure; 2 for wrong usage; 124 when the time was up; 130 on Ctrl-C or vmlapse stop.
+124 when the time was up; 125 for a failure, wrong usage, or a checkpoint that was asked for and not taken; 126 for a
+guest fault; 130 on Ctrl-C or vmlapse stop. --json says in words how it ended.
 On a terminal, Ctrl-A x leaves and Ctrl-A h helps.`;
 
 /** Adds the options. */
@@ -35,9 +37,9 @@ export function addAttendOptions(command: Command): Command {
         .default('auto'),
     )
     .option('--checkpoint-at <when>', TRIGGER_HELP, parseTrigger)
-    .option('--every <ms>', 'take a checkpoint at this interval; or 5s, 2m', parseInterval)
+    .option('--every <time>', 'take a checkpoint at this interval: 100ms, 5s, 2m', parseDuration)
     .option('--keep <n>', 'with --every: keep the last N checkpoints of this run', parseCount)
-    .option('--max-pause <ms>', 'rather no checkpoint than a pause longer than this', parseInterval)
+    .option('--max-pause <time>', 'rather no checkpoint than a pause longer than this: 500us, 2ms', parseDuration)
     .option('--level <n>', 'zstd level of checkpoints, 1 to 22', countUpTo(22, 'zstd has no higher level'))
     .option('--trace', 'print every ioctl to stderr, decoded (also: VMLAPSE_TRACE=1)')
     .option('-q, --quiet', 'no summary')

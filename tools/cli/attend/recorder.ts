@@ -6,11 +6,15 @@ import type { RollbackReport } from '../../../snapshot/rollback.ts';
 import type { CheckpointReport } from '../../../snapshot/session.ts';
 import type { Digest } from '../../../snapshot/store/format/digest.ts';
 import type { Checkpoint } from '../../../snapshot/store/memory/checkpoint.ts';
+import { zstd } from '../../../snapshot/store/memory/codec.ts';
 import { openStore, type Store } from '../../../snapshot/store/store.ts';
 import { CheckpointError } from '../../../src/errors.ts';
 import type { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
+import { checkpointStats } from '../machine-text.ts';
 import { counted } from '../store/format.ts';
-import type { Trigger } from './triggers.ts';
+import { endText } from '../summary.ts';
+import { AskedFor } from './asked-for.ts';
+import { labelOf, type Trigger } from './triggers.ts';
 
 /** Options of `run` and `restore` that say when to take checkpoints, and how. */
 export interface RecorderOptions {
@@ -32,45 +36,61 @@ export interface RecorderListener {
   progressed(done: number, total: number): void;
 }
 
+/** How a checkpoint for a trigger is taken. */
+type HowTaken = Pick<LiveOptions, 'stayPaused' | 'askedAt' | 'stoppedAt' | 'onTaken'>;
+
 /** See the file's header. */
 export class Recorder {
   readonly live: LiveSession;
   readonly store: Store;
+  readonly asked: AskedFor;
   readonly #options: RecorderOptions;
   readonly #listener: RecorderListener;
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #kept: Digest[] = [];
   /** Checkpoints opened for rollbacks; only the last one is still needed. */
   #opened: Checkpoint[] = [];
-  #skipped = 0;
+  /** The checkpoint that was asked for last, after all before it. It never rejects. */
+  #last: Promise<unknown> = Promise.resolve();
+  #underWay = 0;
   #began = performance.now();
   #taken = 0;
   #pausedMs = 0;
+  #closed: Promise<void> | undefined;
 
   private constructor(live: LiveSession, store: Store, options: RecorderOptions, listener: RecorderListener) {
     this.live = live;
     this.store = store;
+    this.asked = new AskedFor(options.checkpointAt ?? []);
     this.#options = options;
     this.#listener = listener;
   }
 
-  /** Opens the store, creating it, and begins to log dirty pages. */
+  /** Opens the store, creating it, and begins to log dirty pages. Throws CheckpointError, also where there is no zstd. */
   static async start(
     running: RunningMachine,
     options: RecorderOptions & { readonly store: string },
     origin: { readonly base?: Digest; readonly guest?: GuestOrigin },
     listener: RecorderListener,
   ): Promise<Recorder> {
+    zstd();
     const store = openStore(options.store, { create: true });
-    return new Recorder(await LiveSession.start(running, store, origin), store, options, listener);
+    try {
+      return new Recorder(await LiveSession.start(running, store, origin), store, options, listener);
+    } catch (error) {
+      store[Symbol.dispose]();
+      throw error;
+    }
   }
 
   /** Arms timers and signals; the exact triggers come as stop points of the run. */
   arm(): void {
     this.#began = performance.now();
     for (const trigger of this.#options.checkpointAt ?? []) {
-      if (trigger.kind === 'time')
-        this.#timers.push(setTimeout(() => void this.take(`time:${trigger.ms}ms`), trigger.ms));
+      if (trigger.kind === 'time') {
+        const due = { askedAt: this.#began + trigger.ms };
+        this.#timers.push(setTimeout(() => void this.take(labelOf(trigger), due), trigger.ms));
+      }
       if (trigger.kind === 'signal') process.on('SIGUSR2', this.#onSignal);
     }
     const { every } = this.#options;
@@ -82,21 +102,49 @@ export class Recorder {
   /** A machine that is paused does not change; and a disk slower than the interval must not make memory grow. */
   #tick(): void {
     if (!this.live.session.target.running) return;
-    if (this.live.busy) this.#skipped++;
-    else void this.take(undefined);
+    if (this.#underWay > 0) {
+      this.asked.skipped();
+      return;
+    }
+    this.checkpoint({}).catch((error: Error) => {
+      this.asked.everyFailed(error);
+      this.#listener.tell(`vmlapse: no checkpoint: ${error.message}`);
+    });
   }
 
-  /** Takes one and tells of it; a failure is told, and the guest goes on. */
-  async take(label: string | undefined, options: { readonly stayPaused?: boolean } = {}): Promise<void> {
+  /** Takes one for a trigger and tells of it; a failure is told, and the guest goes on. */
+  async take(label: string, how: HowTaken = {}): Promise<void> {
+    this.asked.came(label);
     try {
-      await this.checkpoint({ ...options, ...(label !== undefined && { label }) });
+      await this.checkpoint({ ...how, label });
     } catch (error) {
-      this.#listener.tell(`vmlapse: no checkpoint: ${(error as Error).message}`);
+      this.asked.failed(label);
+      this.#listener.tell(`vmlapse: no checkpoint at ${label}: ${(error as Error).message}`);
     }
   }
 
-  /** Takes one and tells of it. Rejects with KvmError or CheckpointError. */
-  async checkpoint(options: LiveOptions): Promise<CheckpointReport> {
+  /** Takes one on request; a failure is told, and is nobody else's matter. */
+  async takeNow(label: string): Promise<void> {
+    await this.checkpoint({ label }).catch((error: Error) =>
+      this.#listener.tell(`vmlapse: no checkpoint: ${error.message}`),
+    );
+  }
+
+  /** Takes one, after those that were asked for before, and tells of it. Rejects with KvmError or CheckpointError. */
+  checkpoint(options: LiveOptions): Promise<CheckpointReport> {
+    const asked = { ...options, askedAt: options.askedAt ?? performance.now() };
+    this.#underWay++;
+    const next = this.#last.then(() => this.#one(asked));
+    this.#last = next
+      .then(
+        () => this.asked.settled(),
+        (error) => this.asked.settled(error),
+      )
+      .finally(() => this.#underWay--);
+    return next;
+  }
+
+  async #one(options: LiveOptions): Promise<CheckpointReport> {
     const { level, maxPause } = this.#options;
     const surplus = this.#surplus();
     const all = {
@@ -168,16 +216,29 @@ export class Recorder {
     this.#opened = [needed];
   }
 
-  /** Takes the checkpoint `--checkpoint-at end` asks for, finishes what is being written, and ends. */
-  async close(): Promise<void> {
+  #disarm(): void {
     for (const timer of this.#timers) clearTimeout(timer);
     process.off('SIGUSR2', this.#onSignal);
+  }
+
+  /** The run is over: takes the checkpoint `--checkpoint-at end` asks for, waits for all, and tells how it went. */
+  async finish(): Promise<void> {
+    this.#disarm();
     if (this.#options.checkpointAt?.some(({ kind }) => kind === 'end')) await this.take('end', { stayPaused: true });
-    if (this.#skipped > 0)
-      this.#listener.tell(
-        `vmlapse: ${counted(this.#skipped, 'checkpoint')} left out: the disk was slower than the interval`,
-      );
+    await this.#last;
+    for (const line of this.asked.lines()) this.#listener.tell(line);
     if (this.#options.every !== undefined && this.#taken > 0) this.#listener.tell(this.#slowdown());
+  }
+
+  /** Finishes what is being written, and ends. Safe to call twice. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#disarm();
+    await this.#last;
     await this.live.close();
     for (const checkpoint of this.#opened) checkpoint[Symbol.dispose]();
     this.store[Symbol.dispose]();
@@ -187,9 +248,9 @@ export class Recorder {
 /** The part of a digest that people read. */
 export const short = (digest: Digest) => digest.slice('sha256:'.length, 'sha256:'.length + 12);
 
-function describe({ digest, stats, lostParent }: CheckpointReport, label: string | undefined): string {
-  const { pages = 0, bytes = 0, pauseUs = 0 } = stats;
+function describe({ digest, stats, lostParent, ended }: CheckpointReport, label: string | undefined): string {
   const name = label === undefined ? '' : ` (${label})`;
   const full = lostParent ? `; full, since ${short(lostParent)} is no longer in the store` : '';
-  return `vmlapse: checkpoint ${short(digest)}${name}: ${counted(pages, 'page')}, ${counted(bytes, 'byte')}, pause ${(pauseUs / 1000).toFixed(2)} ms${full}`;
+  const over = ended ? `; the guest had ended: ${endText(ended)}` : '';
+  return `vmlapse: checkpoint ${short(digest)}${name}: ${checkpointStats({ stats })}${over}${full}`;
 }

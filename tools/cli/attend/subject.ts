@@ -13,6 +13,8 @@ export interface Subject {
   /** The checkpoint its memory equals. */
   readonly base?: Digest;
   readonly guest?: GuestOrigin;
+  /** The machine was restored at its guest's end. */
+  readonly ended?: boolean;
   /** The image, for `vmlapse ps`. */
   readonly image?: string;
   /** Symbols of the guest, for fault reports; read only when there is one. */

@@ -1,6 +1,16 @@
 /** What the guest printed, for --json: the first MiB, and how much more there was. */
 const KEPT_BYTES = 2 ** 20;
 
+/** Output in a JSON document. */
+export interface Printed {
+  /** As UTF-8. */
+  readonly output: string;
+  /** The bytes themselves, where they are not UTF-8. */
+  readonly outputBase64?: string;
+  /** Bytes behind the first MiB, which are left out. */
+  readonly outputDropped: number;
+}
+
 /** Collects output as it comes. */
 export class Transcript {
   readonly #chunks: Uint8Array[] = [];
@@ -14,8 +24,23 @@ export class Transcript {
     this.#dropped += bytes.length - keep;
   }
 
-  /** One character for each byte. */
-  summary(): { output: string; outputDropped: number } {
-    return { output: Buffer.concat(this.#chunks).toString('latin1'), outputDropped: this.#dropped };
+  summary(): Printed {
+    const bytes = Buffer.concat(this.#chunks);
+    const cut = { stream: this.#dropped > 0 }; // a character that was cut in two is no fault of the guest
+    const output = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes, cut);
+    return {
+      output,
+      ...(!isUtf8(bytes, cut) && { outputBase64: bytes.toString('base64') }),
+      outputDropped: this.#dropped,
+    };
+  }
+}
+
+function isUtf8(bytes: Uint8Array, how: { readonly stream: boolean }): boolean {
+  try {
+    new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes, how);
+    return true;
+  } catch {
+    return false;
   }
 }

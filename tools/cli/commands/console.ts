@@ -4,6 +4,8 @@ import type { ControlClient } from '../../control/client.ts';
 import { connectTo } from '../../control/machines.ts';
 import type { EventData, EventName } from '../../control/protocol.ts';
 import { attachConsole } from '../console.ts';
+import { EnterEcho } from '../enter-echo.ts';
+import { inForeground } from '../foreground.ts';
 import { tell, writeTo } from '../output.ts';
 import { inputSender } from '../remote-input.ts';
 import { connectionLost, nameArgument, PATIENCE_MS } from '../with-machine.ts';
@@ -37,6 +39,7 @@ const PAUSED = (name: string) => `vmlapse: ${name} is paused; it goes on with: v
 
 async function attach(client: ControlClient): Promise<void> {
   const { name } = client;
+  const echo = new EnterEcho();
   let over = false;
   const leave = () => {
     over = true;
@@ -44,7 +47,7 @@ async function attach(client: ControlClient): Promise<void> {
     if (process.stdin.isTTY) tell(`\r\nvmlapse: detached from ${name}`);
   };
   const show: Shown = {
-    output: ({ data }) => void client.holdUntil(writeTo(process.stdout, Buffer.from(data, 'latin1'))),
+    output: ({ data }) => void client.holdUntil(writeTo(process.stdout, echo.shown(Buffer.from(data, 'latin1')))),
     pause: () => tell(PAUSED(name)),
     resume: () => tell(`vmlapse: ${name} goes on`),
     end: ({ reason }) => {
@@ -58,7 +61,13 @@ async function attach(client: ControlClient): Promise<void> {
   if ((await client.call('status', {}, PATIENCE_MS)).state === 'paused') tell(PAUSED(name));
   const sender = inputSender(client);
   const commands = { d: { help: 'detach; the machine runs on', run: leave } };
-  const detach = attachConsole({ send: sender.send, leave, tell, commands });
+  const send = (bytes: Uint8Array) => {
+    const taken = sender.send(bytes);
+    if (process.stdin.isTTY) echo.typed(bytes.subarray(0, taken));
+    return taken;
+  };
+  if (process.stdin.isTTY && inForeground()) tell('vmlapse: Ctrl-A d detaches, Ctrl-A h helps');
+  const detach = attachConsole({ send, leave, tell, commands });
   try {
     await client.closed;
   } finally {

@@ -83,6 +83,7 @@ async function restore(ref: string, options: RestoreOptions): Promise<number> {
     machine,
     prepare: load,
     base: checkpoint.digest,
+    ...(description.ended && { ended: true }),
     ...(guest && { guest, image: guest.path, symbols: () => loadSymbols(guest) }),
   };
   const { store: directory, ...rest } = options;
@@ -114,5 +115,6 @@ async function forks(checkpoint: Checkpoint, count: number, options: RestoreOpti
       `--fork runs several machines, and --${wrong === 'checkpointAt' ? 'checkpoint-at' : wrong} is for one: leave one of them out`,
     );
   using template = bringBack((...from) => new ForkTemplate(...from), checkpoint, options);
-  return await attendForks(template, count, options);
+  const { ended } = decodeState(checkpoint.config).description;
+  return await attendForks(template, count, { ...options, ended: ended !== undefined });
 }

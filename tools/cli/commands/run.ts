@@ -1,5 +1,4 @@
 /** `vmlapse run FILE`: boots a guest image and stays its console until it ends. */
-import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { bootImage } from '../../../loaders/boot.ts';
@@ -10,7 +9,7 @@ import { Machine } from '../../../src/machine/machine.ts';
 import { refuseTakenName } from '../../control/claim.ts';
 import { attend } from '../attend/attend.ts';
 import { type AttendOptions, addAttendOptions, checkAttendOptions, EXIT_STATUS_HELP } from '../attend/options.ts';
-import { addImageOptions, type ImageOptions, loadImage } from '../image-options.ts';
+import { addImageOptions, type ImageOptions, type LoadedImage, loadImage } from '../image-options.ts';
 import { tell } from '../output.ts';
 import { type Blob, parseBlob, parseCount } from '../parse.ts';
 import { traceIfAsked } from '../trace.ts';
@@ -35,7 +34,7 @@ export function addRun(program: Command): void {
   const command = program
     .command('run')
     .description('boot a guest image; its serial port is this terminal')
-    .argument('<file>');
+    .argument('<file>', 'the image; - is standard input');
   addImageOptions(command)
     .option('--cpus <n>', 'vCPUs', parseCount, 1)
     .option('--no-irqchip', 'no in-kernel interrupt controllers: interrupts by KVM_INTERRUPT, HLT exits')
@@ -58,19 +57,17 @@ async function run(file: string, options: RunOptions): Promise<number> {
   using loaded = loadImage(file, options);
   const { image } = loaded;
   if (!options.quiet && !options.json) for (const note of image.notes) tell(`vmlapse: note: ${note}`);
+  const guest = options.store === undefined ? {} : { guest: origin(file, loaded, options.load) };
   using machine = Machine.create({ memory: options.mem, cpus: options.cpus, irqchip: options.irqchip });
   bootImage(machine, image, loaded.release);
   for (const blob of options.blob ?? []) {
     using content = readImage(blob.file);
     machine.memory.write(blob.gpa, content.bytes);
   }
-  const guest = options.store === undefined ? {} : { guest: origin(file, image.format, options.load) };
   return await attend({ machine, image: file, ...guest, symbols: () => new SymbolTable(image.symbols) }, options);
 }
 
 /** What a checkpoint remembers of the image. */
-function origin(file: string, format: string, load: number | undefined) {
-  using content = readImage(file);
-  const sha256 = createHash('sha256').update(content.bytes).digest('hex');
-  return { path: resolve(file), sha256, format, ...(load !== undefined && { load }) };
+function origin(file: string, { image, sha256 }: LoadedImage, load: number | undefined) {
+  return { path: resolve(file), sha256: sha256(), format: image.format, ...(load !== undefined && { load }) };
 }

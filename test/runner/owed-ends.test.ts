@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest';
+import type { StateHost } from '../../src/kvm/state/host.ts';
+import { ENDS_BYTES, OwedEnds, readEnds, recordBytes, writeEnds } from '../../src/runner/owed-ends.ts';
+
+const HOST: StateHost = { xsaveBytes: 4096, sregs2: true, irqchip: true, syncRegs: true, msrs: [0x10] };
+const saved = (ends: OwedEnds) => {
+  const record = new Uint8Array(new SharedArrayBuffer(recordBytes(HOST)));
+  ends.save(record, HOST);
+  return record;
+};
+
+describe('the ends that a vCPU owes', () => {
+  it('are the one its run ended with and those it met since, in a record and out of it', () => {
+    const ends = new OwedEnds();
+    ends.ended({ reason: 'exit-port', value: 3, stopPoint: 'port:0xf4' });
+    ends.owe([{ reason: 'fail-entry', detail: { hardwareReason: 0x8000_0000_0000_0021n, cpu: 1 } }]);
+    const after = new OwedEnds();
+    after.load(saved(ends), HOST);
+    expect(after.next()).toEqual({ reason: 'exit-port', value: 3 });
+    expect(after.next()).toEqual({ reason: 'fail-entry', detail: { hardwareReason: '0x8000000000000021', cpu: 1 } });
+    expect(after.next()).toBeUndefined();
+  });
+
+  it('are none of a run that goes on, nor what its owner asked for', () => {
+    const ends = new OwedEnds();
+    ends.ended({ reason: 'exit-port', value: 3 });
+    ends.next();
+    ends.ended({ reason: 'stop-point', stopPoint: 'exit:3' });
+    ends.owe([{ reason: 'stop-point', stopPoint: 'exit:4' }]);
+    expect(readEnds(saved(ends), HOST)).toEqual([]);
+  });
+
+  it('are still owed after a save, and once they have been met are the last', () => {
+    const ends = new OwedEnds();
+    ends.owe([{ reason: 'halted' }]);
+    saved(ends);
+    expect(ends.next()).toEqual({ reason: 'halted' });
+    expect(readEnds(saved(ends), HOST)).toMatchObject([{ end: { reason: 'halted' } }]);
+  });
+
+  it('that do not fit are refused', () => {
+    const end = { reason: 'unexpected-exit', detail: { exit: 'x'.repeat(ENDS_BYTES) } } as const;
+    expect(() => writeEnds(new Uint8Array(recordBytes(HOST)), HOST, [{ end, at: 0 }])).toThrow(RangeError);
+  });
+});
