@@ -2,6 +2,7 @@
 
 usage: play-on-terminal.py SCRIPT COMMAND...
 SCRIPT is a JSON array of steps: {"see": text}, {"type": text}, {"signal": number}, {"raw": true or false}.
+With PTY_BACKGROUND set the command is a job in the background, and one that is stopped is a problem.
 Prints one JSON document: the exit status, everything seen, and whether the terminal's settings are as before.
 """
 import json, os, pty, select, signal, sys, termios, time
@@ -18,6 +19,16 @@ if child == 0:
     fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
     for fd in (0, 1, 2):
         os.dup2(slave, fd)
+    if os.environ.get("PTY_BACKGROUND"):
+        job = os.fork()
+        if job == 0:
+            os.setpgid(0, 0)
+            os.execvp(sys.argv[2], sys.argv[2:])
+        _, code = os.waitpid(job, os.WUNTRACED)
+        if os.WIFSTOPPED(code):
+            os.kill(job, signal.SIGKILL)
+            os._exit(200)
+        os._exit(os.waitstatus_to_exitcode(code))
     os.execvp(sys.argv[2], sys.argv[2:])
 
 seen = b""

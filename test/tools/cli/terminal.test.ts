@@ -16,8 +16,8 @@ const CTRL_A = '\x01';
 const SIGNAL = { HUP: 1, INT: 2, TERM: 15 };
 
 /** Runs vmlapse on a terminal of its own and plays the steps. */
-async function onTerminal(args: readonly string[], steps: readonly Step[]) {
-  const env = { ...process.env, PTY_LIMIT: String(20 * TIME_FACTOR) };
+async function onTerminal(args: readonly string[], steps: readonly Step[], more: NodeJS.ProcessEnv = {}) {
+  const env = { ...process.env, PTY_LIMIT: String(20 * TIME_FACTOR), ...more };
   const command = [PLAYER, JSON.stringify(steps), ...PROGRAM, ...args];
   const { stdout, stderr } = await start('python3', command, { env }).outcome;
   expect(stderr).toBe('');
@@ -57,6 +57,41 @@ suite('on a terminal', () => {
     expect(rest).toEqual({ status: 130, restored: true, problem: null });
     expect(seen).toMatch(/Ctrl-A x {3}leave/);
     expect(seen).toMatch(/vmlapse: stopped/);
+  });
+
+  it('says first how to leave, and never behind what the guest has begun to print', async () => {
+    const { seen } = await onTerminal(run('echo-polled'), [
+      { see: 'Ctrl-A x leaves, Ctrl-A h helps' },
+      { see: 'type' },
+      { raw: true },
+      { type: 'hello' },
+      { see: 'hello' },
+      { type: `${CTRL_A}h` },
+      { see: '\nCtrl-A x   leave' },
+      { type: `${CTRL_A}x` },
+    ]);
+    expect(seen).toMatch(/^vmlapse: Ctrl-A x leaves/);
+    expect(seen).toMatch(/hello\nCtrl-A x {3}leave/);
+  });
+
+  it('Enter begins a line also where the guest only sends back what it got', async () => {
+    const { seen } = await onTerminal(run('echo-polled'), [
+      { see: 'type' },
+      { raw: true },
+      { type: 'hello\r' },
+      { see: 'hello\r' },
+      { type: 'abc' },
+      { see: 'abc' },
+      { type: `${CTRL_A}x` },
+    ]);
+    expect(seen).toMatch(/hello\nabc/);
+  });
+
+  it('in the background it leaves the terminal alone, prints and ends', async () => {
+    const { seen, ...rest } = await onTerminal(run('hello-long'), [], { PTY_BACKGROUND: '1' });
+    expect(rest).toEqual({ status: 0, restored: true, problem: null });
+    expect(seen).toMatch(/the guest exited with 0/);
+    expect(seen).not.toMatch(/Ctrl-A/);
   });
 
   it('Ctrl-A x leaves a guest that never reads, however much was typed', async () => {
