@@ -166,7 +166,8 @@ export class LiveSession {
   #freeze(options: Asked) {
     const { session } = this;
     const { stoppedAt, askedAt } = options;
-    const resume = session.target.running && !options.stayPaused;
+    const { running } = session.target;
+    const resume = running && !options.stayPaused;
     const holdsUp = resume || stoppedAt !== undefined;
     const began = performance.now();
     const since = stoppedAt ?? began;
@@ -191,7 +192,7 @@ export class LiveSession {
     const stats = {
       pauseUs: holdsUp ? Math.round(pauseMs * 1000) : 0,
       pausedPages,
-      ...(stoppedAt === undefined && { lagUs: Math.round((began - askedAt) * 1000) }),
+      ...(running && { lagUs: Math.round((began - askedAt) * 1000) }),
     };
     const state = frozen.state();
     return { config: encodeState(state), stats, parent: frozen.parent, ended: state.description.ended?.ends[0] };

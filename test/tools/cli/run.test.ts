@@ -17,7 +17,7 @@ describeKvm('vmlapse run: exit status, stdout, summary', () => {
     ['reset-port-a', [], 0, /the guest asked for a reset/],
     ['hlt-forever', [], 0, /the guest halted/],
     ['hlt-forever', ['--no-irqchip'], 0, /the guest halted.*HLT 1/],
-    ['fault-triple', [], 1, /^Triple fault.*UD2.*<main\+0x.*vmlapse: triple fault/s],
+    ['fault-triple', [], 126, /^Triple fault.*UD2.*<main\+0x.*vmlapse: triple fault/s],
     ['spin', ['--timeout', '300ms'], 124, /the time was up/],
     ['smp-2', ['--cpus', '2'], 0, /the guest exited with 0/],
   ])('%s %j gives %i', async (name, options, status, summary) => {

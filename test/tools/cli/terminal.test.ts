@@ -84,7 +84,7 @@ suite('on a terminal', () => {
       { see: 'abc' },
       { type: `${CTRL_A}x` },
     ]);
-    expect(seen).toMatch(/hello\nabc/);
+    expect(seen).toMatch(/hello\r?\nabc/);
   });
 
   it('in the background it leaves the terminal alone, prints and ends', async () => {
