@@ -11,7 +11,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { realFs, withIo } from '../store/disk/fs-layer.ts';
+import { realFs, syncChange, withIo } from '../store/disk/fs-layer.ts';
 import { storeError } from '../store/format/digest.ts';
 
 /** A file being written. What is not written reads as zeros and takes no room on disk. */
@@ -49,7 +49,7 @@ export function writeSparse(path: string, size: number, fill: (file: SparseFile)
       closeSync(fd);
     }
     io(() => renameSync(temporary, path));
-    io(() => realFs.syncDir(dirname(resolve(path))));
+    syncChange(realFs, dirname(resolve(path)), path);
   } catch (error) {
     try {
       unlinkSync(temporary);

@@ -11,6 +11,8 @@ export interface StoreOptions {
   readonly create?: boolean;
   /** Refuses everything that writes. */
   readonly readOnly?: boolean;
+  /** Makes a marker and an index.json that are lost or damaged anew, from the blobs. See {@link Store.repaired}. */
+  readonly repair?: boolean;
   /** How long a writer waits for another, in milliseconds. Default 10,000. */
   readonly lockTimeoutMs?: number;
   /** Decompressed frames kept, in bytes. Default 64 MiB. */

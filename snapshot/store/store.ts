@@ -9,18 +9,14 @@ import { realFs } from './disk/fs-layer.ts';
 import { checkLayout, createLayout, lockStore, readIndex, writeIndex } from './disk/layout.ts';
 import type { Lock } from './disk/lock.ts';
 import { type Digest, storeError } from './format/digest.ts';
-import {
-  type CheckpointConfig,
-  type Descriptor,
-  type Manifest,
-  parseConfig,
-  type StoreIndex,
-} from './format/documents.ts';
+import { type CheckpointConfig, type Descriptor, type Manifest, parseConfig } from './format/documents.ts';
+import type { StoreIndex } from './format/index-file.ts';
 import { MAX_CONFIG_BYTES } from './format/limits.ts';
 import { collectGarbage, type GcOptions, type GcReport } from './history/gc.ts';
-import { isHead, withCommit, withoutCheckpoint, withoutTag, withTag } from './history/heads.ts';
-import { isOtherImage, type LogEntry, logOf, readManifest, walk } from './history/history.ts';
-import { checkTag, resolveRef } from './history/refs.ts';
+import { withCommit, withHeads, withoutCheckpoint, withoutTag, withTag } from './history/heads.ts';
+import { endsOf, type LogEntry, logOf, otherCheckpoints, readManifest, survey, walk } from './history/history.ts';
+import { checkTags, resolveRef } from './history/refs.ts';
+import { type BlobSource, fetchAgain, repairLayout } from './history/repair.ts';
 import { type VerifyReport, verifyStore } from './history/verify.ts';
 import { Chain } from './memory/chain.ts';
 import { Checkpoint } from './memory/checkpoint.ts';
@@ -39,6 +35,8 @@ export function openStore(directory: string, options: StoreOptions = {}): Store 
 export class Store implements Disposable {
   readonly directory: string;
   readonly blobs: Blobs;
+  /** What opening it with `repair` has done, in words. */
+  readonly repaired: readonly string[] = [];
   readonly #options: StoreOptions;
   readonly #pool: LayerPool;
   #tip: Tip | undefined;
@@ -49,6 +47,7 @@ export class Store implements Disposable {
     this.#options = options;
     this.blobs = new Blobs(directory, options.fs ?? realFs);
     this.#pool = new LayerPool(this.blobs, new FrameCache(options.cacheBytes ?? 64 * 2 ** 20));
+    if (options.repair && !options.readOnly) this.repaired = repairLayout(this.blobs, this.#lockTimeoutMs);
     if (options.create && !options.readOnly) createLayout(this.blobs, this.#lockTimeoutMs);
     checkLayout(this.blobs);
     this.index();
@@ -76,17 +75,17 @@ export class Store implements Disposable {
 
   /** Takes a checkpoint. When it returns, the checkpoint is complete and on disk; when it throws, there is none. */
   commit(input: CommitInput): CommitResult {
-    for (const tag of input.tags ?? []) checkTag(tag);
     const runs = orderRuns(input.runs);
     using _ = this.lock();
+    checkTags(this.index(), input.tags ?? []);
     const tip = this.#tipAt(input.parent);
     return this.#write(tip, { ...input, runs }, input.parent, false);
   }
 
   /** A checkpoint of the same content without a parent and without earlier layers. */
   squash(ref: string, tags: readonly string[] = [], onProgress?: OnProgress): CommitResult {
-    for (const tag of tags) checkTag(tag);
     using _ = this.lock();
+    checkTags(this.index(), tags);
     const digest = this.resolve(ref);
     const manifest = readManifest(this.blobs, digest);
     const { label, time, stats } = manifest;
@@ -159,18 +158,20 @@ export class Store implements Disposable {
    */
   log(failed?: (digest: Digest, error: unknown) => void): LogEntry[] {
     const index = this.index();
-    const commits = walk(this.blobs, index, (digest, error) => {
-      if (isOtherImage(error)) return;
+    const { commits, damaged } = survey(this.blobs, index);
+    for (const [digest, error] of damaged) {
       if (!failed) throw error;
       failed(digest, error);
-    });
+    }
     return logOf(index, commits);
   }
 
-  /** Names a checkpoint. A name that is taken moves. */
+  /** Names a checkpoint. A name that is taken by another checkpoint moves. Throws BAD_TAG or NAME_TAKEN. */
   tag(ref: string, name: string): void {
-    checkTag(name);
-    this.#change((index) => withTag(index, this.#descriptor(resolveRef(this.blobs, index, ref)), name));
+    this.#change((index) => {
+      checkTags(index, [name]);
+      return withTag(index, this.#descriptor(resolveRef(this.blobs, index, ref)), name);
+    });
   }
 
   /** Takes a name away; the checkpoint stays. Throws NOT_FOUND. */
@@ -186,20 +187,22 @@ export class Store implements Disposable {
     using _ = this.lock();
     const index = this.index();
     const digest = resolveRef(this.blobs, index, ref);
-    writeIndex(this.blobs, withoutCheckpoint(index, digest, this.#parentOf(digest)));
+    writeIndex(this.blobs, withoutCheckpoint(index, digest, this.#successorsOf(digest, index)));
     unlinkIfThere(this.blobs.fs, this.blobs.path(digest));
     this.blobs.sync();
     return digest;
   }
 
-  /** The parent if it is here; a damaged checkpoint, which must be removable, is taken to have none. */
-  #parentOf(digest: Digest): Descriptor | undefined {
+  /** What becomes a head where a checkpoint goes: its parent. That of a damaged one is among those nothing else reaches. */
+  #successorsOf(digest: Digest, index: StoreIndex): Descriptor[] {
     try {
       const { parent } = readManifest(this.blobs, digest);
-      return parent && this.#descriptor(parent);
+      const size = parent && this.blobs.sizeOf(parent);
+      return parent && size !== undefined ? [{ digest: parent, size }] : [];
     } catch (error) {
-      if (error instanceof CheckpointError) return undefined;
-      throw error;
+      if (!(error instanceof CheckpointError)) throw error;
+      const reached = walk(this.blobs, index, () => {});
+      return endsOf(this.blobs, otherCheckpoints(this.blobs, reached));
     }
   }
 
@@ -211,15 +214,21 @@ export class Store implements Disposable {
 
   /** Checks everything that can be reached: every digest, frame and page. Damage is reported, not thrown. */
   verify(): VerifyReport {
-    return verifyStore(this.blobs, this.#pool, this.index());
+    return verifyStore(this.blobs, this.index());
+  }
+
+  /** Fetches damaged and missing blobs again from another place, as far as it has them. */
+  fetchAgain(source: BlobSource) {
+    this.lock().release();
+    return fetchAgain(this.blobs, this.#lockTimeoutMs, source);
   }
 
   /** Adds a checkpoint whose blobs are all in place, as a head or under a tag. Call with the lock held. */
   adopt(head: Descriptor, tag: string | undefined): void {
     this.blobs.sync();
     const index = this.index();
-    if (tag !== undefined) writeIndex(this.blobs, withTag(index, head, tag));
-    else if (!isHead(index, head.digest)) writeIndex(this.blobs, { ...index, heads: [...index.heads, head] });
+    checkTags(index, tag === undefined ? [] : [tag]);
+    writeIndex(this.blobs, tag === undefined ? withHeads(index, [head]) : withTag(index, head, tag));
   }
 
   #descriptor(digest: Digest): Descriptor {

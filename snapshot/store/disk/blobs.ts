@@ -3,7 +3,16 @@ import { createHash } from 'node:crypto';
 import { closeSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { corrupt, type Digest, digestOf, hexOf, isDigest, storeError } from '../format/digest.ts';
-import { errnoOf, ioError, openRegular, readSmallFile, type StoreFs, withIo, writeAll } from './fs-layer.ts';
+import {
+  errnoOf,
+  ioError,
+  openRegular,
+  readSmallFile,
+  type StoreFs,
+  syncChange,
+  withIo,
+  writeAll,
+} from './fs-layer.ts';
 import { createTemporary, type TemporaryFile } from './temporary.ts';
 
 /** Where the parts of a store are. */
@@ -92,8 +101,8 @@ export class Blobs {
         this.fs.fsync(file.fd);
         file.close();
         this.fs.rename(file.path, target);
-        this.fs.syncDir(this.root);
       });
+      syncChange(this.fs, this.root, target);
     } catch (error) {
       file.discard();
       throw error;

@@ -11,6 +11,7 @@ import {
   openSync,
   readSync,
   renameSync,
+  rmdirSync,
   statSync,
   unlinkSync,
   writeSync,
@@ -32,6 +33,8 @@ export interface StoreFs {
   /** Makes renames and unlinks in a directory durable. */
   syncDir(path: string): void;
   unlink(path: string): void;
+  /** Removes an empty directory. */
+  rmdir(path: string): void;
 }
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
@@ -44,16 +47,29 @@ export const realFs: StoreFs = {
   fsync: (fd) => fsyncSync(fd),
   close: (fd) => closeSync(fd),
   rename: (from, to) => renameSync(from, to),
-  syncDir(path) {
-    const fd = openSync(path, O_RDONLY | O_DIRECTORY);
-    try {
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-  },
+  syncDir: syncDirectory,
   unlink: (path) => unlinkSync(path),
+  rmdir: (path) => rmdirSync(path),
 };
+
+/** How file systems without fsync of a directory refuse it (CIFS, virtiofs, FUSE): they order such changes themselves. */
+const NO_DIRECTORY_SYNC: readonly unknown[] = ['EINVAL', 'EBADF', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'ENOTTY'];
+
+function syncDirectory(path: string): void {
+  const fd = openSync(path, O_RDONLY | O_DIRECTORY);
+  try {
+    fsyncSync(fd);
+  } catch (error) {
+    if (!NO_DIRECTORY_SYNC.includes(errnoOf(error))) throw error;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** After a change in a directory: makes it durable, or says that it may have been made. Throws CheckpointError. */
+export function syncChange(fs: StoreFs, directory: string, path: string): void {
+  withIo('the change may have been written, but is not safely on disk:', path, () => fs.syncDir(directory));
+}
 
 /** As `mkdir -p`. Node's own never ends where the kernel says ENOENT although the parent is there, as /proc does. */
 function makeDirectory(path: string): void {
@@ -117,7 +133,8 @@ export function openRegular(path: string): { fd: number; size: number } | undefi
     fd = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   } catch (error) {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined;
-    if (errnoOf(error) === 'ELOOP') throw corrupt(path, 'is a symbolic link');
+    if (errnoOf(error) === 'ELOOP')
+      throw corrupt(path, 'is a symbolic link: copy the store with what its links name (cp -rL)');
     throw ioError('cannot open', path, error);
   }
   const stat = fstatSync(fd);

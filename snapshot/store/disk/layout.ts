@@ -2,35 +2,114 @@
  * The files around the blobs: the layout marker, index.json, and the directories for locks and unfinished files
  * (opencontainers/image-spec, image-layout.md; other tools ignore what they do not know).
  */
-import { existsSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { UsageError } from '../../../src/errors.ts';
 import { corrupt, storeError } from '../format/digest.ts';
-import { encodeIndex, parseIndex, type StoreIndex } from '../format/documents.ts';
+import { encodeIndex, parseIndex, type StoreIndex } from '../format/index-file.ts';
 import { MAX_HEADS, MAX_INDEX_BYTES } from '../format/limits.ts';
 import { EMPTY_INDEX } from '../history/heads.ts';
+import { isCheckpoint } from '../history/history.ts';
 import { type Blobs, checkSize } from './blobs.ts';
 import { readSmallFile, withIo } from './fs-layer.ts';
-import { acquireLock, type Lock } from './lock.ts';
-import { clearTemporary } from './temporary.ts';
+import { acquireLock, type Lock, parseLockName } from './lock.ts';
+import { clearTemporary, isTemporaryName } from './temporary.ts';
 
 const LAYOUT = '{"imageLayoutVersion":"1.0.0"}';
-const MARKER = 'oci-layout';
-const INDEX = 'index.json';
+export const MARKER = 'oci-layout';
+export const INDEX = 'index.json';
 
 const present = ({ root }: Blobs, name: string) => readSmallFile(join(root, name), MAX_INDEX_BYTES) !== undefined;
 
-/** Makes an empty store where there is none; one that was left half made is completed. */
+/**
+ * Makes an empty store where there is nothing; one that was left half made is completed. Throws
+ * UsageError, and touches nothing, where the directory holds anything else.
+ */
 export function createLayout(blobs: Blobs, lockTimeoutMs: number): void {
-  if (present(blobs, MARKER) && present(blobs, INDEX)) return;
   const { fs, root, directory } = blobs;
-  withIo('cannot create', root, () => {
-    fs.mkdir(directory);
-    fs.syncDir(dirname(resolve(root)));
-    fs.syncDir(dirname(directory));
+  if (present(blobs, MARKER)) {
+    checkLayout(blobs);
+    // Without index.json: one left half made, unless there is something that it would name.
+    if (present(blobs, INDEX) || namesIn(directory).length > 0) return;
+  } else refuseStrangers(root);
+  refuseLinks(blobs);
+  const wasThere = existsSync(root);
+  try {
+    withIo('cannot create', root, () => {
+      fs.mkdir(directory);
+      fs.syncDir(dirname(resolve(root)));
+      fs.syncDir(dirname(directory));
+    });
+    using _ = lockStore(blobs, lockTimeoutMs);
+    if (!present(blobs, MARKER)) writeMarker(blobs);
+    if (!present(blobs, INDEX)) writeIndex(blobs, EMPTY_INDEX);
+  } catch (error) {
+    discardLayout(blobs, wasThere);
+    throw error;
+  }
+}
+
+/** What a store that is being made may have in its folders. */
+const HALF_MADE: Readonly<Record<string, (name: string) => boolean>> = {
+  blobs: (name) => name === 'sha256',
+  'blobs/sha256': () => false,
+  locks: (name) => parseLockName(name) !== undefined,
+  tmp: isTemporaryName,
+};
+
+/** Throws UsageError for a directory that holds something that a store being made would not have. */
+function refuseStrangers(root: string): void {
+  const inside = Object.entries(HALF_MADE).flatMap(([folder, known]) =>
+    namesIn(join(root, folder)).flatMap((name) => (known(name) ? [] : [`${folder}/${name}`])),
+  );
+  // Last, since another process may be making the store: its marker comes before anything else.
+  const names = namesIn(root);
+  const known = [...Object.keys(HALF_MADE), 'lost+found'];
+  const strangers = [...names.filter((name) => !known.includes(name)), ...inside];
+  if (names.includes(MARKER) || strangers.length === 0) return;
+  const some = strangers.slice(0, 3).map((name) => JSON.stringify(name));
+  throw new UsageError(
+    `${root} is not empty and no store: it holds ${some.join(', ')}${strangers.length > 3 ? ' and more' : ''} — ` +
+      'name a store, or a directory that is new or empty (--store DIR)',
+  );
+}
+
+/** Names in a directory; a link counts as what is in it. Nothing where there is none. */
+function namesIn(directory: string): string[] {
+  return withIo('cannot read', directory, () => {
+    const there = lstatSync(directory, { throwIfNoEntry: false });
+    return there === undefined ? [] : readdirSync(directory);
   });
-  using _ = lockStore(blobs, lockTimeoutMs);
-  if (!present(blobs, MARKER)) blobs.replace(MARKER, Buffer.from(LAYOUT));
-  if (!present(blobs, INDEX)) writeIndex(blobs, EMPTY_INDEX);
+}
+
+/** Takes away a store that was made and got nothing in it, after a failure: so it never throws. */
+function discardLayout(blobs: Blobs, keepRoot: boolean): void {
+  const { fs, root, directory, temporary } = blobs;
+  const locks = join(root, 'locks');
+  try {
+    if (namesIn(directory).length > 0 || namesIn(locks).length > 0) return;
+    const index = present(blobs, INDEX) ? readIndex(blobs) : EMPTY_INDEX;
+    if (index.heads.length + index.foreign.length > 0) return;
+    for (const name of [INDEX, MARKER]) if (present(blobs, name)) fs.unlink(join(root, name));
+    for (const folder of [temporary, locks, directory, dirname(directory), ...(keepRoot ? [] : [root])])
+      if (existsSync(folder)) fs.rmdir(folder);
+  } catch {
+    // What is left is an empty store, whole or half made: the next one completes it.
+  }
+}
+
+/** Throws CORRUPT where one of the folders that are written to is a link: it may lead anywhere. */
+function refuseLinks({ root }: Blobs): void {
+  for (const folder of Object.keys(HALF_MADE)) {
+    const path = join(root, folder);
+    if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink())
+      throw storeError('CORRUPT', `${path} is a symbolic link — put a directory in its place (cp -rL follows links)`);
+  }
+}
+
+/** Says that this is an image layout. Call with the lock held. */
+export function writeMarker(blobs: Blobs): void {
+  blobs.replace(MARKER, Buffer.from(LAYOUT));
 }
 
 /** Refuses a directory that is no store. Throws NOT_A_STORE or CORRUPT. */
@@ -49,11 +128,11 @@ export function checkLayout({ root }: Blobs): void {
 }
 
 /** index.json as it is now. */
-export function readIndex({ root }: Blobs): StoreIndex {
-  const path = join(root, INDEX);
+export function readIndex(blobs: Blobs): StoreIndex {
+  const path = join(blobs.root, INDEX);
   const bytes = readSmallFile(path, MAX_INDEX_BYTES);
   if (!bytes) throw corrupt(path, 'is missing');
-  return parseIndex(bytes, path);
+  return parseIndex(bytes, path, (digest) => isCheckpoint(blobs, digest));
 }
 
 /** Replaces index.json. Call with the lock held, after everything it names is durable. */
@@ -68,6 +147,7 @@ export function writeIndex(blobs: Blobs, index: StoreIndex): void {
 /** Takes the writers' lock and clears what a crashed writer left. Throws LOCKED. */
 export function lockStore(blobs: Blobs, timeoutMs: number): Lock {
   const { fs, root, directory, temporary } = blobs;
+  refuseLinks(blobs);
   const lock = acquireLock(fs, join(root, 'locks'), timeoutMs);
   try {
     for (const needed of [temporary, directory]) withIo('cannot make', needed, () => fs.mkdir(needed));

@@ -70,14 +70,18 @@ export function lockName(owner: LockOwner, nonce: string): string {
   return [owner.pid, owner.start, owner.namespace, owner.boot, owner.host, nonce].join(',');
 }
 
+const LOCK_NAME = /^(\d{1,10}),(\d+),(\d+),([0-9a-f]{16}),([A-Za-z0-9.-]+),[a-z0-9-]+$/;
+
 /** Reads a lock's file name; undefined for anything else. */
 export function parseLockName(name: string): LockOwner | undefined {
-  const [pid, start, namespace, boot, host, nonce] = name.split(',');
-  if (!pid || !/^\d{1,10}$/.test(pid) || !start || !namespace || !boot || !host || !nonce) return undefined;
-  return { pid: Number(pid), start, namespace, boot, host };
+  const [, pid, start, namespace, boot, host] = LOCK_NAME.exec(name) ?? [];
+  return pid && start && namespace && boot && host ? { pid: Number(pid), start, namespace, boot, host } : undefined;
 }
 
-/** True where the owner is surely gone: ended, or of an earlier boot of this host. In doubt it counts as alive. */
+/**
+ * True where the owner has ended, or belongs to an earlier boot of a host of this name: hosts that share a store need
+ * names of their own. What cannot be seen, a process of another container or of another host, counts as alive.
+ */
 export function isStale(owner: LockOwner, self: LockOwner): boolean {
   if (owner.boot !== self.boot) return owner.host === self.host;
   if (owner.namespace !== self.namespace) return false;
@@ -112,8 +116,9 @@ export function acquireLock(fs: StoreFs, directory: string, timeoutMs: number): 
 }
 
 function findHolder(fs: StoreFs, directory: string, own: string, self: LockOwner) {
-  for (const name of withIo('cannot read', directory, () => readdirSync(directory))) {
-    const owner = name === own ? undefined : parseLockName(name);
+  for (const entry of withIo('cannot read', directory, () => readdirSync(directory, { withFileTypes: true }))) {
+    const { name } = entry;
+    const owner = name === own || !entry.isFile() ? undefined : parseLockName(name);
     if (!owner) continue;
     const path = join(directory, name);
     if (!leftOver.has(path) && !isStale(owner, self)) return { name, owner };

@@ -17,7 +17,7 @@ export interface TemporaryFile {
 }
 
 /** Names that earlier versions gave; only the holder of the lock had such files. */
-const EARLIER = /^\d{1,10}-\d{1,10}-[a-z0-9]{1,6}$/;
+const EARLIER = /^\d{1,10}-\d{1,10}-[a-z0-9]{6}$/;
 /** Whether a process of another container lives cannot be seen. None writes for so long. */
 const ABANDONED_MS = 7 * 86_400_000;
 
@@ -57,7 +57,7 @@ export function clearTemporary(fs: StoreFs, directory: string): void {
   withIo('cannot clear', directory, () => {
     for (const name of readdirSync(directory)) {
       const path = join(directory, name);
-      const file = isOurs(name) ? lstatSync(path, { throwIfNoEntry: false }) : undefined;
+      const file = isTemporaryName(name) ? lstatSync(path, { throwIfNoEntry: false }) : undefined;
       if (!file?.isFile() || !(leftOver.has(path) || isAbandoned(name, file.mtimeMs, here))) continue;
       fs.unlink(path);
       leftOver.delete(path);
@@ -65,7 +65,8 @@ export function clearTemporary(fs: StoreFs, directory: string): void {
   });
 }
 
-const isOurs = (name: string): boolean => EARLIER.test(name) || parseLockName(name) !== undefined;
+/** True for a name that this program gives to unfinished files. */
+export const isTemporaryName = (name: string): boolean => EARLIER.test(name) || parseLockName(name) !== undefined;
 
 function isAbandoned(name: string, writtenMs: number, here: LockOwner): boolean {
   const owner = parseLockName(name);

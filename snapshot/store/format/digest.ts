@@ -37,9 +37,11 @@ export function storeError(code: string, message: string, details: Record<string
 
 /** Damage: bytes that are not what their digest or the format says. */
 export function corrupt(where: string, what: string, details: Record<string, unknown> = {}): CheckpointError {
-  return storeError('CORRUPT', `${where}: ${what} — run \`vmlapse verify\`, and copy the checkpoint again`, {
-    where,
-    what,
-    ...details,
-  });
+  const cure = '`vmlapse verify` says what is lost, and `vmlapse verify --repair --from SOURCE` fetches it again';
+  return storeError('CORRUPT', `${where}: ${what} — ${cure}`, { where, what, ...details });
+}
+
+/** What is wrong, without the cure. */
+export function problemOf({ message, details: { where, what } }: CheckpointError): string {
+  return typeof where === 'string' && typeof what === 'string' ? `${where}: ${what}` : message;
 }

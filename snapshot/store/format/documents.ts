@@ -1,22 +1,11 @@
-/**
- * The JSON documents of a store: index.json, manifests and machine descriptions. Reading checks every field that is
- * used; what is not understood in index.json is kept as it is.
- */
+/** The JSON documents behind index.json: manifests and machine descriptions. Reading checks every field that is used. */
 
 import type { LayerDescriptor } from '../memory/layer.ts';
 import { corrupt, type Digest, isDigest, storeError } from './digest.ts';
-import {
-  ANNOTATION,
-  MAX_CONFIG_BYTES,
-  MAX_HEADS,
-  MAX_LAYER_BYTES,
-  MAX_LAYERS,
-  MAX_MANIFEST_BYTES,
-  MEDIA,
-} from './limits.ts';
+import { type Descriptor, descriptor, encode, type Json, list, object, optionalObject, parseObject } from './json.ts';
+import { ANNOTATION, MAX_CONFIG_BYTES, MAX_LAYER_BYTES, MAX_LAYERS, MEDIA } from './limits.ts';
 
-/** Any JSON value, loosely. */
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+export type { Descriptor, Json } from './json.ts';
 
 /** The machine of a checkpoint: a description in words and numbers, and its state as named byte strings. */
 export interface CheckpointConfig {
@@ -37,32 +26,11 @@ export interface CheckpointInfo {
   readonly stats: Readonly<Record<string, number>>;
 }
 
-/** A blob named by another document. */
-export interface Descriptor {
-  readonly digest: Digest;
-  readonly size: number;
-}
-
 /** A manifest, understood. */
 export interface Manifest extends CheckpointInfo {
   readonly config: Descriptor;
   readonly layers: readonly LayerDescriptor[];
 }
-
-/** An entry of index.json: a checkpoint that is kept for itself, by name or as the end of a branch. */
-export interface Head extends Descriptor {
-  readonly tag?: string;
-}
-
-/** index.json. `foreign`: entries that are not checkpoints, `annotations`: all of them; both kept verbatim. */
-export interface StoreIndex {
-  readonly heads: readonly Head[];
-  readonly latest?: Digest;
-  readonly foreign: readonly Json[];
-  readonly annotations: { readonly [key: string]: Json };
-}
-
-type JsonObject = { readonly [key: string]: Json | undefined };
 
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 
@@ -71,81 +39,9 @@ export function isTag(name: unknown): name is string {
   return typeof name === 'string' && TAG.test(name);
 }
 
-function parse(bytes: Uint8Array, where: string): JsonObject {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (error) {
-    throw corrupt(where, `is not JSON (${error instanceof Error ? error.message : error})`);
-  }
-  return object(value, where, 'the document');
-}
-
-function object(value: unknown, where: string, what: string): JsonObject {
-  if (value === null || typeof value !== 'object' || Array.isArray(value))
-    throw corrupt(where, `${what} is not an object`);
-  return value as JsonObject;
-}
-
-function list(value: unknown, limit: number, where: string, what: string): readonly unknown[] {
-  if (!Array.isArray(value)) throw corrupt(where, `${what} is not a list`);
-  if (value.length > limit) throw corrupt(where, `${what} has ${value.length} items, more than ${limit}`);
-  return value;
-}
-
-function optionalObject(value: unknown, where: string, what: string): JsonObject {
-  return value === undefined || value === null ? {} : object(value, where, what);
-}
-
-function descriptor(value: JsonObject, limit: number, where: string, what: string): Descriptor {
-  const { digest, size } = value;
-  if (!isDigest(digest)) throw corrupt(where, `${what} has no sha256 digest: ${JSON.stringify(digest)?.slice(0, 80)}`);
-  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0 || size > limit)
-    throw corrupt(where, `${what} has the size ${JSON.stringify(size)?.slice(0, 40)}; at most ${limit} is possible`);
-  return { digest, size };
-}
-
-/** Reads index.json. */
-export function parseIndex(bytes: Uint8Array, where: string): StoreIndex {
-  const document = parse(bytes, where);
-  if (document.schemaVersion !== 2)
-    throw corrupt(where, `schemaVersion is ${JSON.stringify(document.schemaVersion)}, not 2`);
-  const annotations = optionalObject(document.annotations, where, 'annotations') as { readonly [key: string]: Json };
-  const heads: Head[] = [];
-  const foreign: Json[] = [];
-  for (const [i, item] of list(document.manifests, MAX_HEADS, where, 'manifests').entries()) {
-    const entry = object(item, where, `manifest ${i}`);
-    if (entry.mediaType !== MEDIA.manifest || (entry.artifactType ?? MEDIA.artifact) !== MEDIA.artifact) {
-      foreign.push(item as Json);
-      continue;
-    }
-    const tag = optionalObject(entry.annotations, where, `annotations of manifest ${i}`)[ANNOTATION.refName];
-    if (tag !== undefined && !isTag(tag))
-      throw corrupt(where, `manifest ${i} has the tag ${JSON.stringify(tag)?.slice(0, 80)}`);
-    const head = descriptor(entry, MAX_MANIFEST_BYTES, where, `manifest ${i}`);
-    heads.push(tag === undefined ? head : { ...head, tag });
-  }
-  const latest = annotations[ANNOTATION.latest];
-  return { heads, foreign, annotations, ...(isDigest(latest) && { latest }) };
-}
-
-/** Writes index.json. */
-export function encodeIndex(index: StoreIndex): Uint8Array {
-  const manifests = index.heads.map(({ digest, size, tag }) => ({
-    mediaType: MEDIA.manifest,
-    digest,
-    size,
-    artifactType: MEDIA.artifact,
-    ...(tag !== undefined && { annotations: { [ANNOTATION.refName]: tag } }),
-  }));
-  const { [ANNOTATION.latest]: _, ...others } = index.annotations;
-  const annotations = index.latest ? { ...others, [ANNOTATION.latest]: index.latest } : others;
-  return encode({ schemaVersion: 2, mediaType: MEDIA.index, manifests: [...manifests, ...index.foreign], annotations });
-}
-
 /** Reads a manifest. Throws NOT_A_CHECKPOINT for another kind of image. */
 export function parseManifest(bytes: Uint8Array, where: string): Manifest {
-  const document = parse(bytes, where);
+  const document = parseObject(bytes, where);
   const configObject = object(document.config, where, 'config');
   if (document.schemaVersion !== 2 || configObject.mediaType !== MEDIA.config)
     throw storeError(
@@ -208,7 +104,7 @@ export function encodeManifest({ config, layers, parent, label, time, stats }: M
 
 /** Reads a machine description. */
 export function parseConfig(bytes: Uint8Array, where: string): CheckpointConfig {
-  const { version, machine, state } = parse(bytes, where);
+  const { version, machine, state } = parseObject(bytes, where);
   if (typeof version !== 'number' || !Number.isSafeInteger(version) || version < 1)
     throw corrupt(where, `is of version ${JSON.stringify(version)?.slice(0, 40)}`);
   const blobs = Object.entries(object(state, where, 'state')).map(([name, text]) => {
@@ -226,8 +122,4 @@ export function encodeConfig({ version, machine, state }: CheckpointConfig): Uin
     Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64'),
   ]);
   return encode({ version, machine, state: Object.fromEntries(blobs) });
-}
-
-function encode(document: unknown): Uint8Array {
-  return new TextEncoder().encode(`${JSON.stringify(document)}\n`);
 }

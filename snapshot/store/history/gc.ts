@@ -3,11 +3,13 @@ import type { Blobs } from '../disk/blobs.ts';
 import { unlinkIfThere } from '../disk/blobs.ts';
 import { writeIndex } from '../disk/layout.ts';
 import { type Digest, storeError } from '../format/digest.ts';
-import type { StoreIndex } from '../format/documents.ts';
+import type { Manifest } from '../format/documents.ts';
+import type { StoreIndex } from '../format/index-file.ts';
+import type { Descriptor, Json } from '../format/json.ts';
 import { MAX_MANIFEST_BYTES } from '../format/limits.ts';
-import { withoutInnerHeads } from './heads.ts';
-import { isOtherImage, readManifest, walk } from './history.ts';
-import { digestsOf, neededBy } from './other-images.ts';
+import { withHeads, withoutInnerHeads } from './heads.ts';
+import { endsOf, isCheckpoint, isOtherImage, otherCheckpoints, walk } from './history.ts';
+import { neededBy } from './other-images.ts';
 
 export interface GcOptions {
   /** Keep at most so many generations before each head and each tag; older ones are removed. Default: all. */
@@ -30,16 +32,23 @@ export interface GcReport {
  * is removed if a manifest cannot be read, since what it needs is unknown. Throws CheckpointError.
  */
 export function collectGarbage(blobs: Blobs, index: StoreIndex, { keep, dryRun = false }: GcOptions): GcReport {
-  const others = new Set(digestsOf(index.foreign));
+  const others: Json[] = [...index.foreign];
   const refuse = (digest: Digest, error: unknown): void => {
-    if (isOtherImage(error)) return void others.add(digest);
+    if (isOtherImage(error)) return void others.push({ digest });
     const why = error instanceof Error ? error.message : String(error);
-    throw storeError('CORRUPT', `gc removed nothing, since ${digest} cannot be read: ${why}`, { digest }, error);
+    throw storeError(
+      'CORRUPT',
+      `gc removed nothing, since ${why}; or remove it with \`vmlapse rm ${digest.slice(0, 19)}\``,
+      { digest },
+      error,
+    );
   };
-  const before = walk(blobs, index, refuse);
-  const parents = new Set([...before.values()].flatMap(({ parent }) => parent ?? []));
-  const outer = withoutInnerHeads(index, parents);
-  if (!dryRun && outer.heads.length < index.heads.length) writeIndex(blobs, outer);
+  const reached = walk(blobs, index, refuse);
+  const parents = new Set([...reached.values()].flatMap(({ parent }) => parent ?? []));
+  const all = withHeads(index, lostEnds(blobs, reached, parents));
+  const outer = withoutInnerHeads(all, parents);
+  const changed = all !== index || outer.heads.length < all.heads.length;
+  if (changed && !dryRun) writeIndex(blobs, outer);
   const kept = walk(blobs, outer, refuse, keep);
   const needed = neededBy(blobs, others);
   for (const digest of kept.keys()) needed.add(digest);
@@ -50,25 +59,27 @@ export function collectGarbage(blobs: Blobs, index: StoreIndex, { keep, dryRun =
     // Manifests first: an old one that outlived what it names would look like a damaged checkpoint.
     sweep(
       blobs,
-      sized.filter(({ digest, size }) => size <= MAX_MANIFEST_BYTES && isManifest(blobs, digest)),
+      sized.filter(({ digest, size }) => size <= MAX_MANIFEST_BYTES && isCheckpoint(blobs, digest)),
     );
     sweep(blobs, sized);
   }
   return {
     checkpoints: kept.size,
-    removed: [...before.keys()].filter((digest) => !kept.has(digest)),
+    removed: [...reached.keys()].filter((digest) => !kept.has(digest)),
     removedBlobs: sized.length,
     removedBytes: sized.reduce((sum, { size }) => sum + size, 0),
   };
 }
 
-function isManifest(blobs: Blobs, digest: Digest): boolean {
-  try {
-    readManifest(blobs, digest);
-    return true;
-  } catch {
-    return false;
-  }
+/**
+ * The ends of what a missing parent may have led to. It may have been removed, and then its own parent was made a head;
+ * but its file may also have been lost, and then its ancestors are still whole and reached by nothing.
+ */
+function lostEnds(blobs: Blobs, reached: ReadonlyMap<Digest, Manifest>, parents: ReadonlySet<Digest>): Descriptor[] {
+  if ([...parents].every((parent) => reached.has(parent))) return [];
+  const isWhole = ({ config, layers }: Manifest) =>
+    [config, ...layers].every(({ digest, size }) => blobs.sizeOf(digest) === size);
+  return endsOf(blobs, new Map([...otherCheckpoints(blobs, reached)].filter(([, manifest]) => isWhole(manifest))));
 }
 
 function sweep(blobs: Blobs, garbage: readonly { readonly digest: Digest }[]): void {

@@ -3,7 +3,9 @@
 import { CheckpointError } from '../../../src/errors.ts';
 import type { Blobs } from '../disk/blobs.ts';
 import type { Digest } from '../format/digest.ts';
-import { type Manifest, parseManifest, type StoreIndex } from '../format/documents.ts';
+import { type Manifest, parseManifest } from '../format/documents.ts';
+import type { StoreIndex } from '../format/index-file.ts';
+import type { Descriptor } from '../format/json.ts';
 import { MAX_MANIFEST_BYTES } from '../format/limits.ts';
 
 /** A checkpoint in the history. */
@@ -15,6 +17,54 @@ export interface Commit {
 /** Reads a manifest. Throws NOT_FOUND, CORRUPT or NOT_A_CHECKPOINT. */
 export function readManifest(blobs: Blobs, digest: Digest): Manifest {
   return parseManifest(blobs.read(digest, MAX_MANIFEST_BYTES), `manifest ${digest}`);
+}
+
+/** True for the digest of a manifest that can be read and is a checkpoint's. */
+export function isCheckpoint(blobs: Blobs, digest: Digest): boolean {
+  return manifestIfAny(blobs, digest) !== undefined;
+}
+
+function manifestIfAny(blobs: Blobs, digest: Digest): Manifest | undefined {
+  try {
+    return readManifest(blobs, digest);
+  } catch (error) {
+    if (error instanceof CheckpointError) return undefined;
+    throw error;
+  }
+}
+
+/** The checkpoints among the blobs that are not in `known`. Reads every small blob. */
+export function otherCheckpoints(blobs: Blobs, known: ReadonlyMap<Digest, unknown>): Map<Digest, Manifest> {
+  const found = new Map<Digest, Manifest>();
+  for (const digest of blobs.list()) {
+    const manifest = known.has(digest) ? undefined : manifestIfAny(blobs, digest);
+    if (manifest) found.set(digest, manifest);
+  }
+  return found;
+}
+
+/** Those of some checkpoints that are the parent of none of them, as heads. */
+export function endsOf(blobs: Blobs, commits: ReadonlyMap<Digest, Manifest>): Descriptor[] {
+  const parents = new Set([...commits.values()].map(({ parent }) => parent));
+  const ends = [...commits.keys()].filter((digest) => !parents.has(digest));
+  return ends.map((digest) => ({ digest, size: blobs.sizeOf(digest) ?? 0 }));
+}
+
+/** What can be read of a history, and what cannot. */
+export interface Survey {
+  readonly commits: ReadonlyMap<Digest, Manifest>;
+  readonly damaged: ReadonlyMap<Digest, unknown>;
+}
+
+/**
+ * All checkpoints. Where a manifest is damaged its ancestors are known to nobody, so then every one among the blobs
+ * that can be read counts.
+ */
+export function survey(blobs: Blobs, index: StoreIndex): Survey {
+  const damaged = new Map<Digest, unknown>();
+  const reached = walk(blobs, index, (digest, error) => isOtherImage(error) || damaged.set(digest, error));
+  if (damaged.size === 0) return { commits: reached, damaged };
+  return { commits: new Map([...reached, ...otherCheckpoints(blobs, reached)]), damaged };
 }
 
 /** True for the errors that say that something is not there. */
@@ -80,7 +130,7 @@ export function logOf(index: StoreIndex, commits: ReadonlyMap<Digest, Manifest>)
   const tags = new Map<Digest, string[]>();
   for (const { digest, tag } of index.heads)
     if (tag !== undefined) tags.set(digest, [...(tags.get(digest) ?? []), tag]);
-  return newestFirst(commits).map(({ digest, manifest }) => {
+  return newestFirst(commits, index.latest).map(({ digest, manifest }) => {
     const { parent, label, time, stats } = manifest;
     return {
       digest,
@@ -96,15 +146,22 @@ export function logOf(index: StoreIndex, commits: ReadonlyMap<Digest, Manifest>)
   });
 }
 
-function newestFirst(commits: ReadonlyMap<Digest, Manifest>): Commit[] {
+/**
+ * Commits in the order of `log`: of those without a child that is still to come, the one with the latest time is next.
+ * Of two with the same time, that is `latest`, the last one committed. So the first is what "latest" names.
+ */
+export function newestFirst(commits: ReadonlyMap<Digest, Manifest>, latest: Digest | undefined): Commit[] {
   const children = new Map<Digest, number>();
   for (const { parent } of commits.values()) if (parent) children.set(parent, (children.get(parent) ?? 0) + 1);
+  const dated = ([digest, manifest]: readonly [Digest, Manifest]) => ({
+    digest,
+    manifest,
+    time: Date.parse(manifest.time) || 0,
+  });
+  type Dated = ReturnType<typeof dated>;
   const order: Commit[] = [];
-  const byTime = (a: Commit, b: Commit) =>
-    a.manifest.time < b.manifest.time ? -1 : a.manifest.time > b.manifest.time ? 1 : 0;
-  const ready = [...commits]
-    .map(([digest, manifest]) => ({ digest, manifest }))
-    .filter(({ digest }) => !children.has(digest));
+  const byTime = (a: Dated, b: Dated) => a.time - b.time || Number(a.digest === latest) - Number(b.digest === latest);
+  const ready = [...commits].filter(([digest]) => !children.has(digest)).map(dated);
   ready.sort(byTime);
   for (let next = ready.pop(); next; next = ready.pop()) {
     order.push(next);
@@ -114,7 +171,7 @@ function newestFirst(commits: ReadonlyMap<Digest, Manifest>): Commit[] {
     const left = children.get(parent)! - 1;
     children.set(parent, left);
     if (left > 0) continue;
-    const commit = { digest: parent, manifest };
+    const commit = dated([parent, manifest]);
     const place = ready.findIndex((other) => byTime(other, commit) > 0);
     ready.splice(place < 0 ? ready.length : place, 0, commit);
   }

@@ -1,9 +1,10 @@
 /** Names of checkpoints: a tag, `latest`, a digest or a unique part of its start, and `NAME~N`, the Nth parent. */
+import type { CheckpointError } from '../../../src/errors.ts';
 import type { Blobs } from '../disk/blobs.ts';
-import { type Digest, isDigest, storeError } from '../format/digest.ts';
-import { isTag, type StoreIndex } from '../format/documents.ts';
-import { MAX_MANIFEST_BYTES } from '../format/limits.ts';
-import { isNotFound, readManifest } from './history.ts';
+import { type Digest, hexOf, storeError } from '../format/digest.ts';
+import { isTag } from '../format/documents.ts';
+import { isForeignName, type StoreIndex } from '../format/index-file.ts';
+import { isCheckpoint, newestFirst, readManifest, survey } from './history.ts';
 
 /** Resolves a reference. Throws CheckpointError BAD_REF, NOT_FOUND or AMBIGUOUS. */
 export function resolveRef(blobs: Blobs, index: StoreIndex, ref: string): Digest {
@@ -27,65 +28,76 @@ function parentOf(blobs: Blobs, digest: Digest, ref: string): Digest {
   return parent;
 }
 
+/** Fewer digits are no digest: the word is more likely a name that was mistyped. */
+const LEAST_DIGITS = 4;
+
 function resolveName(blobs: Blobs, index: StoreIndex, name: string): Digest {
-  const tagged = index.heads.find(({ tag }) => tag === name);
-  if (tagged) return tagged.digest;
-  if (name === 'latest') return latest(blobs, index);
-  if (isDigest(name)) return existing(blobs, name);
-  const hex = /^(?:sha256:)?([0-9a-f]{4,64})$/.exec(name)?.[1];
-  if (!hex) {
-    const tags = index.heads.flatMap(({ tag }) => tag ?? []);
-    const known = tags.length > 0 ? `tags here: ${tags.slice(0, 12).join(', ')}` : 'this store has no tags';
-    throw storeError('NOT_FOUND', `no checkpoint is called ${JSON.stringify(name)} — ${known}`);
-  }
-  const found = blobs.list(hex).filter((digest) => isCheckpoint(blobs, digest));
+  const tagged = index.heads.filter(({ tag }) => tag === name).map(({ digest }) => digest);
+  const [, hex] = /^(?:sha256:)?([0-9a-f]{1,64})$/.exec(name) ?? [];
+  const long = hex !== undefined && hex.length >= LEAST_DIGITS;
+  const meant = name === 'latest' ? latest(blobs, index) : long ? checkpointsWith(blobs, index, hex) : [];
+  const found = [...new Set([...tagged, ...meant])];
   if (found.length === 1) return found[0]!;
-  if (found.length === 0)
-    throw storeError('NOT_FOUND', `no checkpoint's digest starts with ${hex} — see \`vmlapse log\``);
+  if (found.length === 0) throw notFound(blobs, index, name, hex);
+  const which = found.slice(0, 4).join(', ');
+  const twice = tagged.length > 0 && found.length > tagged.length ? ' both as a tag and otherwise' : '';
   throw storeError(
     'AMBIGUOUS',
-    `${found.length} digests start with ${hex} — give more digits: ${found.slice(0, 4).join(', ')}`,
+    `${JSON.stringify(name)} names ${found.length} checkpoints${twice} — give more digits of the digest: ${which}`,
   );
 }
 
-function existing(blobs: Blobs, digest: Digest): Digest {
-  if (blobs.sizeOf(digest) === undefined) throw storeError('NOT_FOUND', `checkpoint ${digest} is not in this store`);
-  return digest;
+/** Checkpoints whose digest starts with `hex`; also damaged ones, where it is known that they were checkpoints. */
+function checkpointsWith(blobs: Blobs, index: StoreIndex, hex: string): Digest[] {
+  const candidates = blobs.list(hex);
+  const readable = candidates.filter((digest) => isCheckpoint(blobs, digest));
+  if (readable.length > 0 && readable.length === candidates.length) return readable;
+  const damaged = [...survey(blobs, index).damaged.keys()];
+  return [...readable, ...damaged.filter((digest) => hexOf(digest).startsWith(hex))];
 }
 
-function isCheckpoint(blobs: Blobs, digest: Digest): boolean {
-  if ((blobs.sizeOf(digest) ?? Number.POSITIVE_INFINITY) > MAX_MANIFEST_BYTES) return false;
-  try {
-    readManifest(blobs, digest);
-    return true;
-  } catch {
-    return false;
+function notFound(blobs: Blobs, index: StoreIndex, name: string, hex: string | undefined): CheckpointError {
+  const quoted = JSON.stringify(name);
+  if (isForeignName(index, name))
+    return storeError('NOT_A_CHECKPOINT', `${quoted} is an image of another tool, not a checkpoint`);
+  if (name === 'latest')
+    return storeError(
+      'NOT_FOUND',
+      'the store has no checkpoints yet — take one with `vmlapse run --store DIR --checkpoint-at …`',
+    );
+  if (hex !== undefined) {
+    const like = blobs.list(hex);
+    const [first] = like.filter((digest) => isCheckpoint(blobs, digest));
+    if (hex.length < LEAST_DIGITS && first)
+      return storeError(
+        'NOT_FOUND',
+        `${quoted} is too short for a digest: give at least ${LEAST_DIGITS} digits, as ${hexOf(first).slice(0, 12)}`,
+      );
+    if (hex.length >= LEAST_DIGITS && like.length > 0)
+      return storeError(
+        'NOT_A_CHECKPOINT',
+        `${like[0]} is in the store, but is no checkpoint: a part of one, or of another image — see \`vmlapse log\``,
+      );
+    if (hex.length >= LEAST_DIGITS)
+      return storeError('NOT_FOUND', `no checkpoint's digest starts with ${hex} — see \`vmlapse log\``);
   }
+  return storeError('NOT_FOUND', `no checkpoint is called ${quoted} — ${hint(index, name)}`);
 }
 
-/** The most recent commit; in a store that other tools wrote, the head with the latest time. */
-function latest(blobs: Blobs, index: StoreIndex): Digest {
-  if (index.latest && blobs.sizeOf(index.latest) !== undefined) return index.latest;
-  let newest: { digest: Digest; time: string } | undefined;
-  for (const { digest } of index.heads) {
-    const time = timeOf(blobs, digest);
-    if (time !== undefined && (!newest || time > newest.time)) newest = { digest, time };
-  }
-  if (newest) return newest.digest;
-  throw storeError(
-    'NOT_FOUND',
-    'the store has no checkpoints yet — take one with `vmlapse run --store DIR --checkpoint-at …`',
-  );
+function hint({ heads }: StoreIndex, name: string): string {
+  if (/[\^@]/.test(name)) return 'the checkpoint before NAME is NAME~1, and the newest is latest';
+  if (/^head$/i.test(name)) return 'the newest checkpoint is called latest';
+  const tags = heads.flatMap(({ tag }) => tag ?? []);
+  return tags.length > 0 ? `tags here: ${tags.slice(0, 12).join(', ')}` : 'this store has no tags';
 }
 
-function timeOf(blobs: Blobs, digest: Digest): string | undefined {
-  try {
-    return readManifest(blobs, digest).time;
-  } catch (error) {
-    if (isNotFound(error) || (error instanceof Error && 'code' in error && error.code === 'NOT_A_CHECKPOINT'))
-      return undefined;
-    throw error;
-  }
+/** The newest checkpoint: the first of `log`, or the last one committed if that is damaged. */
+function latest(blobs: Blobs, index: StoreIndex): Digest[] {
+  const { commits, damaged } = survey(blobs, index);
+  if (index.latest && damaged.has(index.latest)) return [index.latest];
+  return newestFirst(commits, index.latest)
+    .slice(0, 1)
+    .map(({ digest }) => digest);
 }
 
 /** Checks a name before it becomes a tag. Throws CheckpointError BAD_TAG. */
@@ -95,6 +107,23 @@ export function checkTag(tag: string): void {
       'BAD_TAG',
       `${JSON.stringify(tag)} cannot be a tag — use letters, digits, "_", "." and "-", at most 128, not starting with "." or "-"`,
     );
+  if (/^[0-9a-f]{4,64}$/.test(tag))
+    throw storeError(
+      'BAD_TAG',
+      `${JSON.stringify(tag)} cannot be a tag, for it could be the start of a digest — put another letter into it`,
+    );
   if (tag === 'latest')
     throw storeError('BAD_TAG', '"latest" always names the most recent checkpoint — choose another tag');
+}
+
+/** Refuses a tag that cannot be given in this store. Throws CheckpointError BAD_TAG or NAME_TAKEN. */
+export function checkTags(index: StoreIndex, tags: readonly string[]): void {
+  for (const tag of tags) {
+    checkTag(tag);
+    if (isForeignName(index, tag))
+      throw storeError(
+        'NAME_TAKEN',
+        `${JSON.stringify(tag)} is the name of another tool's image here — choose another`,
+      );
+  }
 }

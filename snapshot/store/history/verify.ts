@@ -1,27 +1,38 @@
-/** Checking a store from its heads down to the last page. */
+/** Checking a store from its heads down to the last page, and what damage means for each checkpoint. */
 import { createHash } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { CheckpointError } from '../../../src/errors.ts';
 import type { Blobs } from '../disk/blobs.ts';
 import { readExactly } from '../disk/fs-layer.ts';
-import { corrupt, type Digest } from '../format/digest.ts';
-import { parseConfig, type StoreIndex } from '../format/documents.ts';
+import { corrupt, type Digest, problemOf } from '../format/digest.ts';
+import { type Manifest, parseConfig } from '../format/documents.ts';
+import type { StoreIndex } from '../format/index-file.ts';
+import { dataFrames } from '../format/layer-map.ts';
 import { MAX_CONFIG_BYTES, PAGE_SIZE } from '../format/limits.ts';
 import { Chain } from '../memory/chain.ts';
-import type { LayerDescriptor } from '../memory/layer.ts';
-import type { LayerPool } from '../memory/layer-pool.ts';
+import { FrameCache } from '../memory/frame-cache.ts';
+import type { Layer, LayerDescriptor } from '../memory/layer.ts';
+import { LayerPool } from '../memory/layer-pool.ts';
 import { pageCrc } from '../memory/layer-writer.ts';
-import { isOtherImage, walk } from './history.ts';
+import { survey } from './history.ts';
 
-/** Something that is wrong. `digest` names the checkpoint or blob. */
+/** Something that is wrong. `digest` names the blob; index.json has none. */
 export interface Problem {
-  readonly digest: Digest;
+  readonly digest?: Digest;
   readonly code: string;
   readonly message: string;
 }
 
+/** A checkpoint that cannot be restored, with its names. */
+export interface LostCheckpoint {
+  readonly digest: Digest;
+  readonly tags: readonly string[];
+}
+
 export interface VerifyReport {
+  /** One for each damaged or missing blob. */
   readonly problems: readonly Problem[];
+  readonly lost: readonly LostCheckpoint[];
   /** What was checked. */
   readonly checkpoints: number;
   readonly layers: number;
@@ -29,43 +40,146 @@ export interface VerifyReport {
   readonly bytes: number;
 }
 
-/** Checks every checkpoint that can be reached; other images are passed over. Never throws for damage. */
-export function verifyStore(blobs: Blobs, pool: LayerPool, index: StoreIndex): VerifyReport {
-  const problems: Problem[] = [];
-  const report = (digest: Digest, error: unknown) => {
-    if (!(error instanceof CheckpointError)) throw error;
-    problems.push({ digest, code: error.code, message: error.message });
-  };
-  const attempt = (digest: Digest, step: () => void) => {
+/** The problems found so far: the first of each blob, which explains the others. */
+class Findings {
+  readonly problems = new Map<string, Problem>();
+
+  /** Runs a step; false, and a problem, where it throws CheckpointError. */
+  attempt(digest: Digest, step: () => void): boolean {
     try {
       step();
+      return true;
     } catch (error) {
-      report(digest, error);
+      this.add(digest, error);
+      return false;
     }
-  };
-  const commits = walk(blobs, index, (digest, error) => isOtherImage(error) || report(digest, error));
-  const whole = new Set<Digest>();
-  const pages: PageChecks = new Map();
-  let bytes = 0;
-  for (const [digest, { config, layers }] of commits) {
-    attempt(digest, () => parseConfig(blobs.read(config.digest, MAX_CONFIG_BYTES, config.size), config.digest));
-    for (const layer of layers.filter((candidate) => !whole.has(candidate.digest))) {
-      whole.add(layer.digest);
-      bytes += layer.size;
-      attempt(layer.digest, () => verifyWhole(blobs, layer));
-    }
-    attempt(digest, () => {
-      using chain = Chain.open(pool, layers);
-      for (const slot of chain.order)
-        attempt(chain.layer(slot).descriptor.digest, () => verifyPages(chain, slot, pages));
-    });
   }
-  const count = [...pages.values()].reduce((sum, { checked }) => sum + checked, 0);
-  return { problems, checkpoints: commits.size, layers: whole.size, pages: count, bytes };
+
+  add(digest: Digest, error: unknown): void {
+    if (!(error instanceof CheckpointError)) throw error;
+    // Without zstd nothing can be said of the store.
+    if (error.code === 'NO_ZSTD') throw error;
+    if (!this.problems.has(digest)) this.problems.set(digest, { digest, code: error.code, message: problemOf(error) });
+  }
 }
 
-/** For each layer, which of its entries have been checked. */
-type PageChecks = Map<Digest, { readonly done: Uint8Array; checked: number }>;
+/** Checks every checkpoint that can be reached; other images are passed over. Never throws for damage. */
+export function verifyStore(blobs: Blobs, index: StoreIndex): VerifyReport {
+  const findings = new Findings();
+  const { commits, damaged } = survey(blobs, index);
+  for (const [digest, error] of damaged) findings.add(digest, error);
+  const layers = new LayerChecks(blobs, findings);
+  const lost = new Set(damaged.keys());
+  for (const [digest, manifest] of commits) {
+    if (!checkConfig(blobs, manifest, findings)) lost.add(digest);
+    if (!layers.check(digest, manifest)) lost.add(digest);
+  }
+  const odd = index.odd.map((message) => ({ code: 'CORRUPT', message }));
+  const tagsOf = (digest: Digest) => index.heads.flatMap((head) => (head.digest === digest ? (head.tag ?? []) : []));
+  return {
+    problems: [...odd, ...findings.problems.values()],
+    lost: [...lost].map((digest) => ({ digest, tags: tagsOf(digest) })),
+    checkpoints: commits.size,
+    layers: layers.count,
+    pages: layers.pages,
+    bytes: layers.bytes,
+  };
+}
+
+function checkConfig(blobs: Blobs, { config }: Manifest, findings: Findings): boolean {
+  if (findings.problems.has(config.digest)) return false;
+  return findings.attempt(config.digest, () =>
+    parseConfig(blobs.read(config.digest, MAX_CONFIG_BYTES, config.size), `machine description ${config.digest}`),
+  );
+}
+
+/** The layers of all checkpoints, each checked once. */
+class LayerChecks {
+  count = 0;
+  pages = 0;
+  bytes = 0;
+  readonly #blobs: Blobs;
+  /** Its own: layers that are open already may be of files that have been replaced. */
+  readonly #pool: LayerPool;
+  readonly #findings: Findings;
+  /** Of each layer that was looked at: the frames that cannot be read. */
+  readonly #badFrames = new Map<Digest, ReadonlySet<number>>();
+
+  constructor(blobs: Blobs, findings: Findings) {
+    this.#blobs = blobs;
+    this.#pool = new LayerPool(blobs, new FrameCache(0));
+    this.#findings = findings;
+  }
+
+  /** Checks what is new of a checkpoint's layers. False where its memory cannot be read. */
+  check(digest: Digest, { layers }: Manifest): boolean {
+    const fresh = layers.filter((layer) => !this.#badFrames.has(layer.digest));
+    for (const layer of fresh) {
+      this.#badFrames.set(layer.digest, new Set());
+      this.count++;
+      this.bytes += layer.size;
+      this.#findings.attempt(layer.digest, () => verifyWhole(this.#blobs, layer));
+    }
+    // What stops the chain from being opened is mostly a layer, and then already known.
+    const known = layers.some((layer) => this.#findings.problems.has(layer.digest));
+    const open = () => {
+      using chain = Chain.open(this.#pool, layers);
+      const unchecked = new Set(fresh.map((layer) => layer.digest));
+      for (const layer of chain.order.map((slot) => chain.layer(slot)))
+        if (unchecked.delete(layer.descriptor.digest)) this.#checkFrames(layer);
+      return !layers.some((layer) => this.#badFrames.get(layer.digest)!.size > 0) || !this.#needsBadFrame(chain);
+    };
+    try {
+      return open();
+    } catch (error) {
+      if (!known) this.#findings.add(digest, error);
+      else if (!(error instanceof CheckpointError)) throw error;
+      return false;
+    }
+  }
+
+  /** Every frame of a layer decompresses, and every page has the CRC that the map gives. Equal frames are one. */
+  #checkFrames(layer: Layer): void {
+    const { digest } = layer.descriptor;
+    const { frameHashes, crc, stored, deltas, framePages } = layer.map;
+    const data = dataFrames(layer.map);
+    const bad = new Set<number>();
+    const decoded = new Set<string>();
+    const buffer = new Uint8Array(framePages * PAGE_SIZE);
+    this.pages += stored + deltas;
+    for (let frame = 0; frame < layer.offsets.length; frame++) {
+      const count = layer.pagesInFrame(frame);
+      const withCrc = frame < data && crc.length > 0;
+      const key = `${count} ${Buffer.from(frameHashes.subarray(frame * 32, frame * 32 + 32)).toString('latin1')}`;
+      if (!withCrc && decoded.has(key)) continue;
+      decoded.add(key);
+      const good = this.#findings.attempt(digest, () => {
+        layer.decode(frame, buffer.subarray(0, count * PAGE_SIZE));
+        for (let i = 0; withCrc && i < count; i++) {
+          const page = frame * framePages + i;
+          if (pageCrc(buffer.subarray(i * PAGE_SIZE, (i + 1) * PAGE_SIZE)) !== crc[page])
+            throw corrupt(`layer ${digest}`, `page ${page} does not have the CRC its map gives`);
+        }
+      });
+      if (!good) bad.add(frame);
+    }
+    this.#badFrames.set(digest, bad);
+  }
+
+  /** True where a page of the checkpoint lies in a frame that cannot be read. */
+  #needsBadFrame(chain: Chain): boolean {
+    let found = false;
+    const isBad = (layer: Layer, entry: number) =>
+      this.#badFrames.get(layer.descriptor.digest)!.has(layer.locate(entry).frame);
+    chain.index.forEach((_, slot, entry) => {
+      const source = chain.source({ slot, entry });
+      if (!source) return;
+      const { delta } = source;
+      found ||= isBad(source.layer, source.page) || (delta !== undefined && isBad(delta.layer, delta.entry));
+    });
+    return found;
+  }
+}
 
 /** The digest over the whole file. */
 function verifyWhole(blobs: Blobs, { digest, size }: LayerDescriptor): void {
@@ -78,29 +192,9 @@ function verifyWhole(blobs: Blobs, { digest, size }: LayerDescriptor): void {
       readExactly(fd, part, at, digest);
       hash.update(part);
     }
-    if (`sha256:${hash.digest('hex')}` !== digest) throw corrupt(digest, 'its content does not have its digest');
+    if (`sha256:${hash.digest('hex')}` !== digest)
+      throw corrupt(`layer ${digest}`, 'its content does not have its digest');
   } finally {
     closeSync(fd);
-  }
-}
-
-/**
- * Every stored page and delta of a layer that has not been checked yet: its frame decompresses, and a stored page has
- * the CRC that the map gives. A delta may have to wait for a chain that has its base.
- */
-function verifyPages(chain: Chain, slot: number, checks: PageChecks): void {
-  const { descriptor, map } = chain.layer(slot);
-  const layer = checks.get(descriptor.digest) ?? { done: new Uint8Array(map.stored + map.deltas), checked: 0 };
-  checks.set(descriptor.digest, layer);
-  if (layer.checked === layer.done.length) return;
-  const page = new Uint8Array(PAGE_SIZE);
-  for (let entry = 0; entry < layer.done.length; entry++) {
-    if (layer.done[entry] === 1 || !chain.resolvable({ slot, entry })) continue;
-    layer.done[entry] = 1;
-    layer.checked++;
-    chain.read({ slot, entry }, page);
-    const expected = map.crc[entry];
-    if (expected !== undefined && pageCrc(page) !== expected)
-      throw corrupt(descriptor.digest, `page ${entry} does not have the CRC its map gives`);
   }
 }

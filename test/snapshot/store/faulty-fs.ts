@@ -6,6 +6,7 @@
 import {
   existsSync,
   linkSync,
+  mkdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -114,6 +115,11 @@ export class FaultyDisk {
       unlinkSync(saved);
       this.#unsynced.delete(path);
       this.#entry(path, () => writeFileSync(path, content));
+    },
+    rmdir: (path) => {
+      this.#step('rmdir');
+      realFs.rmdir(path);
+      this.#entry(path, () => mkdirSync(path));
     },
   };
 

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Digest } from '../../../snapshot/store/format/digest.ts';
@@ -39,6 +39,8 @@ describe('references', () => {
         [`sha256:${'0'.repeat(64)}`, 'NOT_FOUND'],
         ['0000000', 'NOT_FOUND'],
         ['../../etc/passwd', 'NOT_FOUND'],
+        ['latest^', 'NOT_FOUND'],
+        ['HEAD', 'NOT_FOUND'],
         [`${a}~99999999`, 'BAD_REF'],
       ];
       for (const [ref, expected] of cases)
@@ -70,6 +72,70 @@ describe('references', () => {
     },
     scaled(120_000),
   );
+});
+
+describe('what is no checkpoint', () => {
+  it('is refused by everything that takes a reference, and nothing changes', () =>
+    withTree((store) => {
+      const { config, layers } = store.manifest(store.resolve('b'));
+      const before = [store.blobs.list(), JSON.stringify(store.index())];
+      for (const { digest } of [config, ...layers])
+        for (const ref of [digest, digest.slice(7), digest.slice(7, 30)])
+          for (const step of [
+            () => store.remove(ref),
+            () => store.tag(ref, 'x'),
+            () => store.open(ref),
+            () => store.squash(ref),
+          ])
+            expect(code(step), ref).toBe('NOT_A_CHECKPOINT');
+      expect([store.blobs.list(), JSON.stringify(store.index())]).toEqual(before);
+      expect(store.verify().problems).toEqual([]);
+    }));
+
+  it('is named with the cure: too few digits, and the words of git', () =>
+    withTree((store, { d }) => {
+      expect(() => store.resolve(d.slice(7, 10))).toThrowError(
+        new RegExp(`too short for a digest: give at least 4 digits, as ${d.slice(7, 19)}`),
+      );
+      expect(() => store.resolve('latest^')).toThrowError(/NAME~1/);
+      expect(() => store.resolve('HEAD')).toThrowError(/called latest/);
+    }));
+});
+
+describe('a tag that could be a digest', () => {
+  it('cannot be given', () =>
+    withTree((store, { c }) => {
+      for (const name of ['abcd', '2024', c.slice(7), c.slice(7, 19)])
+        expect(
+          code(() => store.tag('a', name)),
+          name,
+        ).toBe('BAD_TAG');
+      for (const name of ['abc', 'face-off', 'beefy', 'ABCD']) store.tag('a', name);
+    }));
+
+  it('and is there all the same is ambiguous where it is the start of another digest', () =>
+    withTree((store, { a, b, c }) => {
+      const name = c.slice(7, 19);
+      const path = join(store.directory, 'index.json');
+      const named = (digest: Digest, ...tags: string[]) => {
+        const entries = tags.map((tag) => ({
+          ...JSON.parse(readFileSync(path, 'utf8')).manifests[0],
+          digest,
+          annotations: { 'org.opencontainers.image.ref.name': tag },
+        }));
+        const layout = JSON.parse(readFileSync(path, 'utf8'));
+        writeFileSync(path, JSON.stringify({ ...layout, manifests: [...layout.manifests, ...entries] }));
+      };
+      named(a, name, 'latest', '0000');
+      named(b, c.slice(7, 11).replace(/^./, 'g'), '0000');
+      for (const ref of [name, 'latest', '0000'])
+        expect(
+          code(() => store.remove(ref)),
+          ref,
+        ).toBe('AMBIGUOUS');
+      store.untag(name);
+      expect(store.resolve(name)).toBe(c);
+    }));
 });
 
 describe('tags', () => {

@@ -1,5 +1,10 @@
 /** `vmlapse log`: the checkpoints of a store as a tree. */
 import { type Command, Option } from 'commander';
+import { type Digest, problemOf } from '../../../snapshot/store/format/digest.ts';
+import { CheckpointError } from '../../../src/errors.ts';
+import { short } from '../attend/recorder.ts';
+import { EXIT } from '../exit-status.ts';
+import { printable } from '../store/format.ts';
 import { heatText } from '../store/heat-text.ts';
 import { entryData, logText } from '../store/log-text.ts';
 import { addStoreOptions, openToRead, parseLimit, print, type StoreCommandOptions } from '../store/options.ts';
@@ -32,7 +37,8 @@ export function addLog(program: Command): void {
 
 function log(options: LogOptions): void {
   using store = openToRead(options);
-  const entries = store.log().slice(0, options.limit);
+  const damaged = new Map<Digest, unknown>();
+  const entries = store.log((digest, error) => damaged.set(digest, error)).slice(0, options.limit);
   print(options, entries.map(entryData), () => {
     if (entries.length === 0) return 'no checkpoint is in this store\n';
     const paint = paintFor();
@@ -43,4 +49,9 @@ function log(options: LogOptions): void {
     });
     return logText(entries, paint, (entry) => [strip(entry)]) + legend;
   });
+  for (const [digest, error] of damaged) {
+    const why = error instanceof CheckpointError ? problemOf(error) : String(error);
+    process.stderr.write(`vmlapse: not listed, since it is damaged: ${short(digest)}  ${printable(why)}\n`);
+    process.exitCode = EXIT.FAILURE;
+  }
 }

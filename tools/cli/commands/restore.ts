@@ -15,6 +15,7 @@ import { type AttendOptions, addAttendOptions, checkAttendOptions, EXIT_STATUS_H
 import { loadSymbols } from '../guest-symbols.ts';
 import { countUpTo } from '../parse.ts';
 import { startProgress } from '../progress.ts';
+import { REF_HELP } from '../store/options.ts';
 import { defaultStore } from '../store-option.ts';
 import { traceIfAsked } from '../trace.ts';
 
@@ -43,7 +44,7 @@ export function addRestore(program: Command): void {
   const command = program
     .command('restore')
     .description('bring a checkpoint back and go on')
-    .argument('<ref>', 'tag, digest, start of a digest, latest; ~N for the Nth before it')
+    .argument('<ref>', REF_HELP)
     .option('--store <dir>', 'the store', defaultStore())
     .addOption(
       new Option('--clock <how>', "the guest's clock goes on from where it stood, or jumps to now")

@@ -1,6 +1,7 @@
 /** `vmlapse rollback NAME [REF]`: puts a running machine back to a checkpoint, in place. */
 import type { Command } from 'commander';
 import { counted } from '../store/format.ts';
+import { REF_HELP } from '../store/options.ts';
 import { machineCommand, printResult, withMachine } from '../with-machine.ts';
 
 const EXAMPLES = `
@@ -15,7 +16,7 @@ and of a machine like it: other ones are brought back with vmlapse restore.`;
 /** Adds the command. */
 export function addRollback(program: Command): void {
   machineCommand(program, 'rollback', 'put a running machine back to a checkpoint')
-    .argument('[ref]', 'tag, digest, start of a digest, latest; ~N for the Nth before it')
+    .argument('[ref]', REF_HELP)
     .addHelpText('after', EXAMPLES)
     .action(async (name: string, ref: string | undefined, options: { json?: boolean }) => {
       const params = ref === undefined ? {} : { ref };

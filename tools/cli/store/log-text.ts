@@ -7,7 +7,7 @@ import type { Paint } from './paint.ts';
 
 /** The line of one checkpoint, without the tree. */
 export function entryText({ digest, tags, label, time, pages, bytes, stats }: LogEntry, paint: Paint): string {
-  const names = tags.length > 0 ? [paint('tag', `(${tags.join(', ')})`)] : [];
+  const names = tags.length > 0 ? [paint('tag', printable(`(${tags.join(', ')})`))] : [];
   const said = label === undefined ? [] : [paint('label', printable(label))];
   const pause = stats.pauseUs === undefined ? [] : [`pause ${pauseText(stats.pauseUs)}`];
   const numbers = [timeText(time), counted(pages, 'page'), byteText(bytes), ...pause].join(', ');

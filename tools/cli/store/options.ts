@@ -12,7 +12,7 @@ export interface StoreCommandOptions {
 }
 
 /** What a `<ref>` argument may be. */
-export const REF_HELP = 'tag, digest, start of a digest, latest; ~N for the Nth before it';
+export const REF_HELP = 'tag, digest or its first digits (at least 4), latest; ~N for the Nth before it';
 
 /** Adds --store and --json. */
 export function addStoreOptions(command: Command, json = 'print one JSON document instead'): Command {

@@ -34,7 +34,7 @@ function headText(entry: Shown['entry'], description: MachineDescription, paint:
   const chip = irqchip ? 'irqchip' : 'no irqchip';
   const rows: [string, string][] = [
     ['checkpoint', paint('digest', digest)],
-    ['tags', paint('tag', tags.join(', '))],
+    ['tags', paint('tag', printable(tags.join(', ')))],
     ['label', paint('label', printable(label ?? ''))],
     ['time', `${timeText(time)} UTC`],
     ['parent', parent ? short(parent) : 'none: a first checkpoint'],

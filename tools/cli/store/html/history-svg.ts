@@ -106,7 +106,7 @@ function entryRow(entry: LogEntry, row: number, { dirty, sides }: History, axis:
   const y = at.y(row);
   const side = sides.get(digest);
   const pages = dirty.get(digest) ?? [];
-  const said = [...tags, ...(label === undefined ? [] : [printable(label)])].join(' ');
+  const said = [...tags.map(printable), ...(label === undefined ? [] : [printable(label)])].join(' ');
   const name = said.length > nameCharacters ? `${said.slice(0, nameCharacters - 1)}…` : said;
   return html`<g>${side === undefined ? EMPTY : html`<rect class="row" x="0" y="${y - 6}" width="${width}" height="${height}" rx="5"/>`}
 <circle class="${side === undefined ? 'dot' : 'dot side'}" cx="${laneX(at.lanes[row]!)}" cy="${y + 7}" r="5"/>
