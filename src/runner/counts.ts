@@ -66,7 +66,7 @@ export class ExitCounters {
       if (n > 0) exits[exitName(reason)] = n;
     });
     for (const [reason, n] of this.#other) exits[exitName(reason)] = n;
-    if (this.interrupted > 0) exits['(interrupted)'] = this.interrupted;
+    if (this.interrupted > 0) exits.INTR = (exits.INTR ?? 0) + this.interrupted;
     const ports: Record<string, number> = {};
     for (const i of this.#touched.toSorted((x, y) => x - y)) {
       ports[`${i < PORTS ? 'in' : 'out'} 0x${(i % PORTS).toString(16)}`] = this.#ports[i]!;

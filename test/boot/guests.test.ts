@@ -117,7 +117,7 @@ function check(guest: Guest, { result, stdout, debugcon }: Seen): void {
 
 /** Exits and port accesses, without the signals that time decides. */
 function counted({ exits, ports, unclaimed }: RunResult) {
-  const { '(interrupted)': _, ...rest } = exits;
+  const { INTR: _, ...rest } = exits;
   return { exits: rest, ports, unclaimed };
 }
 

@@ -46,7 +46,7 @@ describe('the reader of pages', () => {
 
   it('forgets what differs from run to run, and nothing else', () => {
     expect(normalised('pause 1.90 ms of 7ca77365f00c at 0x10')).toBe('pause N ms of N at N');
-    expect(normalised('ended; 323 exits (IO 304, (interrupted) 19), 372 ms')).toBe('ended; N exits (COUNTS), N ms');
+    expect(normalised('ended; 323 exits (IO 304, INTR 19), 372 ms')).toBe('ended; N exits (COUNTS), N ms');
     expect(normalised('ended; 3 exits (IO 3), 372 ms')).toBe('ended; N exits (COUNTS), N ms');
     expect(normalised('compute halted')).not.toBe(normalised('compute exited'));
   });

@@ -35,7 +35,7 @@ export function blockOf(page: string, language: string, marker = ''): string {
  */
 export function normalised(output: string): string {
   return output
-    .replaceAll(/\(IO \d+(?:, \(interrupted\) \d+)?\)/g, '(COUNTS)')
+    .replaceAll(/\(IO \d+(?:, INTR \d+)?\)/g, '(COUNTS)')
     .replaceAll(/^(KVM kind\s+).*$/gm, '$1KIND')
     .replaceAll(/\b(?:0x[0-9a-f]+|sha256:[0-9a-f]+|[0-9a-f]{12,64}|\d+(?:\.\d+)?)(?=\b|ms|s\b)/g, 'N')
     .replaceAll(/[ \t]+/g, ' ')

@@ -17,7 +17,7 @@ describe('counters', () => {
       END,
     ];
     const { counts, counters } = play(steps, { idle: () => undefined });
-    expect(counts.exits).toEqual({ IO: 12, MMIO: 1, HLT: 2, '(interrupted)': 2 });
+    expect(counts.exits).toEqual({ IO: 12, MMIO: 1, HLT: 2, INTR: 2 });
     expect(counts.ports).toEqual({ 'out 0x3f8': 8, 'in 0x3f8': 3, 'out 0xffff': 1 });
     expect(counts.unclaimed).toEqual({});
     expect(counters.totalMs).toBeGreaterThanOrEqual(counters.guestMs);

@@ -142,7 +142,7 @@ describe('hooks', () => {
     });
     expect(end).toBe(STOPPED);
     expect(bus.log).toHaveLength(1);
-    expect(counts.exits).toEqual({ IO: 1, '(interrupted)': 2 });
+    expect(counts.exits).toEqual({ IO: 1, INTR: 2 });
   });
 
   it('KVM_EXIT_INTR is a signal too', () => {

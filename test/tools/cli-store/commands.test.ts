@@ -92,7 +92,8 @@ describe('looking', () => {
     expect(stdout).toMatch(/rflags +0x0000000000000202 \(IF\)/);
     expect(stdout).toMatch(/0x100000\.\.0x102fff/);
     const data = await json('show', digests.second);
-    expect(data.state['vcpu/0/regs'].rax).toBe('0x7');
+    expect(data.state['vcpu/0/regs']).toMatchObject({ rax: '0x7', rflags: '0x202' });
+    expect(data.meanings['vcpu/0/regs']).toEqual({ rflags: 'IF' });
     expect(data.memory.layers).toHaveLength(2);
     expect(data.machine).toMatchObject({ cpus: 1 });
   });
@@ -105,6 +106,11 @@ describe('looking', () => {
     const data = await json('diff', digests.second, 'side', '--limit', '1');
     expect(data.memory).toMatchObject({ pagesChanged: 2, ranges: [{ gpa: 0x10_0000 }] });
     expect(data.state['vcpu/0/regs'].rax).toEqual({ before: '0x7', after: '0x0' });
+    expect(data.state['vcpu/0/regs'].rflags).toMatchObject({
+      before: expect.stringMatching(/^0x/),
+      after: expect.stringMatching(/^0x/),
+      meaning: { before: 'IF', after: null },
+    });
     expect((await run('diff', '--stat', 'booted', 'side')).stdout).toMatch(
       /bytes {2}1 page {2}0x400000 {2}0x400000\.\.0x4fffff/,
     );

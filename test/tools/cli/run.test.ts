@@ -104,7 +104,7 @@ describeKvm('vmlapse run --trace', () => {
     const lines = stderr.trimEnd().split('\n');
     for (const line of lines) expect(line).toMatch(LINE);
     const runs = lines.filter((line) => line.includes('KVM_RUN()'));
-    const { '(interrupted)': signals = 0, ...exits } = result.exits;
+    const { INTR: signals = 0, ...exits } = result.exits;
     const served = Object.values(exits).reduce((sum, n) => sum + n, 0);
     expect(runs.filter((line) => line.includes(' = 0 ('))).toHaveLength(served);
     expect(runs.filter((line) => line.includes('-1 EINTR'))).toHaveLength(signals);

@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { connectTo } from '../../control/machines.ts';
 import { EVENTS, type EventName, type MachineEvent } from '../../control/protocol.ts';
+import { toJson } from '../json.ts';
 import { writeTo } from '../output.ts';
 import { connectionLost, nameArgument, PATIENCE_MS } from '../with-machine.ts';
 
@@ -45,7 +46,7 @@ function parseEvents(text: string, before: readonly EventName[] = []): readonly 
 
 async function events(name: string, { follow, only = EVENTS }: EventsOptions): Promise<void> {
   const client = await connectTo(name);
-  const print = (value: object) => void client.holdUntil(writeTo(process.stdout, `${JSON.stringify(value)}\n`));
+  const print = (value: object) => void client.holdUntil(writeTo(process.stdout, `${toJson(value, 0)}\n`));
   let ended = false;
   const show = (event: MachineEvent) => {
     if (only.includes(event.event)) print(event);

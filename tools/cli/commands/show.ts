@@ -7,7 +7,7 @@ import { entryData } from '../store/log-text.ts';
 import { addStoreOptions, openToRead, print, REF_HELP, type StoreCommandOptions } from '../store/options.ts';
 import { paintFor } from '../store/paint.ts';
 import { type Shown, showText } from '../store/show-text.ts';
-import { sectionsData } from '../store/state-data.ts';
+import { meaningsData, sectionsData } from '../store/state-data.ts';
 
 const EXAMPLES = `
 Examples:
@@ -52,7 +52,13 @@ function show(ref: string, options: StoreCommandOptions & { readonly all?: boole
   };
   const data = () => {
     const { state: sections, description, memory } = shown;
-    return { ...entryData(shown.entry), machine: description, state: sectionsData(sections), memory };
+    return {
+      ...entryData(shown.entry),
+      machine: description,
+      state: sectionsData(sections),
+      meanings: meaningsData(sections),
+      memory,
+    };
   };
   print(options, options.json && data(), () => showText(shown, paintFor(), options.all));
 }

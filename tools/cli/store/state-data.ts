@@ -2,22 +2,33 @@
 import type { FieldChange, SectionChange } from '../../../snapshot/diff/state-diff.ts';
 import type { StateField, StateSection } from '../../../snapshot/show/field.ts';
 
-/** A value with its meaning where it has one; numbers become hex strings and bytes base64 in the document. */
-function valueData(field: StateField | undefined) {
-  if (!field) return null;
-  return field.meaning ? { value: field.value, meaning: field.meaning } : field.value;
-}
+/** `{ "vcpu/0/regs": { "rip": … } }`; numbers become hex strings and bytes base64 in the document. */
+export const sectionsData = (sections: readonly StateSection[]) => byField(sections, ({ value }) => value);
 
-/** `{ "vcpu/0/regs": { "rip": …, "rflags": { value, meaning } } }`. */
-export function sectionsData(sections: readonly StateSection[]) {
+/** `{ "vcpu/0/regs": { "rflags": "IF|ZF" } }`: only of fields whose value has a meaning in words. */
+export const meaningsData = (sections: readonly StateSection[]) =>
+  byField(
+    sections.map(({ fields, ...section }) => ({ ...section, fields: fields.filter(({ meaning }) => meaning) })),
+    ({ meaning }) => meaning,
+  );
+
+function byField(sections: readonly StateSection[], of: (field: StateField) => unknown) {
   return Object.fromEntries(
-    sections.map(({ path, fields }) => [path, Object.fromEntries(fields.map((f) => [f.name, valueData(f)]))]),
+    sections
+      .filter(({ fields }) => fields.length > 0)
+      .map(({ path, fields }) => [path, Object.fromEntries(fields.map((field) => [field.name, of(field)]))]),
   );
 }
 
-/** `{ "vcpu/0/regs": { "rip": { before, after } } }`. */
+/** `{ "vcpu/0/regs": { "rip": { before, after } } }`, with `meaning` of both where one of them has one in words. */
 export function changesData(sections: readonly SectionChange[]) {
-  const change = ({ before, after }: FieldChange) => ({ before: valueData(before), after: valueData(after) });
+  const change = ({ before, after }: FieldChange) => ({
+    before: before?.value ?? null,
+    after: after?.value ?? null,
+    ...((before?.meaning || after?.meaning) && {
+      meaning: { before: before?.meaning ?? null, after: after?.meaning ?? null },
+    }),
+  });
   return Object.fromEntries(
     sections.map(({ path, changes }) => [path, Object.fromEntries(changes.map((c) => [c.name, change(c)]))]),
   );
