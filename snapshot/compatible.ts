@@ -12,7 +12,7 @@ import type { Machine } from '../src/machine/machine.ts';
 import type { MachineState } from './machine-state.ts';
 
 /** A difference between the host of a checkpoint and this one. `fatal`: not even --force can go on. */
-export interface Difference {
+export interface HostDifference {
   readonly what: string;
   readonly fatal: boolean;
 }
@@ -30,7 +30,7 @@ const FEATURE_WORDS: readonly (readonly [number, number, 'eax' | 'ebx' | 'ecx' |
 ];
 
 /** Everything that differs, for a machine created from the state on this host. Empty: restore goes ahead. */
-export function differences(state: MachineState, machine: Machine): Difference[] {
+export function hostDifferences(state: MachineState, machine: Machine): HostDifference[] {
   return [
     ...kindDifferences(state),
     ...cpuidDifferences(state, machine),
@@ -40,14 +40,14 @@ export function differences(state: MachineState, machine: Machine): Difference[]
   ];
 }
 
-function vmDifferences({ vm, description }: MachineState): Difference[] {
+function vmDifferences({ vm, description }: MachineState): HostDifference[] {
   const missing = vmRows(description.irqchip).filter(({ part }) => !vm[part]);
   return missing.map(({ part }) => ({ what: `it has no state of ${part}`, fatal: true }));
 }
 
 /** Throws CheckpointError INCOMPATIBLE listing what differs; with `force`, only for what cannot be tried. */
 export function checkCompatible(state: MachineState, machine: Machine, force: boolean): void {
-  const found = differences(state, machine).filter(({ fatal }) => fatal || !force);
+  const found = hostDifferences(state, machine).filter(({ fatal }) => fatal || !force);
   if (found.length === 0) return;
   const list = found.map(({ what }) => `\n  - ${what}`).join('');
   const cure = found.some(({ fatal }) => fatal)
@@ -70,13 +70,13 @@ export function checkSameMachine({ description }: MachineState, machine: Machine
   );
 }
 
-function kindDifferences({ description }: MachineState): Difference[] {
+function kindDifferences({ description }: MachineState): HostDifference[] {
   const here = kvmKind();
   const there = description.host.kvm;
   return here === there ? [] : [{ what: `it was taken on KVM of the kind ${there}, this is ${here}`, fatal: false }];
 }
 
-function cpuidDifferences({ cpuid }: MachineState, machine: Machine): Difference[] {
+function cpuidDifferences({ cpuid }: MachineState, machine: Machine): HostDifference[] {
   const here = machine.kvm.getSupportedCpuid();
   const there = readCpuidBytes(cpuid);
   return FEATURE_WORDS.flatMap(([leaf, index, register]) => {
@@ -91,10 +91,10 @@ function cpuidDifferences({ cpuid }: MachineState, machine: Machine): Difference
 const wordAt = (leaves: readonly CpuidLeaf[], leaf: number, index: number, register: 'eax' | 'ebx' | 'ecx' | 'edx') =>
   leaves.find((l) => l.function === leaf && l.index === index)?.[register] ?? 0;
 
-function partDifferences(state: MachineState, machine: Machine): Difference[] {
+function partDifferences(state: MachineState, machine: Machine): HostDifference[] {
   const host = stateHost(machine.kvm, machine.vm, machine.config.irqchip);
   return state.vcpus.flatMap((parts, id) => {
-    const found: Difference[] = [];
+    const found: HostDifference[] = [];
     for (const part of Object.keys(VCPU_ROWS) as VcpuPart[]) {
       if (VCPU_ROWS[part].size(host) > 0 && !parts[part])
         found.push({ what: `vCPU ${id} has no ${part}, which this host wants`, fatal: true });
@@ -117,7 +117,7 @@ function partDifferences(state: MachineState, machine: Machine): Difference[] {
   });
 }
 
-function deviceDifferences({ devices }: MachineState, machine: Machine): Difference[] {
+function deviceDifferences({ devices }: MachineState, machine: Machine): HostDifference[] {
   const sizes = new Map(machine.devices.map(({ name, stateBytes }) => [name, stateBytes]));
   const unknown = [...devices].filter(([name, bytes]) => sizes.get(name) !== bytes.length);
   const missing = [...sizes.keys()].filter((name) => !devices.has(name));

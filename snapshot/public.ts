@@ -1,5 +1,5 @@
 /** `import … from 'vmlapse/snapshot'`: stores, checkpoints of halted and of running machines, restore and rollback. */
-export { type Difference, differences } from './compatible.ts';
+export { type HostDifference, hostDifferences } from './compatible.ts';
 export { DirtyTracker, type PageSets } from './dirty-tracker.ts';
 export { explainRestore, restoreSteps } from './explain.ts';
 export { ForkTemplate } from './fork.ts';
