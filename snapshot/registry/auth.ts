@@ -43,8 +43,10 @@ export function tokenUrl({ parameters }: Challenge, scope: string, allowed: (url
   if (!url || !allowed(url) || url.username || url.password)
     throw storeError(
       'REGISTRY_PROTOCOL',
-      `the registry sends us for a token to ${JSON.stringify(realm)?.slice(0, 200)}, which is no https address — ` +
-        'use a registry with a secure token service, or --plain-http if you trust the network',
+      realm === undefined
+        ? 'the registry wants a token and names no service for it — is it an OCI registry?'
+        : `the registry sends us for a token to ${JSON.stringify(realm).slice(0, 200)}, which is no https address — ` +
+            'use a registry with a secure token service, or --plain-http if you trust the network',
     );
   if (service !== undefined) url.searchParams.set('service', service);
   url.searchParams.set('scope', parameters.scope ?? scope);

@@ -76,6 +76,7 @@ export class RegistryClient {
         throw this.protocol(`answers ${request.method} with a redirect, which cannot be followed safely`);
       if (!URL.canParse(location, url.href)) throw this.protocol('redirects to something that is no address');
       url = new URL(location, url);
+      if (url.username || url.password) throw this.protocol('redirects to an address with a user in it');
     }
     throw this.protocol(`redirects more than ${MAX_REDIRECTS} times`);
   }

@@ -31,13 +31,13 @@ export interface Answer {
 export interface Bounds {
   /** Stops it. */
   readonly signal?: AbortSignal;
-  /** How long a transfer may go on without 64 KiB of progress, in milliseconds. Default two minutes. */
+  /** How long a transfer may go on without 64 KiB of progress, in milliseconds. Default two minutes, at most five. */
   readonly stallMs?: number;
 }
 
 const MAX_ANSWER_BYTES = 1 << 20;
 /** Causes of a failed fetch that lie in what was sent: the parser of HTTP, headers without end, compression. */
-const NOT_HTTP = /^(HPE_|UND_ERR_HEADERS_OVERFLOW|Z_|ERR_.*BROTLI)/;
+const NOT_HTTP = /^(HPE_|UND_ERR_HEADERS_OVERFLOW|Z_|ERR__)/;
 
 /** Sends one request; redirects are not followed. Throws ABORTED, REGISTRY_STALLED, _UNREACHABLE, _PROTOCOL. */
 export async function exchange(

@@ -4,6 +4,8 @@
 const LEAST_BYTES = 65536;
 /** How long by default. A registry may need a while to store a large blob before it answers. */
 export const PATIENCE_MS = 120_000;
+/** Node's fetch itself waits no longer than this, for the head of an answer or for more of it. */
+export const MAX_PATIENCE_MS = 300_000;
 
 /** Watches one request. Dispose it when that is over. */
 export class Patience implements Disposable {

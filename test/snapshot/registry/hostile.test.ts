@@ -99,6 +99,16 @@ describe('a registry that does not keep to the rules', () => {
           path.includes('/manifests/') && answer(response, 200, Buffer.from('<html>')),
       'CORRUPT',
     ],
+    ...['config', 'layers', 'annotations'].map((field): (typeof spoiled)[number] => [
+      `sends a manifest whose ${field} nest deep`,
+      () =>
+        ({ path }, response) => {
+          const deep = `{"mediaType":${'['.repeat(100_000)}${']'.repeat(100_000)}}`;
+          const text = `{"schemaVersion":2,"config":{},"layers":[],"${field}":${deep}}`;
+          return path.includes('/manifests/') && answer(response, 200, Buffer.from(text));
+        },
+      'CORRUPT',
+    ]),
     [
       'answers with headers that never end',
       () => (_, response) => {
@@ -119,6 +129,11 @@ describe('a registry that does not keep to the rules', () => {
     [
       'sends what is not compressed as it says',
       () => (_, response) => answer(response, 200, Buffer.from('no gzip'), { 'content-encoding': 'gzip' }),
+      'REGISTRY_PROTOCOL',
+    ],
+    [
+      'redirects with a password',
+      () => (_, response, request) => answer(response, 307, {}, { location: `http://a:b@${request.headers.host}/x` }),
       'REGISTRY_PROTOCOL',
     ],
     ['fails', () => (_, response) => answer(response, 500, { errors: [{ message: 'out of order' }] }), 'REGISTRY_HTTP'],

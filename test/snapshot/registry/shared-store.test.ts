@@ -117,3 +117,16 @@ describe('a blob that is there', () => {
       expect(existsSync('/etc/passwd')).toBe(true);
     });
 });
+
+it('NAME:TAG@DIGEST: the digest decides what is fetched, the tag is its name', async () => {
+  using directory = temporaryDirectory();
+  const { files, manifest, store } = sample(directory.path);
+  const digest = store.resolve('one');
+  files.set('/v2/demo/manifests/one', Buffer.from('something newer'));
+  files.set(`/v2/demo/manifests/${digest}`, manifest);
+  await using registry = await fakeRegistry(serving(files));
+  using target = empty(directory.path);
+  await pull(target, `${registry.host}/demo:one@${digest}`);
+  expect(target.log()).toMatchObject([{ digest, tags: ['one'] }]);
+  store[Symbol.dispose]();
+});

@@ -2,8 +2,9 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { openStore } from '../../../snapshot/store/store.ts';
 import { withStore } from '../../../tools/cli/store/new-store.ts';
+import { fakeRegistry } from '../../snapshot/registry/fake-registry.ts';
 import { commitMadeUp } from '../../snapshot/show/made-up.ts';
-import { cli, scratch } from '../cli/cli.ts';
+import { cli, scratch, startCli } from '../cli/cli.ts';
 
 const fails = async () => {
   throw new Error('no such thing');
@@ -48,6 +49,23 @@ describe('a command that fails', () => {
     using folder = scratch();
     const { status, stderr } = await cli(['pull', '--store', folder.file('new'), '127.0.0.1:1/lab:one']);
     expect([status, stderr]).toEqual([1, expect.stringMatching(/cannot reach http:\/\/127\.0\.0\.1:1/)]);
+    expect(existsSync(folder.file('new'))).toBe(false);
+  });
+
+  it.each(['SIGINT', 'SIGTERM'] as const)('as pull does when %s ends its waiting', async (signal) => {
+    using folder = scratch();
+    let asked!: () => void;
+    const asking = new Promise<void>((done) => {
+      asked = done;
+    });
+    await using registry = await fakeRegistry(() => {
+      asked();
+      return true;
+    });
+    const { child, outcome } = startCli(['pull', '--store', folder.file('new'), `${registry.host}/lab:one`]);
+    await asking;
+    child.kill(signal);
+    expect(await outcome).toMatchObject({ status: 1, stderr: 'vmlapse: the transfer was stopped\n' });
     expect(existsSync(folder.file('new'))).toBe(false);
   });
 });

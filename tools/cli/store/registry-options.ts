@@ -1,9 +1,9 @@
 /** What `push` and `pull` have in common: who the user is, progress, stopping. */
 import { readFileSync } from 'node:fs';
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Credentials } from '../../../snapshot/registry/auth.ts';
 import type { RegistryOptions } from '../../../snapshot/registry/client.ts';
-import { PATIENCE_MS } from '../../../snapshot/registry/patience.ts';
+import { MAX_PATIENCE_MS, PATIENCE_MS } from '../../../snapshot/registry/patience.ts';
 import type { TransferReport } from '../../../snapshot/registry/push.ts';
 import { UsageError } from '../../../src/errors.ts';
 import { short } from '../attend/recorder.ts';
@@ -31,9 +31,15 @@ export function addRegistryOptions(command: Command, verb: string): Command {
     .option('--history <n>', `also ${verb} so many checkpoints before it`, parseCount)
     .addOption(
       new Option('--stall <time>', 'give up when less than 64 KiB travel in this time; a bare number is seconds')
-        .argParser(parseDuration)
+        .argParser(parseStall)
         .default(PATIENCE_MS, '2m'),
     );
+}
+
+function parseStall(text: string): number {
+  const ms = parseDuration(text);
+  if (ms > MAX_PATIENCE_MS) throw new InvalidArgumentError('at most 5m');
+  return ms;
 }
 
 /** Secrets come by standard input, never by arguments, which every user of the machine can read. */
