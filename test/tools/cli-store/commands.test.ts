@@ -116,6 +116,15 @@ describe('looking', () => {
     );
   });
 
+  it('all texts are ASCII where the locale is', async () => {
+    const env = { LC_ALL: 'C' };
+    const { stdout } = await cli(['diff', 'booted', digests.second, '--store', STORE], '', env);
+    expect(stdout).toMatch(/ \| /);
+    const heat = await cli(['log', '--heat', '--store', STORE], '', env);
+    const help = await cli(['run', '--help'], '', env);
+    for (const text of [stdout, heat.stdout, help.stdout]) expect(text).toMatch(/^[\n\x20-\x7e]+$/);
+  });
+
   it('a checkpoint and itself', async () => {
     expect((await run('diff', 'side', 'side')).stdout).toContain('no difference');
   });

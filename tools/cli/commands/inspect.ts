@@ -5,6 +5,7 @@ import { ramRanges } from '../../../src/memory/layout.ts';
 import { addImageOptions, type ImageOptions, loadImage } from '../image-options.ts';
 import { toJson } from '../json.ts';
 import { columns } from '../output.ts';
+import { counted } from '../store/format.ts';
 import { forStdout } from '../terminal-text.ts';
 
 const EXAMPLES = `
@@ -47,13 +48,13 @@ function describe(image: GuestImage): string {
   const cs = entry.cs ? [`cs=${hex(entry.cs.selector)} (base ${hex(entry.cs.base)})`] : [];
   const segments = image.segments.map(({ gpa, memSize, bytes, name, rom }) => [
     `  ${hex(gpa)}..${hex(gpa + memSize - 1)}`,
-    `${memSize} bytes`,
+    counted(memSize, 'byte'),
     bytes.length === memSize ? '' : `${bytes.length} from the file, the rest zero`,
     rom ? `${name} (ROM)` : name,
   ]);
   const reserved = (image.reserved ?? []).map(({ gpa, size, name }) => [
     `  ${hex(gpa)}..${hex(gpa + size - 1)}`,
-    `${size} bytes`,
+    counted(size, 'byte'),
     'kept free',
     name,
   ]);
