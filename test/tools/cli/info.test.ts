@@ -31,8 +31,8 @@ describeKvm('VMLAPSE_TRACE=1', () => {
     const { status, stdout, stderr } = await cli(['info', '--json'], '', { VMLAPSE_TRACE: '1' });
     expect(status).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ apiVersion: 12 });
-    expect(stderr).toMatch(/^\[vm\] KVM_GET_API_VERSION\(\) = 12 <\d+\.\d us>$/m);
-    expect(stderr).toMatch(/^\[vm\] KVM_CHECK_EXTENSION\(KVM_CAP_NR_VCPUS\) = \d+ </m);
+    expect(stderr).toMatch(/^\[main\] ioctl\(\d+<\/dev\/kvm>, KVM_GET_API_VERSION\) = 12 <\d+\.\d us>$/m);
+    expect(stderr).toMatch(/^\[main\] ioctl\(\d+<\/dev\/kvm>, KVM_CHECK_EXTENSION, KVM_CAP_NR_VCPUS\) = \d+ </m);
   });
 });
 
