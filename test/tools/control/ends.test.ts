@@ -133,7 +133,7 @@ describeKvm('what cannot be', () => {
     ]);
     expect(missing.status).toBe(0);
     const rows = [
-      [['run', '--name', 'm', guestPath('spin')], 1, /a machine named m runs already.*vmlapse stop m/],
+      [['run', '--name', 'm', guestPath('spin')], 125, /a machine named m runs already.*vmlapse stop m/],
       [['restore', 'latest', '--store', place.file('s'), '--paused'], 2, /add --name/],
       [['run', '--name', 'a/b', guestPath('spin')], 2, /cannot name a machine/],
       [['status', 'nobody'], 1, /no machine is named nobody; running: m/],

@@ -6,6 +6,9 @@ import { labelOf, type Trigger } from './triggers.ts';
 /** The user said "rather none than a longer pause": with --every, that is no failure. */
 const isTooLong = (error: unknown) => error instanceof CheckpointError && error.code === 'PAUSE_TOO_LONG';
 
+const whyOf = (error: unknown) =>
+  isTooLong(error) ? 'the pause would have been longer than --max-pause' : (error as Error).message;
+
 /** See the file's header. */
 export class AskedFor {
   readonly #waiting: Set<string>;
@@ -40,20 +43,18 @@ export class AskedFor {
 
   /** A checkpoint that ticks were skipped for is on disk, or has failed. */
   settled(error?: unknown): void {
-    this.#leaveOut(this.#skipped, error ? (error as Error).message : 'the one before was still being written');
+    this.#leaveOut(this.#skipped, error ? whyOf(error) : 'the one before was still being written');
     this.#skipped = 0;
   }
 
   /** A checkpoint that --every wanted was not taken. */
   everyFailed(error: unknown): void {
-    this.#leaveOut(1, (error as Error).message);
+    this.#leaveOut(1, whyOf(error));
     if (!isTooLong(error)) this.#missed.push('every');
   }
 
-  #leaveOut(count: number, message: string): void {
-    if (count === 0) return;
-    const why = message.replace(/\d+(\.\d+)?(?= ms| pages)/g, 'N'); // else each would be a reason of its own
-    this.#leftOut.set(why, (this.#leftOut.get(why) ?? 0) + count);
+  #leaveOut(count: number, why: string): void {
+    if (count > 0) this.#leftOut.set(why, (this.#leftOut.get(why) ?? 0) + count);
   }
 
   /** What was asked for and not taken, by label; "every" for --every. */
@@ -61,7 +62,7 @@ export class AskedFor {
     return [...new Set([...this.#missed, ...this.#waiting])];
   }
 
-  /** Lines for the end of a run. `stopped`: somebody ended it before its time, so that what had not come yet could not. */
+  /** Lines for the end of a run. */
   lines(): string[] {
     const never = [...this.#waiting].map((label) => `vmlapse: no checkpoint at ${label}: the run ended before it came`);
     const left = [...this.#leftOut].map(([why, n]) => `vmlapse: ${counted(n, 'checkpoint')} left out: ${why}`);
