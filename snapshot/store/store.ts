@@ -140,6 +140,11 @@ export class Store implements Disposable {
     return readManifest(this.blobs, digest);
   }
 
+  /** A machine description by the checkpoint's digest. */
+  config(digest: Digest): CheckpointConfig {
+    return this.#config(this.manifest(digest));
+  }
+
   /** Opens a checkpoint for reading. Dispose it after use. */
   open(ref: string): Checkpoint {
     const digest = this.resolve(ref);

@@ -4,8 +4,8 @@
  */
 import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { UsageError } from '../../../src/errors.ts';
-import { corrupt, storeError } from '../format/digest.ts';
+import { CheckpointError, UsageError } from '../../../src/errors.ts';
+import { corrupt, problemOf, storeError } from '../format/digest.ts';
 import { encodeIndex, parseIndex, type StoreIndex } from '../format/index-file.ts';
 import { MAX_HEADS, MAX_INDEX_BYTES } from '../format/limits.ts';
 import { EMPTY_INDEX } from '../history/heads.ts';
@@ -127,12 +127,18 @@ export function checkLayout({ root }: Blobs): void {
     throw corrupt(path, 'is not of OCI image layout version 1');
 }
 
-/** index.json as it is now. */
+/** index.json as it is now. Throws CORRUPT, with its own cure: nothing else can be said of a store without one. */
 export function readIndex(blobs: Blobs): StoreIndex {
   const path = join(blobs.root, INDEX);
-  const bytes = readSmallFile(path, MAX_INDEX_BYTES);
-  if (!bytes) throw corrupt(path, 'is missing');
-  return parseIndex(bytes, path, (digest) => isCheckpoint(blobs, digest));
+  try {
+    const bytes = readSmallFile(path, MAX_INDEX_BYTES);
+    if (!bytes) throw corrupt(path, 'is missing');
+    return parseIndex(bytes, path, (digest) => isCheckpoint(blobs, digest));
+  } catch (error) {
+    if (!(error instanceof CheckpointError && error.code === 'CORRUPT')) throw error;
+    const cure = '`vmlapse verify --repair` makes it anew from the checkpoints that are there';
+    throw storeError('CORRUPT', `${problemOf(error)} — ${cure}`, error.details, error);
+  }
 }
 
 /** Replaces index.json. Call with the lock held, after everything it names is durable. */

@@ -65,7 +65,7 @@ describe('looking', () => {
       `*    ${short('other')}`,
       `| *  ${short('second')}`,
       '|/',
-      `*    ${short('first')}`,
+      `o    ${short('first')}`,
       '',
     ]);
     expect(stdout).toMatch(/\(side\).*2026-05-01 12:00:03, 1 page, .*, pause 1\.50 ms/);

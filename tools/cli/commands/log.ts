@@ -1,6 +1,9 @@
 /** `vmlapse log`: the checkpoints of a store as a tree. */
+import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
+import { decodeState } from '../../../snapshot/machine-state.ts';
 import { type Digest, problemOf } from '../../../snapshot/store/format/digest.ts';
+import type { Store } from '../../../snapshot/store/store.ts';
 import { CheckpointError } from '../../../src/errors.ts';
 import { short } from '../attend/recorder.ts';
 import { EXIT } from '../exit-status.ts';
@@ -16,7 +19,8 @@ Examples:
   vmlapse log --heat
   vmlapse log --json | jq -r '.[] | select(.pages > 1000) | .digest'
 
-With --json: an array, newest first, of {digest, tags, parent, label, time, pages, bytes, pause, stats}; pause in ms.`;
+With --json: an array, newest first, of {digest, tags, parent, label, time, pages, bytes, pause, stats}; pause in ms.
+A checkpoint without a parent is drawn as "o", and has the name of its guest (guest).`;
 
 interface LogOptions extends StoreCommandOptions {
   readonly heat?: boolean;
@@ -38,7 +42,10 @@ export function addLog(program: Command): void {
 function log(options: LogOptions): void {
   using store = openToRead(options);
   const damaged = new Map<Digest, unknown>();
-  const entries = store.log((digest, error) => damaged.set(digest, error)).slice(0, options.limit);
+  const entries = store
+    .log((digest, error) => damaged.set(digest, error))
+    .slice(0, options.limit)
+    .map((entry) => (entry.parent ? entry : { ...entry, ...guestOf(store, entry.digest) }));
   print(options, entries.map(entryData), () => {
     if (entries.length === 0) return 'no checkpoint is in this store\n';
     const paint = paintFor();
@@ -53,5 +60,16 @@ function log(options: LogOptions): void {
     const why = error instanceof CheckpointError ? problemOf(error) : String(error);
     process.stderr.write(`vmlapse: not listed, since it is damaged: ${short(digest)}  ${printable(why)}\n`);
     process.exitCode = EXIT.FAILURE;
+  }
+}
+
+/** The file name of the guest that a checkpoint's machine was booted from, if that is known and can be read. */
+function guestOf(store: Store, digest: Digest): { readonly guest?: string } {
+  try {
+    const { guest } = decodeState(store.config(digest)).description;
+    return typeof guest?.path === 'string' ? { guest: basename(guest.path) } : {};
+  } catch (error) {
+    if (error instanceof CheckpointError) return {};
+    throw error;
   }
 }

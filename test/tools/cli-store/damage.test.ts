@@ -1,0 +1,47 @@
+/** What the commands say of a damaged store, and how it is put right. */
+import { cpSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { openStore } from '../../../snapshot/store/store.ts';
+import { commitMadeUp } from '../../snapshot/show/made-up.ts';
+import { pageOf } from '../../snapshot/store/support.ts';
+import { cli, scratch } from '../cli/cli.ts';
+
+const folder = scratch();
+const STORE = folder.file('store');
+
+afterAll(() => folder[Symbol.dispose]());
+
+/** A chain of three. */
+function fill() {
+  using store = openStore(STORE, { create: true });
+  const pages = (seed: number) => new Map([[0x10_0000, pageOf(seed)]]);
+  const first = commitMadeUp(store, {}, pages(1), { tags: ['first'] });
+  const second = commitMadeUp(store, {}, pages(2), { parent: first });
+  return { first, second, other: commitMadeUp(store, {}, pages(3), { parent: second }) };
+}
+
+describe('a store with damage', () => {
+  it('log lists what is whole and fails; verify names what is lost, once; --repair --from brings it back', async () => {
+    const { first, second, other } = fill();
+    const [bad, good] = [folder.file('bad'), folder.file('good')];
+    for (const path of [bad, good]) cpSync(STORE, path, { recursive: true });
+    writeFileSync(join(bad, 'blobs/sha256', second.slice(7)), 'X');
+    const log = await cli(['log', '--store', bad]);
+    expect(log).toMatchObject({ status: 1, stderr: expect.stringContaining(second.slice(7, 19)) });
+    for (const digest of [first, other]) expect(log.stdout).toContain(digest.slice(7, 19));
+    const verify = await cli(['verify', '--store', bad]);
+    expect(verify.status).toBe(1);
+    const lines = verify.stdout.trim().split('\n');
+    expect(lines).toHaveLength(3);
+    expect(lines[0]).toMatch(/^CORRUPT .*its content does not have its digest$/);
+    expect(lines[1]).toContain(`cannot be restored: ${second.slice(7, 19)}`);
+    rmSync(join(bad, 'index.json'));
+    expect((await cli(['log', '--store', bad])).stderr).toContain('vmlapse verify --repair');
+    const rebuilt = await cli(['verify', '--store', bad, '--repair']);
+    expect(rebuilt).toMatchObject({ status: 1, stdout: expect.stringContaining('made anew from 2 checkpoints') });
+    const repaired = await cli(['verify', '--store', bad, '--repair', '--from', good]);
+    expect(repaired).toMatchObject({ status: 0, stderr: '' });
+    expect((await cli(['verify', '--store', bad, '--from', good])).status).toBe(2);
+  });
+});
