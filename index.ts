@@ -1,3 +1,5 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/// <reference types="node" preserve="true" />
 /**
  * The public API: `import … from 'vmlapse'`. In reading order: the kernel interface, a machine, ways to run it, guest
  * images, checkpoints. More of the last two is in `vmlapse/loaders` and `vmlapse/snapshot`; guests to try things

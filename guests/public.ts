@@ -1,3 +1,5 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/// <reference types="node" preserve="true" />
 /** `import … from 'vmlapse/guests'`: the shipped guests, what each does, and how to talk to their named words. */
 export { COUNTERS, type CounterName, EXIT_CODES, MEMORY, PARAMETERS, type ParameterName, PORTS } from './contract.ts';
 export * from './invariants.ts';

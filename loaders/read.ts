@@ -1,7 +1,7 @@
 /** From a path to the bytes of an image. Large files are mapped, not read: placing them is then the only copy. */
 import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, type Stats } from 'node:fs';
 import { errnoName, LoadError, VmlapseError } from '../src/errors.ts';
-import { Mapping, WINDOW_BYTES } from '../src/ffi/mapping.ts';
+import { canMap, Mapping, WINDOW_BYTES } from '../src/ffi/mapping.ts';
 
 const MAPPED_FROM_BYTES = 4 * 2 ** 20;
 const PIPE_CHUNK_BYTES = 64 * 2 ** 10;
@@ -64,7 +64,7 @@ const inMemory = (path: string, bytes: Uint8Array): ImageFile => ({
 
 function readFile(path: string, fd: number, size: number): ImageFile {
   if (size > WINDOW_BYTES) throw tooLarge(path, `it has ${size} bytes`);
-  if (size < MAPPED_FROM_BYTES) return inMemory(path, size === 0 ? new Uint8Array(0) : readFileSync(fd));
+  if (size < MAPPED_FROM_BYTES || !canMap()) return inMemory(path, size === 0 ? new Uint8Array(0) : readFileSync(fd));
   const mapping = Mapping.ofFile(fd, size, { shared: false, writable: false });
   return { path, bytes: mapping.bytes, release: releaser(mapping), [Symbol.dispose]: () => mapping[Symbol.dispose]() };
 }

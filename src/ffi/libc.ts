@@ -4,16 +4,65 @@
  *
  * errno must be read in the statement after the call, before anything else can change it.
  */
-import koffi from 'koffi';
+import { createRequire } from 'node:module';
+import { VmlapseError } from '../errors.ts';
 
-const libc = koffi.load('libc.so.6');
+type Koffi = typeof import('koffi').default;
+interface Native {
+  readonly koffi: Koffi;
+  readonly libc: ReturnType<Koffi['load']>;
+}
+
+let loaded: Native | undefined;
+
+/** koffi and libc, loaded by the first call: what works on files alone works without them. Throws VmlapseError. */
+function native(): Native {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): Native {
+  let koffi: Koffi;
+  try {
+    koffi = createRequire(import.meta.url)('koffi') as Koffi;
+  } catch (error) {
+    throw new VmlapseError(
+      'NO_KOFFI',
+      'the native part of koffi is missing, without which nothing can talk to KVM — run `npm install` again without ' +
+        '--omit=optional and on this machine: it brings @koromix/koffi-linux-x64',
+      {},
+      error,
+    );
+  }
+  try {
+    return { koffi, libc: koffi.load('libc.so.6') };
+  } catch (error) {
+    const why = 'there is no libc.so.6: vmlapse needs glibc, and this system has another C library, such as musl';
+    throw new VmlapseError('NO_GLIBC', `${why} — use Debian, Ubuntu, Fedora or another system with glibc`, {}, error);
+  }
+}
+
+/** Whether the calls below can be made. */
+export function hasLibc(): boolean {
+  try {
+    return native() !== undefined;
+  } catch {
+    return false;
+  }
+}
 
 /** What may be passed for a pointer: memory that koffi can address, a raw host address, or NULL. */
 export type Pointer = Uint8Array | bigint | null;
 
 type Bound<A extends unknown[], R> = (...args: A) => R;
 
-const bind = <A extends unknown[], R>(prototype: string) => libc.func(prototype) as Bound<A, R>;
+function bind<A extends unknown[], R>(prototype: string): Bound<A, R> {
+  let bound: Bound<A, R> | undefined;
+  return (...args) => {
+    bound ??= native().libc.func(prototype) as Bound<A, R>;
+    return bound(...args);
+  };
+}
 
 export const open = bind<[string, number, number], number>('int open(const char *path, int flags, int mode)');
 export const close = bind<[number], number>('int close(int fd)');
@@ -54,7 +103,8 @@ export const timerSettime = bind<[bigint, number, Pointer, null], number>(
 export const timerDelete = bind<[bigint], number>('int timer_delete(uintptr_t timer)');
 
 /** errno of the last call above. */
-export const errno = (): number => koffi.errno();
+export const errno = (): number => native().koffi.errno();
 
 /** A zero-copy view of host memory. Costs milliseconds per GiB once; over 4 GiB some runtimes abort, so callers window. */
-export const viewMemory = (address: bigint, length: number): ArrayBuffer => koffi.view(address, length) as ArrayBuffer;
+export const viewMemory = (address: bigint, length: number): ArrayBuffer =>
+  native().koffi.view(address, length) as ArrayBuffer;

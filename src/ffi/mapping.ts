@@ -8,6 +8,9 @@ import { errnoName, GuestMemoryError } from '../errors.ts';
 import type { Fd } from './fd.ts';
 import { close, errno, ftruncate, lseek, madvise, memfdCreate, mmap, munmap, viewMemory } from './libc.ts';
 
+/** Whether memory can be mapped in this process: koffi and glibc are there. */
+export { hasLibc as canMap } from './libc.ts';
+
 /** Largest stretch of memory behind one ArrayBuffer, in bytes. */
 export const WINDOW_BYTES = 2 ** 30;
 

@@ -46,6 +46,16 @@ function node(...args: string[]): string {
   return stdout;
 }
 
+/** Compiles programs of a user who has no types but those that the package brings. */
+function compiles(files: readonly string[], options: { readonly skipLibCheck: boolean; readonly lib: string[] }): void {
+  const compilerOptions = { module: 'nodenext', target: 'es2022', strict: true, noEmit: true, types: [], ...options };
+  writeFileSync(join(user, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
+  const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
+  const { stdout, status } = spawnSync(process.execPath, [tsc, '-p', user], { encoding: 'utf8' });
+  expect(stdout).toBe('');
+  expect(status).toBe(0);
+}
+
 const bin = () => {
   const { bin: names } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8')) as {
     bin: { vmlapse: string };
@@ -94,17 +104,26 @@ describe('the package', () => {
       // @ts-expect-error: an exit's reason is one of a closed set
       export const wrong = (exit: Exit) => exit.reason === 'NO_SUCH_EXIT';`;
     writeFileSync(join(user, 'program.ts'), program);
-    const options = { module: 'nodenext', target: 'es2022', strict: true, noEmit: true, types: ['node'] };
-    const compilerOptions = {
-      ...options,
-      lib: ['es2023', 'esnext.disposable'],
-      typeRoots: [join(ROOT, 'node_modules', '@types')],
-    };
-    writeFileSync(join(user, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['program.ts'] }));
-    const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
-    const { stdout, status } = spawnSync(process.execPath, [tsc, '-p', user], { encoding: 'utf8' });
-    expect(stdout).toBe('');
-    expect(status).toBe(0);
+    writeFileSync(join(user, 'fixtures.ts'), "export { guestTest } from 'vmlapse/vitest';");
+    const common = "import vmlapse = require('vmlapse'); import loaders = require('vmlapse/loaders');";
+    writeFileSync(join(user, 'common.cts'), `${common} export const used = [vmlapse.Machine, loaders.load];`);
+    compiles(['program.ts', 'fixtures.ts', 'common.cts'], { skipLibCheck: true, lib: ['es2023', 'esnext.disposable'] });
+  });
+
+  it('brings the types that its own need', () => {
+    const names = ENTRIES.map((name, i) => `import * as m${i} from '${name}'; export const u${i} = m${i};`);
+    writeFileSync(join(user, 'bare.ts'), names.join('\n'));
+    writeFileSync(join(user, 'bare.cts'), "import vmlapse = require('vmlapse'); export const used = vmlapse.Machine;");
+    compiles(['bare.ts', 'bare.cts'], { skipLibCheck: false, lib: ['es2023'] });
+  });
+
+  it('can be required by CommonJS', () => {
+    const names = JSON.stringify(ENTRIES);
+    writeFileSync(
+      join(user, 'old.cjs'),
+      `for (const name of ${names}) console.log(Object.keys(require(name)).length > 5);`,
+    );
+    expect(node('--no-warnings', 'old.cjs')).toBe('true\n'.repeat(ENTRIES.length));
   });
 
   it('runs its command', () => {

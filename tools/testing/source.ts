@@ -1,5 +1,5 @@
 /** Where tests get their guests from: booted once, and for each test as it was then. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bootImage } from '../../loaders/boot.ts';
@@ -80,16 +80,27 @@ const timeoutOf = ({ timeoutMs = DEFAULT_TIMEOUT_MS }: GuestTestOptions) => time
 /** Boots, and takes a checkpoint in a store that exists until it is released. */
 function checkpointed(releases: Releases, options: GuestTestOptions) {
   const { guest } = booted(releases, options);
-  const store = releases.own(openStore(releases.own(temporaryFolder()).path, { create: true }));
+  const store = releases.own(
+    openStore(releases.own(temporaryFolder(guest.local.machine.memory.size)).path, { create: true }),
+  );
   const session = releases.own(new CheckpointSession(guest.local, store));
   const { digest } = session.checkpoint();
   return { guest, session, checkpoint: releases.own(store.open(digest)) };
 }
 
-/** In memory, where the host has such a place. */
-function temporaryFolder(): Disposable & { readonly path: string } {
-  const path = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'vmlapse-test-'));
+/** Where a checkpoint of at most `bytes` goes: in memory, where the host has room for it there. Containers have little. */
+export const temporaryPlace = (bytes: number, inMemory = '/dev/shm'): string =>
+  freeBytes(inMemory) > bytes ? inMemory : tmpdir();
+
+function temporaryFolder(bytes: number): Disposable & { readonly path: string } {
+  const path = mkdtempSync(join(temporaryPlace(bytes), 'vmlapse-test-'));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+function freeBytes(folder: string): number {
+  if (!existsSync(folder)) return 0;
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize;
 }
 
 function booted(releases: Releases, options: GuestTestOptions): Booted {

@@ -1,3 +1,5 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/// <reference types="node" preserve="true" />
 /** `import … from 'vmlapse/vitest'`: fixtures and matchers for tests of guests with vitest. */
 import { expect, test } from 'vitest';
 import { type GuestMatchers, guestMatchers } from './matchers.ts';
