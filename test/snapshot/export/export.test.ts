@@ -192,6 +192,22 @@ describe('ELF core', () => {
     );
   });
 
+  (gdb ? it : it.skip)(`of a guest with 32-bit paging opens in gdb${gdb ? '' : ' [skipped: no gdb here]'}`, () => {
+    const pages = new Map([
+      [0x1000, pageWith({ [768 * 4]: [0x83] })], // 4 MiB at 3 GiB
+      [0x5000, pageWith({ 16: [0xef, 0xbe, 0xad, 0xde] })],
+    ]);
+    const made = { regs: { rip: 0xc000_5000n }, sregs: { cr0: 0x8000_0001n, cr3: 0x1000n, cr4: 0x10n } };
+    exported(exportElf, made, pages, (path) => {
+      const commands = [`core-file ${path}`, 'p/x $eip', 'x/1wx 0xc0005010', 'x/1wx 0x5010'];
+      const { stdout, stderr } = spawnSync('gdb', ['-batch', '-nx', ...commands.flatMap((c) => ['-ex', c])], {
+        encoding: 'utf8',
+      });
+      expect(stdout).toMatch(/\$1 = 0xc0005000\n0xc0005010:\t0xdeadbeef\n/);
+      expect(stderr).toContain('Cannot access memory at address 0x5010');
+    });
+  });
+
   (gdb ? it : it.skip)(`opens in gdb${gdb ? '' : ' [skipped: no gdb here]'}`, () => {
     exported(exportElf, { cpus: 2, regs: REGISTERS, sregs: LONG_MODE }, PAGES, (path) => {
       const commands = ['info threads', 'info registers', 'x/3i $rip', 'x/1wx 0x100010', 'x/1bx 0xffffff'];
