@@ -47,7 +47,7 @@ export const realFs: StoreFs = {
   fsync: (fd) => fsyncSync(fd),
   close: (fd) => closeSync(fd),
   rename: (from, to) => renameSync(from, to),
-  syncDir: syncDirectory,
+  syncDir: (path) => syncDirectory(path, fsyncSync),
   unlink: (path) => unlinkSync(path),
   rmdir: (path) => rmdirSync(path),
 };
@@ -55,10 +55,11 @@ export const realFs: StoreFs = {
 /** How file systems without fsync of a directory refuse it (CIFS, virtiofs, FUSE): they order such changes themselves. */
 const NO_DIRECTORY_SYNC: readonly unknown[] = ['EINVAL', 'EBADF', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'ENOTTY'];
 
-function syncDirectory(path: string): void {
+/** Makes changes in a directory durable with `fsync`; a file system that has no such thing is taken at its word. */
+export function syncDirectory(path: string, fsync: (fd: number) => void): void {
   const fd = openSync(path, O_RDONLY | O_DIRECTORY);
   try {
-    fsyncSync(fd);
+    fsync(fd);
   } catch (error) {
     if (!NO_DIRECTORY_SYNC.includes(errnoOf(error))) throw error;
   } finally {

@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { realFs } from '../../../snapshot/store/disk/fs-layer.ts';
+import { realFs, syncDirectory } from '../../../snapshot/store/disk/fs-layer.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
 import { UsageError } from '../../../src/errors.ts';
 import { thrown } from '../../support/thrown.ts';
@@ -128,10 +128,36 @@ describe('fsync of a directory', () => {
     },
   });
 
+  it.each(['EINVAL', 'EBADF', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EIO', 'ENOSPC'])('refused with %s', (errno) => {
+    using directory = temporaryDirectory();
+    const refused = Object.assign(new Error('no'), { code: errno });
+    const sync = () =>
+      syncDirectory(directory.path, () => {
+        throw refused;
+      });
+    if (['EIO', 'ENOSPC'].includes(errno)) expect(sync).toThrow(refused);
+    else sync();
+  });
+
   it('that fails with EIO is an error which says that the change may be there', () =>
     withTree((store) => {
       using other = openStore(store.directory, { fs: refusing('EIO') });
       expect(() => other.tag('a', 'x')).toThrowError(/may have been written.*index\.json: EIO/);
       expect(store.resolve('x')).toBe(store.resolve('a'));
     }));
+});
+
+describe('an index.json that is nested', () => {
+  const deep = '['.repeat(100_000) + ']'.repeat(100_000);
+  it.each([
+    `{"schemaVersion":2,"manifests":[],"x":${deep}}`,
+    `{"schemaVersion":${deep},"manifests":[]}`,
+    `{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":${deep}}]}`,
+    '['.repeat(100_000),
+  ])('a hundred thousand levels deep is refused in a line, case %#', (text) =>
+    withTree((store) => {
+      writeFileSync(join(store.directory, 'index.json'), text);
+      expect(() => openStore(store.directory)).toThrowError(/index\.json: is nested more than 64 levels deep/);
+    }),
+  );
 });
