@@ -64,7 +64,7 @@ export class DirtyTracker implements Disposable {
     this.#settle();
     let same = this.#isEmpty;
     for (const { region, log, words, before } of this.#regions) {
-      this.#machine.vm.getDirtyLog(region.slot, log);
+      this.#read(region, log);
       if (same && (Buffer.compare(asBytes(words), asBytes(before)) !== 0 || region.hostWrote[0] !== 0)) same = false;
     }
     if (!same) this.#absorb();
@@ -72,6 +72,17 @@ export class DirtyTracker implements Disposable {
     this.#isEmpty = false;
     if (rearm) this.#rearm();
     return this.#version;
+  }
+
+  /** Reads one region's log. When that fails, what was read of the others is pending: the kernel may have forgotten it. */
+  #read(region: Region, log: Mapping): void {
+    try {
+      this.#machine.vm.getDirtyLog(region.slot, log);
+    } catch (error) {
+      this.#absorb();
+      this.#isEmpty = false;
+      throw error;
+    }
   }
 
   #absorb(): void {

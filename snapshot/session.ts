@@ -160,8 +160,8 @@ export class CheckpointSession implements Disposable {
       throw new CheckpointError('BUSY', 'another checkpoint of this machine is being written; wait for it');
     const lostParent = this.dropLostBase();
     const began = performance.now();
-    const { state, pages, parent } = this.freeze();
     try {
+      const { state, pages, parent } = this.freeze();
       const log = options.verifyDirty && parent ? this.#verify(parent, pages) : undefined;
       const runs = parent ? this.runsOf(pages) : this.residentRuns();
       const loggedPages = runs.reduce((sum, { bytes }) => sum + bytes.length / PAGE_SIZE, 0);

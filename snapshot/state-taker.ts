@@ -40,6 +40,13 @@ export class StateTaker {
     this.#cpuid = writeCpuid(cpuid);
   }
 
+  /** Waits until no save is under way any more. What that throws, another error has come before. */
+  #giveUp(): void {
+    try {
+      this.#target.finishSave();
+    } catch {}
+  }
+
   /**
    * Pauses the target and reads its state. `meanwhile` is called when every vCPU stands still with nothing pending, while
    * they are being saved: the moment to copy memory. Throws KvmError.
@@ -49,12 +56,12 @@ export class StateTaker {
     this.#target.beginSave();
     try {
       meanwhile();
+      this.#vm.save();
+      this.#deviceLock.withLock(() => this.#devicesThen.set(this.#devices));
     } catch (error) {
-      this.#target.finishSave();
+      this.#giveUp();
       throw error;
     }
-    this.#vm.save();
-    this.#deviceLock.withLock(() => this.#devicesThen.set(this.#devices));
     const lines = machine.lines.levels;
     const records = this.#target.finishSave();
     return () => {
