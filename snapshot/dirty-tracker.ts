@@ -6,6 +6,8 @@
  * KVM_CLEAR_DIRTY_LOG clears and write-protects again, which a loop that rolls back often can leave out. "legacy":
  * reading clears and protects at once.
  */
+import { Cleanup } from '../src/cleanup.ts';
+import { GuestMemoryError } from '../src/errors.ts';
 import { Mapping } from '../src/ffi/mapping.ts';
 import type { Machine } from '../src/machine/machine.ts';
 import { bitmapWords, drainInto, forEachRun, orInto, PAGE_SIZE } from '../src/memory/bitmap.ts';
@@ -38,21 +40,25 @@ export class DirtyTracker implements Disposable {
   #isLog = false;
   #isEmpty = true;
   #version = 0;
+  #closed = false;
 
   /** Switches dirty logging on. Nothing is pending at first; writes from now on will be. */
   constructor(machine: Machine, wanted?: DirtyLogMode) {
+    using made = new Cleanup();
     this.#machine = machine;
     const able = machine.vm.checkExtension('KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2') > 0;
     this.mode = able && wanted !== 'legacy' ? 'manual' : 'legacy';
     if (able) machine.vm.enableCap('KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2', this.mode === 'manual' ? MANUAL_PROTECT : 0n);
     this.#regions = machine.memory.regions.map((region) => {
       const count = bitmapWords(region.size / PAGE_SIZE);
-      const log = Mapping.anonymous(Math.ceil((count * 4) / PAGE_SIZE) * PAGE_SIZE);
+      const log = made.use(Mapping.anonymous(Math.ceil((count * 4) / PAGE_SIZE) * PAGE_SIZE));
       const words = new Uint32Array(log.bytes.buffer, log.bytes.byteOffset, count);
       drainInto(new Uint32Array(count), region.hostDirty);
       return { region, log, words, before: new Uint32Array(count), pending: new Uint32Array(count) };
     });
+    made.defer(() => machine.setDirtyLogging(false));
     machine.setDirtyLogging(true);
+    made.keep();
   }
 
   /**
@@ -61,6 +67,7 @@ export class DirtyTracker implements Disposable {
    * harvest. Returns a number that stays the same for as long as the pending set does.
    */
   harvest(rearm: boolean): number {
+    if (this.#closed) throw new GuestMemoryError('CLOSED', 'a dirty log was read after its tracker was disposed of');
     this.#settle();
     let same = this.#isEmpty;
     for (const { region, log, words, before } of this.#regions) {
@@ -154,6 +161,9 @@ export class DirtyTracker implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    if (this.#closed) return;
+    this.#settle();
+    this.#closed = true;
     this.#machine.setDirtyLogging(false);
     for (const { log } of this.#regions) log[Symbol.dispose]();
   }

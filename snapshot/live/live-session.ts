@@ -3,6 +3,8 @@
  * pages are copied; then it runs on, while another thread writes. Only when that is done does the checkpoint exist; if
  * it fails, every page is dirty still and the guest has lost nothing.
  */
+
+import { Cleanup } from '../../src/cleanup.ts';
 import { countBits, PAGE_SIZE } from '../../src/memory/bitmap.ts';
 import type { PageSets } from '../dirty-tracker.ts';
 import { encodeState } from '../machine-state.ts';
@@ -70,8 +72,13 @@ export class LiveSession {
 
   /** Starts the writer's thread on the store's directory. `store` itself is only read from, for rollbacks. */
   static async start(target: SnapshotTarget, store: Store, options: SessionOptions = {}): Promise<LiveSession> {
+    using made = new Cleanup();
+    const session = made.use(new CheckpointSession(target, store, options));
     const writer = await CheckpointWriter.start(store.directory);
-    return new LiveSession(new CheckpointSession(target, store, options), writer);
+    made.defer(() => void writer.close());
+    const live = new LiveSession(session, writer);
+    made.keep();
+    return live;
   }
 
   /** The thread that writes. Should it end, the checkpoint it was writing fails and the next one starts another. */

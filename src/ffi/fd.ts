@@ -9,7 +9,8 @@ const O_CLOEXEC = 0o2000000;
 /** A file descriptor that is closed once, by its owner. */
 export class Fd implements Disposable {
   readonly number: number;
-  #owned: boolean;
+  readonly #owned: boolean;
+  #closed = false;
 
   private constructor(number: number, owned: boolean) {
     this.number = number;
@@ -41,23 +42,25 @@ export class Fd implements Disposable {
     throw new KvmError('eventfd', errno());
   }
 
-  /** ioctl(2) with a plain integer argument; -errno on failure. */
+  /** ioctl(2) with a plain integer argument; -errno on failure, -EBADF once disposed, whoever has the number by then. */
   ioctlInt(request: number, value: number | bigint): number {
+    if (this.#closed) return -EBADF;
     const result = ioctlLong(this.number, request, value);
     return result < 0 ? -errno() : result;
   }
 
   /** ioctl(2) with a pointer argument; -errno on failure. */
   ioctlPtr(request: number, argument: Pointer): number {
+    if (this.#closed) return -EBADF;
     const result = ioctlPointer(this.number, request, argument);
     return result < 0 ? -errno() : result;
   }
 
   /** Closes the descriptor if this object owns it. Safe to call twice. */
   [Symbol.dispose](): void {
-    if (!this.#owned) return;
-    this.#owned = false;
-    close(this.number);
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#owned) close(this.number);
   }
 }
 

@@ -4,8 +4,10 @@
  *
  * Views are cut into windows of at most 1 GiB: an ArrayBuffer over more than 4 GiB of foreign memory aborts Node 20.
  */
+
+import { Cleanup } from '../cleanup.ts';
 import { errnoName, GuestMemoryError } from '../errors.ts';
-import type { Fd } from './fd.ts';
+import { ENXIO, type Fd } from './fd.ts';
 import { close, errno, ftruncate, lseek, madvise, memfdCreate, mmap, munmap, viewMemory } from './libc.ts';
 
 /** Whether memory can be mapped in this process: koffi and glibc are there. */
@@ -42,21 +44,37 @@ export interface MappingHandle {
 
 /** A stretch of mapped memory with its windows. */
 export class Mapping implements Disposable {
-  /** Host address of the first byte. For the kernel and for other threads of this process only. */
-  readonly address: bigint;
   readonly length: number;
-  readonly windows: readonly Uint8Array[];
-  #owned: boolean;
+  readonly #address: bigint;
+  readonly #owned: boolean;
+  /** None once the mapping was disposed. */
+  #windows: readonly Uint8Array[] | undefined;
 
   private constructor(address: bigint, length: number, owned: boolean) {
-    this.address = address;
+    using made = new Cleanup();
+    if (owned) made.defer(() => munmap(address, length));
+    this.#address = address;
     this.length = length;
     this.#owned = owned;
     const windows: Uint8Array[] = [];
     for (let at = 0; at < length; at += WINDOW_BYTES) {
       windows.push(new Uint8Array(viewMemory(address + BigInt(at), Math.min(WINDOW_BYTES, length - at))));
     }
-    this.windows = windows;
+    this.#windows = windows;
+    made.keep();
+  }
+
+  /** Views that together are the mapping. Throws GuestMemoryError CLOSED after it was disposed; those from before crash. */
+  get windows(): readonly Uint8Array[] {
+    if (this.#windows) return this.#windows;
+    throw new GuestMemoryError('CLOSED', `${this.length} bytes of memory were used after they were disposed of`, {
+      length: this.length,
+    });
+  }
+
+  /** Host address of the first byte. For the kernel and for other threads of this process only. Throws as windows. */
+  get address(): bigint {
+    return this.windows && this.#address;
   }
 
   /** Maps `length` bytes of a file descriptor. */
@@ -107,9 +125,9 @@ export class Mapping implements Disposable {
 
   /** Unmaps if this object owns the memory. Every view dies with it. Safe to call twice. */
   [Symbol.dispose](): void {
-    if (!this.#owned) return;
-    this.#owned = false;
-    munmap(this.address, this.length);
+    if (!this.#windows) return;
+    this.#windows = undefined;
+    if (this.#owned) munmap(this.#address, this.length);
   }
 }
 
@@ -126,10 +144,19 @@ export function createMemfd(name: string, length: number): number {
 /** Byte runs [start, end) of a memory file that were ever touched (lseek SEEK_DATA/SEEK_HOLE), ascending. */
 export function* dataRuns(fd: number, length: number): Generator<readonly [start: number, end: number]> {
   for (let at = 0; at < length; ) {
-    const start = Number(lseek(fd, at, SEEK_DATA));
-    if (start < 0 || start >= length) return;
-    const end = Math.min(Number(lseek(fd, start, SEEK_HOLE)), length);
+    const start = seek(fd, at, SEEK_DATA);
+    if (start === undefined || start >= length) return;
+    const end = Math.min(seek(fd, start, SEEK_HOLE) ?? length, length);
     yield [start, end];
     at = end;
   }
+}
+
+/** lseek(2); undefined: nothing of what was asked for follows. */
+function seek(fd: number, from: number, whence: number): number | undefined {
+  const at = Number(lseek(fd, from, whence));
+  if (at >= 0) return at;
+  const code = errno();
+  if (code === ENXIO) return undefined;
+  throw new GuestMemoryError('LSEEK', `lseek in a memory file failed: ${errnoName(code)}`, { fd, from, errno: code });
 }

@@ -2,6 +2,7 @@
 import type { CapabilityName } from '../abi/capabilities.ts';
 import { bytesOf, type Live } from '../abi/struct.ts';
 import { type KvmGuestDebug, KvmInterrupt, KvmSignalMask, KvmTranslation } from '../abi/structs.ts';
+import { Cleanup } from '../cleanup.ts';
 import { EAGAIN, EINTR, EINVAL, type Fd } from '../ffi/fd.ts';
 import { Mapping } from '../ffi/mapping.ts';
 import { ioctl, isTracing, kvmError, requestOf, tryIoctl } from './call.ts';
@@ -25,21 +26,23 @@ const RUN = requestOf('KVM_RUN');
 /** A virtual CPU. */
 export class Vcpu extends VcpuRegisters implements Disposable {
   readonly id: number;
-  /** The shared kvm_run area. */
-  readonly area: RunArea;
+  readonly #area: RunArea;
   readonly #mapping: Mapping;
 
   /** Takes the descriptor over: when its run area cannot be mapped, it is closed. */
   constructor(fd: Fd, id: number, mmapSize: number) {
     super(fd);
     this.id = id;
-    try {
-      this.#mapping = Mapping.ofFile(fd, mmapSize, { shared: true });
-    } catch (error) {
-      fd[Symbol.dispose]();
-      throw error;
-    }
-    this.area = new RunArea(this.#mapping.bytes);
+    using made = new Cleanup();
+    made.use(fd);
+    this.#mapping = made.use(Mapping.ofFile(fd, mmapSize, { shared: true }));
+    this.#area = new RunArea(this.#mapping.bytes);
+    made.keep();
+  }
+
+  /** The shared kvm_run area. Throws GuestMemoryError after the vCPU was disposed. */
+  get area(): RunArea {
+    return this.#mapping.windows && this.#area;
   }
 
   /**

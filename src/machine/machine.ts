@@ -2,6 +2,7 @@
  * A machine: KVM, a VM, guest memory, the devices' shared state, and how its boot processor starts. It has no thread of
  * its own; src/runner gives it some. What it owns is released in reverse order of creation, once.
  */
+import { Cleanup } from '../cleanup.ts';
 import { Bus } from '../devices/bus.ts';
 import type { DeviceHost, DeviceSpec } from '../devices/device.ts';
 import { attachDevices, createDeviceState, DEVICE_SPECS, deviceLock } from '../devices/devices.ts';
@@ -101,33 +102,28 @@ export class Machine implements Disposable {
    * UsageError, and leaves nothing behind when it does.
    */
   static create({ devices: own = [], ...config }: MachineOptions, memory?: GuestMemory): Machine {
-    let vm: Vm | undefined;
-    const kvm = Kvm.open();
-    try {
-      const full = { cpus: 1, irqchip: true, cpuid: kvm.getSupportedCpuid(), ...config };
-      checkCpus(kvm, full);
-      memory ??= GuestMemory.create(full.memory);
-      vm = kvm.createVm();
-      const devices = [...DEVICE_SPECS, ...('specs' in own ? own.specs : own)];
-      const machine = new Machine({
-        config: full,
-        kvm,
-        vm,
-        memory,
-        devices,
-        deviceModule: 'specs' in own ? own.module : undefined,
-        deviceState: createDeviceState(devices),
-        lines: new InterruptLines(),
-        boot: undefined,
-      });
-      machine.#setUp();
-      return machine;
-    } catch (error) {
-      vm?.[Symbol.dispose]();
-      memory?.[Symbol.dispose]();
-      kvm[Symbol.dispose]();
-      throw error;
-    }
+    using made = new Cleanup();
+    if (memory) made.use(memory);
+    const kvm = made.use(Kvm.open());
+    const full = { cpus: 1, irqchip: true, cpuid: kvm.getSupportedCpuid(), ...config };
+    checkCpus(kvm, full);
+    memory ??= made.use(GuestMemory.create(full.memory));
+    const vm = made.use(kvm.createVm());
+    const devices = [...DEVICE_SPECS, ...('specs' in own ? own.specs : own)];
+    const machine = new Machine({
+      config: full,
+      kvm,
+      vm,
+      memory,
+      devices,
+      deviceModule: 'specs' in own ? own.module : undefined,
+      deviceState: createDeviceState(devices),
+      lines: new InterruptLines(),
+      boot: undefined,
+    });
+    machine.#setUp();
+    made.keep();
+    return machine;
   }
 
   /** The machine another thread of this process owns; `own`: its devices besides the built-in ones. */

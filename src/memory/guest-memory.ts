@@ -4,6 +4,7 @@
  * that the VMM makes through its own mapping.
  */
 import { closeSync } from 'node:fs';
+import { Cleanup } from '../cleanup.ts';
 import { GuestMemoryError } from '../errors.ts';
 import { createMemfd, dataRuns, Mapping, type MappingHandle, WINDOW_BYTES } from '../ffi/mapping.ts';
 import { bitmapWords, PAGE_SIZE, setBits } from './bitmap.ts';
@@ -45,13 +46,12 @@ export class GuestMemory implements Disposable {
   /** `bytes` of zeroed RAM, a multiple of 4 KiB from 1 MiB to 1 TiB; pages cost memory when first touched. */
   static create(bytes: number): GuestMemory {
     const ranges = ramRanges(bytes);
+    using made = new Cleanup();
     const fd = createMemfd('vmlapse-ram', bytes);
-    try {
-      return new GuestMemory(fd, mapRegions(fd, ranges, true), true);
-    } catch (error) {
-      closeSync(fd);
-      throw error;
-    }
+    made.defer(() => closeSync(fd));
+    const memory = new GuestMemory(fd, mapRegions(fd, ranges, true), true);
+    made.keep();
+    return memory;
   }
 
   /**
@@ -151,7 +151,10 @@ export class GuestMemory implements Disposable {
     return copy;
   }
 
-  /** A live view for reading; it must lie in one 1 GiB window and die before the memory does. */
+  /**
+   * A live view for reading; it must lie in one 1 GiB window. Do not touch it after the memory was disposed of: that ends
+   * the process with a segmentation fault. The other methods throw GuestMemoryError CLOSED then.
+   */
   view(gpa: number, length: number): Uint8Array {
     const region = this.#region(gpa, length, 'a view');
     const offset = gpa - region.base;
@@ -208,6 +211,7 @@ export class GuestMemory implements Disposable {
 
   /** Runs of the memory file that hold data. What a copy-on-write mapping holds only the kernel knows: all of it. */
   #dataRuns(): Iterable<readonly [start: number, end: number]> {
+    if (this.#closed) throw new GuestMemoryError('CLOSED', 'guest memory was used after it was disposed of');
     return this.fd === PRIVATE ? [[0, this.size]] : dataRuns(this.fd, this.size);
   }
 
@@ -223,19 +227,16 @@ const PRIVATE = -1;
 
 /** Maps each range of a memory file, one behind the other. Leaves nothing mapped when it throws. */
 function mapRegions(fd: number, ranges: readonly RamRange[], shared: boolean): Region[] {
+  using made = new Cleanup();
   const regions: Region[] = [];
-  try {
-    let fileOffset = 0;
-    for (const { base, size } of ranges) {
-      const mapping = Mapping.ofFile(fd, size, { shared, offset: fileOffset });
-      regions.push({ base, size, slot: regions.length, mapping, fileOffset, ...freshBitmap(size) });
-      fileOffset += size;
-    }
-    return regions;
-  } catch (error) {
-    for (const { mapping } of regions) mapping[Symbol.dispose]();
-    throw error;
+  let fileOffset = 0;
+  for (const { base, size } of ranges) {
+    const mapping = made.use(Mapping.ofFile(fd, size, { shared, offset: fileOffset }));
+    regions.push({ base, size, slot: regions.length, mapping, fileOffset, ...freshBitmap(size) });
+    fileOffset += size;
   }
+  made.keep();
+  return regions;
 }
 
 const freshBitmap = (bytes: number) => bitmapOver(new SharedArrayBuffer(bitmapWords(bytes / PAGE_SIZE) * 4 + 4));

@@ -2,6 +2,7 @@
  * A machine with its one vCPU in the calling thread: no threads, no messages, nothing between a program and KVM_RUN.
  * The thread is busy while the guest runs.
  */
+import { Cleanup } from '../cleanup.ts';
 import type { Bus } from '../devices/bus.ts';
 import type { DeviceHost } from '../devices/device.ts';
 import { UsageError } from '../errors.ts';
@@ -42,7 +43,7 @@ export class LocalMachine implements Disposable {
   readonly #bus: Bus;
   readonly #counters = new ExitCounters();
   readonly #io: VcpuStateIo;
-  readonly #watchdog = new Watchdog();
+  readonly #watchdog: Watchdog;
   readonly #running: RunHooks;
   readonly #settling: RunHooks;
   /** Nothing is pending in KVM, neither an exit to complete nor registers to take. */
@@ -59,10 +60,12 @@ export class LocalMachine implements Disposable {
    */
   constructor(machine: Machine, options: LocalOptions = {}, existing?: Vcpu) {
     if (machine.config.cpus > 1) throw new UsageError('several vCPUs need a thread each: use RunningMachine');
+    using made = new Cleanup();
+    this.#watchdog = made.use(new Watchdog());
     this.machine = machine;
     this.host = stateHost(machine.kvm, machine.vm, machine.config.irqchip);
     this.#bus = machine.attachBus(options.output ?? (() => {}), { shared: false });
-    this.#vcpu = existing ?? machine.createVcpu(0);
+    this.#vcpu = existing ?? made.use(machine.createVcpu(0));
     this.#ownsVcpu = !existing;
     this.#vcpu.setSignalMask(maskInsideRun(blockKickSignal()));
     this.#io = new VcpuStateIo(this.#vcpu, this.host);
@@ -74,6 +77,7 @@ export class LocalMachine implements Disposable {
     this.#running = { ...hooks, interrupted: () => this.#interrupted() };
     const heard = served && { served: () => void served(this.#counters.total) };
     this.#settling = { ...hooks, ...heard, interrupted: () => SETTLED };
+    made.keep();
   }
 
   /** The vCPU, with nothing held back: after a load, what was handed over is taken first. */

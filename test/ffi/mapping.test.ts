@@ -85,9 +85,12 @@ describe('a mapping', () => {
 
   it('is gone after dispose, once', () => {
     const mapping = Mapping.anonymous(PAGE);
-    expect(isMapped(mapping.address)).toBe(true);
+    const { address } = mapping;
+    expect(isMapped(address)).toBe(true);
     mapping[Symbol.dispose]();
-    expect(isMapped(mapping.address)).toBe(false);
+    expect(isMapped(address)).toBe(false);
+    for (const use of ['address', 'windows', 'bytes', 'handle'] as const)
+      expect(thrown(GuestMemoryError, () => mapping[use]).code).toBe('CLOSED');
     using next = Mapping.anonymous(PAGE);
     mapping[Symbol.dispose]();
     expect(isMapped(next.address)).toBe(true);
@@ -161,5 +164,13 @@ describe('a memory file', () => {
       ftruncateSync(fd, 0);
       expect([...dataRuns(fd, 0)]).toEqual([]);
     });
+  });
+});
+
+describe('the data of a memory file', () => {
+  it('is not taken for empty when it cannot be asked for', () => {
+    const fd = createMemfd('vmlapse-test', PAGE);
+    closeSync(fd);
+    expect(thrown(GuestMemoryError, () => [...dataRuns(fd, PAGE)]).message).toMatch(/lseek .* EBADF/);
   });
 });

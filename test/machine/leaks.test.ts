@@ -1,10 +1,17 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
+import { DirtyTracker } from '../../snapshot/dirty-tracker.ts';
 import { GuestMemoryError, KvmError, UsageError } from '../../src/errors.ts';
 import { EINVAL, Fd } from '../../src/ffi/fd.ts';
 import { Machine, type MachineConfig } from '../../src/machine/machine.ts';
+import { LocalMachine } from '../../src/runner/local-machine.ts';
 import { describeKvm } from '../support/kvm.ts';
 import { addressSpace, mappings, openDescriptors } from '../support/resources.ts';
 import { thrown } from '../support/thrown.ts';
+
+/** POSIX timers of this process. */
+const timers = () =>
+  (existsSync('/proc/self/timers') ? readFileSync('/proc/self/timers', 'latin1') : '').match(/^ID:/gm)?.length ?? 0;
 
 const MIB = 2 ** 20;
 const CYCLES = 50;
@@ -73,20 +80,22 @@ describeKvm('a machine that could not be made', () => {
     expect({ open: openDescriptors(), mapped: mappings() }).toEqual(before);
   });
 
-  it('leaves nothing behind whichever ioctl fails', () => {
-    const before = { open: openDescriptors(), mapped: mappings() };
+  it('leaves nothing behind whichever ioctl fails, of the machine, its runner or its dirty log', () => {
+    const held = () => ({ open: openDescriptors(), mapped: mappings(), timers: timers() });
+    const before = held();
     let n = 0;
     for (; ; n++) {
       const reached = failingAt(n, () => {
         try {
           using machine = Machine.create({ memory: 64 * MIB });
           machine.setBoot({ mode: 'long', rip: 0n }, []);
-          using _vcpu = machine.createVcpu(0);
+          using _local = new LocalMachine(machine);
+          using _tracker = new DirtyTracker(machine);
         } catch (error) {
           expect(error).toBeInstanceOf(KvmError);
         }
       });
-      expect({ n, open: openDescriptors(), mapped: mappings() }).toEqual({ n, ...before });
+      expect({ n, ...held() }).toEqual({ n, ...before });
       if (!reached) break;
     }
     expect(n, 'ioctls tried').toBeGreaterThan(10);

@@ -3,6 +3,7 @@
  * it begins paused, and after a run ends it is paused again, ready to answer calls or to go on.
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { Cleanup } from '../../cleanup.ts';
 import type { Bus } from '../../devices/bus.ts';
 import type { DeviceSpec } from '../../devices/device.ts';
 import { devicesFrom } from '../../devices/own.ts';
@@ -45,7 +46,7 @@ class VcpuWorker {
   readonly #vcpu: Vcpu;
   readonly #bus: Bus;
   readonly #counters = new ExitCounters();
-  readonly #watchdog = new Watchdog();
+  readonly #watchdog: Watchdog;
   readonly #flush: () => void;
   readonly #texts: TextWatch | undefined;
   readonly #ends = new OwedEnds();
@@ -57,6 +58,7 @@ class VcpuWorker {
   #idling = false;
 
   constructor(start: ThreadStart, devices: readonly DeviceSpec[]) {
+    using made = new Cleanup();
     this.#start = start;
     const { cpus } = start.handle.config;
     this.#mailboxes = Array.from({ length: cpus }, (_, id) => new VcpuMailbox(start.mailboxes, id));
@@ -70,8 +72,9 @@ class VcpuWorker {
       eatKicks,
     });
     const mask = maskInsideRun(blockKickSignal());
+    this.#watchdog = made.use(new Watchdog());
     this.#machine = Machine.borrow(start.handle, devices);
-    this.#vcpu = this.#machine.createVcpu(start.vcpu);
+    this.#vcpu = made.use(this.#machine.createVcpu(start.vcpu));
     this.#vcpu.setSignalMask(mask);
     this.#io = new VcpuStateIo(this.#vcpu, start.host);
     this.#record = new Uint8Array(start.state);
@@ -83,6 +86,7 @@ class VcpuWorker {
     const { output, flush } = outputCollector(rings);
     this.#flush = flush;
     this.#bus = this.#machine.attachBus(output, { shared: true, wake: () => kickIfRunning(this.#mailboxes[0]!) });
+    made.keep();
   }
 
   /** Serves the owner until it asks the thread to go. */
