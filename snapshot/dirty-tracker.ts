@@ -6,8 +6,9 @@
  * KVM_CLEAR_DIRTY_LOG clears and write-protects again, which a loop that rolls back often can leave out. "legacy":
  * reading clears and protects at once.
  */
-import { Cleanup } from '../src/cleanup.ts';
+
 import { GuestMemoryError } from '../src/errors.ts';
+import { Cleanup } from '../src/ffi/cleanup.ts';
 import { Mapping } from '../src/ffi/mapping.ts';
 import type { Machine } from '../src/machine/machine.ts';
 import { bitmapWords, drainInto, forEachRun, orInto, PAGE_SIZE } from '../src/memory/bitmap.ts';

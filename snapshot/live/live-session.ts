@@ -4,7 +4,7 @@
  * it fails, every page is dirty still and the guest has lost nothing.
  */
 
-import { Cleanup } from '../../src/cleanup.ts';
+import { Cleanup } from '../../src/ffi/cleanup.ts';
 import { countBits, PAGE_SIZE } from '../../src/memory/bitmap.ts';
 import type { PageSets } from '../dirty-tracker.ts';
 import { encodeState } from '../machine-state.ts';

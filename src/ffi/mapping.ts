@@ -5,8 +5,8 @@
  * Views are cut into windows of at most 1 GiB: an ArrayBuffer over more than 4 GiB of foreign memory aborts Node 20.
  */
 
-import { Cleanup } from '../cleanup.ts';
 import { errnoName, GuestMemoryError } from '../errors.ts';
+import { Cleanup } from './cleanup.ts';
 import { ENXIO, type Fd } from './fd.ts';
 import { close, errno, ftruncate, lseek, madvise, memfdCreate, mmap, munmap, viewMemory } from './libc.ts';
 

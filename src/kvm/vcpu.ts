@@ -2,7 +2,7 @@
 import type { CapabilityName } from '../abi/capabilities.ts';
 import { bytesOf, type Live } from '../abi/struct.ts';
 import { type KvmGuestDebug, KvmInterrupt, KvmSignalMask, KvmTranslation } from '../abi/structs.ts';
-import { Cleanup } from '../cleanup.ts';
+import { Cleanup } from '../ffi/cleanup.ts';
 import { EAGAIN, EINTR, EINVAL, type Fd } from '../ffi/fd.ts';
 import { Mapping } from '../ffi/mapping.ts';
 import { ioctl, isTracing, kvmError, requestOf, tryIoctl } from './call.ts';

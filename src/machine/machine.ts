@@ -2,12 +2,13 @@
  * A machine: KVM, a VM, guest memory, the devices' shared state, and how its boot processor starts. It has no thread of
  * its own; src/runner gives it some. What it owns is released in reverse order of creation, once.
  */
-import { Cleanup } from '../cleanup.ts';
+
 import { Bus } from '../devices/bus.ts';
 import type { DeviceHost, DeviceSpec } from '../devices/device.ts';
 import { attachDevices, createDeviceState, DEVICE_SPECS, deviceLock } from '../devices/devices.ts';
 import type { DeviceModule } from '../devices/own.ts';
 import { UsageError } from '../errors.ts';
+import { Cleanup } from '../ffi/cleanup.ts';
 import { Mapping } from '../ffi/mapping.ts';
 import type { CpuidLeaf } from '../kvm/cpuid.ts';
 import { Kvm } from '../kvm/kvm.ts';

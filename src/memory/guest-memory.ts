@@ -4,8 +4,8 @@
  * that the VMM makes through its own mapping.
  */
 import { closeSync } from 'node:fs';
-import { Cleanup } from '../cleanup.ts';
 import { GuestMemoryError } from '../errors.ts';
+import { Cleanup } from '../ffi/cleanup.ts';
 import { createMemfd, dataRuns, Mapping, type MappingHandle, WINDOW_BYTES } from '../ffi/mapping.ts';
 import { bitmapWords, PAGE_SIZE, setBits } from './bitmap.ts';
 import { type E820Entry, e820, type RamRange, ramRanges } from './layout.ts';

@@ -2,10 +2,11 @@
  * A machine with its one vCPU in the calling thread: no threads, no messages, nothing between a program and KVM_RUN.
  * The thread is busy while the guest runs.
  */
-import { Cleanup } from '../cleanup.ts';
+
 import type { Bus } from '../devices/bus.ts';
 import type { DeviceHost } from '../devices/device.ts';
 import { UsageError } from '../errors.ts';
+import { Cleanup } from '../ffi/cleanup.ts';
 import { blockKickSignal, eatKicks, maskInsideRun } from '../ffi/signals.ts';
 import { type StateHost, stateHost } from '../kvm/state/host.ts';
 import { SYNC_PARTS, syncRegs } from '../kvm/state/sync-regs.ts';

@@ -3,11 +3,11 @@
  * it begins paused, and after a run ends it is paused again, ready to answer calls or to go on.
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { Cleanup } from '../../cleanup.ts';
 import type { Bus } from '../../devices/bus.ts';
 import type { DeviceSpec } from '../../devices/device.ts';
 import { devicesFrom } from '../../devices/own.ts';
 import { errorToData, UsageError } from '../../errors.ts';
+import { Cleanup } from '../../ffi/cleanup.ts';
 import { blockKickSignal, eatKicks, maskInsideRun, threadId } from '../../ffi/signals.ts';
 import { setTracer } from '../../kvm/call.ts';
 import { VcpuStateIo } from '../../kvm/state/vcpu-state.ts';

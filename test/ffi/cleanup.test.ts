@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Cleanup } from '../src/cleanup.ts';
+import { Cleanup } from '../../src/ffi/cleanup.ts';
 
 /** Makes three things, and perhaps fails; returns the names of what was disposed of, in order. */
 function disposed(end: (made: Cleanup) => void): string[] {
