@@ -46,7 +46,7 @@ export function writeSparse(path: string, size: number, fill: (file: SparseFile)
       fill({ write: (offset, bytes) => io(() => writeFully(fd, bytes, offset)) });
       io(() => fsyncSync(fd));
     } finally {
-      closeSync(fd);
+      io(() => closeSync(fd));
     }
     io(() => renameSync(temporary, path));
     syncChange(realFs, dirname(resolve(path)), path);

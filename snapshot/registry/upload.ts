@@ -24,7 +24,7 @@ export interface OpenBlob extends Descriptor {
 
 /** Sends a blob. Throws REGISTRY_… errors, and CORRUPT before anything is sent of a damaged one. */
 export async function upload(client: RegistryClient, blob: OpenBlob, options: RegistryOptions): Promise<void> {
-  const digest = await contentDigest(blob.fd, blob.size, options.signal);
+  const digest = await contentDigest(blob, options.signal);
   if (digest !== blob.digest)
     throw corrupt(`blob ${blob.digest}`, 'its content does not have its digest; it was not sent');
   if (!(await sendWhole(client, blob, options))) await sendPieces(client, blob, options);
@@ -33,14 +33,17 @@ export async function upload(client: RegistryClient, blob: OpenBlob, options: Re
   throw client.protocol(`has taken blob ${blob.digest}, but ${fault}`, 'push again, or use another registry');
 }
 
-/** The digest of an open file's content. Lets others run meanwhile, and ends early when `signal` says so. */
-export async function contentDigest(fd: number, size: number, signal: AbortSignal | undefined): Promise<string> {
+/** The digest that the content of an open blob has. Lets others run meanwhile, and ends early when `signal` says so. */
+export async function contentDigest(
+  { fd, size, digest }: OpenBlob,
+  signal: AbortSignal | undefined,
+): Promise<string> {
   const hash = createHash('sha256');
   const buffer = new Uint8Array(Math.min(1 << 20, size));
   for (let at = 0; at < size; at += buffer.length) {
     if (signal?.aborted) throw storeError('ABORTED', 'the transfer was stopped');
     const part = buffer.subarray(0, Math.min(buffer.length, size - at));
-    readExactly(fd, part, at, 'the blob');
+    readExactly(fd, part, at, `blob ${digest}`);
     hash.update(part);
     await new Promise(setImmediate);
   }

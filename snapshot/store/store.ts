@@ -192,10 +192,25 @@ export class Store implements Disposable {
     using _ = this.lock();
     const index = this.index();
     const digest = resolveRef(this.blobs, index, ref);
-    writeIndex(this.blobs, withoutCheckpoint(index, digest, this.#successorsOf(digest, index)));
-    unlinkIfThere(this.blobs.fs, this.blobs.path(digest));
+    const without = withoutCheckpoint(index, digest, this.#successorsOf(digest, index));
+    try {
+      writeIndex(this.blobs, without);
+      unlinkIfThere(this.blobs.fs, this.blobs.path(digest));
+    } catch (error) {
+      this.#putBack(index);
+      throw error;
+    }
     this.blobs.sync();
     return digest;
+  }
+
+  /** A checkpoint that could not be removed keeps its names, if the disk lets it. */
+  #putBack(index: StoreIndex): void {
+    try {
+      writeIndex(this.blobs, index);
+    } catch {
+      // The error before this one is the one to tell.
+    }
   }
 
   /** What becomes a head where a checkpoint goes: its parent. That of a damaged one is among those nothing else reaches. */

@@ -138,10 +138,14 @@ export function openRegular(path: string): { fd: number; size: number } | undefi
       throw corrupt(path, 'is a symbolic link: copy the store with what its links name (cp -rL)');
     throw ioError('cannot open', path, error);
   }
-  const stat = fstatSync(fd);
-  if (stat.isFile()) return { fd, size: stat.size };
-  closeSync(fd);
-  throw corrupt(path, 'is not a regular file');
+  try {
+    const stat = withIo('cannot read', path, () => fstatSync(fd));
+    if (!stat.isFile()) throw corrupt(path, 'is not a regular file');
+    return { fd, size: stat.size };
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
 }
 
 /** Fills `into` from `position`; a file that ends earlier is corrupt. */

@@ -99,10 +99,11 @@ export function acquireLock(fs: StoreFs, directory: string, timeoutMs: number): 
   for (;;) {
     const name = lockName(self, `${serial++}-${Math.random().toString(36).slice(2, 10)}`);
     const path = join(directory, name);
-    withIo('cannot lock', path, () => fs.close(fs.create(path)));
+    const fd = withIo('cannot lock', path, () => fs.create(path));
     const release = () => void tryRemove(fs, path);
     let holder: { name: string; owner: LockOwner } | undefined;
     try {
+      withIo('cannot lock', path, () => fs.close(fd));
       holder = findHolder(fs, directory, name, self);
     } catch (error) {
       release();
