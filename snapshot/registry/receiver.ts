@@ -87,7 +87,9 @@ export class Receiver implements Disposable {
   async #isInStore({ digest, size }: Descriptor): Promise<boolean> {
     const file = this.#openThere(digest);
     try {
-      return file?.size === size && (await contentDigest({ fd: file.fd, digest, size }, this.#options.signal)) === digest;
+      return (
+        file?.size === size && (await contentDigest({ fd: file.fd, digest, size }, this.#options.signal)) === digest
+      );
     } finally {
       if (file) closeSync(file.fd);
     }

@@ -34,10 +34,7 @@ export async function upload(client: RegistryClient, blob: OpenBlob, options: Re
 }
 
 /** The digest that the content of an open blob has. Lets others run meanwhile, and ends early when `signal` says so. */
-export async function contentDigest(
-  { fd, size, digest }: OpenBlob,
-  signal: AbortSignal | undefined,
-): Promise<string> {
+export async function contentDigest({ fd, size, digest }: OpenBlob, signal: AbortSignal | undefined): Promise<string> {
   const hash = createHash('sha256');
   const buffer = new Uint8Array(Math.min(1 << 20, size));
   for (let at = 0; at < size; at += buffer.length) {
