@@ -102,7 +102,8 @@ function discardLayout(blobs: Blobs, keepRoot: boolean): void {
 function refuseLinks({ root }: Blobs): void {
   for (const folder of Object.keys(HALF_MADE)) {
     const path = join(root, folder);
-    if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink())
+    const there = withIo('cannot look at', path, () => lstatSync(path, { throwIfNoEntry: false }));
+    if (there?.isSymbolicLink())
       throw storeError('CORRUPT', `${path} is a symbolic link — put a directory in its place (cp -rL follows links)`);
   }
 }

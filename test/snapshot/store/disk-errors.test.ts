@@ -36,7 +36,7 @@ interface Command {
 const pages = (oracle: Oracle) => new Map([...oracle].map(([page, bytes]) => [page * PAGE, bytes]));
 const ADDED = new Map([3, 4, 40].map((page) => [page, pageOf(7000 + page)]));
 const commit = (store: Store) =>
-  commitMadeUp(store, { memory: MEMORY }, pages(ADDED), { parent: store.resolve('new'), tags: ['added'] });
+  commitMadeUp(store, { memory: MEMORY }, pages(ADDED), { parent: store.resolve('new'), tags: ['fresh'] });
 const exporting = (how: typeof exportElf) => (store: Store, out: string) => {
   using checkpoint = store.open('new');
   how(checkpoint, join(out, 'file'));
