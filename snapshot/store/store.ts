@@ -6,7 +6,7 @@ import { CheckpointError } from '../../src/errors.ts';
 import { openTip, type Tip, writeCheckpoint } from './commit.ts';
 import { Blobs, unlinkIfThere } from './disk/blobs.ts';
 import { realFs } from './disk/fs-layer.ts';
-import { checkLayout, createLayout, lockStore, readIndex, writeIndex } from './disk/layout.ts';
+import { checkLayout, createLayout, lockStore, readIndex, writeIndex, writeIndexAnd } from './disk/layout.ts';
 import type { Lock } from './disk/lock.ts';
 import { type Digest, storeError } from './format/digest.ts';
 import { type CheckpointConfig, type Descriptor, type Manifest, parseConfig } from './format/documents.ts';
@@ -193,24 +193,9 @@ export class Store implements Disposable {
     const index = this.index();
     const digest = resolveRef(this.blobs, index, ref);
     const without = withoutCheckpoint(index, digest, this.#successorsOf(digest, index));
-    try {
-      writeIndex(this.blobs, without);
-      unlinkIfThere(this.blobs.fs, this.blobs.path(digest));
-    } catch (error) {
-      this.#putBack(index);
-      throw error;
-    }
+    writeIndexAnd(this.blobs, index, without, () => unlinkIfThere(this.blobs.fs, this.blobs.path(digest)));
     this.blobs.sync();
     return digest;
-  }
-
-  /** A checkpoint that could not be removed keeps its names, if the disk lets it. */
-  #putBack(index: StoreIndex): void {
-    try {
-      writeIndex(this.blobs, index);
-    } catch {
-      // The error before this one is the one to tell.
-    }
   }
 
   /** What becomes a head where a checkpoint goes: its parent. That of a damaged one is among those nothing else reaches. */

@@ -151,6 +151,21 @@ export function writeIndex(blobs: Blobs, index: StoreIndex): void {
   blobs.replace(INDEX, bytes);
 }
 
+/** Writes an index and takes a further step; where either fails the index `before` is put back, if the disk lets it. */
+export function writeIndexAnd(blobs: Blobs, before: StoreIndex, after: StoreIndex, step: () => void): void {
+  try {
+    writeIndex(blobs, after);
+    step();
+  } catch (error) {
+    try {
+      writeIndex(blobs, before);
+    } catch {
+      // The error before this one is the one to tell.
+    }
+    throw error;
+  }
+}
+
 /** Takes the writers' lock and clears what a crashed writer left. Throws LOCKED. */
 export function lockStore(blobs: Blobs, timeoutMs: number): Lock {
   const { fs, root, directory, temporary } = blobs;

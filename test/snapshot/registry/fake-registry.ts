@@ -28,6 +28,8 @@ export async function fakeRegistry(...handlers: Handler[]): Promise<FakeRegistry
     request.resume();
     answer(response, 404, { errors: [{ code: 'NOT_HERE', message: 'no such\u0007thing' }] });
   });
+  // A test may keep this thread for long between two requests; a connection must not have been closed meanwhile.
+  server.keepAliveTimeout = 0;
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   const { port } = server.address() as { port: number };
   return {

@@ -97,7 +97,7 @@ describe('gc in a layout that also holds other images', () => {
       store.untag('b');
       const junk = store.blobs.put(Buffer.from('left behind'), 100, 'it');
       const before = store.blobs.list();
-      expect(store.gc({ keep: 0 })).toMatchObject({ checkpoints: 3, removed: [], removedBlobs: 2 });
+      expect(store.gc({ keep: 0 })).toMatchObject({ checkpoints: 3, removedBlobs: 2 });
       expect(before.filter((digest) => !store.blobs.list().includes(digest)).sort()).toEqual([b, junk].sort());
       expect(store.verify()).toMatchObject({ problems: [], checkpoints: 3 });
     }));
