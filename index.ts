@@ -9,6 +9,7 @@
 export { bootImage } from './loaders/boot.ts';
 export { detect, type GuestImage, type LoadOptions, load, place, SymbolTable } from './loaders/index.ts';
 export { type ImageFile, readImage } from './loaders/read.ts';
+export { type CheckpointDiff, type DiffOptions, diff } from './snapshot/diff/diff.ts';
 export { LiveSession } from './snapshot/live/live-session.ts';
 export { type RestoredMachine, type RestoreOptions, restoreMachine } from './snapshot/restore.ts';
 export { type CheckpointOptions, type CheckpointReport, CheckpointSession } from './snapshot/session.ts';

@@ -15,7 +15,7 @@ export function sregsOf({ sregs2, sregs }: VcpuState) {
 export const NO_PAGING: PagingRegisters = { cr0: 0n, cr3: 0n, cr4: 0n, efer: 0n };
 
 /** Reads entries of page tables from a checkpoint; a page that was read is kept. Memory that is not there reads as zero. */
-export function entryReader(checkpoint: Checkpoint): ReadEntry {
+export function entryReader(checkpoint: Pick<Checkpoint, 'readPages'>): ReadEntry {
   const pages = new Map<number, DataView>();
   return (gpa, width) => {
     const page = gpa - (gpa % PAGE_SIZE);

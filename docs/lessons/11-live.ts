@@ -21,7 +21,7 @@ while (machine.memory.readUint(counter, 8) < 1000n) await new Promise(setImmedia
 using store = openStore(directory, { create: true });
 const live = await LiveSession.start(running, store);
 const first = await live.checkpoint({ tags: ['first'] });
-console.log(`first: ${first.stats.rounds} round before the pause, ${first.stats.pausedPages} pages in it`);
+console.log(`first: rounds before the pause: ${first.stats.rounds}; pages copied in it: ${first.stats.pausedPages}`);
 
 // 3. The second has what changed since, according to the dirty log. Compression and writing are done by another thread,
 //    after the pause, while the guest already runs.

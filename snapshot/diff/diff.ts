@@ -1,9 +1,12 @@
 /** What changed between two checkpoints, as data. Any two can be compared, related or not. */
 import { basename } from 'node:path';
 import { decodeState, type MachineState } from '../machine-state.ts';
+import { CheckpointSession } from '../session.ts';
 import { stateSections } from '../show/state-sections.ts';
-import { type Digest, NO_DIGEST } from '../store/format/digest.ts';
+import type { Digest } from '../store/format/digest.ts';
 import type { Checkpoint } from '../store/memory/checkpoint.ts';
+import type { DiffTarget } from './diff-target.ts';
+import { machineNow } from './machine-now.ts';
 import { diffMemory, type MemoryDiff, type MemoryDiffOptions } from './memory-diff.ts';
 import { type PlaceNames, placeNames } from './places.ts';
 import { diffSections, type SectionChange } from './state-diff.ts';
@@ -37,8 +40,28 @@ export interface CheckpointDiff {
   readonly remarks: readonly string[];
 }
 
-/** Compares two open checkpoints. Only pages that can differ are read. Throws CheckpointError. */
-export function diffCheckpoints(a: Checkpoint, b: Checkpoint, options: DiffOptions = {}): CheckpointDiff {
+/**
+ * Compares a checkpoint with another one, or with the machine of a session as it is now: its vCPUs are paused only while
+ * that is copied. Reads only pages that can differ. Throws CheckpointError, or KvmError for a machine.
+ *
+ * @example
+ * ```ts
+ * import { diff, openStore } from 'vmlapse';
+ *
+ * using store = openStore('lab', { readOnly: true });
+ * using before = store.open('latest~1');
+ * using after = store.open('latest');
+ * for (const { name, bytes } of diff(before, after).memory.places) console.log(name, bytes);
+ * ```
+ */
+export function diff(a: Checkpoint, b: Checkpoint | CheckpointSession, options: DiffOptions = {}): CheckpointDiff {
+  if (!(b instanceof CheckpointSession)) return diffCheckpoints(a, b, options);
+  using now = machineNow(b, a);
+  return diffCheckpoints(a, now, options);
+}
+
+/** As {@link diff}, with the later side open already. */
+export function diffCheckpoints(a: Checkpoint, b: DiffTarget, options: DiffOptions = {}): CheckpointDiff {
   const [before, after] = [decodeState(a.config), decodeState(b.config)];
   const remarks = otherGuests(before, after);
   const symbols = remarks.length > 0 ? undefined : options.symbols;
@@ -57,7 +80,7 @@ function otherGuests({ description: { guest: a } }: MachineState, { description:
   return [`these are two guests, ${basename(a.path)} and ${basename(b.path)}: memory is not named by symbols`];
 }
 
-type Sided = readonly [Checkpoint, MachineState];
+type Sided = readonly [DiffTarget, MachineState];
 
 function namesOf(symbols: SymbolSource | undefined, ...sides: readonly Sided[]): PlaceNames {
   if (!symbols || symbols.symbols.length === 0) return placeNames();
@@ -66,6 +89,6 @@ function namesOf(symbols: SymbolSource | undefined, ...sides: readonly Sided[]):
   return placeNames(symbols, pages);
 }
 
-function sideOf({ digest, info: { label, time } }: Checkpoint): DiffSide {
-  return { ...(digest !== NO_DIGEST && { digest }), time, ...(label !== undefined && { label }) };
+function sideOf({ digest, info: { label, time } }: DiffTarget): DiffSide {
+  return { ...(digest && { digest }), time, ...(label !== undefined && { label }) };
 }

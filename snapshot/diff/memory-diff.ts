@@ -2,6 +2,7 @@
 import { integer } from '../show/field.ts';
 import { PAGE_SIZE } from '../store/format/limits.ts';
 import type { Checkpoint } from '../store/memory/checkpoint.ts';
+import type { DiffTarget } from './diff-target.ts';
 import { forEachChangedPage } from './page-changes.ts';
 import type { PlaceNames } from './places.ts';
 import { type ChangedPlace, type Range, RangeCollector } from './ranges.ts';
@@ -39,7 +40,7 @@ export interface MemoryDiffOptions {
 /** Compares the pages that can differ. */
 export function diffMemory(
   a: Checkpoint,
-  b: Checkpoint,
+  b: DiffTarget,
   names: PlaceNames,
   { limit = 4096, keepBytes = 256 }: MemoryDiffOptions = {},
 ): MemoryDiff {
@@ -57,7 +58,7 @@ export function diffMemory(
 }
 
 /** Reads what the ranges hold. */
-function withContents(a: Checkpoint, b: Checkpoint, ranges: readonly Range[], keepBytes: number): ChangedRange[] {
+function withContents(a: Checkpoint, b: DiffTarget, ranges: readonly Range[], keepBytes: number): ChangedRange[] {
   const [before, after] = [readerOf(a), readerOf(b)];
   return ranges.map((range) => {
     const [shown, variable] = partsOf(range, keepBytes);
@@ -82,7 +83,7 @@ function partsOf({ gpa, length, symbol, linear }: Range, keepBytes: number): [Pa
 }
 
 /** Reads parts of a checkpoint; the page read last is kept, for the next part is mostly in it. */
-function readerOf(checkpoint: Checkpoint): (part: Part) => Uint8Array {
+function readerOf(checkpoint: DiffTarget): (part: Part) => Uint8Array {
   const bytes = new Uint8Array(PAGE_SIZE);
   let held = -1;
   return ({ gpa, length }) => {

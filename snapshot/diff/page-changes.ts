@@ -3,6 +3,7 @@
 import { PAGE_SIZE } from '../store/format/limits.ts';
 import { xorPages } from '../store/memory/chain.ts';
 import type { Checkpoint } from '../store/memory/checkpoint.ts';
+import type { DiffTarget } from './diff-target.ts';
 
 /** Called for each page that differs, ascending: its address, and before XOR after, valid during the call. */
 export type OnPage = (gpa: number, mask: Uint8Array) => void;
@@ -14,7 +15,7 @@ const ZEROS = new Uint8Array(PAGE_SIZE);
  * stored page, which is how a child keeps most of what it changed, only those are read. Returns how many pages were
  * compared.
  */
-export function forEachChangedPage(a: Checkpoint, b: Checkpoint, onPage: OnPage): number {
+export function forEachChangedPage(a: Checkpoint, b: DiffTarget, onPage: OnPage): number {
   const unlike = b.pagesUnlike(a);
   const mask = new Uint8Array(PAGE_SIZE);
   const after = new Uint8Array(PAGE_SIZE);

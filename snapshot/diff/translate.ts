@@ -2,13 +2,13 @@
 import { walkPages } from '../../src/memory/page-walk.ts';
 import type { MachineState } from '../machine-state.ts';
 import { entryReader, NO_PAGING, sregsOf } from '../page-tables.ts';
-import type { Checkpoint } from '../store/memory/checkpoint.ts';
+import type { DiffTarget } from './diff-target.ts';
 
 /** The guest-physical address behind a linear one; undefined where nothing is mapped. */
 export type Translate = (linear: bigint) => number | undefined;
 
 /** The translation that vCPU 0 uses. */
-export function translationOf(checkpoint: Checkpoint, { vcpus: [first] }: MachineState): Translate {
+export function translationOf(checkpoint: DiffTarget, { vcpus: [first] }: MachineState): Translate {
   const registers = (first && sregsOf(first)) ?? NO_PAGING;
   const read = entryReader(checkpoint);
   return (linear) => walkPages(registers, linear, read).physical;

@@ -179,6 +179,13 @@ export class Store implements Disposable {
     });
   }
 
+  /** The names that checkpoints have, each with its checkpoint's digest. */
+  tags(): ReadonlyMap<string, Digest> {
+    return new Map(
+      this.index().heads.flatMap(({ tag, digest }) => (tag === undefined ? [] : [[tag, digest] as const])),
+    );
+  }
+
   /** Takes a name away; the checkpoint stays. Throws NOT_FOUND. */
   untag(name: string): void {
     this.#change((index) => {

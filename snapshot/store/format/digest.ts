@@ -7,9 +7,6 @@ export type Digest = `sha256:${string}`;
 
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
 
-/** For what is compared with checkpoints, but has not been stored. */
-export const NO_DIGEST: Digest = `sha256:${'0'.repeat(64)}`;
-
 /** True for a well-formed sha256 digest. */
 export function isDigest(value: unknown): value is Digest {
   return typeof value === 'string' && DIGEST.test(value);

@@ -1,6 +1,6 @@
 /** What has changed in the running machine since a checkpoint. */
 import { diffCheckpoints } from '../../../snapshot/diff/diff.ts';
-import { machineNow } from '../../../snapshot/live/machine-now.ts';
+import { machineNow } from '../../../snapshot/diff/machine-now.ts';
 import { decodeState } from '../../../snapshot/machine-state.ts';
 import type { Methods } from '../../control/protocol.ts';
 import { toJson } from '../json.ts';
