@@ -11,8 +11,8 @@ export interface MsrValue {
   readonly value: bigint;
 }
 
-/** KVM refuses longer lists with E2BIG (MAX_IO_MSRS in arch/x86/kvm/x86.c; the limit itself is allowed). */
-export const MAX_MSRS_AT_ONCE = 256;
+/** KVM refuses longer lists with E2BIG: it must be fewer than MAX_IO_MSRS, which is 256 (arch/x86/kvm/x86.c). */
+export const MAX_MSRS_AT_ONCE = 255;
 
 /** Bytes of a list of `count` MSRs. */
 export const msrListBytes = (count: number): number => KvmMsrs.size + count * KvmMsrEntry.size;
