@@ -6,6 +6,7 @@ import { CheckpointError, VmlapseError } from '../src/errors.ts';
 import { readCpuidBytes } from '../src/kvm/cpuid.ts';
 import type { StateHost } from '../src/kvm/state/host.ts';
 import { readMsrList } from '../src/kvm/state/msr-list.ts';
+import { usedNested } from '../src/kvm/state/nested.ts';
 import { VCPU_ROWS, type VcpuPart } from '../src/kvm/state/vcpu-rows.ts';
 import type { VcpuState } from '../src/kvm/state/vcpu-state.ts';
 import { VM_ROWS, type VmPart } from '../src/kvm/state/vm-state.ts';
@@ -45,7 +46,8 @@ function checkRam({ description, roms }: MachineState): void {
 
 function checkVcpu(parts: VcpuState, id: number): void {
   for (const [part, bytes] of Object.entries(parts) as [VcpuPart, Uint8Array][]) {
-    if (part === 'msrs') attempt(`vCPU ${id}: its MSRs`, () => readMsrList(bytes));
+    if (part === 'nested_state') attempt(`vCPU ${id}: its nested state`, () => usedNested(bytes));
+    else if (part === 'msrs') attempt(`vCPU ${id}: its MSRs`, () => readMsrList(bytes));
     else checkSize(id, part, bytes.length);
   }
 }
@@ -58,11 +60,20 @@ function checkSize(id: number, part: VcpuPart, found: number): void {
 }
 
 const MAX_XSAVE_BYTES = 2 ** 16;
+const MAX_NESTED_BYTES = 2 ** 14;
 
 /** Between them they have every part. */
 const HOSTS: readonly StateHost[] = [
-  { xsaveBytes: 4096, sregs2: true, irqchip: true, syncRegs: true, msrs: [] },
-  { xsaveBytes: 0, sregs2: false, irqchip: true, syncRegs: false, msrs: [] },
+  {
+    xsaveBytes: 4096,
+    sregs2: true,
+    irqchip: true,
+    syncRegs: true,
+    msrs: [],
+    tsc: 'offset',
+    nestedBytes: MAX_NESTED_BYTES,
+  },
+  { xsaveBytes: 0, sregs2: false, irqchip: true, syncRegs: false, msrs: [], tsc: 'none', nestedBytes: 0 },
 ];
 
 function attempt<T>(what: string, action: () => T): T {

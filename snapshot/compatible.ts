@@ -6,6 +6,7 @@ import { type CpuidLeaf, readCpuidBytes } from '../src/kvm/cpuid.ts';
 import { kvmKind } from '../src/kvm/kind.ts';
 import { stateHost } from '../src/kvm/state/host.ts';
 import { readMsrList } from '../src/kvm/state/msr-list.ts';
+import { isPlainNested } from '../src/kvm/state/nested.ts';
 import { VCPU_ROWS, type VcpuPart } from '../src/kvm/state/vcpu-rows.ts';
 import { vmRows } from '../src/kvm/state/vm-state.ts';
 import type { Machine } from '../src/machine/machine.ts';
@@ -96,7 +97,8 @@ function partDifferences(state: MachineState, machine: Machine): HostDifference[
   return state.vcpus.flatMap((parts, id) => {
     const found: HostDifference[] = [];
     for (const part of Object.keys(VCPU_ROWS) as VcpuPart[]) {
-      if (VCPU_ROWS[part].size(host) > 0 && !parts[part])
+      const { size, optional } = VCPU_ROWS[part];
+      if (size(host) > 0 && !parts[part] && !optional)
         found.push({ what: `vCPU ${id} has no ${part}, which this host wants`, fatal: true });
     }
     for (const [part, bytes] of Object.entries(parts) as [VcpuPart, Uint8Array][]) {
@@ -109,13 +111,18 @@ function partDifferences(state: MachineState, machine: Machine): HostDifference[
             fatal: false,
           });
         }
-      } else if (size === 0) found.push({ what: `vCPU ${id}: this host has no place for its ${part}`, fatal: true });
-      else if (size < bytes.length)
+      } else if (size === 0 && !isDispensable(part, bytes))
+        found.push({ what: `vCPU ${id}: this host has no place for its ${part}`, fatal: true });
+      else if (size > 0 && size < bytes.length)
         found.push({ what: `vCPU ${id}: ${part} has ${bytes.length} bytes, here ${size}`, fatal: true });
     }
     return found;
   });
 }
+
+/** What a host without a place for it can leave out: a TSC is then set as well as that can be. */
+const isDispensable = (part: VcpuPart, bytes: Uint8Array) =>
+  part === 'tsc_offset' || (part === 'nested_state' && isPlainNested(bytes));
 
 function deviceDifferences({ devices }: MachineState, machine: Machine): HostDifference[] {
   const sizes = new Map(machine.devices.map(({ name, stateBytes }) => [name, stateBytes]));

@@ -5,6 +5,7 @@
 
 import { GuestMemory } from '../src/memory/guest-memory.ts';
 import { soundState } from './check-shape.ts';
+import { refuseLarge } from './large.ts';
 import type { MachineState } from './machine-state.ts';
 import { buildMachine, fillMemory, type RestoredMachine, type RestoreOptions } from './restore.ts';
 import type { Checkpoint } from './store/memory/checkpoint.ts';
@@ -19,6 +20,7 @@ export class ForkTemplate implements Disposable {
   constructor(checkpoint: Checkpoint, options: RestoreOptions = {}) {
     this.#state = soundState(checkpoint.config);
     this.#options = options;
+    refuseLarge(this.#state.description, options.allowLarge);
     this.#memory = GuestMemory.create(this.#state.description.memory);
     try {
       fillMemory(this.#memory, checkpoint, options.onProgress);

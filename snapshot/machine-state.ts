@@ -86,7 +86,15 @@ export function decodeState(config: CheckpointConfig): MachineState {
     blobs.filter(([name]) => name.startsWith(prefix)).map(([name, b]) => [name.slice(prefix.length), b] as const);
   const cpuid = config.state['machine/cpuid'];
   if (!cpuid) throw invalid('it has no CPUID');
-  const vcpus = Array.from({ length: description.cpus }, (_, id) => vcpuParts(id, under(`vcpu/${id}/`)));
+  const byVcpu = new Map<string, (readonly [string, Uint8Array])[]>();
+  for (const [name, bytes] of under('vcpu/')) {
+    const [id, part] = name.split('/', 2) as [string, string | undefined];
+    if (part === undefined) continue;
+    const parts = byVcpu.get(id) ?? [];
+    byVcpu.set(id, parts);
+    parts.push([part, bytes]);
+  }
+  const vcpus = Array.from({ length: description.cpus }, (_, id) => vcpuParts(id, byVcpu.get(String(id)) ?? []));
   const vm = Object.fromEntries(under('vm/').filter(([part]) => VM_ROWS.some((row) => row.part === part)));
   const roms = under('rom/').map(([gpa, bytes]) => ({ gpa: Number(gpa), bytes }));
   return {
@@ -107,7 +115,7 @@ const KVM_NAME = /^[ -~]{1,64}$/;
 const REQUIRED: readonly VcpuPart[] = ['regs', 'msrs', 'mp_state', 'vcpu_events'];
 
 function vcpuParts(id: number, blobs: readonly (readonly [string, Uint8Array])[]): VcpuState {
-  const parts = Object.fromEntries(blobs.filter(([part]) => part in VCPU_ROWS)) as VcpuState;
+  const parts = Object.fromEntries(blobs.filter(([part]) => Object.hasOwn(VCPU_ROWS, part))) as VcpuState;
   for (const part of REQUIRED) if (!parts[part]) throw invalid(`vCPU ${id} has no ${part}`);
   return parts;
 }
@@ -126,9 +134,17 @@ function checkDescription(machine: Json): MachineDescription {
     typeof d.host === 'object' &&
     d.host !== null;
   if (!sound) throw invalid('its machine description is not one');
+  if (d.guest !== undefined && !isOrigin(d.guest)) throw invalid('its guest image is not described as one');
   if (!KVM_NAME.test(String(d.host.kvm))) throw invalid('it does not say its host');
   if (d.ended !== undefined && !soundEnds(d.ended, d.cpus!)) throw invalid('it does not say how its guest ended');
   return d as MachineDescription;
+}
+
+function isOrigin(guest: unknown): boolean {
+  if (typeof guest !== 'object' || guest === null) return false;
+  const { path, sha256, format, load } = guest as Partial<Record<keyof GuestOrigin, unknown>>;
+  const words = [path, sha256, format].every((word) => typeof word === 'string');
+  return words && (load === undefined || (Number.isSafeInteger(load) && (load as number) >= 0));
 }
 
 const invalid = (why: string) =>

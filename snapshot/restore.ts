@@ -7,6 +7,7 @@ import { PAGE_SIZE } from '../src/memory/bitmap.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
 import { soundState } from './check-shape.ts';
 import { checkCompatible } from './compatible.ts';
+import { refuseLarge } from './large.ts';
 import { type MachineState, machineConfig } from './machine-state.ts';
 import { stateLoader } from './state-loader.ts';
 import type { Checkpoint } from './store/memory/checkpoint.ts';
@@ -21,6 +22,8 @@ export interface RestoreOptions {
   readonly force?: boolean;
   /** The devices that are not built in, as they were given to Machine.create(). */
   readonly devices?: MachineOptions['devices'];
+  /** Goes on with more vCPUs or RAM than a host is likely to be meant for. */
+  readonly allowLarge?: boolean;
   /** Called while memory is filled: bytes so far, and in all. */
   readonly onProgress?: OnProgress;
 }
@@ -64,8 +67,10 @@ export function buildMachine(state: MachineState, options: RestoreOptions, memor
 }
 
 /** A machine that this host cannot have at all is as incompatible as one it lacks a feature of. */
-function createMachine(state: MachineState, { devices = [] }: RestoreOptions, memory?: GuestMemory): Machine {
+function createMachine(state: MachineState, options: RestoreOptions, memory?: GuestMemory): Machine {
+  const { devices = [], allowLarge } = options;
   try {
+    refuseLarge(state.description, allowLarge);
     return Machine.create({ ...machineConfig(state), devices }, memory);
   } catch (error) {
     if (!(error instanceof UsageError || error instanceof GuestMemoryError)) throw error;

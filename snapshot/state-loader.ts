@@ -2,7 +2,7 @@
 import { Msr } from '../src/abi/msrs.ts';
 import { deviceRestorer } from '../src/devices/devices.ts';
 import type { StateHost } from '../src/kvm/state/host.ts';
-import { readMsrList, writeMsrs } from '../src/kvm/state/msr-list.ts';
+import { msrEntry, readMsrList, writeMsrs } from '../src/kvm/state/msr-list.ts';
 import {
   alignTsc,
   type VcpuState,
@@ -10,7 +10,7 @@ import {
   vcpuStateLayout,
   vcpuStateParts,
 } from '../src/kvm/state/vcpu-state.ts';
-import { type ClockMode, restoreVm } from '../src/kvm/state/vm-state.ts';
+import { type ClockMode, passedSince, restoreVm } from '../src/kvm/state/vm-state.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
 import { recordBytes, writeEnds } from '../src/runner/owed-ends.ts';
 import { endsOf } from './ended.ts';
@@ -35,13 +35,21 @@ export function stateLoader(target: SnapshotTarget, state: MachineState): StateL
   alignTsc(records.map((record) => vcpuStateParts(layout, record)));
   const keepWallClocks = wallClockKeeper(machine.memory, state.vcpus);
   const restoreDevices = deviceRestorer(machine.devices, machine.deviceState, state.devices);
+  const tscs = records.map((record) => msrEntry(vcpuStateParts(layout, record).msrs!, 0));
+  const saved = tscs.map(({ data }) => data);
   return (clock) => {
+    const passed = passedSince(state.vm, clock);
+    tscs.forEach((tsc, i) => {
+      if (tsc.index === Msr.IA32_TSC) tsc.data = BigInt.asUintN(64, saved[i]! + inCycles(passed, state));
+    });
     restoreDevices();
     machine.lines.levels = state.lines;
     keepWallClocks(() => target.loadVcpus(records));
-    restoreVm(machine.vm, machine.config.irqchip, state.vm, clock);
+    restoreVm(machine.vm, machine.config.irqchip, state.vm, passed);
   };
 }
+
+const inCycles = (ns: bigint, { description }: MachineState) => (ns * BigInt(description.host.tscKhz)) / 1_000_000n;
 
 /** The parts of a vCPU as this host's flat record. */
 function recordOf(layout: VcpuStateLayout, host: StateHost, parts: VcpuState): Uint8Array {

@@ -6,7 +6,8 @@ import { deviceLock, deviceRecords } from '../src/devices/devices.ts';
 import type { StateLock } from '../src/devices/lock.ts';
 import { writeCpuid } from '../src/kvm/cpuid.ts';
 import { kvmKind } from '../src/kvm/kind.ts';
-import { vcpuStateLayout, vcpuStateParts } from '../src/kvm/state/vcpu-state.ts';
+import { usedNested } from '../src/kvm/state/nested.ts';
+import { type VcpuState, vcpuStateLayout, vcpuStateParts } from '../src/kvm/state/vcpu-state.ts';
 import { type VmState, VmStateReader } from '../src/kvm/state/vm-state.ts';
 import { readEnds } from '../src/runner/owed-ends.ts';
 import { endedVcpu } from './ended.ts';
@@ -67,7 +68,7 @@ export class StateTaker {
     return () => {
       const { devices } = machine;
       const layout = vcpuStateLayout(host);
-      const vcpus = records.map((record) => vcpuStateParts(layout, record.slice()));
+      const vcpus = records.map((record) => asStored(vcpuStateParts(layout, record.slice())));
       const tscKhz = wordOf(vcpus[0]?.tsc_khz);
       const ended = endedVcpu(records.map((record) => readEnds(record, host)));
       return {
@@ -89,6 +90,9 @@ export const captureState = (target: SnapshotTarget, guest?: GuestOrigin): Machi
 
 const copyOf = (parts: VmState): VmState =>
   Object.fromEntries(Object.entries(parts).map(([part, bytes]) => [part, bytes.slice()]));
+
+const asStored = (parts: VcpuState): VcpuState =>
+  parts.nested_state ? { ...parts, nested_state: usedNested(parts.nested_state) } : parts;
 
 const wordOf = (bytes: Uint8Array | undefined) =>
   bytes ? new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true) : 0;

@@ -105,6 +105,14 @@ export const KERNEL: readonly Guest[] = [
       deterministic: false,
     }),
   ),
+  guest({
+    name: 'nested',
+    format: 'elf',
+    mode: 'long',
+    shows: 'a guest that runs a guest itself by SVM, where the host lets it',
+    build: { target: 'long-elf', sources: ['kernel/nested.S'] },
+    expect: { stdout: /^(no SVM\n|L1\nL2\nL1 again\n)$/, ending: { kind: 'halted' } },
+  }),
   ...[1, 2, 4].map((cpus) =>
     guest({
       name: cpus === 1 ? 'smp' : `smp-${cpus}`,

@@ -10,6 +10,7 @@ import {
   KvmMpState,
   KvmMsrEntry,
   KvmMsrs,
+  KvmNestedState,
   KvmRegs,
   KvmSegment,
   KvmSregs,
@@ -108,7 +109,10 @@ function khzFields(bytes: Uint8Array): StateField[] {
   return [field('khz', khz, 4, `${Number(khz) / 1e6} GHz`)];
 }
 
-const EVENT_MEANINGS: Meanings = { flags: (value) => flagsOf(VCPU_EVENT_FLAGS, value) };
+/** The flags say which of the other fields count (KVM_VCPUEVENT_VALID_*), not what is pending. */
+const EVENT_MEANINGS: Meanings = {
+  flags: (value) => (value === 0n ? '' : `valid: ${flagsOf(VCPU_EVENT_FLAGS, value).toLowerCase()}`),
+};
 const quads = (name: string) => Array.from({ length: 4 }, (_, i) => `${name}${i}`);
 
 /** How each part is taken apart, and what it is called. They throw RangeError for bytes that are too few. */
@@ -140,6 +144,11 @@ export const VCPU_FIELDS: Readonly<
     fields: (bytes) => Object.entries(lapicRegisters(bytes)).map(([name, value]) => field(name, value, 4)),
   },
   tsc_khz: { title: 'TSC frequency', fields: khzFields },
+  tsc_offset: {
+    title: 'TSC offset',
+    fields: (bytes) => [field('offset', BigInt.asIntN(64, integer(bytes.subarray(0, 8))), 8)],
+  },
+  nested_state: { title: 'nested virtualization', fields: (bytes) => structFields(KvmNestedState, bytes) },
   msrs: { title: 'model-specific registers', fields: msrFields },
   vcpu_events: { title: 'pending events', fields: (bytes) => structFields(KvmVcpuEvents, bytes, EVENT_MEANINGS) },
 };

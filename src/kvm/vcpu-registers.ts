@@ -64,12 +64,12 @@ export class VcpuRegisters {
     ioctl(this.fd, 'KVM_SET_SREGS', bytesOf(sregs));
   }
 
-  /** KVM_GET_SREGS2 (4.133): as KVM_GET_SREGS, with the PDPTRs and without the pending interrupt. */
+  /** KVM_GET_SREGS2 (4.131): as KVM_GET_SREGS, with the PDPTRs and without the pending interrupt. */
   getSregs2(): Live<typeof KvmSregs2.fields> {
     return this.#get('KVM_GET_SREGS2', KvmSregs2);
   }
 
-  /** KVM_SET_SREGS2 (4.134). */
+  /** KVM_SET_SREGS2 (4.132). */
   setSregs2(sregs: Live<typeof KvmSregs2.fields>): void {
     ioctl(this.fd, 'KVM_SET_SREGS2', bytesOf(sregs));
   }
@@ -116,12 +116,12 @@ export class VcpuRegisters {
     ioctl(this.fd, 'KVM_SET_DEBUGREGS', bytesOf(regs));
   }
 
-  /** KVM_GET_LAPIC (4.56): the local APIC's register page. Needs the in-kernel irqchip. */
+  /** KVM_GET_LAPIC (4.57): the local APIC's register page. Needs the in-kernel irqchip. */
   getLapic(): Live<typeof KvmLapicState.fields> {
     return this.#get('KVM_GET_LAPIC', KvmLapicState);
   }
 
-  /** KVM_SET_LAPIC (4.57). */
+  /** KVM_SET_LAPIC (4.58). */
   setLapic(lapic: Live<typeof KvmLapicState.fields>): void {
     ioctl(this.fd, 'KVM_SET_LAPIC', bytesOf(lapic));
   }
@@ -167,12 +167,12 @@ export class VcpuRegisters {
     ioctl(this.fd, 'KVM_SET_CPUID', entries);
   }
 
-  /** KVM_SET_CPUID2 (4.73): what CPUID answers in the guest; before the first KVM_RUN. */
+  /** KVM_SET_CPUID2 (4.20): what CPUID answers in the guest; before the first KVM_RUN. */
   setCpuid2(leaves: readonly CpuidLeaf[]): void {
     ioctl(this.fd, 'KVM_SET_CPUID2', writeCpuid(leaves));
   }
 
-  /** KVM_GET_CPUID2 (4.74). */
+  /** KVM_GET_CPUID2 (4.20). */
   getCpuid2(): CpuidLeaf[] {
     for (let room = 128; ; room *= 2) {
       const list = KvmCpuid2.alloc(room * KvmCpuidEntry2.size);

@@ -1,9 +1,9 @@
 /** The vCPU file descriptor: KVM_RUN and what makes it stop (KVM API document, section 4). */
 import type { CapabilityName } from '../abi/capabilities.ts';
 import { bytesOf, type Live } from '../abi/struct.ts';
-import { type KvmGuestDebug, KvmInterrupt, KvmSignalMask, KvmTranslation } from '../abi/structs.ts';
+import { KvmDeviceAttr, type KvmGuestDebug, KvmInterrupt, KvmSignalMask, KvmTranslation } from '../abi/structs.ts';
 import { Cleanup } from '../ffi/cleanup.ts';
-import { EAGAIN, EINTR, EINVAL, type Fd } from '../ffi/fd.ts';
+import { EAGAIN, EINTR, EINVAL, ENOTTY, ENXIO, type Fd } from '../ffi/fd.ts';
 import { Mapping } from '../ffi/mapping.ts';
 import { ioctl, isTracing, kvmError, requestOf, tryIoctl } from './call.ts';
 import { enableCap } from './enable-cap.ts';
@@ -22,12 +22,17 @@ export interface Translation {
 }
 
 const RUN = requestOf('KVM_RUN');
+const PAGE_BYTES = 4096;
+/** How kernels say that there is no attribute, or that they know none. */
+const NO_ATTRIBUTE: readonly number[] = [ENXIO, ENOTTY, EINVAL];
 
 /** A virtual CPU. */
 export class Vcpu extends VcpuRegisters implements Disposable {
   readonly id: number;
   readonly #area: RunArea;
   readonly #mapping: Mapping;
+  /** Where attributes are read to and written from. */
+  #attributeValue: { readonly mapping: Mapping; readonly view: DataView } | undefined;
 
   /** Takes the descriptor over: when its run area cannot be mapped, it is closed. */
   constructor(fd: Fd, id: number, mmapSize: number) {
@@ -103,11 +108,42 @@ export class Vcpu extends VcpuRegisters implements Disposable {
     throw new Error('unreachable');
   }
 
-  /** KVM_KVMCLOCK_CTRL (4.73): tells the guest that it was paused, so that its watchdog forgives. False: no kvmclock. */
+  /** KVM_KVMCLOCK_CTRL (4.70): tells the guest that it was paused, so that its watchdog forgives. False: no kvmclock. */
   kvmclockCtrl(): boolean {
     const result = tryIoctl(this.fd, 'KVM_KVMCLOCK_CTRL');
     if (result < 0 && result !== -EINVAL) throw kvmError('KVM_KVMCLOCK_CTRL', -result);
     return result >= 0;
+  }
+
+  /** KVM_HAS_DEVICE_ATTR on the vCPU (4.81): whether there is an attribute, such as the TSC offset. */
+  hasDeviceAttr(group: number, attr: number): boolean {
+    const result = tryIoctl(this.fd, 'KVM_HAS_DEVICE_ATTR', this.#attribute(group, attr));
+    if (result < 0 && !NO_ATTRIBUTE.includes(-result)) throw kvmError('KVM_HAS_DEVICE_ATTR', -result);
+    return result >= 0;
+  }
+
+  /** KVM_GET_DEVICE_ATTR on the vCPU (4.80): a 64-bit attribute. */
+  getDeviceAttr(group: number, attr: number): bigint {
+    ioctl(this.fd, 'KVM_GET_DEVICE_ATTR', this.#attribute(group, attr));
+    return this.#attributeValue!.view.getBigUint64(0, true);
+  }
+
+  /** KVM_SET_DEVICE_ATTR on the vCPU (4.80). */
+  setDeviceAttr(group: number, attr: number, value: bigint): void {
+    const argument = this.#attribute(group, attr);
+    this.#attributeValue!.view.setBigUint64(0, value, true);
+    ioctl(this.fd, 'KVM_SET_DEVICE_ATTR', argument);
+  }
+
+  /** A struct kvm_device_attr that points to memory of this vCPU's. */
+  #attribute(group: number, attr: number): Uint8Array {
+    if (!this.#attributeValue) {
+      const mapping = Mapping.anonymous(PAGE_BYTES);
+      this.#attributeValue = { mapping, view: new DataView(mapping.bytes.buffer, mapping.bytes.byteOffset) };
+    }
+    const record = KvmDeviceAttr.alloc();
+    Object.assign(record, { group, attr: BigInt(attr), addr: this.#attributeValue.mapping.address });
+    return bytesOf(record);
   }
 
   /** KVM_ENABLE_CAP on the vCPU (4.37). */
@@ -117,6 +153,7 @@ export class Vcpu extends VcpuRegisters implements Disposable {
 
   [Symbol.dispose](): void {
     this.#mapping[Symbol.dispose]();
+    this.#attributeValue?.mapping[Symbol.dispose]();
     this.fd[Symbol.dispose]();
   }
 }

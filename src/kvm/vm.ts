@@ -93,8 +93,9 @@ export class Vm implements Disposable {
   }
 
   /**
-   * KVM_GET_DIRTY_LOG (4.8): ORs nothing, clears as it reads; bit n of `bitmap` is page n of the slot. The bitmap needs
-   * a bit for each page, rounded up to 64.
+   * KVM_GET_DIRTY_LOG (4.8): bit n of `bitmap` is page n of the slot; what was in it is overwritten. Clears as it reads,
+   * but with KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, where clearDirtyLog does. The bitmap needs a bit for each page, rounded
+   * up to 64.
    */
   getDirtyLog(slot: number, bitmap: Mapping): void {
     const log = KvmDirtyLog.alloc();
@@ -121,7 +122,7 @@ export class Vm implements Disposable {
     ioctl(this.fd, 'KVM_SET_TSS_ADDR', gpa);
   }
 
-  /** KVM_SET_IDENTITY_MAP_ADDR (4.41): one page Intel hosts need, below 4 GiB; before the first vCPU. */
+  /** KVM_SET_IDENTITY_MAP_ADDR (4.40): one page Intel hosts need, below 4 GiB; before the first vCPU. */
   setIdentityMapAddr(gpa: number): void {
     const address = new BigUint64Array([BigInt(gpa)]);
     ioctl(this.fd, 'KVM_SET_IDENTITY_MAP_ADDR', new Uint8Array(address.buffer));
@@ -147,7 +148,7 @@ export class Vm implements Disposable {
     ioctl(this.fd, 'KVM_IRQ_LINE', bytesOf(line));
   }
 
-  /** KVM_SIGNAL_MSI (4.70): delivers a message-signalled interrupt. True if a vCPU took it. */
+  /** KVM_SIGNAL_MSI (4.71): delivers a message-signalled interrupt. True if a vCPU took it. */
   signalMsi(address: bigint, data: number): boolean {
     const msi = KvmMsi.alloc();
     msi.address_lo = Number(address & 0xffff_ffffn);
@@ -189,7 +190,7 @@ export class Vm implements Disposable {
     ioctl(this.fd, 'KVM_SET_PIT2', bytesOf(state));
   }
 
-  /** KVM_REINJECT_CONTROL (4.54): whether PIT ticks missed by the guest are delivered late (1) or dropped (0). */
+  /** KVM_REINJECT_CONTROL (4.99): whether PIT ticks missed by the guest are delivered late (1) or dropped (0). */
   reinjectControl(reinject: boolean): void {
     const control = KvmReinjectControl.alloc();
     control.pit_reinject = reinject ? 1 : 0;
@@ -213,7 +214,7 @@ export class Vm implements Disposable {
     enableCap(this.fd, capability, args);
   }
 
-  /** KVM_SET_BOOT_CPU_ID (4.28): which vCPU is the boot processor; before the first vCPU. */
+  /** KVM_SET_BOOT_CPU_ID (4.41): which vCPU is the boot processor; before the first vCPU. */
   setBootCpuId(id: number): void {
     ioctl(this.fd, 'KVM_SET_BOOT_CPU_ID', id);
   }
@@ -223,7 +224,7 @@ export class Vm implements Disposable {
     return ioctl(this.fd, 'KVM_GET_TSC_KHZ');
   }
 
-  /** KVM_RESET_DIRTY_RINGS (4.116): gives collected dirty-ring entries back; returns how many. */
+  /** KVM_RESET_DIRTY_RINGS (8.29): gives collected dirty-ring entries back; returns how many. */
   resetDirtyRings(): number {
     return ioctl(this.fd, 'KVM_RESET_DIRTY_RINGS');
   }

@@ -17,6 +17,7 @@ import { Vm } from '../kvm/vm.ts';
 import { GuestMemory, type GuestMemoryHandle } from '../memory/guest-memory.ts';
 import type { RamRange } from '../memory/layout.ts';
 import { type BootState, prepareBoot, startVcpu } from './boot.ts';
+import { withoutNesting } from './cpuid.ts';
 import type { EntryState } from './entry.ts';
 import { InterruptLines } from './interrupt-lines.ts';
 
@@ -28,7 +29,7 @@ export interface MachineConfig {
   readonly cpus?: number;
   /** In-kernel 8259s, I/O APIC, local APICs and PIT. Default true. Without: KVM_INTERRUPT, and HLT exits. */
   readonly irqchip?: boolean;
-  /** CPUID leaves to build each vCPU's from. Default: KVM_GET_SUPPORTED_CPUID. */
+  /** CPUID leaves to build each vCPU's from. Default: KVM_GET_SUPPORTED_CPUID, but for what cannot be checkpointed. */
   readonly cpuid?: readonly CpuidLeaf[];
 }
 
@@ -106,7 +107,7 @@ export class Machine implements Disposable {
     using made = new Cleanup();
     if (memory) made.use(memory);
     const kvm = made.use(Kvm.open());
-    const full = { cpus: 1, irqchip: true, cpuid: kvm.getSupportedCpuid(), ...config };
+    const full = { cpus: 1, irqchip: true, cpuid: hostCpuid(kvm), ...config };
     checkCpus(kvm, full);
     memory ??= made.use(GuestMemory.create(full.memory));
     const vm = made.use(kvm.createVm());
@@ -240,6 +241,11 @@ export class Machine implements Disposable {
     this.memory[Symbol.dispose]();
     this.kvm[Symbol.dispose]();
   }
+}
+
+function hostCpuid(kvm: Kvm): CpuidLeaf[] {
+  const leaves = kvm.getSupportedCpuid();
+  return kvm.checkExtension('KVM_CAP_NESTED_STATE') > 0 ? leaves : withoutNesting(leaves);
 }
 
 function checkCpus(kvm: Kvm, { cpus, irqchip }: Required<MachineConfig>): void {

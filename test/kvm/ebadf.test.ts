@@ -103,6 +103,9 @@ const VCPU: Record<string, Call<Vcpu>> = {
   setGuestDebug: ['KVM_SET_GUEST_DEBUG', (v) => v.setGuestDebug(KvmGuestDebug.alloc())],
   debugGuest: ['KVM_DEBUG_GUEST', (v) => v.debugGuest()],
   kvmclockCtrl: ['KVM_KVMCLOCK_CTRL', (v) => v.kvmclockCtrl()],
+  hasDeviceAttr: ['KVM_HAS_DEVICE_ATTR', (v) => v.hasDeviceAttr(0, 0)],
+  getDeviceAttr: ['KVM_GET_DEVICE_ATTR', (v) => v.getDeviceAttr(0, 0)],
+  setDeviceAttr: ['KVM_SET_DEVICE_ATTR', (v) => v.setDeviceAttr(0, 0, 0n)],
   enableCap: ['KVM_ENABLE_CAP', (v) => v.enableCap('KVM_CAP_ENFORCE_PV_FEATURE_CPUID', 1n)],
 };
 

@@ -1,6 +1,8 @@
 /** What a restore refuses, and how it says why: every difference in one list; nothing of a doctored state reaches KVM unmeasured. */
 import { expect, it } from 'vitest';
 import { ForkTemplate } from '../../snapshot/fork.ts';
+import { refuseLarge } from '../../snapshot/large.ts';
+import { decodeState } from '../../snapshot/machine-state.ts';
 import { type RestoreOptions, restoreMachine } from '../../snapshot/restore.ts';
 import type { Checkpoint } from '../../snapshot/store/memory/checkpoint.ts';
 import { CheckpointError } from '../../src/errors.ts';
@@ -183,6 +185,13 @@ describeKvm('a restore refuses', () => {
       code: 'BAD_STATE',
       doctor: put('vm/clock', new Uint8Array(0)),
     },
+    ...[5, 'x', null, [], { path: 5, sha256: 1 }, { path: '/a', sha256: 'b', format: 'elf', load: -1 }].map(
+      (guest) => ({
+        name: `a guest image of ${JSON.stringify(guest)}`,
+        code: 'BAD_STATE',
+        doctor: describeAs('guest', guest),
+      }),
+    ),
     { name: 'a petabyte of RAM', code: 'BAD_STATE', doctor: describeAs('memory', 2 ** 50) },
     { name: 'RAM of a page and a half', code: 'BAD_STATE', doctor: describeAs('memory', 6144) },
     { name: 'less RAM than it has pages', code: 'BAD_STATE', doctor: describeAs('memory', 2 ** 20) },
@@ -214,5 +223,40 @@ describeKvm('a restore refuses', () => {
     expect(refusal(doctor).code).toBe(code);
     expect(refusal(doctor, true).code).toBe(code);
     expect(refusal(doctor, true, WAYS.fork).code).toBe(code);
+  });
+
+  it('parts with the names of what every object has are passed over', () => {
+    const odd: Doctor = ({ state }) => {
+      for (const part of ['constructor', 'toString', '__proto__', 'hasOwnProperty']) {
+        for (const name of [`vcpu/0/${part}`, `vm/${part}`]) state[name] = Uint8Array.of(1);
+      }
+    };
+    withDoctored(odd, (store, ref) => {
+      using checkpoint = store.open(ref);
+      expect(Object.keys(decodeState(checkpoint.config).vcpus[0]!)).not.toContain('constructor');
+      using _machine = restoreMachine(checkpoint).machine;
+    });
+  });
+
+  it('more than a host is likely to be meant for, before anything is made', () => {
+    const copies: Doctor = ({ machine, state }) => {
+      machine.cpus = 1000;
+      const parts = Object.entries(state).filter(([name]) => name.startsWith('vcpu/0/') && !/xsave|lapic/.test(name));
+      for (let id = 1; id < 1000; id++)
+        for (const [name, bytes] of parts) state[name.replace('/0/', `/${id}/`)] = bytes;
+    };
+    const ways: readonly (readonly [Doctor, RegExp])[] = [
+      [describeAs('memory', 2 ** 40), /1024 GiB of RAM where this host has .*--allow-large/],
+      [copies, /1000 threads for its vCPUs, about 15\.6 GiB; .*--allow-large/],
+    ];
+    for (const [doctor, said] of ways) {
+      for (const way of [WAYS.restore, WAYS.fork]) {
+        const error = refusal(doctor, true, way);
+        expect(error.code).toBe('TOO_LARGE');
+        expect(error.message).toMatch(said);
+      }
+    }
+    refuseLarge({ cpus: 1000, memory: 2 ** 40 }, true);
+    refuseLarge({ cpus: 64, memory: 2 ** 30 }, false, 2 ** 30);
   });
 });

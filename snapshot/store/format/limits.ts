@@ -11,8 +11,8 @@ export const FRAME_PAGES = 64;
 /** Upper bound of the frame size a map may declare, in pages (1 MiB). */
 export const MAX_FRAME_PAGES = 256;
 
-/** Guest page numbers lie below this: 1 TiB of guest-physical addresses. */
-export const MAX_PAGE_NUMBER = 2 ** 28;
+/** Guest page numbers lie below this: 1 TiB of RAM, and the hole of 1 GiB below 4 GiB of guest-physical addresses. */
+export const MAX_PAGE_NUMBER = 2 ** 28 + 2 ** 18;
 
 /** Pages with content that one checkpoint may hold: 128 GiB. Zero pages do not count. */
 export const MAX_LIVE_PAGES = 2 ** 25;

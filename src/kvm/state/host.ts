@@ -4,6 +4,7 @@ import type { Kvm } from '../kvm.ts';
 import type { Vm } from '../vm.ts';
 import { probeHost } from './probe.ts';
 import { canSync } from './sync-regs.ts';
+import type { TscControl } from './tsc.ts';
 
 /** Plain data; every thread of a machine uses the same. */
 export interface StateHost {
@@ -13,6 +14,10 @@ export interface StateHost {
   readonly irqchip: boolean;
   /** Registers can be handed over in the kvm_run area (KVM_CAP_SYNC_REGS). */
   readonly syncRegs: boolean;
+  /** How a guest's TSC is set. */
+  readonly tsc: TscControl;
+  /** Bytes of the nested virtualization state at most (KVM_CAP_NESTED_STATE); 0 where it cannot be saved. */
+  readonly nestedBytes: number;
   /** MSRs to save: those of KVM_GET_MSR_INDEX_LIST and others that a guest can write, in the order of restoring. */
   readonly msrs: readonly number[];
 }
@@ -22,12 +27,15 @@ const LEGACY_XSAVE_BYTES = 4096;
 /** Asks KVM. `irqchip` is a decision of the machine. */
 export function stateHost(kvm: Kvm, vm: Vm, irqchip: boolean): StateHost {
   const xsave = kvm.checkExtension('KVM_CAP_XSAVE') > 0;
+  const { unlistedMsrs, tsc } = probeHost(kvm);
   return {
     xsaveBytes: xsave ? Math.max(vm.checkExtension('KVM_CAP_XSAVE2'), LEGACY_XSAVE_BYTES) : 0,
     sregs2: kvm.checkExtension('KVM_CAP_SREGS2') > 0,
     irqchip,
     syncRegs: canSync(kvm.checkExtension('KVM_CAP_SYNC_REGS')),
-    msrs: savedMsrs(kvm.getMsrIndexList(), probeHost(kvm).unlistedMsrs, irqchip),
+    msrs: savedMsrs(kvm.getMsrIndexList(), unlistedMsrs, irqchip),
+    tsc,
+    nestedBytes: kvm.checkExtension('KVM_CAP_NESTED_STATE'),
   };
 }
 

@@ -9,11 +9,13 @@ import { ioctl, untraced } from '../call.ts';
 import type { Kvm } from '../kvm.ts';
 import type { Vcpu } from '../vcpu.ts';
 import { MAX_MSRS_AT_ONCE, msrListBytes, writeMsrs } from './msr-list.ts';
+import { type TscControl, tscControl } from './tsc.ts';
 
 /** What was found. Plain data. */
 export interface HostProbe {
   /** Those of {@link UNLISTED_MSRS} that can be read and written here. */
   readonly unlistedMsrs: readonly number[];
+  readonly tsc: TscControl;
 }
 
 let found: HostProbe | undefined;
@@ -28,7 +30,7 @@ function probe(kvm: Kvm): HostProbe {
   using vm = kvm.createVm();
   using vcpu = vm.createVcpu(0, kvm.getVcpuMmapSize());
   vcpu.setCpuid2(kvm.getSupportedCpuid());
-  return { unlistedMsrs: usableMsrs(vcpu, UNLISTED_MSRS) };
+  return { unlistedMsrs: usableMsrs(vcpu, UNLISTED_MSRS), tsc: tscControl(vcpu) };
 }
 
 /** Those of the MSRs that KVM lets host side read, and write back with the value that was read. */

@@ -15,6 +15,7 @@ import {
 } from '../../abi/structs.ts';
 import type { RunArea } from '../run-area.ts';
 import type { Vcpu } from '../vcpu.ts';
+import { isPlainNested } from './nested.ts';
 import type { VcpuPart, VcpuState } from './vcpu-parts.ts';
 
 /** The parts that can go this way, last of all in both directions: the events come after what may queue some. */
@@ -36,11 +37,12 @@ const [COMMON_BYTES] = KvmSregs.fields.interrupt_bitmap;
 
 /**
  * Puts the parts into the area. False, with nothing done, where the order of the state tables would suffer: when the
- * local APIC's base changes, it must be set before the local APIC is; and a vCPU that waits for INIT does not get as far
- * as taking registers.
+ * local APIC's base changes, it must be set before the local APIC is; a nested guest is entered with its registers in
+ * place; and a vCPU that waits for INIT does not get as far as taking registers.
  */
 export function syncRegs(area: RunArea, parts: VcpuState): boolean {
   const sregs = parts.sregs2 ?? parts.sregs;
+  if (parts.nested_state && !isPlainNested(parts.nested_state)) return false;
   if (!sregs || !parts.regs || !parts.vcpu_events || !parts.mp_state) return false;
   if (parts.mp_state[0] !== RUNNABLE || apicBase(sregs) !== area.view.getBigUint64(APIC_BASE_AT, true)) return false;
   const at = (offset: number) => RUN_SYNC_REGS_OFFSET + offset;

@@ -12,7 +12,9 @@ export type VcpuPart =
   | 'debugregs'
   | 'lapic'
   | 'tsc_khz'
+  | 'tsc_offset'
   | 'msrs'
+  | 'nested_state'
   | 'vcpu_events';
 
 /** Raw bytes of each part that exists on the host it was saved on. */

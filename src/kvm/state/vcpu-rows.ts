@@ -26,8 +26,10 @@ export type { VcpuPart } from './vcpu-parts.ts';
 export interface VcpuRow {
   readonly get: (host: StateHost) => IoctlName;
   readonly set: IoctlName;
-  /** Bytes of the part on this host; 0 where it does not exist. */
+  /** Bytes of the part on this host, the most where that varies; 0 where it does not exist. */
   readonly size: (host: StateHost) => number;
+  /** A checkpoint without it can be restored: earlier releases did not save it, or its host did not have it. */
+  readonly optional?: true;
 }
 
 const fixed = (get: IoctlName, set: IoctlName, size: number, when = (_host: StateHost) => true): VcpuRow => ({
@@ -38,7 +40,10 @@ const fixed = (get: IoctlName, set: IoctlName, size: number, when = (_host: Stat
 
 const LEGACY_XSAVE_BYTES = 4096;
 
-/** Every part, by name. `tsc_khz` is the frequency as a u32; `msrs` a struct kvm_msrs with its entries. */
+/**
+ * Every part, by name. `tsc_khz` is the frequency as a u32; `tsc_offset` what is added to the host's TSC, a u64;
+ * `msrs` a struct kvm_msrs with its entries.
+ */
 export const VCPU_ROWS: Readonly<Record<VcpuPart, VcpuRow>> = {
   mp_state: fixed('KVM_GET_MP_STATE', 'KVM_SET_MP_STATE', KvmMpState.size),
   regs: fixed('KVM_GET_REGS', 'KVM_SET_REGS', KvmRegs.size),
@@ -54,6 +59,16 @@ export const VCPU_ROWS: Readonly<Record<VcpuPart, VcpuRow>> = {
   debugregs: fixed('KVM_GET_DEBUGREGS', 'KVM_SET_DEBUGREGS', KvmDebugregs.size),
   lapic: fixed('KVM_GET_LAPIC', 'KVM_SET_LAPIC', KvmLapicState.size, (host) => host.irqchip),
   tsc_khz: fixed('KVM_GET_TSC_KHZ', 'KVM_SET_TSC_KHZ', 4),
+  tsc_offset: {
+    ...fixed('KVM_GET_DEVICE_ATTR', 'KVM_SET_DEVICE_ATTR', 8, (host) => host.tsc === 'offset'),
+    optional: true,
+  },
+  nested_state: {
+    get: () => 'KVM_GET_NESTED_STATE',
+    set: 'KVM_SET_NESTED_STATE',
+    size: (host) => host.nestedBytes,
+    optional: true,
+  },
   msrs: {
     get: () => 'KVM_GET_MSRS',
     set: 'KVM_SET_MSRS',
@@ -83,7 +98,9 @@ export const VCPU_SAVE_ORDER: readonly VcpuStep[] = [
     reason: 'before the MSRs: both show the timer, and the TSC deadline must not be older than the APIC page',
   },
   { part: 'tsc_khz', reason: 'before the MSRs: the unit of IA32_TSC' },
+  { part: 'tsc_offset', reason: 'any time; only where KVM can set it' },
   { part: 'msrs', reason: 'late: IA32_TSC counts on while the rest is read' },
+  { part: 'nested_state', reason: 'any time; only where the host keeps it: a guest that runs guests itself' },
   { part: 'regs', reason: 'after mp_state; these and the following together, by one KVM_RUN, where KVM can do that' },
   { part: 'sregs', reason: 'after mp_state; only where the host has no KVM_GET_SREGS2' },
   { part: 'sregs2', reason: 'after mp_state; with the PDPTRs, which PAE paging caches' },
@@ -106,8 +123,16 @@ export const VCPU_RESTORE_ORDER: readonly VcpuStep[] = [
   { part: 'lapic', reason: 'after sregs; before the MSRs: the TSC deadline needs the timer in deadline mode' },
   { part: 'tsc_khz', reason: 'before the MSRs: IA32_TSC is counted in it' },
   {
+    part: 'tsc_offset',
+    reason: 'makes the TSC go on from IA32_TSC; before the MSRs: IA32_TSC_DEADLINE is armed against it',
+  },
+  {
     part: 'msrs',
     reason: 'after CPUID, which decides what exists; IA32_TSC before IA32_TSC_DEADLINE, which goes last',
+  },
+  {
+    part: 'nested_state',
+    reason: "after the registers, which are the nested guest's, and EFER, which allows it; left before all of them",
   },
   { part: 'vcpu_events', reason: 'last: several of the writes above clear or queue events' },
 ];

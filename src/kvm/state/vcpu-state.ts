@@ -3,42 +3,22 @@
  * checkpoint allocates nothing.
  */
 import { Msr } from '../../abi/msrs.ts';
-import { KvmMpState, KvmMsrs } from '../../abi/structs.ts';
+import { KvmMpState, KvmMsrs, KvmNestedState } from '../../abi/structs.ts';
 import { CheckpointError } from '../../errors.ts';
 import { EINVAL } from '../../ffi/fd.ts';
 import { ioctl, kvmError, tryIoctl } from '../call.ts';
 import type { Vcpu } from '../vcpu.ts';
 import { FIRST_MSRS, type StateHost } from './host.ts';
 import { MsrListIo, msrEntry, readMsrList, writeMsrList } from './msr-list.ts';
+import { isPlainNested, plainNested } from './nested.ts';
 import { SYNC_PARTS, syncRegsTaker } from './sync-regs.ts';
+import { getTscOffset, readTsc, setTsc, setTscOffset } from './tsc.ts';
+import { type VcpuStateLayout, vcpuStateLayout, vcpuStateParts } from './vcpu-layout.ts';
 import type { VcpuPart, VcpuState } from './vcpu-parts.ts';
 import { VCPU_RESTORE_ORDER, VCPU_ROWS, VCPU_SAVE_ORDER } from './vcpu-rows.ts';
 
+export { type VcpuStateLayout, vcpuStateLayout, vcpuStateParts } from './vcpu-layout.ts';
 export type { VcpuState } from './vcpu-parts.ts';
-
-/** Where each part lies in one flat record: how state crosses threads without messages. */
-export interface VcpuStateLayout {
-  readonly bytes: number;
-  readonly offsets: ReadonlyMap<VcpuPart, readonly [offset: number, size: number]>;
-}
-
-/** The layout on a host. Offsets are multiples of 8. */
-export function vcpuStateLayout(host: StateHost): VcpuStateLayout {
-  const offsets = new Map<VcpuPart, readonly [number, number]>();
-  let bytes = 0;
-  for (const { part } of VCPU_SAVE_ORDER) {
-    const size = VCPU_ROWS[part].size(host);
-    if (size === 0) continue;
-    offsets.set(part, [bytes, size]);
-    bytes += Math.ceil(size / 8) * 8;
-  }
-  return { bytes, offsets };
-}
-
-/** Live views of the parts in a flat record. */
-export function vcpuStateParts(layout: VcpuStateLayout, record: Uint8Array): VcpuState {
-  return Object.fromEntries([...layout.offsets].map(([part, [at, size]]) => [part, record.subarray(at, at + size)]));
-}
 
 /** Saves and restores one vCPU through a record of its own. Call it only in the vCPU's thread. */
 export class VcpuStateIo {
@@ -52,6 +32,9 @@ export class VcpuStateIo {
   readonly #msrs: MsrListIo;
   #tscKhz: number | undefined;
   readonly #reads: readonly (() => void)[];
+  readonly #readLapic: (() => void) | undefined;
+  /** What makes the vCPU leave a nested guest. */
+  readonly #plainNested: Uint8Array | undefined;
   /** Reads those of {@link SYNC_PARTS} that the record has, where #takeSyncRegs does not. */
   readonly #readRegisters: readonly (() => void)[];
   readonly #takeSyncRegs: (() => boolean) | undefined;
@@ -68,6 +51,12 @@ export class VcpuStateIo {
         this.#reader(part, this.parts[part]!),
       );
     this.#reads = readers(false);
+    const { lapic, nested_state: nested } = this.parts;
+    if (lapic) this.#readLapic = this.#reader('lapic', lapic);
+    if (nested) {
+      this.#reader('nested_state', nested)();
+      this.#plainNested = plainNested(nested);
+    }
     this.#readRegisters = readers(true);
     if (host.syncRegs) this.#takeSyncRegs = syncRegsTaker(vcpu, this.parts);
   }
@@ -78,6 +67,7 @@ export class VcpuStateIo {
    */
   save(halted = false): void {
     for (const read of this.#reads) read();
+    if (this.#mayHaveFired()) this.#readLapic!();
     if (!this.#takeSyncRegs?.()) for (const read of this.#readRegisters) read();
     if (halted) KvmMpState.over(this.parts.mp_state!).mp_state = HALTED;
   }
@@ -93,9 +83,27 @@ export class VcpuStateIo {
         word(bytes)[0] = this.#tscKhz;
       };
     }
+    if (part === 'tsc_offset') return () => quad(bytes).setBigUint64(0, getTscOffset(this.#vcpu), true);
+    if (part === 'nested_state') {
+      return () => {
+        KvmNestedState.over(bytes).size = bytes.length;
+        ioctl(fd, get, bytes);
+      };
+    }
     return () => {
       ioctl(fd, get, bytes);
     };
+  }
+
+  /**
+   * The timer of the local APIC waits for no TSC value although it is told to work that way: it may have fired between
+   * the two reads, and then its interrupt is in neither. Reading the local APIC once more finds it.
+   */
+  #mayHaveFired(): boolean {
+    const { lapic, msrs } = this.parts;
+    if (!lapic || !isDeadlineTimer(lapic)) return false;
+    const { index, data } = msrEntry(msrs!, this.#host.msrs.length - 1);
+    return index === Msr.IA32_TSC_DEADLINE && data === 0n;
   }
 
   /**
@@ -106,6 +114,8 @@ export class VcpuStateIo {
     const mpState = KvmMpState.over(this.parts.mp_state!);
     const halted = !this.#host.irqchip && mpState.mp_state === HALTED;
     if (halted) mpState.mp_state = RUNNABLE;
+    // what is written next would be a nested guest's, and forgotten with it
+    if (this.#plainNested) ioctl(this.#vcpu.fd, 'KVM_SET_NESTED_STATE', this.#plainNested);
     for (const { part } of VCPU_RESTORE_ORDER) {
       const bytes = this.parts[part];
       if (bytes && !except.has(part)) this.#write(part, bytes);
@@ -129,9 +139,37 @@ export class VcpuStateIo {
 
   #write(part: VcpuPart, bytes: Uint8Array): void {
     const { set } = VCPU_ROWS[part];
-    if (part === 'msrs') writeMsrList(this.#vcpu.fd, bytes, 0, KvmMsrs.over(bytes).nmsrs);
+    if (part === 'msrs') this.#writeMsrs(bytes);
     else if (part === 'tsc_khz') this.#writeTscKhz(word(bytes)[0]!);
+    else if (part === 'tsc_offset') this.#writeTscOffset(quad(bytes));
+    else if (part === 'nested_state' && isPlainNested(bytes)) return;
     else ioctl(this.#vcpu.fd, set, bytes);
+  }
+
+  /** vCPU 0 goes on from the IA32_TSC that was saved; the others get the offset that goes with it. See followTscOffset. */
+  #writeTscOffset(word: DataView): void {
+    const { index, data } = msrEntry(this.parts.msrs!, 0);
+    if (this.#vcpu.id !== 0) setTscOffset(this.#vcpu, word.getBigUint64(0, true));
+    else if (index === Msr.IA32_TSC) word.setBigUint64(0, setTsc(this.#vcpu, data), true);
+  }
+
+  /**
+   * A TSC that has been set exactly is not written again: KVM would take that for a try to make vCPUs agree. Where it
+   * cannot be, a deadline that waits is moved with it: the guest's timer fires as much later as it would have.
+   */
+  #writeMsrs(bytes: Uint8Array): void {
+    const { fd } = this.#vcpu;
+    const count = KvmMsrs.over(bytes).nmsrs;
+    if (this.#host.tsc === 'offset') {
+      writeMsrList(fd, bytes, msrEntry(bytes, 0).index === Msr.IA32_TSC ? 1 : 0, count);
+      return;
+    }
+    const [tsc, deadline] = [msrEntry(bytes, 0), msrEntry(bytes, count - 1)];
+    const waits = deadline.index === Msr.IA32_TSC_DEADLINE && deadline.data !== 0n && tsc.index === Msr.IA32_TSC;
+    writeMsrList(fd, bytes, 0, waits ? count - 1 : count);
+    if (!waits) return;
+    const value = movedDeadline(deadline.data, readTsc(this.#vcpu) - tsc.data);
+    this.#vcpu.setMsrs([{ index: Msr.IA32_TSC_DEADLINE, value }]);
   }
 
   /** Where the host cannot scale the TSC, only its own frequency will do. */
@@ -169,6 +207,18 @@ const HALTED = 3;
 const KVMCLOCK_MSRS: readonly number[] = [Msr.MSR_KVM_SYSTEM_TIME, Msr.MSR_KVM_SYSTEM_TIME_NEW];
 
 const word = (bytes: Uint8Array) => new Uint32Array(bytes.buffer, bytes.byteOffset, 1);
+
+const quad = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, 8);
+
+/** LVT timer, bits 17 and 18: TSC-deadline mode (SDM volume 3, figure 12-8). Masked, it interrupts nobody. */
+const LVT_TIMER = 0x320;
+const isDeadlineTimer = (lapic: Uint8Array) => (lapic[LVT_TIMER + 2]! & 0b111) === 0b100;
+
+/** 0 would disarm the timer. */
+const movedDeadline = (deadline: bigint, by: bigint) => {
+  const moved = deadline + by;
+  return moved > 0n ? moved : 1n;
+};
 
 /**
  * Gives several saved vCPUs the IA32_TSC of the first, in place. They were read one after the other; written back as

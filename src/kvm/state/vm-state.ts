@@ -5,6 +5,7 @@
 import { CLOCK_FLAGS } from '../../abi/flags.ts';
 import type { IoctlName } from '../../abi/ioctls.ts';
 import { KvmClockData, KvmIrqchip, KvmPitState2 } from '../../abi/structs.ts';
+import { CheckpointError } from '../../errors.ts';
 import { ioctl } from '../call.ts';
 import type { Vm } from '../vm.ts';
 
@@ -97,24 +98,40 @@ export class VmStateReader {
   /** Reads every part. Throws KvmError. */
   save(): void {
     for (const { get, bytes } of this.#reads) ioctl(this.#vm.fd, get, bytes);
+    const clock = KvmClockData.over(this.parts.clock!);
+    // KVM tells the time of day only where its clock is the TSC
+    if ((clock.flags & CLOCK_FLAGS.REALTIME) === 0) clock.realtime = nowNs();
   }
 }
 
-/** Writes every part back. Throws KvmError. */
-export function restoreVm(vm: Vm, irqchip: boolean, state: VmState, clock: ClockMode): void {
+/** Writes every part back, the clock `passedNs` nanoseconds later than it stood. Throws KvmError. */
+export function restoreVm(vm: Vm, irqchip: boolean, state: VmState, passedNs: bigint): void {
   for (const { part, set } of vmRows(irqchip)) {
     const bytes = state[part];
-    if (bytes) ioctl(vm.fd, set, part === 'clock' ? clockToSet(bytes, clock) : bytes);
+    if (bytes) ioctl(vm.fd, set, part === 'clock' ? clockToSet(bytes, passedNs) : bytes);
   }
 }
 
-/**
- * What to give KVM_SET_CLOCK. Replaying all flags would make the clock jump: only with KVM_CLOCK_REALTIME, and only on
- * purpose, does the kernel add the time that has passed since the save.
- */
-function clockToSet(saved: Uint8Array, mode: ClockMode): Uint8Array {
+/** Without the flags that were read: with KVM_CLOCK_REALTIME, KVM would add the time gone by on its own. */
+function clockToSet(saved: Uint8Array, passedNs: bigint): Uint8Array {
   const bytes = saved.slice();
   const clock = KvmClockData.over(bytes);
-  clock.flags = mode === 'jump' ? clock.flags & Number(CLOCK_FLAGS.REALTIME) : 0;
+  clock.flags = 0;
+  clock.clock += passedNs;
   return bytes;
 }
+
+/** Nanoseconds by which a guest's clocks are moved on: none, or since its state was saved. Throws CheckpointError NO_TIME. */
+export function passedSince({ clock }: VmState, mode: ClockMode, now = nowNs()): bigint {
+  if (mode === 'resume' || !clock) return 0n;
+  const { realtime } = KvmClockData.over(clock);
+  if (realtime === 0n) {
+    throw new CheckpointError(
+      'NO_TIME',
+      'the checkpoint does not say at what time of day it was taken, so the clock cannot jump: leave --clock jump out',
+    );
+  }
+  return now > realtime ? now - realtime : 0n;
+}
+
+const nowNs = () => BigInt(Date.now()) * 1_000_000n;

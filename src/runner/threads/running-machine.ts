@@ -8,6 +8,7 @@ import { openSerialInput, type SerialInput } from '../../devices/serial-input.ts
 import { UsageError } from '../../errors.ts';
 import { blockKickSignal } from '../../ffi/signals.ts';
 import { type StateHost, stateHost } from '../../kvm/state/host.ts';
+import { vcpuStateLayout } from '../../kvm/state/vcpu-layout.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { AssistMode } from '../assist.ts';
 import { type RunCounts, type RunEnd, type RunReason, type RunResult, sumCounts } from '../result.ts';
@@ -150,7 +151,7 @@ export class RunningMachine {
   /** Pauses every vCPU and loads `records`, one for each, in its own thread. Throws KvmError. */
   loadVcpus(records: readonly Uint8Array[]): void {
     this.#held = true;
-    this.#group.load(records);
+    this.#group.load(records, vcpuStateLayout(this.host));
   }
 
   /** A run is under way and nobody has paused it. */

@@ -1,5 +1,7 @@
 /** All vCPU threads of a machine as one: what is demanded of each is awaited of all, blocking, in microseconds. */
 import { HostError } from '../../errors.ts';
+import { followTscOffset } from '../../kvm/state/tsc.ts';
+import type { VcpuStateLayout } from '../../kvm/state/vcpu-layout.ts';
 import { DEMANDS, type Demand, isOver } from './demands.ts';
 import { hasFailed, isGone, isPending } from './mailbox.ts';
 import { recordedError } from './state-record.ts';
@@ -57,32 +59,42 @@ export class VcpuGroup {
     return this.threads.map((thread) => thread.record);
   }
 
-  /** Pauses and loads a record into every vCPU. Throws KvmError. */
-  load(records: readonly Uint8Array[]): void {
+  /**
+   * Pauses and loads a record into every vCPU. With several, and a TSC that can be set exactly, the first is loaded
+   * before the others: they get an offset that goes with its. Throws KvmError.
+   */
+  load(records: readonly Uint8Array[], layout: VcpuStateLayout): void {
     this.pause();
     this.#demand(DEMANDS.finishSave); // one that was given up would overwrite the record
     this.threads.forEach((thread, i) => {
       thread.record.set(records[i]!);
     });
     try {
-      this.#exchange(DEMANDS.load);
+      const [first, ...others] = this.threads;
+      const inTurn = others.length > 0 && layout.offsets.has('tsc_offset');
+      this.#exchange(DEMANDS.load, inTurn ? [first!] : this.threads);
+      if (inTurn) {
+        const loading = this.threads.map((thread) => thread.record);
+        followTscOffset(layout, records, loading);
+        this.#exchange(DEMANDS.load, others);
+      }
     } finally {
       for (const thread of this.threads) if (!hasFailed(thread.mailbox.look())) thread.loaded();
     }
   }
 
-  #exchange(demand: Demand): void {
-    this.#demand(demand);
-    for (const thread of this.threads) {
+  #exchange(demand: Demand, threads: readonly VcpuThread[] = this.threads): void {
+    this.#demand(demand, threads);
+    for (const thread of threads) {
       const word = thread.mailbox.look();
       if (isGone(word)) throw this.#owner.failure() ?? thread.goneError();
       if (hasFailed(word)) throw recordedError(thread.record);
     }
   }
 
-  #demand(demand: Demand): void {
-    for (const thread of this.threads) thread.ask(demand.ask);
-    for (const thread of this.threads) this.#waitFor(thread, (word) => isOver(demand, word));
+  #demand(demand: Demand, threads: readonly VcpuThread[] = this.threads): void {
+    for (const thread of threads) thread.ask(demand.ask);
+    for (const thread of threads) this.#waitFor(thread, (word) => isOver(demand, word));
   }
 
   #waitFor(thread: VcpuThread, done: (word: number) => boolean): void {

@@ -141,6 +141,7 @@ class VcpuWorker {
       this.#io.record.set(this.#record.subarray(0, this.#io.record.length));
       this.#idling = this.#io.restore();
       this.#ends.load(this.#record, this.#start.host);
+      this.#record.set(this.#io.record); // with the TSC offset that was found
       this.#loads++;
     }
   }

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { MachineState } from '../../../snapshot/machine-state.ts';
 import { stateSections } from '../../../snapshot/show/state-sections.ts';
-import { segmentMeaning } from '../../../snapshot/show/vcpu-fields.ts';
+import { segmentMeaning, VCPU_FIELDS } from '../../../snapshot/show/vcpu-fields.ts';
 import { redirectionMeaning } from '../../../snapshot/show/vm-fields.ts';
 import { xsaveFields } from '../../../snapshot/show/xsave.ts';
 import { withBitsInUse } from '../../../snapshot/show/xsave-in-use.ts';
 import { bytesOf } from '../../../src/abi/struct.ts';
-import { KvmSegment } from '../../../src/abi/structs.ts';
+import { KvmSegment, KvmVcpuEvents } from '../../../src/abi/structs.ts';
 import { writeCpuid } from '../../../src/kvm/cpuid.ts';
 import { madeUpState } from './made-up.ts';
 
@@ -174,5 +174,17 @@ describe('the components of an XSAVE area in use', () => {
     const far = writeCpuid([leaf(2, 0xffff_ffff, 0xffff_ffff), leaf(9, 8, 4090), leaf(200, 8, 600)]);
     const bytes = withBitsInUse(area(0, 0x7f), far);
     expect(new DataView(bytes.buffer).getBigUint64(512, true)).toBe(0x204n);
+  });
+});
+
+describe('pending events', () => {
+  it('tell fields that count from events that are pending', () => {
+    const events = new Uint8Array(64);
+    KvmVcpuEvents.over(events).flags = 0x0d;
+    const fields = VCPU_FIELDS.vcpu_events.fields(events);
+    expect(fields.find(({ name }) => name === 'flags')).toMatchObject({
+      value: 13n,
+      meaning: 'valid: nmi_pending|shadow|smm',
+    });
   });
 });

@@ -3,6 +3,8 @@ import type { Command } from 'commander';
 import type { CapabilityName } from '../../../src/abi/capabilities.ts';
 import { kvmKind } from '../../../src/kvm/kind.ts';
 import { Kvm } from '../../../src/kvm/kvm.ts';
+import { probeHost } from '../../../src/kvm/state/probe.ts';
+import type { TscControl } from '../../../src/kvm/state/tsc.ts';
 import { toJson } from '../json.ts';
 import { columns } from '../output.ts';
 import { forStdout } from '../terminal-text.ts';
@@ -98,7 +100,8 @@ function gather(kvm: Kvm) {
     memorySlots: kvm.checkExtension('KVM_CAP_NR_MEMSLOTS'),
     iommu: kvm.checkExtension('KVM_CAP_IOMMU') > 0,
     vcpuMmapSize: kvm.getVcpuMmapSize(),
-    msrs: kvm.getMsrIndexList().length,
+    msrs: kvm.getMsrIndexList().length + probeHost(kvm).unlistedMsrs.length,
+    tsc: probeHost(kvm).tsc,
     capabilities: FEATURES.map((row) => ({ ...row, value: kvm.checkExtension(row.capability) })),
   };
 }
@@ -108,6 +111,12 @@ const KINDS: Readonly<Record<ReturnType<typeof kvmKind>, string>> = {
   SVM: 'SVM (AMD hardware virtualization)',
   PVM: 'PVM (software: ring-0 guest code is emulated, ring 3 runs natively)',
   unknown: 'unknown',
+};
+
+const TSCS: Readonly<Record<TscControl, string>> = {
+  offset: 'goes on from where it was saved',
+  write: 'goes on from where it was saved, but runs on through a restore or rollback within a second',
+  none: "is the host's: it runs on through restore and rollback, while kvmclock goes on from where it stood",
 };
 
 function render(facts: ReturnType<typeof gather>): string {
@@ -125,6 +134,7 @@ function render(facts: ReturnType<typeof gather>): string {
       ['IOMMU', facts.iommu ? 'yes' : 'no (device assignment is VFIO now)'],
       ['kvm_run area', `${facts.vcpuMmapSize} bytes`],
       ['MSRs to save', String(facts.msrs)],
+      ['TSC of guests', TSCS[facts.tsc]],
     ]),
     '\n',
     columns(rows),

@@ -23,6 +23,7 @@ interface RestoreOptions extends AttendOptions {
   readonly store: string;
   readonly clock: ClockMode;
   readonly force?: boolean;
+  readonly allowLarge?: boolean;
   readonly explain?: boolean;
   readonly fork?: number;
 }
@@ -52,6 +53,7 @@ export function addRestore(program: Command): void {
         .default('resume'),
     )
     .option('--force', 'try although this host differs from the one the checkpoint was taken on')
+    .option('--allow-large', 'bring it back although it has very many vCPUs, or more RAM than this host')
     .option('--paused', 'do not let it run until `vmlapse resume NAME`; with --name')
     .option('--fork <n>', 'run N machines from the checkpoint, which share its memory copy-on-write', parseForks)
     .option('--explain', 'print each ioctl of the restore in order, with its reason, and do nothing');
@@ -100,10 +102,10 @@ async function restore(ref: string, options: RestoreOptions): Promise<number> {
 function bringBack<T>(
   how: (checkpoint: Checkpoint, options: HowToRestore) => T,
   checkpoint: Checkpoint,
-  { clock, force = false, json, quiet }: RestoreOptions,
+  { clock, force = false, allowLarge = false, json, quiet }: RestoreOptions,
 ): T {
   using progress = startProgress('restoring', { json: json === true && !quiet });
-  return how(checkpoint, { clock, force, onProgress: progress.update });
+  return how(checkpoint, { clock, force, allowLarge, onProgress: progress.update });
 }
 
 /** Options that speak of one machine and its console make no sense for several. */

@@ -1,0 +1,28 @@
+/** Where each part of a vCPU's state lies in one flat record: how state crosses threads without messages. */
+import type { StateHost } from './host.ts';
+import type { VcpuPart, VcpuState } from './vcpu-parts.ts';
+import { VCPU_ROWS, VCPU_SAVE_ORDER } from './vcpu-rows.ts';
+
+/** A record's size, and where the parts are. */
+export interface VcpuStateLayout {
+  readonly bytes: number;
+  readonly offsets: ReadonlyMap<VcpuPart, readonly [offset: number, size: number]>;
+}
+
+/** The layout on a host. Offsets are multiples of 8. */
+export function vcpuStateLayout(host: StateHost): VcpuStateLayout {
+  const offsets = new Map<VcpuPart, readonly [number, number]>();
+  let bytes = 0;
+  for (const { part } of VCPU_SAVE_ORDER) {
+    const size = VCPU_ROWS[part].size(host);
+    if (size === 0) continue;
+    offsets.set(part, [bytes, size]);
+    bytes += Math.ceil(size / 8) * 8;
+  }
+  return { bytes, offsets };
+}
+
+/** Live views of the parts in a flat record. */
+export function vcpuStateParts(layout: VcpuStateLayout, record: Uint8Array): VcpuState {
+  return Object.fromEntries([...layout.offsets].map(([part, [at, size]]) => [part, record.subarray(at, at + size)]));
+}
