@@ -2,7 +2,15 @@ import { describe, expect, it } from 'vitest';
 import type { StateHost } from '../../src/kvm/state/host.ts';
 import { ENDS_BYTES, OwedEnds, readEnds, recordBytes, writeEnds } from '../../src/runner/owed-ends.ts';
 
-const HOST: StateHost = { xsaveBytes: 4096, sregs2: true, irqchip: true, syncRegs: true, msrs: [0x10] };
+const HOST: StateHost = {
+  xsaveBytes: 4096,
+  sregs2: true,
+  irqchip: true,
+  syncRegs: true,
+  tsc: 'none',
+  nestedBytes: 0,
+  msrs: [0x10],
+};
 const saved = (ends: OwedEnds) => {
   const record = new Uint8Array(new SharedArrayBuffer(recordBytes(HOST)));
   ends.save(record, HOST);

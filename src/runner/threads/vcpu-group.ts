@@ -69,17 +69,22 @@ export class VcpuGroup {
     this.threads.forEach((thread, i) => {
       thread.record.set(records[i]!);
     });
+    const [first, ...others] = this.threads;
+    if (others.length === 0 || !layout.offsets.has('tsc_offset')) {
+      this.#load(this.threads);
+      return;
+    }
+    this.#load([first!]);
+    const loading = this.threads.map((thread) => thread.record);
+    followTscOffset(layout, records, loading);
+    this.#load(others);
+  }
+
+  #load(threads: readonly VcpuThread[]): void {
     try {
-      const [first, ...others] = this.threads;
-      const inTurn = others.length > 0 && layout.offsets.has('tsc_offset');
-      this.#exchange(DEMANDS.load, inTurn ? [first!] : this.threads);
-      if (inTurn) {
-        const loading = this.threads.map((thread) => thread.record);
-        followTscOffset(layout, records, loading);
-        this.#exchange(DEMANDS.load, others);
-      }
+      this.#exchange(DEMANDS.load, threads);
     } finally {
-      for (const thread of this.threads) if (!hasFailed(thread.mailbox.look())) thread.loaded();
+      for (const thread of threads) if (!hasFailed(thread.mailbox.look())) thread.loaded();
     }
   }
 
