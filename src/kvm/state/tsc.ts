@@ -7,7 +7,6 @@
 import { VCPU_TSC_CTRL, VCPU_TSC_OFFSET } from '../../abi/flags.ts';
 import { Msr } from '../../abi/msrs.ts';
 import type { Vcpu } from '../vcpu.ts';
-import type { VcpuStateLayout } from './vcpu-layout.ts';
 
 /** How this host sets a guest's TSC: exactly, by writing IA32_TSC (not to a value near the present one), or not. */
 export type TscControl = 'offset' | 'write' | 'none';
@@ -42,19 +41,4 @@ export function setTsc(vcpu: Vcpu, value: bigint): bigint {
   const moved = BigInt.asUintN(64, offset + value - readTsc(vcpu));
   setTscOffset(vcpu, moved);
   return moved;
-}
-
-/**
- * Gives vCPUs the TSC offsets they are to be loaded with: that of the first, which has been loaded, and the differences
- * they had when they were saved, in `saved` and in `loading`.
- */
-export function followTscOffset(layout: VcpuStateLayout, saved: readonly Uint8Array[], loading: readonly Uint8Array[]) {
-  const at = layout.offsets.get('tsc_offset')?.[0];
-  if (at === undefined) return;
-  const word = (record: Uint8Array) => new DataView(record.buffer, record.byteOffset + at, 8);
-  const offset = (record: Uint8Array) => word(record).getBigUint64(0, true);
-  const moved = offset(loading[0]!) - offset(saved[0]!);
-  loading.slice(1).forEach((record, i) => {
-    word(record).setBigUint64(0, BigInt.asUintN(64, offset(saved[i + 1]!) + moved), true);
-  });
 }

@@ -26,3 +26,18 @@ export function vcpuStateLayout(host: StateHost): VcpuStateLayout {
 export function vcpuStateParts(layout: VcpuStateLayout, record: Uint8Array): VcpuState {
   return Object.fromEntries([...layout.offsets].map(([part, [at, size]]) => [part, record.subarray(at, at + size)]));
 }
+
+/**
+ * Gives vCPUs the TSC offsets they are to be loaded with: that of the first, which has been loaded, and the differences
+ * they had when they were saved, in `saved` and in `loading`.
+ */
+export function followTscOffset(layout: VcpuStateLayout, saved: readonly Uint8Array[], loading: readonly Uint8Array[]) {
+  const at = layout.offsets.get('tsc_offset')?.[0];
+  if (at === undefined) return;
+  const word = (record: Uint8Array) => new DataView(record.buffer, record.byteOffset + at, 8);
+  const offset = (record: Uint8Array) => word(record).getBigUint64(0, true);
+  const moved = offset(loading[0]!) - offset(saved[0]!);
+  loading.slice(1).forEach((record, i) => {
+    word(record).setBigUint64(0, BigInt.asUintN(64, offset(saved[i + 1]!) + moved), true);
+  });
+}

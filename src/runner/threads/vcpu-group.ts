@@ -1,7 +1,6 @@
 /** All vCPU threads of a machine as one: what is demanded of each is awaited of all, blocking, in microseconds. */
 import { HostError } from '../../errors.ts';
-import { followTscOffset } from '../../kvm/state/tsc.ts';
-import type { VcpuStateLayout } from '../../kvm/state/vcpu-layout.ts';
+import { followTscOffset, type VcpuStateLayout } from '../../kvm/state/vcpu-layout.ts';
 import { DEMANDS, type Demand, isOver } from './demands.ts';
 import { hasFailed, isGone, isPending } from './mailbox.ts';
 import { recordedError } from './state-record.ts';
