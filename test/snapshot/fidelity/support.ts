@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { it } from 'vitest';
 import { SLOW_HOST, scaled } from '../../support/time.ts';
 import type { Outcome, Task } from './child.ts';
 
@@ -25,6 +26,17 @@ export const LIMIT_MS = scaled(90_000);
 
 /** On a slow host each nth of the list; otherwise all. */
 export const sample = <T>(all: readonly T[], nth: number): T[] => all.filter((_, i) => !SLOW_HOST || i % nth === 0);
+
+/** Shows as skipped, with the reason, each guest of `all` that is not among those chosen for this host. */
+export function showLeftOut(all: readonly string[], chosen: readonly string[]): void {
+  for (const name of new Set(all)) {
+    if (chosen.includes(name)) continue;
+    const reason = goesOnHere(name)
+      ? 'others stand for it on a slow host'
+      : 'after a restore this emulated processor refuses it its ports';
+    it.skip(`${name}: ${reason}`, () => {});
+  }
+}
 
 /** Whether the long sweeps are wanted: VMLAPSE_LONG=1. */
 export const LONG = process.env.VMLAPSE_LONG === '1';

@@ -15,7 +15,7 @@ import { describeKvm } from '../../support/kvm.ts';
 import { temporaryDirectory } from '../store/support.ts';
 import { machineOf } from './play.ts';
 import type { Afterlife, Revival } from './running-child.ts';
-import { goesOnHere, LIMIT_MS, sample } from './support.ts';
+import { goesOnHere, LIMIT_MS, sample, showLeftOut } from './support.ts';
 
 const CHILD = fileURLToPath(new URL('./running-child.js', import.meta.url));
 
@@ -98,6 +98,9 @@ async function saveInTime(moment: Moment, store: Store, tag: string): Promise<st
 }
 
 describeKvm('guests that wait, saved with their threads', () => {
+  const guests = (moments: readonly Moment[]) => moments.map(({ guest }) => guest);
+  showLeftOut(guests(ALL_MOMENTS), guests(MOMENTS));
+
   it(
     'go on in a fresh process',
     async () => {

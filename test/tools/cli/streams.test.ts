@@ -82,10 +82,12 @@ describeKvm('stdout and stderr', () => {
     child.stderr.on('data', (chunk: Buffer) => {
       said += chunk.toString();
     });
-    await stuck(child.pid!);
     const exited = new Promise((resolve) => child.once('exit', (status) => resolve(status)));
+    const toldAll = new Promise((resolve) => child.stderr.once('end', resolve));
+    await stuck(child.pid!);
     child.kill('SIGTERM');
     expect(await exited).toBe(143);
+    await toldAll;
     expect(said).toMatch(/vmlapse: stopped/);
     child.stdout.destroy();
   });

@@ -37,7 +37,7 @@ async function boot(guest: string): Promise<Started> {
 describeKvm('the socket is gone after', () => {
   it.each([
     ['an exit of the guest', 'hello-long', [], 0],
-    ['a fault', 'fault-triple', [], 1],
+    ['a fault', 'fault-triple', [], 126],
     ['a timeout', 'spin', ['--timeout', '200ms'], 124],
   ] as const)('%s', async (_end, guest, options, status) => {
     const machine = start(guest, ...options);
@@ -81,8 +81,9 @@ describeKvm('stop', () => {
     machine.child.stdout.pause(); // the pipe is full when the guest says its first word
     await reachable('m', machine.outcome);
     await new Promise((resolve) => setTimeout(resolve, 300));
+    const exited = once(machine.child, 'exit');
     await call('m', 'stop');
-    const [status] = await once(machine.child, 'exit');
+    const [status] = await exited;
     expect(status).toBe(130);
     machine.child.stdout.resume();
     await machine.outcome;
@@ -134,8 +135,8 @@ describeKvm('what cannot be', () => {
     expect(missing.status).toBe(0);
     const rows = [
       [['run', '--name', 'm', guestPath('spin')], 125, /a machine named m runs already.*vmlapse stop m/],
-      [['restore', 'latest', '--store', place.file('s'), '--paused'], 2, /add --name/],
-      [['run', '--name', 'a/b', guestPath('spin')], 2, /cannot name a machine/],
+      [['restore', 'latest', '--store', place.file('s'), '--paused'], 125, /add --name/],
+      [['run', '--name', 'a/b', guestPath('spin')], 125, /cannot name a machine/],
       [['status', 'nobody'], 1, /no machine is named nobody; running: m/],
       [['checkpoint', 'm'], 1, /m has no store.*--store DIR/],
     ] as const;

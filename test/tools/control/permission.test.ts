@@ -1,7 +1,10 @@
-import { chmodSync, chownSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, chownSync, closeSync, openSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ControlServer } from '../../../tools/control/server.ts';
-import { cli, start } from '../cli/cli.ts';
+import { scaled } from '../../support/time.ts';
+import { cli } from '../cli/cli.ts';
 import { fakeTarget, ownRuntimeFolder } from './sockets.ts';
 
 const NOBODY = 65_534;
@@ -28,8 +31,23 @@ socket.on('error', (error) => socket.bytesRead === 0 && process.stdout.write(err
 
 /** Connects as another user. */
 async function dialAs(uid: number, path: string): Promise<string> {
-  const { outcome } = start(process.execPath, ['-e', DIAL, path], { uid, gid: uid, env: {} });
-  return (await outcome).stdout;
+  // By its descriptor, for that user may not reach the folder this program lies in, nor the present one.
+  const program = openSync(process.execPath, 'r');
+  try {
+    const options = { uid, gid: uid, env: {}, cwd: '/', timeout: scaled(25_000) };
+    const child = spawn('/proc/self/fd/3', ['-e', DIAL, path], {
+      ...options,
+      stdio: ['ignore', 'pipe', 'inherit', program],
+    });
+    let said = '';
+    child.stdout!.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+    });
+    await once(child, 'close');
+    return said;
+  } finally {
+    closeSync(program);
+  }
 }
 
 describe.skipIf(!isRoot)('another user [needs root to become one]', () => {
