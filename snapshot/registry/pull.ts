@@ -1,9 +1,8 @@
 /** Fetching a checkpoint from a registry: what the store does not have whole, then all of it is taken in at once. */
 import { CheckpointError } from '../../src/errors.ts';
 import { type Digest, storeError } from '../store/format/digest.ts';
-import { isTag } from '../store/format/documents.ts';
 import { isNotFound } from '../store/history/history.ts';
-import { checkTag } from '../store/history/refs.ts';
+import { checkTags } from '../store/history/refs.ts';
 import type { Store } from '../store/store.ts';
 import { RegistryClient } from './client.ts';
 import type { TransferReport } from './push.ts';
@@ -11,7 +10,7 @@ import { type ReceiveOptions, Receiver } from './receiver.ts';
 import { parseReference } from './reference.ts';
 
 export interface PullOptions extends ReceiveOptions {
-  /** The name in the store. Default: the tag it had in the registry, unless that is `latest`. */
+  /** The name in the store. Default: the tag in the registry, unless that is `latest`. */
   readonly tag?: string;
   /** Also fetch so many generations of parents, as far as the registry has them. Default 0. */
   readonly history?: number;
@@ -26,9 +25,8 @@ const LOCK_TRIES = 6;
  */
 export async function pull(store: Store, source: string, options: PullOptions = {}): Promise<TransferReport> {
   const reference = parseReference(source, options.plainHttp);
-  if (options.tag !== undefined) checkTag(options.tag);
+  const tag = tagHere(store, reference.tag, options.tag);
   const client = new RegistryClient(reference, 'pull', options);
-  const remoteTag = reference.tag !== 'latest' && isTag(reference.tag) ? reference.tag : undefined;
   store.lock().release();
   using receiver = new Receiver(store, client, options);
   const { head, manifest } = await receiver.receive(reference.digest ?? reference.name, reference.digest);
@@ -41,8 +39,22 @@ export async function pull(store: Store, source: string, options: PullOptions = 
   async function takeIn(): Promise<boolean> {
     using _ = await lockPatiently(store, options.signal);
     if (!receiver.place()) return false;
-    store.adopt(head, options.tag ?? remoteTag);
+    store.adopt(head, tag);
     return true;
+  }
+}
+
+/** The name in the store. Throws BAD_TAG or NAME_TAKEN, before anything is fetched. */
+function tagHere(store: Store, remote: string | undefined, chosen: string | undefined): string | undefined {
+  const tag = chosen ?? (remote === 'latest' ? undefined : remote);
+  if (tag === undefined) return undefined;
+  try {
+    checkTags(store.index(), [tag]);
+    return tag;
+  } catch (error) {
+    if (chosen !== undefined || !(error instanceof CheckpointError)) throw error;
+    const [problem] = error.message.split(' — ');
+    throw storeError(error.code, `${problem} — give the checkpoint another name here with --tag NAME`);
   }
 }
 

@@ -167,6 +167,22 @@ describe('a registry that does not keep to the rules', () => {
     });
   });
 
+  it('has a tag that is no name here: refused before anything is fetched, and --tag helps', async () => {
+    using directory = temporaryDirectory();
+    const { files, manifest } = sample(directory.path);
+    files.set('/v2/demo/manifests/2024', manifest);
+    await using registry = await fakeRegistry(serving(files));
+    using target = empty(directory.path);
+    const source = `${registry.host}/demo:2024`;
+    await expect(pull(target, source)).rejects.toMatchObject({
+      code: 'BAD_TAG',
+      message: expect.stringMatching(/^"2024" .*start of a digest — .* --tag NAME$/),
+    });
+    expect(registry.seen).toEqual([]);
+    const { digest } = await pull(target, source, { tag: 'y2024' });
+    expect(target.resolve('y2024')).toBe(digest);
+  });
+
   it('cannot be reached: says so', async () => {
     using directory = temporaryDirectory();
     using target = empty(directory.path);

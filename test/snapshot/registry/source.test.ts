@@ -1,0 +1,71 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { registrySource } from '../../../snapshot/registry/source.ts';
+import { MAX_MANIFEST_BYTES } from '../../../snapshot/store/format/limits.ts';
+import { temporaryDirectory } from '../store/support.ts';
+import { fakeRegistry, type Handler, serving } from './fake-registry.ts';
+import { sample } from './sample.ts';
+
+/** A store that has lost its manifest and its layer, and what a registry has of it. */
+function damaged(directory: string) {
+  const { store, files, layer, manifest } = sample(directory);
+  const digest = store.resolve('one');
+  const [blob] = store.manifest(digest).layers;
+  files.set(`/v2/demo/manifests/${digest}`, manifest);
+  rmSync(store.blobs.path(digest));
+  writeFileSync(store.blobs.path(blob!.digest), 'X');
+  return { store, files, layer, digest, blob: blob! };
+}
+
+/** Sends zeros until the connection is closed, and counts them. */
+const endless = (path: string, sent: { bytes: number }): Handler => {
+  const part = Buffer.alloc(65536);
+  return (seen, response) => {
+    if (seen.path !== path) return false;
+    response.writeHead(200);
+    const more = () => {
+      if (response.destroyed) return;
+      sent.bytes += part.length;
+      response.write(part, () => setImmediate(more));
+    };
+    more();
+    return true;
+  };
+};
+
+describe('a registry as a source of lost blobs', () => {
+  it('gives back a manifest and the layer that it names', async () => {
+    using directory = temporaryDirectory();
+    const { store, files, digest, blob } = damaged(directory.path);
+    await using registry = await fakeRegistry(serving(files));
+    const report = await store.fetchAgain(registrySource(`${registry.host}/demo`));
+    expect(report).toEqual({ fetched: [digest, blob.digest], missing: [] });
+    expect(store.verify()).toMatchObject({ problems: [], checkpoints: 1 });
+  });
+
+  it('may send no more than the size that the checkpoint gives', async () => {
+    using directory = temporaryDirectory();
+    const { store, files, layer, digest, blob } = damaged(directory.path);
+    const sent = { bytes: 0 };
+    await using registry = await fakeRegistry(endless(layer, sent), serving(files));
+    const report = await store.fetchAgain(registrySource(`${registry.host}/demo`));
+    expect(report).toEqual({
+      fetched: [digest],
+      missing: [{ digest: blob.digest, why: expect.stringContaining(`more than its ${blob.size} bytes`) }],
+    });
+    expect(sent.bytes).toBeLessThan(64 << 20);
+  });
+
+  it('may send no more than a manifest where nothing gives the size', async () => {
+    using directory = temporaryDirectory();
+    const { store, files, digest } = damaged(directory.path);
+    for (const path of [`blobs/${digest}`, `manifests/${digest}`]) {
+      const sent = { bytes: 0 };
+      await using registry = await fakeRegistry(endless(`/v2/demo/${path}`, sent));
+      const { missing } = await store.fetchAgain(registrySource(`${registry.host}/demo`));
+      expect(missing).toEqual([{ digest, why: expect.stringMatching(/more than|does not have it/) }]);
+      expect(sent.bytes).toBeLessThan(MAX_MANIFEST_BYTES + (64 << 20));
+    }
+    expect(files.size).toBeGreaterThan(0);
+  });
+});
