@@ -1,9 +1,8 @@
 /** Small, bounds-aware helpers over bytes: the vocabulary of all loaders. x86 is little-endian. */
+import { GIB, KIB, MIB } from '../src/abi/numbers.ts';
 
-export const KIB = 1024;
-export const MIB = 1024 * KIB;
-export const GIB = 1024 * MIB;
-export const PAGE = 4096;
+export { GIB, hex, KIB, MIB, PAGE_SIZE } from '../src/abi/numbers.ts';
+
 /** First guest-physical address that 32-bit boot protocols cannot name. */
 export const FOUR_GIB = 4 * GIB;
 /** x86 has at most 52 physical address bits (SDM volume 3, section 4.1.4). */
@@ -12,11 +11,6 @@ export const MAX_PHYSICAL = 2 ** 52;
 /** A view of the same bytes for multi-byte access. */
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-/** "0x1000", also for bigints and negative numbers. */
-export function hex(value: number | bigint): string {
-  return value < 0 ? `-0x${(-value).toString(16)}` : `0x${value.toString(16)}`;
 }
 
 /** Rounds up to a multiple of `unit`, which need not be a power of two. */

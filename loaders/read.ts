@@ -1,11 +1,12 @@
 /** From a path to the bytes of an image. Large files are mapped, not read: placing them is then the only copy. */
+
 import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, type Stats } from 'node:fs';
+import { PAGE_SIZE } from '../src/abi/numbers.ts';
 import { errnoName, LoadError, VmlapseError } from '../src/errors.ts';
 import { canMap, Mapping, WINDOW_BYTES } from '../src/ffi/mapping.ts';
 
 const MAPPED_FROM_BYTES = 4 * 2 ** 20;
 const PIPE_CHUNK_BYTES = 64 * 2 ** 10;
-const PAGE_SIZE = 4096;
 const MADV_DONTNEED = 4;
 const keep = () => {};
 

@@ -1,5 +1,5 @@
 /** ROM images: PC firmware that ends at 4 GiB and starts at the reset vector. */
-import { alignUp, FOUR_GIB, KIB, MIB, PAGE, size as sizeText } from './bytes.ts';
+import { alignUp, FOUR_GIB, KIB, MIB, PAGE_SIZE, size as sizeText } from './bytes.ts';
 import { ignoredNotes } from './ignored.ts';
 import type { GuestImage, LoadOptions, Segment } from './image.ts';
 import { refusal } from './refuse.ts';
@@ -28,12 +28,12 @@ const PREPARATIONS = [[0xfa], [0xfc], [0x90], [0x0f, 0x08], [0x0f, 0x09]] as con
 /** Plans a ROM: it ends at 4 GiB, and its last 128 KiB are also in RAM below 1 MiB, as on a PC. Throws LoadError ROM. */
 export function loadRom(bytes: Uint8Array, options: LoadOptions): GuestImage {
   const { length } = bytes;
-  if (length % PAGE !== 0 || length > ROM_MAX)
+  if (length % PAGE_SIZE !== 0 || length > ROM_MAX)
     throw refusal('ROM', {
       field: 'ROM: size',
       found: `${length} bytes`,
       expected: 'a multiple of 4 KiB up to 16 MiB',
-      cure: `pad the image at its beginning to ${alignUp(length, PAGE)} bytes: a ROM ends at its reset vector`,
+      cure: `pad the image at its beginning to ${alignUp(length, PAGE_SIZE)} bytes: a ROM ends at its reset vector`,
     });
   const copied = Math.min(length, ROM_COPY);
   const segments: Segment[] = [

@@ -9,6 +9,8 @@ import {
   LAYERS,
   LINE_LIMIT,
   longFiles,
+  MEDIAN_LIMIT,
+  medianLength,
   placeOf,
   printing,
   type Sources,
@@ -64,6 +66,10 @@ describe('the project', () => {
 
   it(`keeps files under ${LINE_LIMIT} lines`, () => {
     expect(longFiles(withScripts)).toEqual([]);
+  });
+
+  it(`has a median below ${MEDIAN_LIMIT} lines (${medianLength(sources)} now)`, () => {
+    expect(medianLength(sources)).toBeLessThan(MEDIAN_LIMIT);
   });
 });
 

@@ -5,7 +5,7 @@
 
 import { SHDR32, SHDR64, SHT } from '../../src/abi/elf.ts';
 import { endOf, findRoom } from '../arrange.ts';
-import { copyOf, FOUR_GIB, PAGE } from '../bytes.ts';
+import { copyOf, FOUR_GIB, PAGE_SIZE } from '../bytes.ts';
 import type { LoadOptions, Segment } from '../image.ts';
 import type { OpenElf } from './open.ts';
 import { contentOf } from './sections.ts';
@@ -42,7 +42,7 @@ export function sectionHeaders(
     const gpa = findRoom(options.memoryMap, busy, {
       name: section.name,
       size: section.fileSize,
-      align: PAGE,
+      align: PAGE_SIZE,
       from: endOf(busy),
       to: FOUR_GIB,
     });

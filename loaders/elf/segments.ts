@@ -5,7 +5,7 @@
  * nothing. A position-independent file may go anywhere: it is moved as a whole and relocated.
  */
 import { backed } from '../arrange.ts';
-import { alignUp, FOUR_GIB, hex, MAX_PHYSICAL, MIB, PAGE } from '../bytes.ts';
+import { alignUp, FOUR_GIB, hex, MAX_PHYSICAL, MIB, PAGE_SIZE } from '../bytes.ts';
 import type { LoadOptions, Segment } from '../image.ts';
 import { refusal } from '../refuse.ts';
 import type { ElfFile, Program } from './header.ts';
@@ -75,8 +75,8 @@ function chooseBias(loads: readonly Program[], options: LoadOptions, notes: stri
   const lowest = ascending[0]!.vaddr;
   const last = ascending.at(-1)!;
   const highest = last.vaddr + BigInt(last.memsz);
-  const linked = lowest - (lowest % BigInt(PAGE));
-  const align = loads.reduce((most, p) => Math.max(most, usableAlign(p.align)), PAGE);
+  const linked = lowest - (lowest % BigInt(PAGE_SIZE));
+  const align = loads.reduce((most, p) => Math.max(most, usableAlign(p.align)), PAGE_SIZE);
   if (options.load !== undefined) {
     const bias = BigInt(options.load) - linked;
     if (bias % BigInt(align) !== 0n)
@@ -98,7 +98,7 @@ function chooseBias(loads: readonly Program[], options: LoadOptions, notes: stri
 
 /** p_align when it is a sensible power of two, else a page. */
 function usableAlign(align: bigint): number {
-  return align > 1n && align <= 0x4000_0000n && (align & (align - 1n)) === 0n ? Number(align) : PAGE;
+  return align > 1n && align <= 0x4000_0000n && (align & (align - 1n)) === 0n ? Number(align) : PAGE_SIZE;
 }
 
 function choosePlacement(loads: readonly Program[], options: LoadOptions, notes: string[]): Placement {

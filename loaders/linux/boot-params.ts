@@ -1,7 +1,7 @@
 /** What Linux is handed: boot_params with the memory map, the command line, and the initial RAM disk. */
 import { bytesOf } from '../../src/abi/struct.ts';
 import { endOf, informationRoom, room, usableRam } from '../arrange.ts';
-import { alignUp, cstring, FOUR_GIB, KIB, MIB, PAGE } from '../bytes.ts';
+import { alignUp, cstring, FOUR_GIB, KIB, MIB, PAGE_SIZE } from '../bytes.ts';
 import type { LoadOptions, Reservation, Segment } from '../image.ts';
 import { refusal } from '../refuse.ts';
 import { BOOT_PARAMS, LOADER_UNDEFINED } from './setup-header.ts';
@@ -29,18 +29,18 @@ export function bootParams(kernel: LinuxKernel, options: LoadOptions): readonly 
       cure: 'shorten --cmdline',
     });
   const initrd = placeInitrd(kernel, options);
-  const size = PAGE + cmdline.length;
+  const size = PAGE_SIZE + cmdline.length;
   const gpa = informationRoom(options.memoryMap, [...kernel.taken, ...initrd], {
     name: 'boot_params',
     size,
-    align: PAGE,
+    align: PAGE_SIZE,
   });
   const params = BOOT_PARAMS.alloc();
   const page = bytesOf(params);
   page.set(kernel.header, kernel.headerAt);
   params.type_of_loader = LOADER_UNDEFINED;
   params.vid_mode = 0xffff;
-  params.cmd_line_ptr = gpa + PAGE;
+  params.cmd_line_ptr = gpa + PAGE_SIZE;
   const [first] = initrd;
   const last = initrd.at(-1);
   if (first && last) {
@@ -49,8 +49,8 @@ export function bootParams(kernel: LinuxKernel, options: LoadOptions): readonly 
   }
   fillMap(params, options);
   return [
-    { gpa, bytes: page, memSize: PAGE, name: 'boot_params' },
-    { gpa: gpa + PAGE, bytes: cmdline, memSize: cmdline.length, name: 'command line' },
+    { gpa, bytes: page, memSize: PAGE_SIZE, name: 'boot_params' },
+    { gpa: gpa + PAGE_SIZE, bytes: cmdline, memSize: cmdline.length, name: 'command line' },
     ...initrd,
   ];
 }
@@ -86,7 +86,7 @@ function placeInitrd(kernel: LinuxKernel, options: LoadOptions): Segment[] {
   let gpa = room(options.memoryMap, kernel.taken, {
     name: `initial RAM disk ${modules.map((m) => m.name).join(', ')}`,
     size,
-    align: PAGE,
+    align: PAGE_SIZE,
     from: Math.max(MIB, endOf(kernel.taken)),
     to: Math.min(FOUR_GIB, kernel.initrdMax + 1),
     top: true,

@@ -1,4 +1,5 @@
 /** Names for guest-physical addresses: the symbol that lies there, or else the region of memory. */
+import { hex } from '../../src/abi/numbers.ts';
 import { PAGE_SIZE } from '../store/format/limits.ts';
 import { type DiffSymbol, type SymbolSource, spanFinder } from './symbols.ts';
 
@@ -27,8 +28,6 @@ const LOW: readonly Region[] = [
   [0xa_0000, 0xc_0000, 'video memory'],
   [0xc_0000, MIB, 'BIOS area'],
 ];
-
-const hex = (value: number) => `0x${value.toString(16)}`;
 
 /** A part of memory, by its PC name below 1 MiB and by the MiB above. */
 function regionAt(gpa: number): Region {

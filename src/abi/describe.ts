@@ -2,6 +2,7 @@
  * One line for an ioctl's argument, as strace would print it: `{slot=0, flags=LOG_DIRTY_PAGES, memory_size=0x100000}`.
  * Fields that are zero are left out, long arrays are shortened, and the whole is bounded. Pure: bytes in, text out.
  */
+
 import {
   capabilityName,
   FIELD_TEXTS,
@@ -11,10 +12,11 @@ import {
   SHOWN_WHEN_ZERO,
   WHOLE_TEXTS,
 } from './describe/fields.ts';
-import { bounded, bytesText, hex, isZero, list } from './describe/text.ts';
+import { bounded, bytesText, isZero, list } from './describe/text.ts';
 import { EXIT_REASONS } from './exits.ts';
 import type { IoctlRow } from './ioctl.ts';
 import { IOCTLS } from './ioctls.ts';
+import { hex } from './numbers.ts';
 import { type ArrayType, type Struct, s64, type Type } from './struct.ts';
 import { KvmRun, RUN_EXITS } from './structs.ts';
 

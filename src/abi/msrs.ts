@@ -4,6 +4,7 @@
  */
 import { decodeFlags, type FlagTable } from './flags.ts';
 import { HYPERV_MSRS, VMX_MSRS } from './msrs/hypervisor.ts';
+import { hex } from './numbers.ts';
 import { APIC_BASE, EFER } from './registers.ts';
 
 /** MSRs with one name each: name -> index. */
@@ -152,7 +153,7 @@ const NAMES: ReadonlyMap<number, string> = new Map<number, string>([
 
 /** The name of an MSR; "MSR 0x…" for one without. */
 export function msrName(index: number): string {
-  return NAMES.get(index) ?? `MSR 0x${index.toString(16)}`;
+  return NAMES.get(index) ?? `MSR ${hex(index)}`;
 }
 
 /** True where {@link msrName} has a real name. */
@@ -186,6 +187,5 @@ export const MSR_FLAGS: Readonly<Record<number, FlagTable>> = {
 /** An MSR's value for people: hex, and the names of its bits where it has any. */
 export function describeMsr(index: number, value: bigint): string {
   const table = MSR_FLAGS[index];
-  const hex = `0x${value.toString(16)}`;
-  return table && value !== 0n ? `${hex} (${decodeFlags(table, value).join('|')})` : hex;
+  return table && value !== 0n ? `${hex(value)} (${decodeFlags(table, value).join('|')})` : hex(value);
 }

@@ -2,6 +2,7 @@
  * The bus: from a port number or guest-physical address to the device that claims it. A port access costs one lookup
  * in a flat table and one call. What nobody claims reads all ones, as an undriven bus does, and is counted.
  */
+import { hex } from '../abi/numbers.ts';
 import { UsageError } from '../errors.ts';
 import type { AddressRange, Device, StopRequest, Width } from './device.ts';
 import { load, store } from './little-endian.ts';
@@ -165,5 +166,4 @@ function nobody(counter: UnclaimedCounter): Device {
   };
 }
 
-const hex = (n: number) => `0x${n.toString(16)}`;
 const span = ({ base, length }: AddressRange) => `${hex(base)}..${hex(base + length - 1)}`;

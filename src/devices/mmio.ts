@@ -1,4 +1,5 @@
 /** The MMIO half of the bus: devices by guest-physical address. Few devices use it, so a short list is searched. */
+import { hex } from '../abi/numbers.ts';
 import { UsageError } from '../errors.ts';
 import type { Device, StopRequest, Width } from './device.ts';
 import { load, store } from './little-endian.ts';
@@ -81,5 +82,4 @@ function pieceWidth(claim: Claim, address: number, left: number): Width {
   return most >= 2 && address % 2 === 0 ? 2 : 1;
 }
 
-const hex = (n: number) => `0x${n.toString(16)}`;
 const span = ({ base, end }: Claim) => `${hex(base)}..${hex(end - 1)}`;

@@ -4,8 +4,8 @@
  */
 import { EXIT_REASONS } from '../abi/exits.ts';
 import type { Live } from '../abi/struct.ts';
-import { RUN_EXITS } from '../abi/structs.ts';
-import { EXIT_UNION, type RunArea } from './run-area.ts';
+import { RUN_EXIT_OFFSET, RUN_EXITS } from '../abi/structs.ts';
+import type { RunArea } from './run-area.ts';
 
 type Details = typeof RUN_EXITS;
 
@@ -44,7 +44,7 @@ export function decodeExit(area: RunArea): Exit {
   const number = area.exitReason;
   const reason = exitName(number);
   const layout = (RUN_EXITS as Record<string, Details[keyof Details]>)[reason];
-  if (layout) return { reason, number, detail: layout.over(area.bytes, EXIT_UNION) } as Exit;
+  if (layout) return { reason, number, detail: layout.over(area.bytes, RUN_EXIT_OFFSET) } as Exit;
   return { reason: PLAIN.has(reason) ? (reason as PlainExit['reason']) : 'OTHER', number };
 }
 

@@ -1,4 +1,5 @@
 /** What kind of code a vCPU is running, from its control registers and code segment (SDM volume 3, section 2.2). */
+import { CR0, EFER, RFLAGS } from '../abi/registers.ts';
 import type { Live } from '../abi/struct.ts';
 import type { KvmSregs } from '../abi/structs.ts';
 
@@ -18,17 +19,13 @@ export interface ModeRegisters {
   readonly ss: { readonly dpl: number };
 }
 
-const CR0_PE = 1n;
-const EFER_LMA = 1n << 10n;
-const RFLAGS_VM = 1n << 17n;
-
 /** The mode of a vCPU. */
 export function codeMode(sregs: ModeRegisters | Live<typeof KvmSregs.fields>, rflags: bigint): CodeMode {
-  if ((sregs.cr0 & CR0_PE) === 0n) return { name: 'real', bits: 16, cpl: 0 };
-  if (rflags & RFLAGS_VM) return { name: 'virtual-8086', bits: 16, cpl: 3 };
+  if ((sregs.cr0 & CR0.PE) === 0n) return { name: 'real', bits: 16, cpl: 0 };
+  if (rflags & RFLAGS.VM) return { name: 'virtual-8086', bits: 16, cpl: 3 };
   const cpl = sregs.ss.dpl;
   const bits = sregs.cs.db ? 32 : 16;
-  if ((sregs.efer & EFER_LMA) === 0n) return { name: 'protected', bits, cpl };
+  if ((sregs.efer & EFER.LMA) === 0n) return { name: 'protected', bits, cpl };
   return sregs.cs.l ? { name: 'long', bits: 64, cpl } : { name: 'compatibility', bits, cpl };
 }
 

@@ -2,10 +2,7 @@
  * The kvm_run area shared with the kernel (KVM API document, section 5), as live views. The fields the run loop needs
  * at every exit are read straight from the bytes; the rest is decoded by exit.ts.
  */
-import { KvmRun } from '../abi/structs.ts';
-
-/** Offset of the exit union in struct kvm_run. */
-export const EXIT_UNION = 32;
+import { KvmRun, RUN_EXIT_OFFSET } from '../abi/structs.ts';
 
 /** Live view of struct kvm_run and of the data pages behind it. */
 export class RunArea {
@@ -38,26 +35,26 @@ export class RunArea {
 
   /** KVM_EXIT_IO: 0 in, 1 out. */
   get ioDirection(): number {
-    return this.bytes[EXIT_UNION]!;
+    return this.bytes[RUN_EXIT_OFFSET]!;
   }
 
   /** KVM_EXIT_IO: bytes per access: 1, 2 or 4. */
   get ioSize(): number {
-    return this.bytes[EXIT_UNION + 1]!;
+    return this.bytes[RUN_EXIT_OFFSET + 1]!;
   }
 
   get ioPort(): number {
-    return this.#words[(EXIT_UNION >> 2) + 0]! >>> 16;
+    return this.#words[(RUN_EXIT_OFFSET >> 2) + 0]! >>> 16;
   }
 
   /** KVM_EXIT_IO: accesses in one exit; above 1 for string instructions. */
   get ioCount(): number {
-    return this.#words[(EXIT_UNION >> 2) + 1]!;
+    return this.#words[(RUN_EXIT_OFFSET >> 2) + 1]!;
   }
 
   /** KVM_EXIT_IO: offset of the data from the start of the area. */
   get ioDataOffset(): number {
-    return this.#words[(EXIT_UNION >> 2) + 2]!;
+    return this.#words[(RUN_EXIT_OFFSET >> 2) + 2]!;
   }
 
   /** KVM_EXIT_IO: the data, live; `size * count` bytes. */
@@ -68,15 +65,18 @@ export class RunArea {
 
   /** KVM_EXIT_MMIO: guest-physical address. */
   get mmioAddress(): number {
-    return Number(this.view.getBigUint64(EXIT_UNION, true));
+    return Number(this.view.getBigUint64(RUN_EXIT_OFFSET, true));
   }
 
   /** KVM_EXIT_MMIO: the data, live; 1 to 8 bytes. */
   get mmioData(): Uint8Array {
-    return this.bytes.subarray(EXIT_UNION + 8, EXIT_UNION + 8 + Math.min(8, this.#words[(EXIT_UNION >> 2) + 4]!));
+    return this.bytes.subarray(
+      RUN_EXIT_OFFSET + 8,
+      RUN_EXIT_OFFSET + 8 + Math.min(8, this.#words[(RUN_EXIT_OFFSET >> 2) + 4]!),
+    );
   }
 
   get mmioIsWrite(): boolean {
-    return this.bytes[EXIT_UNION + 20] === 1;
+    return this.bytes[RUN_EXIT_OFFSET + 20] === 1;
   }
 }

@@ -1,5 +1,6 @@
 /** From an entry state to a vCPU that is ready to run: tables in guest memory, CPUID, registers. */
 
+import { RFLAGS } from '../abi/registers.ts';
 import type { CpuidLeaf } from '../kvm/cpuid.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
@@ -17,7 +18,6 @@ export interface BootState {
 }
 
 const STACK_TOP = 0x9_f000n;
-const RFLAGS_RESERVED = 0x2n;
 
 /**
  * Writes what the entry mode needs into guest memory, beside what `occupied` says the image holds: identity page
@@ -61,6 +61,6 @@ export function startVcpu(
   const regs = vcpu.getRegs();
   Object.assign(regs, { rdx: 0n, rsp: entry.mode === 'real' ? 0n : STACK_TOP, ...entry.regs });
   regs.rip = entry.rip;
-  regs.rflags = RFLAGS_RESERVED;
+  regs.rflags = RFLAGS.FIXED;
   vcpu.setRegs(regs);
 }

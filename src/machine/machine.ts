@@ -3,6 +3,7 @@
  * its own; src/runner gives it some. What it owns is released in reverse order of creation, once.
  */
 
+import { MEMORY_REGION_FLAGS } from '../abi/flags.ts';
 import { Bus } from '../devices/bus.ts';
 import type { DeviceHost, DeviceSpec } from '../devices/device.ts';
 import { attachDevices, createDeviceState, DEVICE_SPECS, deviceLock } from '../devices/devices.ts';
@@ -55,8 +56,6 @@ export interface MachineHandle {
 /** Pages Intel hosts need for real mode and while paging is off; outside RAM and ROM. */
 const IDENTITY_MAP_ADDR = 0xfeff_c000;
 const TSS_ADDR = 0xfeff_d000;
-const KVM_MEM_LOG_DIRTY_PAGES = 1;
-const KVM_MEM_READONLY = 2;
 const PIT_SPEAKER_DUMMY = 1;
 
 interface Parts {
@@ -167,7 +166,13 @@ export class Machine implements Disposable {
   /** Switches KVM_MEM_LOG_DIRTY_PAGES of every RAM slot on or off. Off forgets what was logged. */
   setDirtyLogging(on: boolean): void {
     for (const { slot, base, size, mapping } of this.memory.regions) {
-      this.vm.setUserMemoryRegion({ slot, flags: on ? KVM_MEM_LOG_DIRTY_PAGES : 0, gpa: base, size, mapping });
+      this.vm.setUserMemoryRegion({
+        slot,
+        flags: on ? MEMORY_REGION_FLAGS.LOG_DIRTY_PAGES : 0,
+        gpa: base,
+        size,
+        mapping,
+      });
     }
   }
 
@@ -178,7 +183,7 @@ export class Machine implements Disposable {
     try {
       mapping.bytes.set(content);
       const slot = this.memory.regions.length + this.#roms.length;
-      this.vm.setUserMemoryRegion({ slot, flags: KVM_MEM_READONLY, gpa, size, mapping });
+      this.vm.setUserMemoryRegion({ slot, flags: MEMORY_REGION_FLAGS.READONLY, gpa, size, mapping });
     } catch (error) {
       mapping[Symbol.dispose]();
       throw error;

@@ -5,6 +5,7 @@
  * A flat GDT lies in guest memory for guests that reload their segments:
  *   0x08 32-bit code   0x10 64-bit code   0x18 data   0x20 TSS (16 bytes)
  */
+import { CR0, CR4, EFER } from '../abi/registers.ts';
 import type { Live } from '../abi/struct.ts';
 import type { KvmSegment, KvmSregs } from '../abi/structs.ts';
 import type { CpuMode, EntryState } from './entry.ts';
@@ -19,13 +20,6 @@ const SELECTOR = { code32: 0x08, code64: 0x10, data: 0x18, tss: 0x20 };
 const TSS_OFFSET = 0x100;
 const TSS_LIMIT = 0x67;
 const GDT_LIMIT = 0x2f;
-
-const CR0_PE = 1n;
-const CR0_ET = 1n << 4n;
-const CR0_PG = 1n << 31n;
-const CR4_PAE = 1n << 5n;
-const EFER_LME = 1n << 8n;
-const EFER_LMA = 1n << 10n;
 
 /** The descriptor-table page, to be written at `gpa`. */
 export function descriptorTables(gpa: number): Uint8Array {
@@ -87,7 +81,7 @@ function real(sregs: Sregs, cs: EntryState['cs']): void {
   sregs.gdt.limit = 0xffff;
   sregs.idt.base = 0n;
   sregs.idt.limit = 0x3ff;
-  sregs.cr0 = CR0_ET;
+  sregs.cr0 = CR0.ET;
 }
 
 /** Where the machine put the tables that a mode needs. */
@@ -102,14 +96,14 @@ const APPLY: Record<CpuMode, (sregs: Sregs, tables: ModeTables, entry: EntryStat
   real: (sregs, _tables, entry) => real(sregs, entry.cs),
   protected: (sregs, tables) => {
     flat(sregs, tables.descriptors, false);
-    sregs.cr0 = CR0_PE | CR0_ET;
+    sregs.cr0 = CR0.PE | CR0.ET;
   },
   long: (sregs, tables) => {
     flat(sregs, tables.descriptors, true);
     sregs.cr3 = BigInt(tables.pageTables);
-    sregs.cr4 = CR4_PAE;
-    sregs.efer = EFER_LME | EFER_LMA;
-    sregs.cr0 = CR0_PE | CR0_ET | CR0_PG;
+    sregs.cr4 = CR4.PAE;
+    sregs.efer = EFER.LME | EFER.LMA;
+    sregs.cr0 = CR0.PE | CR0.ET | CR0.PG;
   },
 };
 

@@ -4,8 +4,7 @@
  * top bit set, which reads as -0.
  */
 
-/** Bytes in a page; the granularity of the dirty log. */
-export const PAGE_SIZE = 4096;
+export { PAGE_SIZE } from '../abi/numbers.ts';
 
 const WORD_BITS = 32;
 

@@ -3,11 +3,13 @@
  * one memory slot. Every write by the host goes through here and is marked, since KVM's dirty log does not see writes
  * that the VMM makes through its own mapping.
  */
+
 import { closeSync } from 'node:fs';
+import { hex, PAGE_SIZE } from '../abi/numbers.ts';
 import { GuestMemoryError } from '../errors.ts';
 import { Cleanup } from '../ffi/cleanup.ts';
 import { createMemfd, dataRuns, Mapping, type MappingHandle, WINDOW_BYTES } from '../ffi/mapping.ts';
-import { bitmapWords, PAGE_SIZE, setBits } from './bitmap.ts';
+import { bitmapWords, setBits } from './bitmap.ts';
 import { type E820Entry, e820, type RamRange, ramRanges } from './layout.ts';
 
 /** One contiguous stretch of RAM: a memory slot. */
@@ -246,5 +248,3 @@ function bitmapOver(buffer: SharedArrayBuffer) {
   const words = buffer.byteLength / 4 - 1;
   return { hostDirty: new Uint32Array(buffer, 0, words), hostWrote: new Int32Array(buffer, words * 4, 1) };
 }
-
-const hex = (value: number) => `0x${value.toString(16)}`;

@@ -7,6 +7,7 @@
  * The hole keeps the I/O APIC (0xfec00000), the local APIC (0xfee00000), KVM's TSS pages and ROMs out of RAM. The VGA
  * and BIOS window is backed by RAM too, so that text buffers and copied ROMs work, but the map calls it reserved.
  */
+import { PAGE_SIZE } from '../abi/numbers.ts';
 import { GuestMemoryError } from '../errors.ts';
 
 /** First byte of the hole below 4 GiB. */
@@ -16,7 +17,6 @@ export const HOLE_END = 0x1_0000_0000;
 
 const MIN_RAM = 2 ** 20;
 const MAX_RAM = 2 ** 40;
-const PAGE = 4096;
 
 /** A stretch of guest-physical RAM. Bytes. */
 export interface RamRange {
@@ -33,7 +33,7 @@ export interface E820Entry {
 
 /** Splits `bytes` of RAM around the hole. Throws GuestMemoryError for sizes that are no RAM. */
 export function ramRanges(bytes: number): RamRange[] {
-  if (!Number.isSafeInteger(bytes) || bytes < MIN_RAM || bytes > MAX_RAM || bytes % PAGE !== 0) {
+  if (!Number.isSafeInteger(bytes) || bytes < MIN_RAM || bytes > MAX_RAM || bytes % PAGE_SIZE !== 0) {
     throw new GuestMemoryError(
       'RAM_SIZE',
       `RAM of ${bytes} bytes is not possible: give a multiple of 4 KiB from 1 MiB to 1 TiB`,

@@ -3,11 +3,12 @@
  * ends with KVM_EXIT_INTERNAL_ERROR, suberror 1, and RIP still on the instruction. User space can read it, do it on the
  * vCPU's state, step over it and run on. Hardware virtualization never asks for this.
  */
+
 import { EMULATION_FAILURE_FLAGS } from '../abi/exits.ts';
-import { KvmRunEmulationFailure } from '../abi/structs.ts';
+import { RFLAGS } from '../abi/registers.ts';
+import { KvmRunEmulationFailure, RUN_EXIT_OFFSET } from '../abi/structs.ts';
 import { type KvmKind, kvmKind } from '../kvm/kind.ts';
 import type { CodeMode } from '../kvm/mode.ts';
-import { EXIT_UNION } from '../kvm/run-area.ts';
 import type { Machine } from '../machine/machine.ts';
 import { AssistCpu, type AssistVcpu } from './assist/cpu.ts';
 import { matchEncoding, readPrefixes } from './assist/decode.ts';
@@ -23,8 +24,6 @@ export type AssistMode = 'auto' | 'on' | 'off';
 export const LONGEST_INSTRUCTION = 15;
 
 const NEEDED: ReadonlySet<KvmKind> = new Set(['PVM', 'unknown']);
-const RFLAGS_RF = 1n << 16n;
-const RFLAGS_IF = 1n << 9n;
 
 /** The part of a Machine the assist uses. */
 export interface AssistMachine {
@@ -56,14 +55,14 @@ function assistOnce(vcpu: AssistVcpu, memory: Machine['memory'], xsaveBytes: num
   const found = assistable(failedInstruction(vcpu) ?? cpu.fetch(cpu.linearRip, LONGEST_INSTRUCTION), cpu.mode);
   if (!found) return undefined;
   const { row, instruction } = found;
-  const interruptible = cpu.regs.rflags & RFLAGS_IF;
+  const interruptible = cpu.regs.rflags & RFLAGS.IF;
   const { rip } = cpu.regs;
   const outcome = row.run(cpu, instruction);
   if (outcome === 'unable') return undefined;
   const delivery = outcome === 'done' ? undefined : outcome;
   if (!row.branches && (!delivery || delivery.trap)) {
     cpu.regs.rip = BigInt.asUintN(cpu.mode.bits, rip + BigInt(instruction.length));
-    cpu.regs.rflags &= ~RFLAGS_RF;
+    cpu.regs.rflags &= ~RFLAGS.RF;
   }
   cpu.commit();
   if (delivery || interruptible) finishEvents(vcpu, delivery);
@@ -82,7 +81,7 @@ export function assistable(bytes: Uint8Array, mode: CodeMode) {
 
 /** The bytes KVM failed on, when it tells all that an instruction can have (kernels since 5.14). */
 function failedInstruction(vcpu: AssistVcpu): Uint8Array | undefined {
-  const failure = KvmRunEmulationFailure.over(vcpu.area.bytes, EXIT_UNION);
+  const failure = KvmRunEmulationFailure.over(vcpu.area.bytes, RUN_EXIT_OFFSET);
   const told = failure.ndata >= 3 && (failure.flags & BigInt(EMULATION_FAILURE_FLAGS.INSTRUCTION_BYTES)) !== 0n;
   return told && failure.insn_size === LONGEST_INSTRUCTION ? failure.insn_bytes : undefined;
 }

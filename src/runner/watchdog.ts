@@ -3,24 +3,20 @@
  * KVM_RUN for ever. So a timer of the thread's own brings KVM_RUN back now and then, ever more rarely, and the vCPU is
  * asked whether anything could still wake it.
  */
+import { MP_STATES } from '../abi/flags.ts';
+import { RFLAGS } from '../abi/registers.ts';
 import { KickTimer } from '../ffi/signals.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 
 const FIRST_CHECK_MS = 4;
 const LAST_INTERVAL_MS = 250;
-const RFLAGS_IF = 1n << 9n;
-
-/** Multiprocessing states (KVM_GET_MP_STATE) in which a vCPU runs nothing. */
-const MP_UNINITIALIZED = 1;
-const MP_INIT_RECEIVED = 2;
-const MP_HALTED = 3;
 
 /** Whether a vCPU executes nothing and cannot wake by itself: HLT with interrupts off, or waiting for INIT or SIPI. */
 export function haltedForGood(vcpu: Vcpu): boolean {
   const state = vcpu.getMpState();
-  if (state === MP_UNINITIALIZED || state === MP_INIT_RECEIVED) return true;
-  if (state !== MP_HALTED) return false;
-  return (vcpu.getRegs().rflags & RFLAGS_IF) === 0n && vcpu.getVcpuEvents().nmi.pending === 0;
+  if (state === MP_STATES.UNINITIALIZED || state === MP_STATES.INIT_RECEIVED) return true;
+  if (state !== MP_STATES.HALTED) return false;
+  return (vcpu.getRegs().rflags & RFLAGS.IF) === 0n && vcpu.getVcpuEvents().nmi.pending === 0;
 }
 
 /** Kicks its own thread out of KVM_RUN in growing intervals, and at a deadline. */

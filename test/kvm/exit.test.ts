@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Exit } from '../../src/abi/exits.ts';
-import { RUN_EXITS } from '../../src/abi/structs.ts';
+import { RUN_EXIT_OFFSET, RUN_EXITS } from '../../src/abi/structs.ts';
 import { decodeExit, describeExit, exitName } from '../../src/kvm/exit.ts';
-import { EXIT_UNION, RunArea } from '../../src/kvm/run-area.ts';
+import { RunArea } from '../../src/kvm/run-area.ts';
 
 /** A kvm_run area as the kernel would leave it. */
 function area(reason: number, fill: (view: DataView) => void = () => {}): RunArea {
@@ -14,11 +14,11 @@ function area(reason: number, fill: (view: DataView) => void = () => {}): RunAre
 
 const io = (direction: number, size: number, count: number, data: readonly number[]) =>
   area(Exit.IO, (view) => {
-    view.setUint8(EXIT_UNION, direction);
-    view.setUint8(EXIT_UNION + 1, size);
-    view.setUint16(EXIT_UNION + 2, 0xfff8, true);
-    view.setUint32(EXIT_UNION + 4, count, true);
-    view.setBigUint64(EXIT_UNION + 8, 4096n, true);
+    view.setUint8(RUN_EXIT_OFFSET, direction);
+    view.setUint8(RUN_EXIT_OFFSET + 1, size);
+    view.setUint16(RUN_EXIT_OFFSET + 2, 0xfff8, true);
+    view.setUint32(RUN_EXIT_OFFSET + 4, count, true);
+    view.setBigUint64(RUN_EXIT_OFFSET + 8, 4096n, true);
     new Uint8Array(view.buffer).set(data, 4096);
   });
 
@@ -31,9 +31,9 @@ describe('the run area', () => {
 
   it('reads an MMIO exit, above 4 GiB, and never more than eight bytes', () => {
     const run = area(Exit.MMIO, (view) => {
-      view.setBigUint64(EXIT_UNION, 0xf_fee0_0000n, true);
-      view.setUint32(EXIT_UNION + 16, 200, true);
-      view.setUint8(EXIT_UNION + 20, 1);
+      view.setBigUint64(RUN_EXIT_OFFSET, 0xf_fee0_0000n, true);
+      view.setUint32(RUN_EXIT_OFFSET + 16, 200, true);
+      view.setUint8(RUN_EXIT_OFFSET + 20, 1);
     });
     expect([run.mmioAddress, run.mmioIsWrite, run.mmioData.length]).toEqual([0xf_fee0_0000, true, 8]);
   });
@@ -60,7 +60,7 @@ describe('a decoded exit', () => {
     const exit = decodeExit(run);
     if (exit.reason !== 'X86_RDMSR') throw new Error(exit.reason);
     exit.detail.data = 0x1122n;
-    expect(run.view.getBigUint64(EXIT_UNION + 16, true)).toBe(0x1122n);
+    expect(run.view.getBigUint64(RUN_EXIT_OFFSET + 16, true)).toBe(0x1122n);
   });
 
   it.each(['HLT', 'SHUTDOWN', 'IRQ_WINDOW_OPEN', 'INTR'] as const)('%s is its reason alone', (name) => {

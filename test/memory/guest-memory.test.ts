@@ -1,5 +1,6 @@
 import { fstatSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { hex } from '../../src/abi/numbers.ts';
 import { GuestMemoryError } from '../../src/errors.ts';
 import { countBits } from '../../src/memory/bitmap.ts';
 import { GuestMemory } from '../../src/memory/guest-memory.ts';
@@ -105,7 +106,7 @@ describe('an access outside RAM', () => {
       for (const call of calls) {
         const error = thrown(GuestMemoryError, call);
         expect(error).toMatchObject({ code: 'OUTSIDE_RAM', details: { gpa, length } });
-        expect(error.message).toContain(`of ${length} bytes at 0x${gpa.toString(16)} is outside guest RAM (0x0..`);
+        expect(error.message).toContain(`of ${length} bytes at ${hex(gpa)} is outside guest RAM (0x0..`);
       }
       expect(dirtyPages(memory).every((n) => n === 0)).toBe(true);
     });

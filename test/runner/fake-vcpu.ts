@@ -1,7 +1,9 @@
 /** A vCPU made of plain objects: it comes back with the exits it was told to, and the tests look at what was answered. */
+
 import { Exit } from '../../src/abi/exits.ts';
+import { RUN_EXIT_OFFSET } from '../../src/abi/structs.ts';
 import type { StopRequest, Width } from '../../src/devices/device.ts';
-import { EXIT_UNION, RunArea } from '../../src/kvm/run-area.ts';
+import { RunArea } from '../../src/kvm/run-area.ts';
 import { ExitCounters } from '../../src/runner/counts.ts';
 import { type RunHooks, type RunnableBus, type RunnableVcpu, runVcpu } from '../../src/runner/loop.ts';
 
@@ -50,11 +52,11 @@ export const exit = (number: number, more: (area: RunArea) => void = () => {}): 
 export const io = (direction: 'in' | 'out', port: number, width: Width, data: Uint8Array): Step =>
   exit(Exit.IO, (area) => {
     const { view } = area;
-    view.setUint8(EXIT_UNION, direction === 'out' ? 1 : 0);
-    view.setUint8(EXIT_UNION + 1, width);
-    view.setUint16(EXIT_UNION + 2, port, true);
-    view.setUint32(EXIT_UNION + 4, data.length / width, true);
-    view.setBigUint64(EXIT_UNION + 8, BigInt(DATA_PAGE), true);
+    view.setUint8(RUN_EXIT_OFFSET, direction === 'out' ? 1 : 0);
+    view.setUint8(RUN_EXIT_OFFSET + 1, width);
+    view.setUint16(RUN_EXIT_OFFSET + 2, port, true);
+    view.setUint32(RUN_EXIT_OFFSET + 4, data.length / width, true);
+    view.setBigUint64(RUN_EXIT_OFFSET + 8, BigInt(DATA_PAGE), true);
     area.bytes.set(data, DATA_PAGE);
   });
 
@@ -65,10 +67,10 @@ export const answered = (vcpu: FakeVcpu, length: number): Uint8Array =>
 /** A memory-mapped access. */
 export const mmio = (kind: 'read' | 'write', gpa: number, data: Uint8Array): Step =>
   exit(Exit.MMIO, ({ view, bytes }) => {
-    view.setBigUint64(EXIT_UNION, BigInt(gpa), true);
-    bytes.set(data, EXIT_UNION + 8);
-    view.setUint32(EXIT_UNION + 16, data.length, true);
-    view.setUint8(EXIT_UNION + 20, kind === 'write' ? 1 : 0);
+    view.setBigUint64(RUN_EXIT_OFFSET, BigInt(gpa), true);
+    bytes.set(data, RUN_EXIT_OFFSET + 8);
+    view.setUint32(RUN_EXIT_OFFSET + 16, data.length, true);
+    view.setUint8(RUN_EXIT_OFFSET + 20, kind === 'write' ? 1 : 0);
   });
 
 /** HLT, with the interrupt flag as given. */
@@ -79,7 +81,7 @@ export const hlt = (interruptFlag: 0 | 1): Step =>
 
 /** An exit whose union starts with a 32-bit word, such as a suberror or an event type. */
 export const word = (number: number, value: number): Step =>
-  exit(number, ({ view }) => view.setUint32(EXIT_UNION, value, true));
+  exit(number, ({ view }) => view.setUint32(RUN_EXIT_OFFSET, value, true));
 
 /** A bus that writes down what reaches it. */
 export class FakeBus implements RunnableBus {

@@ -1,4 +1,5 @@
 /** What is expected of a guest, with messages that show what was there instead. */
+import { hex } from '../../src/abi/numbers.ts';
 import { UsageError } from '../../src/errors.ts';
 import type { RunReason } from '../../src/runner/result.ts';
 import { Guest, type GuestRegister } from './guest.ts';
@@ -32,8 +33,6 @@ function guestOf(received: unknown, matcher: string): Guest {
   if (received instanceof Guest) return received;
   throw new UsageError(`${matcher} is about a guest: write expect(guest).${matcher}(…)`);
 }
-
-const hex = (value: bigint | number) => `0x${value.toString(16)}`;
 
 /** For expect.extend(). */
 export const guestMatchers = {

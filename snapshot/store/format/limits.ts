@@ -3,7 +3,7 @@
  */
 
 /** Bytes in a guest page. */
-export const PAGE_SIZE = 4096;
+export { PAGE_SIZE } from '../../../src/abi/numbers.ts';
 
 /** Pages in a frame: 256 KiB, where zstd's level 1 has reached its ratio and one page is still cheap to get at. */
 export const FRAME_PAGES = 64;

@@ -1,9 +1,11 @@
 /** What descriptions know about single fields: which are flags, which name a value, which are better read in hex. */
+
 import { CAPABILITIES } from '../capabilities.ts';
 import { INTERNAL_ERRORS, IO_DIRECTIONS, MEMORY_FAULT_FLAGS, MSR_EXIT_REASONS, SYSTEM_EVENTS } from '../exits.ts';
 import * as flags from '../flags.ts';
 import { lapicRegisters } from '../lapic.ts';
 import { describeMsr, MSR_FLAGS, msrName } from '../msrs.ts';
+import { hex } from '../numbers.ts';
 import { decodeRegister, REGISTER_FLAGS } from '../registers.ts';
 import { bytesOf, type Struct } from '../struct.ts';
 import {
@@ -17,7 +19,7 @@ import {
   KvmSregs,
   KvmSregs2,
 } from '../structs.ts';
-import { hex, isZero, list } from './text.ts';
+import { isZero, list } from './text.ts';
 
 /** A live record, read by field name. */
 export type Fields = Readonly<Record<string, unknown>>;

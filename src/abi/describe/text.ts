@@ -3,11 +3,6 @@
 /** Bytes shown of a long run. */
 const BYTES_SHOWN = 16;
 
-/** A number in hex; negative ones keep their sign. */
-export function hex(value: number | bigint): string {
-  return value < 0 ? `-0x${(-value).toString(16)}` : `0x${value.toString(16)}`;
-}
-
 /** Parts in braces. */
 export const list = (parts: readonly string[]): string => `{${parts.join(', ')}}`;
 

@@ -3,7 +3,7 @@
  * KVM_RUN takes general registers, special registers and events, in that order, before it does anything else; and one
  * that is asked to leaves them there at its end. Each ioctl on a vCPU loads its whole state anew: this saves two or three.
  */
-import { SYNC_REGS } from '../../abi/flags.ts';
+import { MP_STATES, SYNC_REGS } from '../../abi/flags.ts';
 import {
   KvmRegs,
   KvmRun,
@@ -26,7 +26,6 @@ const ALL = SYNC_REGS.REGS | SYNC_REGS.SREGS | SYNC_REGS.EVENTS;
 /** Whether KVM_CAP_SYNC_REGS, as answered by KVM_CHECK_EXTENSION, covers all three. */
 export const canSync = (capability: number): boolean => (capability & ALL) === ALL;
 
-const RUNNABLE = 0;
 const [REGS_AT] = KvmSyncRegs.fields.regs;
 const [SREGS_AT] = KvmSyncRegs.fields.sregs;
 const [EVENTS_AT] = KvmSyncRegs.fields.events;
@@ -44,7 +43,8 @@ export function syncRegs(area: RunArea, parts: VcpuState): boolean {
   const sregs = parts.sregs2 ?? parts.sregs;
   if (parts.nested_state && !isPlainNested(parts.nested_state)) return false;
   if (!sregs || !parts.regs || !parts.vcpu_events || !parts.mp_state) return false;
-  if (parts.mp_state[0] !== RUNNABLE || apicBase(sregs) !== area.view.getBigUint64(APIC_BASE_AT, true)) return false;
+  if (parts.mp_state[0] !== MP_STATES.RUNNABLE || apicBase(sregs) !== area.view.getBigUint64(APIC_BASE_AT, true))
+    return false;
   const at = (offset: number) => RUN_SYNC_REGS_OFFSET + offset;
   area.bytes.set(parts.regs, at(REGS_AT));
   area.bytes.set(sregs.subarray(0, COMMON_BYTES), at(SREGS_AT));

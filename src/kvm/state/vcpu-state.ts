@@ -2,6 +2,7 @@
  * Saving and restoring one vCPU, in its own thread. All buffers are made once, so that a save inside the pause of a
  * checkpoint allocates nothing.
  */
+import { MP_STATES } from '../../abi/flags.ts';
 import { Msr } from '../../abi/msrs.ts';
 import { KvmMpState, KvmMsrs, KvmNestedState } from '../../abi/structs.ts';
 import { CheckpointError } from '../../errors.ts';
@@ -200,9 +201,7 @@ export class VcpuStateIo {
 
 const NONE: ReadonlySet<VcpuPart> = new Set();
 
-/** Values of struct kvm_mp_state. */
-const RUNNABLE = 0;
-const HALTED = 3;
+const { RUNNABLE, HALTED } = MP_STATES;
 
 const KVMCLOCK_MSRS: readonly number[] = [Msr.MSR_KVM_SYSTEM_TIME, Msr.MSR_KVM_SYSTEM_TIME_NEW];
 

@@ -1,5 +1,6 @@
 /** The vCPU as a row of the assist table sees it: registers, x87 and SSE control, guest memory by linear address. */
 
+import { PAGE_SIZE } from '../../abi/numbers.ts';
 import { type CodeMode, codeMode, linearRip } from '../../kvm/mode.ts';
 import type { Vcpu } from '../../kvm/vcpu.ts';
 import type { GuestMemory } from '../../memory/guest-memory.ts';
@@ -18,8 +19,6 @@ export type AssistVcpu = Pick<
   | 'getVcpuEvents'
   | 'setVcpuEvents'
 >;
-
-const PAGE = 4096;
 
 /** Offsets in the XSAVE area (SDM volume 1, sections 10.5.1 and 13.4.2), and the component bits that own them. */
 const FCW = 0;
@@ -94,7 +93,7 @@ export class AssistCpu {
   /** The part of [linear, linear + length) up to the end of its page, as RAM. */
   #locate(linear: bigint, length: number): { gpa: number; length: number } | undefined {
     const { valid, physical } = this.#vcpu.translate(BigInt.asUintN(64, linear));
-    const span = Math.min(length, PAGE - (physical % PAGE));
+    const span = Math.min(length, PAGE_SIZE - (physical % PAGE_SIZE));
     return valid && this.#memory.find(physical, span) ? { gpa: physical, length: span } : undefined;
   }
 

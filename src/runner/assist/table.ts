@@ -2,6 +2,7 @@
  * The instructions the assist can do, one row each: what it looks like, what it does. They are those that small kernels
  * and boot code execute in ring 0 and that KVM's instruction emulator lacks. Semantics: SDM volume 2, page of the name.
  */
+import { CR0, CR4, RFLAGS } from '../../abi/registers.ts';
 import type { AssistCpu } from './cpu.ts';
 import { type Encoding, type Instruction, linearAddress } from './decode.ts';
 import { GP, MF, NM, type Outcome, UD } from './outcome.ts';
@@ -13,17 +14,7 @@ export interface AssistRow extends Encoding {
   run(cpu: AssistCpu, instruction: Instruction): Outcome;
 }
 
-const CR0_MP = 1n << 1n;
-const CR0_EM = 1n << 2n;
-const CR0_TS = 1n << 3n;
-const CR0_NE = 1n << 5n;
-const CR4_OSFXSR = 1n << 9n;
-const CR4_CET = 1n << 23n;
-const RFLAGS_AC = 1n << 18n;
-const RFLAGS_NT = 1n << 14n;
-const RFLAGS_VM = 1n << 17n;
-const RFLAGS_ARITHMETIC = 0x8d5n; // CF PF AF ZF SF OF
-const RFLAGS_ZF = 1n << 6n;
+const RFLAGS_ARITHMETIC = RFLAGS.CF | RFLAGS.PF | RFLAGS.AF | RFLAGS.ZF | RFLAGS.SF | RFLAGS.OF;
 /** Flags that IRET in ring 0 loads: all but the reserved ones, VM, VIF and VIP. */
 const RFLAGS_IRET = 0x24_7fd5n;
 
@@ -35,17 +26,17 @@ const FCW_BITS = 0x1f3f;
 const FCW_FIXED = 0x40;
 const MXCSR_RESERVED = 0xffff_0000;
 
-const usableX87 = (cpu: AssistCpu) => (cpu.sregs.cr0 & (CR0_EM | CR0_TS) ? NM : undefined);
+const usableX87 = (cpu: AssistCpu) => (cpu.sregs.cr0 & (CR0.EM | CR0.TS) ? NM : undefined);
 
 function usableSse({ sregs }: AssistCpu) {
-  if (sregs.cr0 & CR0_EM || !(sregs.cr4 & CR4_OSFXSR)) return UD;
-  return sregs.cr0 & CR0_TS ? NM : undefined;
+  if (sregs.cr0 & CR0.EM || !(sregs.cr4 & CR4.OSFXSR)) return UD;
+  return sregs.cr0 & CR0.TS ? NM : undefined;
 }
 
 /** An x87 exception that is due is raised by the next waiting instruction. */
 function dueException(cpu: AssistCpu): Outcome | undefined {
   if ((cpu.fsw & FSW_SUMMARY) === 0) return undefined;
-  return cpu.sregs.cr0 & CR0_NE ? MF : 'unable';
+  return cpu.sregs.cr0 & CR0.NE ? MF : 'unable';
 }
 
 const address = (cpu: AssistCpu, { memory, length }: Instruction) =>
@@ -53,7 +44,7 @@ const address = (cpu: AssistCpu, { memory, length }: Instruction) =>
 
 function setAlignmentCheck(cpu: AssistCpu, on: boolean): Outcome {
   if (cpu.mode.cpl !== 0) return UD;
-  cpu.regs.rflags = on ? cpu.regs.rflags | RFLAGS_AC : cpu.regs.rflags & ~RFLAGS_AC;
+  cpu.regs.rflags = on ? cpu.regs.rflags | RFLAGS.AC : cpu.regs.rflags & ~RFLAGS.AC;
   return 'done';
 }
 
@@ -77,11 +68,11 @@ function onesIn(value: bigint): bigint {
 /** The return to where an interrupt came from in ring 0 of 32-bit code: same code segment, same stack. */
 function returnFromInterrupt(cpu: AssistCpu, { operandBits }: Instruction): Outcome {
   const { regs, sregs, mode } = cpu;
-  if (mode.name !== 'protected' || mode.cpl !== 0 || operandBits !== 32 || regs.rflags & RFLAGS_NT) return 'unable';
+  if (mode.name !== 'protected' || mode.cpl !== 0 || operandBits !== 32 || regs.rflags & RFLAGS.NT) return 'unable';
   const stack = BigInt.asUintN(32, sregs.ss.base + (sregs.ss.db ? regs.rsp : BigInt.asUintN(16, regs.rsp)));
   const [eip, cs, eflags] = [0n, 4n, 8n].map((offset) => cpu.load(stack + offset, 4));
   if (eip === undefined || cs === undefined || eflags === undefined) return 'unable';
-  if ((cs & 0xffff) !== sregs.cs.selector || BigInt(eflags) & RFLAGS_VM) return 'unable';
+  if ((cs & 0xffff) !== sregs.cs.selector || BigInt(eflags) & RFLAGS.VM) return 'unable';
   regs.rip = BigInt(eip);
   regs.rsp = sregs.ss.db ? BigInt.asUintN(32, regs.rsp + 12n) : (regs.rsp & ~0xffffn) | ((regs.rsp + 12n) & 0xffffn);
   regs.rflags = (regs.rflags & ~RFLAGS_IRET) | (BigInt(eflags) & RFLAGS_IRET);
@@ -95,7 +86,7 @@ export const ASSIST_TABLE: readonly (AssistRow & { readonly branches?: true })[]
     doc: 'raises an x87 exception that is due',
     opcode: [0x9b],
     run(cpu) {
-      if ((cpu.sregs.cr0 & CR0_MP) !== 0n && (cpu.sregs.cr0 & CR0_TS) !== 0n) return NM;
+      if ((cpu.sregs.cr0 & CR0.MP) !== 0n && (cpu.sregs.cr0 & CR0.TS) !== 0n) return NM;
       return dueException(cpu) ?? 'done';
     },
   },
@@ -181,7 +172,7 @@ export const ASSIST_TABLE: readonly (AssistRow & { readonly branches?: true })[]
     opcode: [0x0f, 0x1e],
     operand: 'register',
     digit: 1,
-    run: (cpu) => (cpu.sregs.cr4 & CR4_CET ? 'unable' : 'done'),
+    run: (cpu) => (cpu.sregs.cr4 & CR4.CET ? 'unable' : 'done'),
   },
   {
     mnemonic: 'SERIALIZE',
@@ -198,7 +189,7 @@ export const ASSIST_TABLE: readonly (AssistRow & { readonly branches?: true })[]
     run({ regs }, { reg, register, operandBits }) {
       const count = onesIn(BigInt.asUintN(operandBits, regs[register!]));
       regs[reg!] = operandBits === 16 ? (regs[reg!] & ~0xffffn) | count : count;
-      regs.rflags = (regs.rflags & ~RFLAGS_ARITHMETIC) | (count === 0n ? RFLAGS_ZF : 0n);
+      regs.rflags = (regs.rflags & ~RFLAGS_ARITHMETIC) | (count === 0n ? RFLAGS.ZF : 0n);
       return 'done';
     },
   },

@@ -2,12 +2,15 @@
  * What a vCPU looked like when its run ended, as plain data. It is collected in the vCPU's thread, which alone may ask
  * the vCPU, and explained wherever there is somebody to read it.
  */
+
 import { EMULATION_FAILURE_FLAGS, Exit } from '../../abi/exits.ts';
+import { PAGE_SIZE } from '../../abi/numbers.ts';
+import { EFER } from '../../abi/registers.ts';
 import { plain } from '../../abi/struct.ts';
-import { KvmRunEmulationFailure, KvmRunInternal } from '../../abi/structs.ts';
+import { KvmRunEmulationFailure, KvmRunInternal, RUN_EXIT_OFFSET } from '../../abi/structs.ts';
 import { type KvmKind, kvmKind } from '../../kvm/kind.ts';
 import { type CodeMode, codeMode, linearRip } from '../../kvm/mode.ts';
-import { EXIT_UNION, type RunArea } from '../../kvm/run-area.ts';
+import type { RunArea } from '../../kvm/run-area.ts';
 import type { Vcpu } from '../../kvm/vcpu.ts';
 import type { GuestMemory } from '../../memory/guest-memory.ts';
 import { type PageWalk, walkPages } from '../../memory/page-walk.ts';
@@ -66,7 +69,7 @@ export interface FaultData {
 
 /** Bytes at RIP to keep: enough for several instructions. */
 const CODE_BYTES = 64;
-const PAGE = 4096n;
+const PAGE = BigInt(PAGE_SIZE);
 const GATE_PRESENT = 0x80;
 /** #UD, #DF, #GP, #PF. */
 const GATES = [6, 8, 13, 14];
@@ -124,7 +127,7 @@ function gate(
   vector: number,
   read: (linear: bigint, length: number) => Uint8Array,
 ): GateData {
-  const width = efer & (1n << 10n) ? 16 : 8;
+  const width = efer & EFER.LMA ? 16 : 8;
   if (idt.limit < (vector + 1) * width - 1) return { vector, state: 'beyond limit' };
   const bytes = read(idt.base + BigInt(vector * width), 8);
   if (bytes.length < 8) return { vector, state: 'unmapped' };
@@ -133,8 +136,8 @@ function gate(
 
 function internalError(area: RunArea, end: RunEnd): FaultData['internal'] {
   if (end.reason !== 'internal-error' || area.exitReason !== Exit.INTERNAL_ERROR) return undefined;
-  const { suberror, ndata, data } = KvmRunInternal.over(area.bytes, EXIT_UNION);
-  const failure = KvmRunEmulationFailure.over(area.bytes, EXIT_UNION);
+  const { suberror, ndata, data } = KvmRunInternal.over(area.bytes, RUN_EXIT_OFFSET);
+  const failure = KvmRunEmulationFailure.over(area.bytes, RUN_EXIT_OFFSET);
   const hasBytes =
     suberror === 1 && ndata >= 3 && (failure.flags & BigInt(EMULATION_FAILURE_FLAGS.INSTRUCTION_BYTES)) !== 0n;
   return {

@@ -1,5 +1,6 @@
 /** Clues in the state of a vCPU, each a rule: what must be so, and the sentence that says what it means. */
-
+import { hex } from '../../abi/numbers.ts';
+import { CR0, CR4, EFER } from '../../abi/registers.ts';
 import { describeWalk } from '../../memory/page-walk.ts';
 import type { FaultData } from './collect.ts';
 import type { CodeLine } from './disassemble.ts';
@@ -13,17 +14,8 @@ export interface Scene {
 /** A rule answers with a sentence, or not at all. */
 export type Rule = (scene: Scene) => string | undefined | false;
 
-const CR0_EM = 1n << 2n;
-const CR0_TS = 1n << 3n;
-const CR0_PG = 1n << 31n;
-const CR4_OSFXSR = 1n << 9n;
-const CR4_OSXSAVE = 1n << 18n;
-const EFER_SCE = 1n;
-const EFER_LME = 1n << 8n;
 const RESET_RIP = 0xfff0n;
 const RESET_CS = 0xf000;
-
-const hex = (value: bigint | number) => `0x${value.toString(16)}`;
 
 const uses = (line: CodeLine | undefined, features: RegExp) => line?.features.some((f) => features.test(f)) ?? false;
 
@@ -43,7 +35,7 @@ export const lostRegisters = ({ end, regs, sregs }: FaultData): boolean =>
 function startsPaging32(line: CodeLine | undefined, { regs, sregs }: FaultData): boolean {
   const source = /^mov cr0, (?:e|r)(\w+)$/.exec(line?.text ?? '')?.[1];
   const value = source === undefined ? undefined : regs[`r${source}`];
-  return value !== undefined && (value & CR0_PG) !== 0n && (sregs.efer & EFER_LME) === 0n;
+  return value !== undefined && (value & CR0.PG) !== 0n && (sregs.efer & EFER.LME) === 0n;
 }
 
 /** Where the guest is executing. */
@@ -71,23 +63,23 @@ const RAISED: readonly Rule[] = [
     'The bytes at RIP are no instruction: they raise #UD (invalid opcode). Has the guest jumped into data?',
   ({ line, data }) =>
     usesSse(line) &&
-    (data.sregs.cr4 & CR4_OSFXSR) === 0n &&
+    (data.sregs.cr4 & CR4.OSFXSR) === 0n &&
     `${line!.mnemonic} is an SSE instruction and CR4.OSFXSR is 0: it raises #UD. Set CR4.OSFXSR and CR4.OSXMMEXCPT first, or compile with -mgeneral-regs-only.`,
   ({ line, data }) =>
     usesAvx(line) &&
-    (data.sregs.cr4 & CR4_OSXSAVE) === 0n &&
+    (data.sregs.cr4 & CR4.OSXSAVE) === 0n &&
     `${line!.mnemonic} is an AVX instruction and CR4.OSXSAVE is 0: it raises #UD. Set CR4.OSXSAVE and XCR0 first, or compile with -mgeneral-regs-only.`,
   ({ line, data }) =>
     (usesX87(line) || usesSse(line)) &&
-    (data.sregs.cr0 & CR0_TS) !== 0n &&
+    (data.sregs.cr0 & CR0.TS) !== 0n &&
     `CR0.TS is 1, so ${line!.mnemonic} raises #NM (device not available). CLTS clears it.`,
   ({ line, data }) =>
     usesX87(line) &&
-    (data.sregs.cr0 & CR0_EM) !== 0n &&
+    (data.sregs.cr0 & CR0.EM) !== 0n &&
     `CR0.EM is 1, so ${line!.mnemonic} raises #NM (device not available).`,
   ({ line, data }) =>
     line?.mnemonic === 'SYSCALL' &&
-    (data.sregs.efer & EFER_SCE) === 0n &&
+    (data.sregs.efer & EFER.SCE) === 0n &&
     'EFER.SCE is 0, so SYSCALL raises #UD. Set EFER.SCE, STAR and LSTAR first.',
 ];
 

@@ -1,4 +1,5 @@
 /** A fault report for people: what happened and what to do, where, the code there, the registers. */
+import { hex } from '../../abi/numbers.ts';
 import { LONGEST_INSTRUCTION } from '../assist.ts';
 import type { FaultData } from './collect.ts';
 import { type CodeLine, disassemble } from './disassemble.ts';
@@ -15,8 +16,6 @@ export interface SymbolNames {
 const INSTRUCTIONS = 5;
 const LINE_WIDTH = 100;
 const BYTES_WIDTH = 24;
-
-const hex = (value: bigint | number) => `0x${value.toString(16)}`;
 
 /** The report, several lines without a final line end. Needs no vCPU: it may run in any thread, at any time. */
 export function explainFault(data: FaultData, symbols?: SymbolNames): string {

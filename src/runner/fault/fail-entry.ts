@@ -1,4 +1,5 @@
 /** Why a processor refuses to enter a guest: the hardware's code, and contradictions in the guest's registers. */
+import { CR0, CR4, EFER, RFLAGS } from '../../abi/registers.ts';
 import type { FaultData } from './collect.ts';
 
 /** Bit 31 of Intel's code says that the entry itself failed; without it, the VMLAUNCH instruction did. */
@@ -29,35 +30,27 @@ export function entryFailure({ kvm }: FaultData, reason: bigint): string {
   return kvm === 'SVM' || known === undefined ? 'a reason this table does not know' : known;
 }
 
-const bit = (n: number) => 1n << BigInt(n);
-const CR0_PE = bit(0);
-const CR0_NW = bit(29);
-const CR0_CD = bit(30);
-const CR0_PG = bit(31);
-const CR4_PAE = bit(5);
-const EFER_LME = bit(8);
-const EFER_LMA = bit(10);
 const TSS_BUSY = 11;
 const TSS16_BUSY = 3;
 
 /** States no processor runs in (SDM volume 3, section 28.3.1; AMD APM volume 2, section 15.5.1). */
 const CONTRADICTIONS: readonly (readonly [says: string, holds: (data: FaultData) => boolean])[] = [
-  ['CR0.PG without CR0.PE', ({ sregs: { cr0 } }) => (cr0 & CR0_PG) !== 0n && (cr0 & CR0_PE) === 0n],
-  ['CR0.NW without CR0.CD', ({ sregs: { cr0 } }) => (cr0 & CR0_NW) !== 0n && (cr0 & CR0_CD) === 0n],
-  ['EFER.LMA without EFER.LME', ({ sregs: { efer } }) => (efer & EFER_LMA) !== 0n && (efer & EFER_LME) === 0n],
+  ['CR0.PG without CR0.PE', ({ sregs: { cr0 } }) => (cr0 & CR0.PG) !== 0n && (cr0 & CR0.PE) === 0n],
+  ['CR0.NW without CR0.CD', ({ sregs: { cr0 } }) => (cr0 & CR0.NW) !== 0n && (cr0 & CR0.CD) === 0n],
+  ['EFER.LMA without EFER.LME', ({ sregs: { efer } }) => (efer & EFER.LMA) !== 0n && (efer & EFER.LME) === 0n],
   [
     'long mode (EFER.LMA) without CR4.PAE',
-    ({ sregs: { efer, cr4 } }) => (efer & EFER_LMA) !== 0n && (cr4 & CR4_PAE) === 0n,
+    ({ sregs: { efer, cr4 } }) => (efer & EFER.LMA) !== 0n && (cr4 & CR4.PAE) === 0n,
   ],
   [
     'EFER.LME and CR0.PG set, but EFER.LMA clear',
-    ({ sregs: { efer, cr0 } }) => (efer & EFER_LME) !== 0n && (cr0 & CR0_PG) !== 0n && (efer & EFER_LMA) === 0n,
+    ({ sregs: { efer, cr0 } }) => (efer & EFER.LME) !== 0n && (cr0 & CR0.PG) !== 0n && (efer & EFER.LMA) === 0n,
   ],
-  ['a 64-bit code segment with CS.D set', ({ sregs: { cs, efer } }) => (efer & EFER_LMA) !== 0n && !!cs.l && !!cs.db],
-  ['bit 1 of RFLAGS clear', ({ regs }) => (regs.rflags! & 2n) === 0n],
+  ['a 64-bit code segment with CS.D set', ({ sregs: { cs, efer } }) => (efer & EFER.LMA) !== 0n && !!cs.l && !!cs.db],
+  ['bit 1 of RFLAGS clear', ({ regs }) => (regs.rflags! & RFLAGS.FIXED) === 0n],
   [
     'TR without a busy TSS',
-    ({ sregs: { tr, cr0 } }) => (cr0 & CR0_PE) !== 0n && ![TSS_BUSY, TSS16_BUSY].includes(tr.type),
+    ({ sregs: { tr, cr0 } }) => (cr0 & CR0.PE) !== 0n && ![TSS_BUSY, TSS16_BUSY].includes(tr.type),
   ],
   ['an unusable CS', ({ sregs: { cs } }) => cs.unusable !== 0],
 ];

@@ -1,12 +1,12 @@
 /** What each end of a run means: one row a reason, a sentence or several, fitted to what the vCPU's state shows. */
+
 import { Exit, INTERNAL_ERROR_DOCS } from '../../abi/exits.ts';
+import { hex } from '../../abi/numbers.ts';
 import { assistable } from '../assist.ts';
 import type { RunReason } from '../result.ts';
 import type { FaultData } from './collect.ts';
 import { lostRegisters, placeClues, type Scene, tripleFaultClues, usesVectorRegisters } from './evidence.ts';
 import { contradictions, entryFailure } from './fail-entry.ts';
-
-const hex = (value: bigint | number) => `0x${value.toString(16)}`;
 
 function tripleFault(scene: Scene): string[] {
   const what =

@@ -1,4 +1,5 @@
 /** Registers as a compact table: general-purpose ones in columns, control registers with their bits by name. */
+import { hex } from '../../abi/numbers.ts';
 import { decodeFlags, REGISTER_FLAGS } from '../../abi/registers.ts';
 import type { FaultData, SegmentData } from './collect.ts';
 
@@ -7,13 +8,13 @@ const OLD = 8;
 const COLUMNS = 4;
 const SEGMENTS = ['cs', 'ds', 'es', 'ss', 'fs', 'gs', 'tr', 'ldt'] as const;
 
-const hex = (value: bigint | number, digits = 1) => `0x${value.toString(16).padStart(digits, '0')}`;
+const hexOf = (value: bigint | number, digits: number) => `0x${value.toString(16).padStart(digits, '0')}`;
 
 /** Lines of the register table. */
 export function registerTable({ regs, sregs, mode }: FaultData): string[] {
   const long = mode.bits === 64;
   const names = long ? GENERAL : GENERAL.slice(0, OLD);
-  const cell = (name: string) => `${shortName(name, long)} ${hex(regs[name] ?? 0n, long ? 16 : 8)}`;
+  const cell = (name: string) => `${shortName(name, long)} ${hexOf(regs[name] ?? 0n, long ? 16 : 8)}`;
   const rows = Array.from({ length: names.length / COLUMNS }, (_, row) =>
     names
       .slice(row * COLUMNS, (row + 1) * COLUMNS)
@@ -22,7 +23,7 @@ export function registerTable({ regs, sregs, mode }: FaultData): string[] {
   );
   return [
     ...rows,
-    `${shortName('rip', long)} ${hex(regs.rip ?? 0n, long ? 16 : 8)}  ${flags('rflags', regs.rflags ?? 0n)}`,
+    `${shortName('rip', long)} ${hexOf(regs.rip ?? 0n, long ? 16 : 8)}  ${flags('rflags', regs.rflags ?? 0n)}`,
     `${flags('cr0', sregs.cr0)}  cr2 ${hex(sregs.cr2)}  cr3 ${hex(sregs.cr3)}`,
     `${flags('cr4', sregs.cr4)}  ${flags('efer', sregs.efer)}`,
     ...segmentLines(sregs),
@@ -61,5 +62,5 @@ function describeSegment({ selector, base, limit, type, s, dpl, db, l, present }
   const width = l ? '64-bit' : db ? '32-bit' : '16-bit';
   const kind = s ? `${width} ${type & 8 ? 'code' : 'data'}` : (SYSTEM_TYPES[type] ?? `system type ${type}`);
   const there = present ? '' : ', not present';
-  return `${hex(selector, 4)} base ${hex(base)} limit ${hex(limit)} ${kind}, ring ${dpl}${there}`;
+  return `${hexOf(selector, 4)} base ${hex(base)} limit ${hex(limit)} ${kind}, ring ${dpl}${there}`;
 }

@@ -1,6 +1,8 @@
 /** `vmlapse inspect FILE`: what an image is and what would be done with it. Needs no KVM. */
+
 import type { Command } from 'commander';
 import { checkPlan, type GuestImage } from '../../../loaders/index.ts';
+import { hex } from '../../../src/abi/numbers.ts';
 import { ramRanges } from '../../../src/memory/layout.ts';
 import { addImageOptions, type ImageOptions, loadImage } from '../image-options.ts';
 import { toJson } from '../json.ts';
@@ -26,8 +28,6 @@ export function addInspect(program: Command): void {
       checkPlan(loaded.image, ramRanges(options.mem));
     });
 }
-
-const hex = (value: number | bigint) => `0x${value.toString(16)}`;
 
 function asData(image: GuestImage) {
   const segments = image.segments.map(({ bytes, ...rest }) => ({ ...rest, fileSize: bytes.length }));

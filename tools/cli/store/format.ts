@@ -30,8 +30,7 @@ export function timeText(time: string): string {
 export const printable = (text: string): string =>
   text.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, '\u00b7');
 
-/** A guest-physical address. */
-export const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
+export { hex } from '../../../src/abi/numbers.ts';
 
 const RAW_SHOWN = 16;
 
