@@ -24,7 +24,7 @@ export { type IoctlRow, ioctlNumber } from './src/abi/ioctl.ts';
 export { IOCTLS, type IoctlName } from './src/abi/ioctls.ts';
 export { describeMsr, msrName } from './src/abi/msrs.ts';
 export { decodeRegister } from './src/abi/registers.ts';
-export { bytesOf, type Live, plain, type Struct, struct } from './src/abi/struct.ts';
+export { bytesOf, type Live, plain, type Struct, struct, type Type } from './src/abi/struct.ts';
 export * as structs from './src/abi/structs.ts';
 export * as types from './src/abi/types.ts';
 

@@ -3,10 +3,12 @@ import type { EntryState } from '../src/machine/entry.ts';
 import type { GuestImage } from './image.ts';
 import { type PlaceTarget, place } from './place.ts';
 
-/** What booting needs of a machine; {@link Machine} is one. */
+/** What booting needs of a machine; a `Machine` is one. */
 export interface BootTarget {
   readonly memory: PlaceTarget;
+  /** Maps `content` read-only at a guest-physical address. */
   addRom(gpa: number, content: Uint8Array): void;
+  /** Sets how the vCPUs start. `occupied`: guest-physical ranges in bytes that are not free for tables. */
   setBoot(entry: EntryState, occupied: readonly { readonly base: number; readonly size: number }[]): void;
 }
 

@@ -7,7 +7,9 @@ import { memoryCure } from './memory-cure.ts';
 
 /** What placing needs of guest memory. Addresses are guest-physical, sizes in bytes. */
 export interface PlaceTarget {
+  /** Writes bytes. */
   write(gpa: number, bytes: Uint8Array): void;
+  /** Zeroes bytes. */
   zero(gpa: number, length: number): void;
   /** RAM, in ascending order. */
   readonly ranges: readonly Span[];

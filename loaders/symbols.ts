@@ -13,7 +13,21 @@ const UNSIZED_REACH = 0x10_0000n;
 
 const RANK: Readonly<Record<GuestSymbol['kind'], number>> = { function: 0, object: 1, other: 2 };
 
-/** An immutable index over symbols. Lookups are binary searches; building it sorts once. */
+/**
+ * An immutable index over symbols. Lookups are binary searches; building it sorts once.
+ *
+ * @example
+ * ```ts
+ * import { load, readImage, SymbolTable } from 'vmlapse';
+ * import { guestPath } from 'vmlapse/guests';
+ *
+ * using file = readImage(guestPath('compute'));
+ * const image = load(file.bytes, { memoryMap: [{ base: 0, size: 2 ** 24, type: 1 }] });
+ * const symbols = new SymbolTable(image.symbols);
+ * console.log(symbols.byName('compute_hash')?.address.toString(16)); // 201000
+ * console.log(symbols.describe(0x201004n)); // compute_hash+0x4
+ * ```
+ */
 export class SymbolTable {
   readonly #sorted: readonly GuestSymbol[];
   readonly #byName: ReadonlyMap<string, GuestSymbol>;
@@ -25,6 +39,7 @@ export class SymbolTable {
     this.#byName = named;
   }
 
+  /** Number of symbols. */
   get size(): number {
     return this.#sorted.length;
   }

@@ -32,7 +32,23 @@ interface TrackedRegion {
   readonly pending: Uint32Array;
 }
 
-/** See the file's header. Logging stays on until it is disposed. */
+/**
+ * Collects which pages of a machine may differ from its last checkpoint. Logging stays on until it is disposed of.
+ *
+ * @example
+ * ```ts
+ * import { Machine } from 'vmlapse';
+ * import { DirtyTracker } from 'vmlapse/snapshot';
+ *
+ * using machine = Machine.create({ memory: 2 ** 20 });
+ * using tracker = new DirtyTracker(machine);
+ * machine.memory.write(0x3000, Uint8Array.of(1));
+ * tracker.harvest(true); // reads KVM's log, and adds what the host has written
+ * tracker.forEachRange(tracker.take(), (gpa, length) => {
+ *   console.log(gpa, length); // 12288 4096
+ * });
+ * ```
+ */
 export class DirtyTracker implements Disposable {
   readonly mode: DirtyLogMode;
   readonly #machine: Machine;
@@ -161,6 +177,7 @@ export class DirtyTracker implements Disposable {
     });
   }
 
+  /** Ends dirty logging and frees the bitmaps. */
   [Symbol.dispose](): void {
     if (this.#closed) return;
     this.#settle();

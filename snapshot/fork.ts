@@ -10,7 +10,26 @@ import type { MachineState } from './machine-state.ts';
 import { buildMachine, fillMemory, type RestoredMachine, type RestoreOptions } from './restore.ts';
 import type { Checkpoint } from './store/memory/checkpoint.ts';
 
-/** A checkpoint in memory, ready to be forked. Forks live on when it is disposed. */
+/**
+ * A checkpoint in memory, ready to be forked. Its forks share its pages copy-on-write and live on when it is disposed of.
+ *
+ * @example
+ * ```ts
+ * import { LocalMachine, openStore } from 'vmlapse';
+ * import { ForkTemplate } from 'vmlapse/snapshot';
+ *
+ * using store = openStore('lab', { readOnly: true });
+ * using checkpoint = store.open('latest');
+ * using template = new ForkTemplate(checkpoint);
+ * for (const _ of [1, 2]) {
+ *   const { machine, load } = template.fork();
+ *   using owned = machine;
+ *   using local = new LocalMachine(owned);
+ *   load(local);
+ *   console.log(local.run().reason); // exit-port
+ * }
+ * ```
+ */
 export class ForkTemplate implements Disposable {
   readonly #state: MachineState;
   readonly #memory: GuestMemory;
@@ -35,6 +54,7 @@ export class ForkTemplate implements Disposable {
     return buildMachine(this.#state, this.#options, GuestMemory.copyOnWrite(this.#memory));
   }
 
+  /** Frees the template. Its forks keep their memory. */
   [Symbol.dispose](): void {
     this.#memory[Symbol.dispose]();
   }

@@ -70,7 +70,28 @@ export function commitOptions({ tags, label, level }: CheckpointOptions, parent:
   };
 }
 
-/** See the file's header. */
+/**
+ * Takes checkpoints of one machine into one store, each with what has changed since the last, and rolls back to them.
+ * Disposing of it ends dirty logging; dispose of it before the machine.
+ *
+ * @example
+ * ```ts
+ * import { bootImage, CheckpointSession, LocalMachine, load, Machine, openStore, readImage } from 'vmlapse';
+ * import { guestPath } from 'vmlapse/guests';
+ *
+ * using machine = Machine.create({ memory: 16 * 2 ** 20 });
+ * using file = readImage(guestPath('hello-long'));
+ * bootImage(machine, load(file.bytes, { memoryMap: machine.memory.memoryMap }));
+ * using local = new LocalMachine(machine);
+ * using store = openStore('session', { create: true });
+ * using session = new CheckpointSession(local, store);
+ * const { digest } = session.checkpoint({ tags: ['before'] });
+ * console.log(local.run().reason); // exit-port
+ * using before = store.open(digest);
+ * session.rollback(before);
+ * console.log(local.run().reason); // exit-port
+ * ```
+ */
 export class CheckpointSession implements Disposable {
   readonly target: SnapshotTarget;
   readonly store: Store;

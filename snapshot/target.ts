@@ -11,6 +11,7 @@ export interface SnapshotTarget {
   readonly running: boolean;
   /** Returns when no vCPU runs guest code. */
   pause(): void;
+  /** Lets the vCPUs run guest code again after pause(). */
   resume(): void;
   /** Pauses and completes pending exits. That may still change memory and devices: do it before either is restored. */
   settle(): void;

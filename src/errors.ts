@@ -16,7 +16,25 @@ export function errnoName(errno: number): string {
   return ERRNO_NAMES.get(errno) ?? `errno ${errno}`;
 }
 
-/** Base of the family. `code` is stable, upper case, and safe to switch on. */
+/**
+ * Base of the family. `code` is stable, upper case, and safe to switch on.
+ *
+ * @example
+ * ```ts
+ * import { load, LoadError, openStore, VmlapseError } from 'vmlapse';
+ *
+ * try {
+ *   openStore('/dev/null');
+ * } catch (error) {
+ *   if (error instanceof VmlapseError) console.log(error.name, error.code); // CheckpointError NOT_A_STORE
+ * }
+ * try {
+ *   load(Buffer.from('no image'), { format: 'elf', memoryMap: [] });
+ * } catch (error) {
+ *   console.log(error instanceof LoadError); // true
+ * }
+ * ```
+ */
 export class VmlapseError extends Error {
   readonly code: string;
   /** Machine-readable particulars: only JSON-safe values and bigints. */

@@ -13,6 +13,7 @@ import { diffSections, type SectionChange } from './state-diff.ts';
 import type { SymbolSource } from './symbols.ts';
 import { symbolPages, translationOf } from './translate.ts';
 
+/** How {@link diff} names and compares. */
 export interface DiffOptions extends MemoryDiffOptions {
   /**
    * Names for addresses; linear ones, translated as vCPU 0 of the second checkpoint does, else of the first. Not used
@@ -30,6 +31,7 @@ export interface DiffSide {
   readonly time: string;
 }
 
+/** What differs between `a` and `b`. */
 export interface CheckpointDiff {
   readonly a: DiffSide;
   readonly b: DiffSide;

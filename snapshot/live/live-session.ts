@@ -55,7 +55,29 @@ const FEW_PAGES = 128;
 const HARDLY_ANY = 8;
 const DEFAULT_ROUNDS = 5;
 
-/** See the file's header. */
+/**
+ * Takes checkpoints of a guest that runs: pre-copy rounds, a short pause, and a writer in a thread of its own.
+ * End it with close().
+ *
+ * @example
+ * ```ts
+ * import { bootImage, LiveSession, load, Machine, openStore, RunningMachine } from 'vmlapse';
+ * import { readGuest } from 'vmlapse/guests';
+ *
+ * using machine = Machine.create({ memory: 16 * 2 ** 20 });
+ * bootImage(machine, load(readGuest('ring3-writer'), { memoryMap: machine.memory.memoryMap }));
+ * const running = await RunningMachine.start(machine);
+ * const ended = running.run();
+ * using store = openStore('live', { create: true });
+ * const live = await LiveSession.start(running, store);
+ * const { digest, stats } = await live.checkpoint({ label: 'as it runs' });
+ * console.log(digest, `the guest stood still for ${stats.pauseUs} us`);
+ * running.stop();
+ * await ended;
+ * await live.close();
+ * await running.close();
+ * ```
+ */
 export class LiveSession {
   readonly session: CheckpointSession;
   #writer: CheckpointWriter;

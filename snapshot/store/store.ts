@@ -32,6 +32,19 @@ export function openStore(directory: string, options: StoreOptions = {}): Store 
   return new Store(directory, options);
 }
 
+/**
+ * A store of checkpoints: a directory that is an OCI image layout. {@link openStore} gives one.
+ *
+ * @example
+ * ```ts
+ * import { openStore } from 'vmlapse';
+ *
+ * using store = openStore('lab');
+ * for (const { digest, label } of store.log()) console.log(digest, label);
+ * store.tag('latest', 'keep');
+ * console.log(store.verify().problems.length); // 0
+ * ```
+ */
 export class Store implements Disposable {
   readonly directory: string;
   readonly blobs: Blobs;

@@ -39,8 +39,9 @@ export const DIRTY_GFN_FLAGS = { DIRTY: 1, RESET: 2 } as const;
 /** Page offset of the dirty ring in the vCPU mapping. */
 export const DIRTY_LOG_PAGE_OFFSET = 64;
 
-/** Page offsets of the port data and of the coalescing ring in the vCPU mapping. */
+/** Page offset of the data of port I/O in the vCPU mapping. */
 export const PIO_PAGE_OFFSET = 1;
+/** Page offset of the ring of coalesced MMIO writes in the vCPU mapping. */
 export const COALESCED_MMIO_PAGE_OFFSET = 2;
 
 /** Run states of a vCPU. */
@@ -100,8 +101,9 @@ export const IOEVENTFD_FLAGS = { DATAMATCH: 1, PIO: 2, DEASSIGN: 4, VIRTIO_CCW_N
 /** `flags` of kvm_msi. */
 export const MSI_FLAGS = { VALID_DEVID: 1 } as const;
 
-/** `flags` of kvm_pit_state2, and of kvm_pit_config. */
+/** `flags` of kvm_pit_state2. */
 export const PIT_FLAGS = { HPET_LEGACY: 1, SPEAKER_DATA_ON: 2 } as const;
+/** `flags` of kvm_pit_config. */
 export const PIT_CONFIG_FLAGS = { SPEAKER_DUMMY: 1 } as const;
 
 /** Register classes of KVM_CAP_SYNC_REGS, for kvm_valid_regs and kvm_dirty_regs. */
@@ -113,8 +115,9 @@ export const SREGS2_FLAGS = { PDPTRS_VALID: 1 } as const;
 /** `flags` of kvm_cpuid_entry2. The kernel's name of the first has a slip of the pen; this one has not. */
 export const CPUID_ENTRY_FLAGS = { SIGNIFICANT_INDEX: 1, STATEFUL_FUNC: 2, STATE_READ_NEXT: 4 } as const;
 
-/** `flags` of a range of the MSR filter, and of the filter itself. */
+/** `flags` of a range of the MSR filter. */
 export const MSR_FILTER_FLAGS = { READ: 1, WRITE: 2 } as const;
+/** `flags` of the MSR filter: what holds for MSRs in no range. */
 export const MSR_FILTER_DEFAULT = { ALLOW: 0, DENY: 1 } as const;
 
 /** Argument of KVM_CAP_X86_DISABLE_EXITS. */
@@ -135,12 +138,16 @@ export const QUIRKS = {
   SLOT_ZAP_ALL: 0x80,
 } as const;
 
-/** Group and attribute of a vCPU's TSC offset, for the device-attribute ioctls (devices/vcpu.rst, section 4). */
+/** Group of a vCPU's TSC attributes, for the device-attribute ioctls (devices/vcpu.rst, section 4). */
 export const VCPU_TSC_CTRL = 0;
+/** Attribute of {@link VCPU_TSC_CTRL}: the offset of the guest's TSC from the host's. */
 export const VCPU_TSC_OFFSET = 0;
 
-/** `flags` of kvm_stats_desc: kind, unit and base of a statistic, as masks, and their values in place. */
+/** `flags` of kvm_stats_desc: the kind of a statistic. */
 export const STATS_TYPE = { CUMULATIVE: 0, INSTANT: 1, PEAK: 2, LINEAR_HIST: 3, LOG_HIST: 4 } as const;
+/** `flags` of kvm_stats_desc: the unit of a statistic. */
 export const STATS_UNIT = { NONE: 0x00, BYTES: 0x10, SECONDS: 0x20, CYCLES: 0x30, BOOLEAN: 0x40 } as const;
+/** `flags` of kvm_stats_desc: whether the exponent is of 10 or of 2. */
 export const STATS_BASE = { POW10: 0x000, POW2: 0x100 } as const;
+/** `flags` of kvm_stats_desc: the bits of each part. */
 export const STATS_MASKS = { TYPE: 0xf, UNIT: 0xf0, BASE: 0xf00 } as const;

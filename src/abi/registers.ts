@@ -172,7 +172,7 @@ export const REGISTER_FLAGS: Readonly<Record<string, FlagTable>> = {
 const DR6_ACTIVE_LOW = DR6.BLD | DR6.RTM;
 
 /**
- * The flags that are on in a register named as in {@link REGISTER_FLAGS}; undefined for a register without flags.
+ * The flags that are on in a register (`rflags`, `cr0`, `efer`, …, as in the structs of KVM); undefined for a register without flags.
  * In DR6 the active-low bits are named when their event happened, that is, when they are 0.
  */
 export function decodeRegister(name: string, value: bigint): string[] | undefined {

@@ -9,7 +9,9 @@
 export interface Type<T> {
   readonly size: number;
   readonly ctype: string;
+  /** Reads the value at a byte offset. */
   read(view: DataView, offset: number): T;
+  /** Writes the value at a byte offset. */
   write(view: DataView, offset: number, value: T): void;
 }
 

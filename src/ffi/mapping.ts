@@ -42,7 +42,19 @@ export interface MappingHandle {
   readonly length: number;
 }
 
-/** A stretch of mapped memory with its windows. */
+/**
+ * Mapped memory of this process, as ArrayBuffers over it. Views of it must not be used after it is disposed of: the
+ * process would be killed.
+ *
+ * @example
+ * ```ts
+ * import { Mapping } from 'vmlapse';
+ *
+ * using ram = Mapping.anonymous(64 * 1024);
+ * ram.bytes.set([0xf4], 0x1000);
+ * console.log(ram.length, ram.bytes[0x1000]); // 65536 244
+ * ```
+ */
 export class Mapping implements Disposable {
   readonly length: number;
   readonly #address: bigint;

@@ -25,6 +25,7 @@ export interface PlainExit {
   readonly detail?: undefined;
 }
 
+/** Why KVM_RUN returned: the exit reason, with the fields of its part of struct kvm_run. */
 export type Exit = DetailedExit | PlainExit;
 
 const PLAIN: ReadonlySet<string> = new Set<PlainExit['reason']>([

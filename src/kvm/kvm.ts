@@ -13,7 +13,18 @@ import { Vm } from './vm.ts';
 /** The only API version there has been since Linux 2.6.22; applications must refuse any other. */
 export const KVM_API_VERSION = 12;
 
-/** /dev/kvm, opened and checked. */
+/**
+ * /dev/kvm, opened, with its API version checked.
+ *
+ * @example
+ * ```ts
+ * import { Kvm } from 'vmlapse';
+ *
+ * using kvm = Kvm.open();
+ * console.log(kvm.getApiVersion()); // 12
+ * console.log(kvm.checkExtension('KVM_CAP_USER_MEMORY')); // 1
+ * ```
+ */
 export class Kvm implements Disposable {
   readonly fd: Fd;
 
@@ -102,6 +113,7 @@ export class Kvm implements Disposable {
     }
   }
 
+  /** Closes /dev/kvm. VMs that were created live on. */
   [Symbol.dispose](): void {
     this.fd[Symbol.dispose]();
   }

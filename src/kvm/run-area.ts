@@ -4,7 +4,20 @@
  */
 import { KvmRun, RUN_EXIT_OFFSET } from '../abi/structs.ts';
 
-/** Live view of struct kvm_run and of the data pages behind it. */
+/**
+ * Live view of struct kvm_run and of the data pages behind it. `Vcpu.area` is one.
+ *
+ * @example
+ * ```ts
+ * import { Kvm } from 'vmlapse';
+ *
+ * using kvm = Kvm.open();
+ * using vm = kvm.createVm();
+ * using vcpu = vm.createVcpu(0, kvm.getVcpuMmapSize());
+ * vcpu.area.immediateExit = true;
+ * console.log(vcpu.area.bytes[1]); // 1
+ * ```
+ */
 export class RunArea {
   readonly bytes: Uint8Array;
   readonly view: DataView;
@@ -29,6 +42,7 @@ export class RunArea {
     return this.bytes[1] === 1;
   }
 
+  /** Sets it. */
   set immediateExit(on: boolean) {
     this.bytes[1] = on ? 1 : 0;
   }
@@ -43,6 +57,7 @@ export class RunArea {
     return this.bytes[RUN_EXIT_OFFSET + 1]!;
   }
 
+  /** IO exit: the port. */
   get ioPort(): number {
     return this.#words[(RUN_EXIT_OFFSET >> 2) + 0]! >>> 16;
   }
@@ -76,6 +91,7 @@ export class RunArea {
     );
   }
 
+  /** MMIO exit: the guest writes. */
   get mmioIsWrite(): boolean {
     return this.bytes[RUN_EXIT_OFFSET + 20] === 1;
   }

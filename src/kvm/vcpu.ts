@@ -26,7 +26,32 @@ const PAGE_BYTES = 4096;
 /** How kernels say that there is no attribute, or that they know none. */
 const NO_ATTRIBUTE: readonly number[] = [ENXIO, ENOTTY, EINVAL];
 
-/** A virtual CPU. */
+/**
+ * A virtual CPU: a method for each ioctl on its descriptor. Use it in the thread that created it.
+ *
+ * @example
+ * ```ts
+ * import { decodeExit, Kvm, Mapping } from 'vmlapse';
+ *
+ * using kvm = Kvm.open();
+ * using vm = kvm.createVm();
+ * using ram = Mapping.anonymous(64 * 1024);
+ * vm.setTssAddr(0xfeff_d000);
+ * vm.setUserMemoryRegion({ slot: 0, flags: 0, gpa: 0, size: ram.length, mapping: ram });
+ * ram.bytes.set([0xf4], 0x1000); // hlt
+ * using vcpu = vm.createVcpu(0, kvm.getVcpuMmapSize());
+ * const sregs = vcpu.getSregs();
+ * sregs.cs.base = 0n;
+ * sregs.cs.selector = 0;
+ * vcpu.setSregs(sregs);
+ * const regs = vcpu.getRegs();
+ * regs.rip = 0x1000n;
+ * regs.rflags = 2n;
+ * vcpu.setRegs(regs);
+ * vcpu.run();
+ * console.log(decodeExit(vcpu.area).reason); // HLT
+ * ```
+ */
 export class Vcpu extends VcpuRegisters implements Disposable {
   readonly id: number;
   readonly #area: RunArea;
@@ -151,6 +176,7 @@ export class Vcpu extends VcpuRegisters implements Disposable {
     enableCap(this.fd, capability, args);
   }
 
+  /** Unmaps struct kvm_run and closes the vCPU. */
   [Symbol.dispose](): void {
     this.#mapping[Symbol.dispose]();
     this.#attributeValue?.mapping[Symbol.dispose]();

@@ -37,7 +37,20 @@ export interface MemorySlot {
   readonly offset?: number;
 }
 
-/** A virtual machine. */
+/**
+ * A virtual machine: a method for each ioctl on its descriptor.
+ *
+ * @example
+ * ```ts
+ * import { Kvm, Mapping } from 'vmlapse';
+ *
+ * using kvm = Kvm.open();
+ * using vm = kvm.createVm();
+ * using ram = Mapping.anonymous(64 * 1024);
+ * vm.setUserMemoryRegion({ slot: 0, flags: 0, gpa: 0, size: ram.length, mapping: ram });
+ * console.log(vm.checkExtension('KVM_CAP_IRQCHIP')); // 1
+ * ```
+ */
 export class Vm implements Disposable {
   readonly fd: Fd;
 
@@ -229,6 +242,7 @@ export class Vm implements Disposable {
     return ioctl(this.fd, 'KVM_RESET_DIRTY_RINGS');
   }
 
+  /** Closes the VM. The kernel frees it when its vCPUs are closed, too. */
   [Symbol.dispose](): void {
     this.fd[Symbol.dispose]();
   }

@@ -70,7 +70,22 @@ interface Parts {
   readonly boot: BootState | undefined;
 }
 
-/** See the file's header. */
+/**
+ * A VM with its memory, ROMs, interrupt controllers and device records; how its vCPUs start. It does not run them: that
+ * is `runHere`, `LocalMachine` or `RunningMachine`.
+ *
+ * @example
+ * ```ts
+ * import { bootImage, load, Machine, readImage, runHere } from 'vmlapse';
+ * import { guestPath } from 'vmlapse/guests';
+ *
+ * using machine = Machine.create({ memory: 16 * 2 ** 20 });
+ * using file = readImage(guestPath('hello-long'));
+ * bootImage(machine, load(file.bytes, { memoryMap: machine.memory.memoryMap }));
+ * const { reason, value } = runHere(machine);
+ * console.log(reason, value); // exit-port 0
+ * ```
+ */
 export class Machine implements Disposable {
   readonly config: Required<MachineConfig>;
   readonly kvm: Kvm;
@@ -240,6 +255,7 @@ export class Machine implements Disposable {
     };
   }
 
+  /** Frees the VM, ROMs, memory and /dev/kvm, in this order. Dispose of vCPUs first. */
   [Symbol.dispose](): void {
     this.vm[Symbol.dispose]();
     for (const { mapping } of this.#roms) mapping[Symbol.dispose]();

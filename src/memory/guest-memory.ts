@@ -31,7 +31,19 @@ export interface GuestMemoryHandle {
   readonly regions: readonly (RamRange & { mapping: MappingHandle; hostDirty: SharedArrayBuffer })[];
 }
 
-/** Bounds-checked access to guest RAM by guest-physical address. */
+/**
+ * Bounds-checked access to guest RAM by guest-physical address.
+ *
+ * @example
+ * ```ts
+ * import { Machine } from 'vmlapse';
+ *
+ * using machine = Machine.create({ memory: 2 ** 20 });
+ * machine.memory.write(0x1000, Buffer.from('guest'));
+ * console.log(machine.memory.readUint(0x1000, 1)); // 103n
+ * console.log(Buffer.from(machine.memory.read(0x1000, 5)).toString()); // guest
+ * ```
+ */
 export class GuestMemory implements Disposable {
   readonly regions: readonly Region[];
   /** Descriptor of the memory file; -1 for copy-on-write memory, which has none of its own. */
@@ -217,6 +229,7 @@ export class GuestMemory implements Disposable {
     return this.fd === PRIVATE ? [[0, this.size]] : dataRuns(this.fd, this.size);
   }
 
+  /** Unmaps all regions. Every later access throws. */
   [Symbol.dispose](): void {
     if (this.#closed) return;
     this.#closed = true;

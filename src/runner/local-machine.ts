@@ -36,7 +36,22 @@ export interface LocalOptions {
 
 const SETTLED: RunEnd = { reason: 'interrupted' };
 
-/** See the file's header. Dispose it before the machine. */
+/**
+ * Runs a machine with one vCPU in the calling thread, and is a target for checkpoints. Dispose of it before the machine.
+ *
+ * @example
+ * ```ts
+ * import { bootImage, LocalMachine, load, Machine, readImage } from 'vmlapse';
+ * import { guestPath } from 'vmlapse/guests';
+ *
+ * using machine = Machine.create({ memory: 16 * 2 ** 20 });
+ * using file = readImage(guestPath('hello-long'));
+ * bootImage(machine, load(file.bytes, { memoryMap: machine.memory.memoryMap }));
+ * using local = new LocalMachine(machine, { output: (_, bytes) => void process.stdout.write(bytes) });
+ * const { reason, exits } = local.run({ timeoutMs: 10_000 });
+ * console.log(reason, exits.IO);
+ * ```
+ */
 export class LocalMachine implements Disposable {
   readonly machine: Machine;
   readonly host: StateHost;
@@ -152,6 +167,7 @@ export class LocalMachine implements Disposable {
     this.#settled = !this.#handedOver;
   }
 
+  /** Ends the timer, and closes the vCPU if it was created here. */
   [Symbol.dispose](): void {
     this.#watchdog[Symbol.dispose]();
     if (this.#ownsVcpu) this.#vcpu[Symbol.dispose]();

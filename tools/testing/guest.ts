@@ -33,7 +33,21 @@ const REACHED: RunEnd = { reason: 'stop-point' };
 /** Whether to stop; `isNew`: there was an exit, and not just a signal. */
 type Stop = (isNew: boolean) => boolean;
 
-/** See the file's header. It runs in the calling thread, which is busy meanwhile. */
+/**
+ * A guest in a test: run it, send to it, look at its registers and memory. It runs in the calling thread.
+ *
+ * @example
+ * ```ts
+ * import { guestPath } from 'vmlapse/guests';
+ * import { bootGuests } from 'vmlapse/vitest';
+ *
+ * using guests = bootGuests({ image: guestPath('hello-long') });
+ * const guest = guests.take();
+ * guest.run();
+ * console.log(guest.serial.trim()); // Hello from long mode
+ * guests.giveBack(guest);
+ * ```
+ */
 export class Guest {
   /** The machine below, for what is not here. */
   readonly local: LocalMachine;

@@ -36,6 +36,7 @@ function guestOf(received: unknown, matcher: string): Guest {
 
 /** For expect.extend(). */
 export const guestMatchers = {
+  /** See {@link GuestMatchers.toHavePrinted}. */
   toHavePrinted(received: unknown, expected: string | RegExp): Verdict {
     const { serial } = guestOf(received, 'toHavePrinted');
     const pass = typeof expected === 'string' ? serial.includes(expected) : serial.search(expected) >= 0;
@@ -43,6 +44,7 @@ export const guestMatchers = {
     return verdict(pass, `have printed ${wanted}`, () => tailOf(serial));
   },
 
+  /** See {@link GuestMatchers.toHaveExitedWith}. */
   toHaveExitedWith(received: unknown, expected: number | RunReason): Verdict {
     const guest = guestOf(received, 'toHaveExitedWith');
     const { end } = guest;
@@ -53,6 +55,7 @@ export const guestMatchers = {
     return verdict(pass, wanted, () => found().filter(Boolean).join('\n'));
   },
 
+  /** See {@link GuestMatchers.toHaveRegister}. */
   toHaveRegister(received: unknown, name: GuestRegister, expected: bigint | number): Verdict {
     const guest = guestOf(received, 'toHaveRegister');
     const regs = guest.regs();
@@ -63,6 +66,7 @@ export const guestMatchers = {
     );
   },
 
+  /** See {@link GuestMatchers.toHaveMemory}. */
   toHaveMemory(received: unknown, place: Place, expected: Uint8Array | bigint): Verdict {
     const { memory } = guestOf(received, 'toHaveMemory');
     const bytes = typeof expected === 'bigint' ? littleEndian(expected, memory.widthOf(place)) : expected;

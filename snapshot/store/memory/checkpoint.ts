@@ -18,6 +18,21 @@ export interface PagePlace {
   readonly mask?: { readonly layer: Digest; readonly frame: number; readonly slot: number };
 }
 
+/**
+ * A checkpoint that is open for reading: its description, and its memory page by page. `Store.open` gives one.
+ *
+ * @example
+ * ```ts
+ * import { openStore } from 'vmlapse';
+ *
+ * using store = openStore('lab', { readOnly: true });
+ * using checkpoint = store.open('latest');
+ * const [first] = checkpoint.pages();
+ * const page = new Uint8Array(4096);
+ * checkpoint.readPages([first!.gpa], page);
+ * console.log(checkpoint.info.label, first!.gpa, page.length);
+ * ```
+ */
 export class Checkpoint implements Disposable {
   readonly digest: Digest;
   readonly info: CheckpointInfo;
@@ -105,6 +120,7 @@ export class Checkpoint implements Disposable {
     return true;
   }
 
+  /** Frees what was read of the layers. */
   [Symbol.dispose](): void {
     this.#chain[Symbol.dispose]();
   }

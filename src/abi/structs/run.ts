@@ -2,11 +2,13 @@
 import { array, bytes, struct, u8, u16, u32, u64 } from '../struct.ts';
 import { KvmDebugExitArch, KvmSyncRegs } from './vcpu.ts';
 
-/** Byte offset and size of the union that describes an exit. */
+/** Byte offset of the union that describes an exit. */
 export const RUN_EXIT_OFFSET = 32;
+/** Size in bytes of that union. */
 export const RUN_EXIT_SIZE = 256;
-/** Byte offset and reserved size of the synchronized registers. */
+/** Byte offset of the synchronized registers. */
 export const RUN_SYNC_REGS_OFFSET = 304;
+/** Size in bytes that is reserved for them. */
 export const RUN_SYNC_REGS_SIZE = 2048;
 
 /** The fixed part of kvm_run. The exit union is raw bytes here: lay one of {@link RUN_EXITS} over it. */

@@ -32,7 +32,25 @@ export interface StartOptions {
   readonly stopAt?: StopPoints;
 }
 
-/** See the file's header. Create it with {@link RunningMachine.start}, end it with close(). */
+/**
+ * Runs a machine with a thread for each vCPU. Create it with {@link RunningMachine.start}, end it with close().
+ *
+ * @example
+ * ```ts
+ * import { bootImage, load, Machine, RunningMachine } from 'vmlapse';
+ * import { readGuest } from 'vmlapse/guests';
+ *
+ * using machine = Machine.create({ memory: 16 * 2 ** 20 });
+ * bootImage(machine, load(readGuest('ring3-writer'), { memoryMap: machine.memory.memoryMap }));
+ * const running = await RunningMachine.start(machine);
+ * const ended = running.run();
+ * running.pause(); // no vCPU runs guest code now
+ * running.resume();
+ * running.stop();
+ * console.log((await ended).reason); // interrupted
+ * await running.close();
+ * ```
+ */
 export class RunningMachine {
   readonly machine: Machine;
   /** What of a vCPU's state this host has; lays out the records of finishSave(). */
