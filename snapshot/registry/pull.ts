@@ -27,7 +27,7 @@ export async function pull(store: Store, source: string, options: PullOptions = 
   const reference = parseReference(source, options.plainHttp);
   const tag = tagHere(store, reference.tag, options.tag);
   const client = new RegistryClient(reference, 'pull', options);
-  store.lock().release();
+  using _unfinished = store.keepUnfinished();
   using receiver = new Receiver(store, client, options);
   const { head, manifest } = await receiver.receive(reference.digest ?? reference.name, reference.digest);
   let { parent } = manifest;

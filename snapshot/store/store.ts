@@ -6,7 +6,15 @@ import { CheckpointError } from '../../src/errors.ts';
 import { openTip, type Tip, writeCheckpoint } from './commit.ts';
 import { Blobs, unlinkIfThere } from './disk/blobs.ts';
 import { realFs } from './disk/fs-layer.ts';
-import { checkLayout, createLayout, lockStore, readIndex, writeIndex, writeIndexAnd } from './disk/layout.ts';
+import {
+  checkLayout,
+  createLayout,
+  keepUnfinished,
+  lockStore,
+  readIndex,
+  writeIndex,
+  writeIndexAnd,
+} from './disk/layout.ts';
 import type { Lock } from './disk/lock.ts';
 import { type Digest, storeError } from './format/digest.ts';
 import { type CheckpointConfig, type Descriptor, type Manifest, parseConfig } from './format/documents.ts';
@@ -79,6 +87,12 @@ export class Store implements Disposable {
   lock(): Lock {
     if (this.#options.readOnly) throw storeError('READ_ONLY', `${this.directory} was opened for reading only`);
     return lockStore(this.blobs, this.#lockTimeoutMs);
+  }
+
+  /** For a writer that has no lock yet: its unfinished files stay until this is disposed. Throws LOCKED or READ_ONLY. */
+  keepUnfinished(): Lock {
+    this.lock().release();
+    return keepUnfinished(this.blobs, this.#lockTimeoutMs);
   }
 
   #change(change: (index: StoreIndex) => StoreIndex): void {

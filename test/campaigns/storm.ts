@@ -116,10 +116,8 @@ function expectClean(directory: string): void {
   store.gc();
   const { problems } = store.verify();
   if (problems.length > 0) throw new Error(`verify after gc: ${JSON.stringify(problems).slice(0, 500)}`);
-  for (const folder of ['tmp', 'locks']) {
-    const left = readdirSync(join(directory, folder));
-    if (left.length > 0) throw new Error(`${folder}/ still holds ${left.join(', ')}`);
-  }
+  const left = readdirSync(join(directory, 'tmp'));
+  if (left.length > 0) throw new Error(`tmp/ still holds ${left.join(', ')}`);
 }
 
 /** One wave: all are started, and killed one by one. Returns what each has reported. */

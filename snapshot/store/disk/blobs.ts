@@ -22,12 +22,15 @@ export class Blobs {
   readonly directory: string;
   /** Unfinished files, see temporary.ts. */
   readonly temporary: string;
+  /** See lock.ts. */
+  readonly locks: string;
 
   constructor(root: string, fs: StoreFs) {
     this.root = root;
     this.fs = fs;
     this.directory = join(root, 'blobs', 'sha256');
     this.temporary = join(root, 'tmp');
+    this.locks = join(root, 'locks');
   }
 
   path(digest: Digest): string {

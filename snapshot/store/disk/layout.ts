@@ -12,7 +12,7 @@ import { EMPTY_INDEX } from '../history/heads.ts';
 import { isCheckpoint } from '../history/history.ts';
 import { type Blobs, checkSize } from './blobs.ts';
 import { readSmallFile, withIo } from './fs-layer.ts';
-import { acquireLock, type Lock, parseLockName } from './lock.ts';
+import { acquireLock, isLockName, type Lock, tryAcquire } from './lock.ts';
 import { clearTemporary, isTemporaryName } from './temporary.ts';
 
 const LAYOUT = '{"imageLayoutVersion":"1.0.0"}';
@@ -53,7 +53,7 @@ export function createLayout(blobs: Blobs, lockTimeoutMs: number): void {
 const HALF_MADE: Readonly<Record<string, (name: string) => boolean>> = {
   blobs: (name) => name === 'sha256',
   'blobs/sha256': () => false,
-  locks: (name) => parseLockName(name) !== undefined,
+  locks: isLockName,
   tmp: isTemporaryName,
 };
 
@@ -84,13 +84,14 @@ function namesIn(directory: string): string[] {
 
 /** Takes away a store that was made and got nothing in it, after a failure: so it never throws. */
 function discardLayout(blobs: Blobs, keepRoot: boolean): void {
-  const { fs, root, directory, temporary } = blobs;
-  const locks = join(root, 'locks');
+  const { fs, root, directory, temporary, locks } = blobs;
   try {
-    if (namesIn(directory).length > 0 || namesIn(locks).length > 0) return;
+    using lock = existsSync(locks) ? tryAcquire(join(locks, 'writer')) : undefined;
+    if ((existsSync(locks) && !lock) || namesIn(directory).length > 0) return;
     const index = present(blobs, INDEX) ? readIndex(blobs) : EMPTY_INDEX;
     if (index.heads.length + index.foreign.length > 0) return;
     for (const name of [INDEX, MARKER]) if (present(blobs, name)) fs.unlink(join(root, name));
+    for (const name of namesIn(locks).filter(isLockName)) fs.unlink(join(locks, name));
     for (const folder of [temporary, locks, directory, dirname(directory), ...(keepRoot ? [] : [root])])
       if (existsSync(folder)) fs.rmdir(folder);
   } catch {
@@ -168,15 +169,21 @@ export function writeIndexAnd(blobs: Blobs, before: StoreIndex, after: StoreInde
 
 /** Takes the writers' lock and clears what a crashed writer left. Throws LOCKED. */
 export function lockStore(blobs: Blobs, timeoutMs: number): Lock {
-  const { fs, root, directory, temporary } = blobs;
+  const { fs, locks, directory, temporary } = blobs;
   refuseLinks(blobs);
-  const lock = acquireLock(fs, join(root, 'locks'), timeoutMs);
+  const lock = acquireLock(fs, locks, 'writer', timeoutMs);
   try {
     for (const needed of [temporary, directory]) withIo('cannot make', needed, () => fs.mkdir(needed));
-    clearTemporary(fs, temporary);
+    using alone = tryAcquire(join(locks, 'unfinished'));
+    if (alone) clearTemporary(fs, temporary);
     return lock;
   } catch (error) {
     lock.release();
     throw error;
   }
+}
+
+/** Lets files be unfinished without the writers' lock, as long as what is returned is not disposed. */
+export function keepUnfinished({ fs, locks }: Blobs, timeoutMs: number): Lock {
+  return acquireLock(fs, locks, 'unfinished', timeoutMs, true);
 }

@@ -1,11 +1,11 @@
 /**
- * Unfinished files. Each is named after the thread that writes it, as locks are, so that what a dead one has left can be
- * told from what a living one still needs: a download is written without the lock.
+ * Unfinished files. Whoever writes them holds the writers' lock, or shares the lock `unfinished`: a download takes long.
+ * So a file that is there while nobody has either lock was left by a process that ended.
  */
+import { randomBytes } from 'node:crypto';
 import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { errnoOf, type StoreFs, withIo } from './fs-layer.ts';
-import { isStale, type LockOwner, lockName, parseLockName, thisOwner } from './lock.ts';
+import { type StoreFs, withIo } from './fs-layer.ts';
 
 /** A new file in the directory for unfinished ones. */
 export interface TemporaryFile {
@@ -16,21 +16,11 @@ export interface TemporaryFile {
   discard(): void;
 }
 
-/** Names that earlier versions gave; only the holder of the lock had such files. */
-const EARLIER = /^\d{1,10}-\d{1,10}-[a-z0-9]{6}$/;
-/** Whether a process of another container lives cannot be seen. None writes for so long. */
-const ABANDONED_MS = 7 * 86_400_000;
-
 let serial = 0;
-let self: LockOwner | undefined;
-
-/** Files of this thread that are given up, but could not be removed yet. */
-const leftOver = new Set<string>();
 
 /** Creates a file. */
 export function createTemporary(fs: StoreFs, directory: string): TemporaryFile {
-  self ??= thisOwner();
-  const path = join(directory, lockName(self, `${serial++}-${Math.random().toString(36).slice(2, 8)}`));
+  const path = join(directory, `${process.pid}-${serial++}-${randomBytes(3).toString('hex')}`);
   const fd = withIo('cannot create', path, () => fs.create(path));
   let open = true;
   const close = () => {
@@ -43,34 +33,22 @@ export function createTemporary(fs: StoreFs, directory: string): TemporaryFile {
     try {
       close();
       fs.unlink(path);
-    } catch (error) {
+    } catch {
       // The failure that led here is the one to report; the next writer removes the file.
-      if (errnoOf(error) !== 'ENOENT') leftOver.add(path);
     }
   };
   return { path, fd, close, discard };
 }
 
-/** Removes what is left of writers that are gone; strangers' files stay. Call with the lock held. */
+/** Removes unfinished files; strangers' files stay. Call with both locks held alone. */
 export function clearTemporary(fs: StoreFs, directory: string): void {
-  const here = thisOwner();
   withIo('cannot clear', directory, () => {
     for (const name of readdirSync(directory)) {
       const path = join(directory, name);
-      const file = isTemporaryName(name) ? lstatSync(path, { throwIfNoEntry: false }) : undefined;
-      if (!file?.isFile() || !(leftOver.has(path) || isAbandoned(name, file.mtimeMs, here))) continue;
-      fs.unlink(path);
-      leftOver.delete(path);
+      if (isTemporaryName(name) && lstatSync(path, { throwIfNoEntry: false })?.isFile()) fs.unlink(path);
     }
   });
 }
 
-/** True for a name that this program gives to unfinished files. */
-export const isTemporaryName = (name: string): boolean => EARLIER.test(name) || parseLockName(name) !== undefined;
-
-function isAbandoned(name: string, writtenMs: number, here: LockOwner): boolean {
-  const owner = parseLockName(name);
-  return (
-    !owner || isStale(owner, here) || (owner.namespace !== here.namespace && Date.now() - writtenMs > ABANDONED_MS)
-  );
-}
+/** True for a name that this program gives to unfinished files, or gave: earlier versions named the thread at length. */
+export const isTemporaryName = (name: string): boolean => /^\d{1,10}(-\d{1,10}-[a-z0-9]{6}|(,[\w.-]+){5})$/.test(name);

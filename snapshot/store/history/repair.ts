@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { CheckpointError } from '../../../src/errors.ts';
 import { Blobs } from '../disk/blobs.ts';
 import { openRegular, readSmallFile, realFs, withIo } from '../disk/fs-layer.ts';
-import { INDEX, lockStore, MARKER, readIndex, writeIndex, writeMarker } from '../disk/layout.ts';
+import { INDEX, keepUnfinished, lockStore, MARKER, readIndex, writeIndex, writeMarker } from '../disk/layout.ts';
 import { type Digest, storeError } from '../format/digest.ts';
 import { parseIndex, type StoreIndex } from '../format/index-file.ts';
 import { isObject, type Json, type JsonObject, parseObject } from '../format/json.ts';
@@ -136,6 +136,7 @@ function sizesIn(blobs: Blobs, index: StoreIndex): Map<Digest, number> {
 
 async function fetchBlob(blobs: Blobs, lockTimeoutMs: number, source: BlobSource, digest: Digest, limit: number) {
   const wrong = (what: string) => storeError('CORRUPT', `${digest}: the source ${what}`);
+  using _unfinished = keepUnfinished(blobs, lockTimeoutMs);
   const writer = blobs.begin();
   try {
     const found = await source.fetch(digest, (bytes) => {

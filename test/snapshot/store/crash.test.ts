@@ -131,8 +131,6 @@ describe('the power fails at every call that changes the disk', () => {
             }
             store[Symbol.dispose]();
             disk.powerCut(chance, next);
-            // The lock is this process's, which lives on; that of a dead process is taken over, as other tests show.
-            rmSync(join(path, 'locks'), { recursive: true, force: true });
             expectIntact(path, template, may, `call ${at} (${disk.calls.at(-1)}), ${chance}`);
             if (finished) expect(stateOf(path)).toBe(expected);
             if (chance === 0.5) expectUsable(path, template);
@@ -158,7 +156,6 @@ describe('the power fails at every call that changes the disk', () => {
         if (!(error instanceof PowerLoss)) throw error;
       }
       disk.powerCut(0.5, next);
-      rmSync(join(path, 'locks'), { recursive: true, force: true });
       using store = openStore(path, { create: true });
       store.commit({ config: CONFIG, runs: runsOf(changed, changed.keys()) });
       expect(store.verify().problems).toEqual([]);

@@ -1,10 +1,11 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { tied } from '../../../bench/tied.ts';
-import { isStale, lockName, parseLockName, thisOwner } from '../../../snapshot/store/disk/lock.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
 import { scaled } from '../../support/time.ts';
 import { memoryAt } from './child.ts';
@@ -76,7 +77,6 @@ describe('kill -9', () => {
       using store = openStore(path);
       store.gc();
       expect(readdirSync(join(path, 'tmp'))).toEqual([]);
-      expect(readdirSync(join(path, 'locks'))).toEqual([]);
     },
     scaled(120_000),
   );
@@ -143,28 +143,39 @@ describe('two writers', () => {
   });
 });
 
-describe('whose lock is stale', () => {
-  const self = thisOwner();
-  const dead = spawnSync(process.execPath, ['-e', '0']).pid;
-  const cases: [string, Partial<typeof self>, boolean][] = [
-    ['this process', {}, false],
-    ['a process that has ended', { pid: dead }, true],
-    ['a process whose number was given out again', { start: '1' }, true],
-    ['an earlier boot of this host', { boot: '0'.repeat(16) }, true],
-    ['another host', { boot: '0'.repeat(16), host: 'elsewhere' }, false],
-    ['another container', { namespace: '1', pid: dead }, false],
-  ];
-  for (const [name, change, stale] of cases)
-    it(`${name}: ${stale ? 'stale' : 'held'}`, () => {
-      const owner = parseLockName(lockName({ ...self, ...change }, 'x'))!;
-      expect(owner).toEqual({ ...self, ...change });
-      expect(isStale(owner, self)).toBe(stale);
-      using directory = temporaryDirectory();
-      using store = openStore(directory.path, { create: true, lockTimeoutMs: 10 });
-      writeFileSync(join(directory.path, 'locks', lockName(owner, 'x')), '');
-      if (stale) store.lock().release();
-      else expect(() => store.lock()).toThrowError(expect.objectContaining({ code: 'LOCKED' }));
-    });
+describe('the lock', () => {
+  it('of a thread that ends without releasing it is free', async () => {
+    using directory = temporaryDirectory();
+    using store = openStore(directory.path, { create: true, lockTimeoutMs: 10 });
+    const program = `
+      const { openStore } = await import(${JSON.stringify(new URL('../../../snapshot/store/store.js', import.meta.url).href)});
+      openStore(${JSON.stringify(directory.path)}).lock();
+      (await import('node:worker_threads')).parentPort.postMessage('held');
+      setInterval(() => {}, 1000);`;
+    const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(program)}`));
+    await once(worker, 'message');
+    expect(() => store.lock()).toThrowError(expect.objectContaining({ code: 'LOCKED' }));
+    await worker.terminate();
+    store.lock().release();
+  });
+
+  it('is no lock once its file is removed, as by whoever takes an empty store away', () => {
+    using directory = temporaryDirectory();
+    using store = openStore(directory.path, { create: true, lockTimeoutMs: 10 });
+    using _ = store.lock();
+    rmSync(join(directory.path, 'locks'), { recursive: true });
+    store.lock().release();
+  });
+
+  it('names no holder where its file says none', () => {
+    using directory = temporaryDirectory();
+    using store = openStore(directory.path, { create: true, lockTimeoutMs: 10 });
+    using _ = store.lock();
+    writeFileSync(join(directory.path, 'locks', 'writer'), '\u001b[31m x');
+    expect(() => store.lock()).toThrowError(
+      expect.objectContaining({ code: 'LOCKED', message: expect.stringContaining('by process ? on ? —') }),
+    );
+  });
 });
 
 const mountable = process.getuid?.() === 0 && spawnSync('unshare', ['-m', 'true']).status === 0;

@@ -1,8 +1,7 @@
-import { mkdirSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { realFs } from '../../../snapshot/store/disk/fs-layer.ts';
-import { lockName, thisOwner } from '../../../snapshot/store/disk/lock.ts';
 import { createTemporary } from '../../../snapshot/store/disk/temporary.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
 import { CONFIG, temporaryDirectory } from './support.ts';
@@ -11,6 +10,7 @@ describe('unfinished files', () => {
   it('stay while their writer lives, though another writer takes the lock', () => {
     using directory = temporaryDirectory();
     using store = openStore(directory.path, { create: true });
+    using _ = store.keepUnfinished();
     const writer = store.blobs.begin();
     writer.write(Buffer.from('half'));
     using other = openStore(directory.path);
@@ -26,16 +26,12 @@ describe('unfinished files', () => {
     using directory = temporaryDirectory();
     using store = openStore(directory.path, { create: true });
     const tmp = join(directory.path, 'tmp');
-    const self = thisOwner();
-    const ended = lockName({ ...self, start: '1' }, '0-x');
-    const elsewhere = lockName({ ...self, namespace: '1' }, '0-x');
-    const forgotten = lockName({ ...self, namespace: '1' }, '1-x');
-    for (const name of [ended, elsewhere, forgotten, '123-0-abc123', 'notes.txt']) writeFileSync(join(tmp, name), '');
-    utimesSync(join(tmp, forgotten), 1, 1);
+    const earlier = `123,4567,4026531836,${'0'.repeat(16)},host,0-x`;
+    for (const name of [earlier, '123-0-abc123', 'notes.txt']) writeFileSync(join(tmp, name), '');
     mkdirSync(join(tmp, '123-1-abc123'));
     symlinkSync('/etc/passwd', join(tmp, '123-2-abc123'));
     store.lock().release();
-    expect(readdirSync(tmp).sort()).toEqual(['123-1-abc123', '123-2-abc123', elsewhere, 'notes.txt'].sort());
+    expect(readdirSync(tmp).sort()).toEqual(['123-1-abc123', '123-2-abc123', 'notes.txt']);
   });
 
   it('of this process that could not be removed are removed by the next writer', () => {

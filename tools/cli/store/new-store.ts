@@ -1,5 +1,5 @@
 /** A store that a command makes if it is not there, and takes away again if nothing came of it. */
-import { existsSync, rmdirSync, unlinkSync } from 'node:fs';
+import { existsSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Store } from '../../../snapshot/store/store.ts';
 import { openToWrite, type StoreCommandOptions } from './options.ts';
@@ -30,7 +30,8 @@ function removeEmpty(store: Store, root: string, made: readonly string[]): void 
       using _ = store.lock();
       const { heads, foreign } = store.index();
       if (heads.length + foreign.length + store.blobs.list().length > 0) return;
-      for (const file of ['index.json', 'oci-layout']) unlinkSync(join(root, file));
+      for (const file of ['index.json', 'oci-layout', 'locks/writer', 'locks/unfinished'])
+        rmSync(join(root, file), { force: true });
     }
     for (const part of ['blobs/sha256', 'blobs', 'tmp', 'locks']) rmdirSync(join(root, part));
     for (const directory of made) rmdirSync(directory);
