@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { random } from '../snapshot/store/support.ts';
 import { kvmProblem } from '../support/kvm.ts';
-import { SLOW_HOST } from '../support/time.ts';
+import { EMULATED_TIME_FACTOR, SLOW_HOST } from '../support/time.ts';
 import { parseCounts } from '../svm/counts.ts';
 import { type Campaign, caseSeed, runCampaign, type Tally } from './campaign.ts';
 import { exactPoint } from './exact-point.ts';
@@ -47,7 +47,8 @@ async function here({ seed, first, count }: Campaign, tally: Tally): Promise<voi
 /** Runs points on the second host and adds what they came to. */
 async function there({ seed, first, count }: Campaign, script: string, tally: Tally): Promise<void> {
   if (count === 0) return;
-  const variables = ['TEST_TIME_FACTOR=4', 'TEST_SLOW_HOST=1', 'FIDELITY_INSIDE=1'].flatMap((one) => ['-e', one]);
+  const factor = `TEST_TIME_FACTOR=${EMULATED_TIME_FACTOR}`;
+  const variables = [factor, 'TEST_SLOW_HOST=1', 'FIDELITY_INSIDE=1'].flatMap((one) => ['-e', one]);
   const command = [process.execPath, SELF, `${count}`, `${seed}:${first}`];
   const host = spawn(script, ['-t', THERE_LIMIT_S, '-m', '2048', ...variables, '--', ...command], {
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -13,10 +13,11 @@ import { RunningMachine } from '../../src/runner/threads/running-machine.ts';
 import { type CodeGuest, codeMachine, eventually, soon, startCode } from '../runner/machines.ts';
 import { describeKvm } from '../support/kvm.ts';
 import { thrown } from '../support/thrown.ts';
+import { scaled } from '../support/time.ts';
 import { madeUpState } from './show/made-up.ts';
 import { temporaryDirectory } from './store/support.ts';
 
-const LIMIT = { timeoutMs: 10_000 };
+const LIMIT = { timeoutMs: scaled(10_000) };
 /** Writes 3 to the debug exit, then halts for good. */
 const EXIT_3: CodeGuest = { mode: 'real', code: 'b003 e6f4 fa f4 ebfd' };
 const END = { reason: 'exit-port', value: 3 };

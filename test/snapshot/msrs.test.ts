@@ -4,13 +4,12 @@ import type { Guest } from '../../tools/testing/guest.ts';
 import type { GuestTestOptions, Isolation } from '../../tools/testing/options.ts';
 import { bootGuests } from '../../tools/testing/source.ts';
 import { describeKvm } from '../support/kvm.ts';
-
-const FACTOR = Number(process.env.TEST_TIME_FACTOR ?? 1);
+import { scaled } from '../support/time.ts';
 
 const msrs = (more: Partial<GuestTestOptions>): GuestTestOptions => ({
   image: guestPath('msrs'),
   until: { serial: 'ready\n' },
-  timeoutMs: 60_000 * FACTOR,
+  timeoutMs: scaled(60_000),
   ...more,
 });
 

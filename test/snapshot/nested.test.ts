@@ -6,8 +6,7 @@ import { isPlainNested, plainNested, usedNested } from '../../src/kvm/state/nest
 import type { Isolation } from '../../tools/testing/options.ts';
 import { bootGuests } from '../../tools/testing/source.ts';
 import { describeKvm, kvmProblem } from '../support/kvm.ts';
-
-const FACTOR = Number(process.env.TEST_TIME_FACTOR ?? 1);
+import { scaled } from '../support/time.ts';
 
 /** Whether guests see SVM here: the processor has it, and its state can be saved. */
 function svmHere(): boolean {
@@ -19,7 +18,7 @@ function svmHere(): boolean {
 
 const SVM = svmHere();
 const options = (isolation: Isolation) =>
-  ({ image: guestPath('nested'), isolation, timeoutMs: 20_000 * FACTOR }) as const;
+  ({ image: guestPath('nested'), isolation, timeoutMs: scaled(20_000) }) as const;
 const ISOLATIONS: readonly Isolation[] = ['rollback', 'fork'];
 
 describeKvm(`a guest's own guest (SVM: ${SVM ? 'yes' : 'hidden or missing'})`, () => {

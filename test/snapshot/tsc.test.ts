@@ -15,6 +15,7 @@ import { RunningMachine } from '../../src/runner/threads/running-machine.ts';
 import { bootGuests } from '../../tools/testing/source.ts';
 import { withVm } from '../support/bare-vm.ts';
 import { describeKvm, kvmProblem } from '../support/kvm.ts';
+import { scaled } from '../support/time.ts';
 
 function controlHere() {
   if (kvmProblem()) return 'none';
@@ -27,7 +28,11 @@ const sleep = (ms: number) => void Atomics.wait(new Int32Array(new SharedArrayBu
 
 describeKvm(`the TSC of a guest, which can be set here: ${TSC}`, () => {
   it.each([20, 200, 500, 1500, 3000])('after a load %i ms later', (ms) => {
-    using guests = bootGuests({ image: guestPath('compute-ring3'), until: { serial: 'round 2 ' }, timeoutMs: 20_000 });
+    using guests = bootGuests({
+      image: guestPath('compute-ring3'),
+      until: { serial: 'round 2 ' },
+      timeoutMs: scaled(20_000),
+    });
     const { local } = guests.take();
     const state = captureState(local);
     const load = stateLoader(local, state);

@@ -8,6 +8,9 @@ import { availableParallelism } from 'node:os';
 /** How many times slower than an idle machine of the usual kind this one is taken to be. At least 1. */
 export const TIME_FACTOR = Math.max(1, Number(process.env.TEST_TIME_FACTOR ?? 1) || 1);
 
+/** The same for a host whose processor is emulated on this one: a greater factor that the environment gives goes for both. */
+export const EMULATED_TIME_FACTOR = Math.max(4, TIME_FACTOR);
+
 /** Starting a process or a thread takes seconds here: a few guests stand for all. The runner for such a host says so. */
 export const SLOW_HOST = process.env.TEST_SLOW_HOST === '1';
 

@@ -1,5 +1,6 @@
 /** Test files that the second host does not run, by path under dist/test (a folder ends in '/'), each with the reason. */
 export const EXCLUDED: Readonly<Record<string, string>> = {
+  'abi/': 'compares tables with the headers of Linux, and decodes made-up bytes',
   'architecture.test.js': 'reads the sources',
   'bench/': 'measures and formats; times mean nothing on an emulated processor',
   'campaigns/': 'reads command lines; a campaign runs points of its own on this host',
@@ -11,9 +12,11 @@ export const EXCLUDED: Readonly<Record<string, string>> = {
   'docs/': 'starts a process for each lesson',
   'errors.test.js': 'values without KVM',
   'guests/': 'builds and reads files',
+  'kvm/docstrings.test.js': 'reads the sources',
   'loaders/': 'pure functions on bytes; the guests that are booted show the loaders at work',
   'package/': 'reads what would be published',
   'runner/assist-decode.test.js': 'compares two decoders',
+  'runner/interleavings.test.js': 'puts the steps of two made-up threads in every order',
   'snapshot/command.test.js': 'starts a process for each test; what the commands do is tested below them',
   'snapshot/fork-command.test.js': 'starts a process for each test; what the command does is tested below it',
   'snapshot/diff/': 'compares made-up bytes',
@@ -21,7 +24,12 @@ export const EXCLUDED: Readonly<Record<string, string>> = {
   'snapshot/registry/': 'talks to a registry',
   'snapshot/show/': 'prints made-up bytes',
   'snapshot/store/': 'reads and writes files',
+  'soak/': 'starts a process that pauses some hundred times, or reads made-up samples',
+  'support/': 'tests what the tests are made of',
   'svm/': 'tests this runner',
+  'tools/testing/page.test.js': 'reads a page and the suites it shows',
+  'tools/testing/source.test.js': 'looks for room in file systems',
+  'tools/testing/text.test.js': 'values without KVM',
 };
 
 /** The reason not to run a file, if there is one. */

@@ -11,6 +11,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { GUESTS } from '../real/guests.ts';
 import { PackageUnavailable, packageTree } from '../real/packages.ts';
+import { EMULATED_TIME_FACTOR } from '../support/time.ts';
 import { type Counts, countLine, parseCounts } from './counts.ts';
 import { EXCLUDED, reasonToExclude } from './excluded.ts';
 import { share } from './share.ts';
@@ -27,7 +28,7 @@ With a machine of that kind at hand, \`npm test\` on it does the same.`;
 
 /** What every file is run with: times stretched to the speed of an emulated processor, and the cache of packages. */
 const ENVIRONMENT = [
-  'TEST_TIME_FACTOR=4',
+  `TEST_TIME_FACTOR=${EMULATED_TIME_FACTOR}`,
   'TEST_SLOW_HOST=1',
   'TEST_SILENCE_LIMIT_MS=300000',
   ...(process.env.XDG_CACHE_HOME ? ['XDG_CACHE_HOME'] : []),
