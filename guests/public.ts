@@ -1,6 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /// <reference types="node" preserve="true" />
 /** `import … from 'vmlapse/guests'`: the shipped guests, what each does, and how to talk to their named words. */
+import '../src/dispose-symbol.ts';
+
 export { COUNTERS, type CounterName, EXIT_CODES, MEMORY, PARAMETERS, type ParameterName, PORTS } from './contract.ts';
 export * from './invariants.ts';
 export { type Ending, type Expectation, exitStatus, GUESTS, type Guest, guestNamed, guestPath } from './list.ts';

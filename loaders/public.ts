@@ -1,6 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /// <reference types="node" preserve="true" />
 /** `import … from 'vmlapse/loaders'`: guest images, from a path or from bytes, up to a machine that is ready to run. */
+import '../src/dispose-symbol.ts';
+
 export { type BootTarget, bootImage, occupiedBy } from './boot.ts';
 export * from './index.ts';
 export { type ImageFile, readImage } from './read.ts';

@@ -2,8 +2,11 @@
  * Checkpoints of a running machine. Pre-copy rounds while it runs; then a pause in which only state and the last dirty
  * pages are copied; then it runs on, while another thread writes. Only when that is done does the checkpoint exist; if
  * it fails, every page is dirty still and the guest has lost nothing.
+ *
+ * A first checkpoint copies all resident guest memory into shared memory, which stays allocated until close(): the process
+ * needs that much again. The copy is made in the calling thread, in pieces of 2 MiB with a turn of the event loop between.
  */
-
+import { setImmediate } from 'node:timers/promises';
 import { Cleanup } from '../../src/ffi/cleanup.ts';
 import { countBits, PAGE_SIZE } from '../../src/memory/bitmap.ts';
 import type { PageSets } from '../dirty-tracker.ts';
@@ -17,7 +20,6 @@ import {
   type SessionOptions,
 } from '../session.ts';
 import type { Digest } from '../store/format/digest.ts';
-import type { PageRun } from '../store/memory/page-runs.ts';
 import type { Store } from '../store/store.ts';
 import type { OnProgress } from '../store/store-types.ts';
 import type { SnapshotTarget } from '../target.ts';
@@ -54,6 +56,8 @@ const FEW_PAGES = 128;
 /** With this many or fewer left another round, a short one by then, would not make the pause shorter. */
 const HARDLY_ANY = 8;
 const DEFAULT_ROUNDS = 5;
+/** Copied between two turns of the event loop: about a millisecond's work. */
+const PIECE_BYTES = 2 * 2 ** 20;
 
 /**
  * Takes checkpoints of a guest that runs: pre-copy rounds, a short pause, and a writer in a thread of its own.
@@ -130,7 +134,11 @@ export class LiveSession {
     try {
       if (this.#writer.gone) this.#writer = await CheckpointWriter.start(session.store.directory);
       const lostParent = session.dropLostBase();
-      const rounds = this.#precopy(options);
+      const isFull = !session.base;
+      if (isFull) await this.#copyResident(options);
+      const isRolledBack = isFull && session.base; // between two pieces: what was copied is no longer so
+      if (isRolledBack) this.#staging.clear();
+      const rounds = this.#precopy(options, isFull && !isRolledBack ? 1 : 0); // no turn of the event loop from here on
       const { parent, config, stats, ended } = this.#freeze(options);
       const { result, notRemoved } = await this.#writer.commit(
         {
@@ -163,18 +171,11 @@ export class LiveSession {
 
   /**
    * Copies while the guest runs, until little is left, it stops shrinking, or the rounds are used up. Returns the number
-   * of rounds.
+   * of rounds, with the `before` that were made.
    */
-  #precopy(options: LiveOptions): number {
-    const { maxRounds = DEFAULT_ROUNDS, stoppedAt } = options;
+  #precopy({ maxRounds = DEFAULT_ROUNDS, ...options }: LiveOptions, before: number): number {
     const { session } = this;
-    let rounds = 0;
-    if (!session.base) {
-      const runs = session.residentRuns();
-      if (stoppedAt !== undefined) this.#limit.expect(bytesOf(runs) / PAGE_SIZE, options);
-      for (const run of runs) this.#staging.put(run);
-      rounds++;
-    }
+    let rounds = before;
     let dirty = Number.POSITIVE_INFINITY;
     for (;;) {
       session.tracker.harvest(false);
@@ -186,9 +187,35 @@ export class LiveSession {
       this.#copy(session.take());
       rounds++;
     }
-    this.#staging.reserve(dirty + FEW_PAGES);
+    this.#staging.reserve(this.#staging.missing(session.tracker.pending) + FEW_PAGES);
     this.#limit.expect(dirty, options);
     return rounds;
+  }
+
+  /**
+   * Copies all resident memory, with a turn of the event loop between pieces unless the guest stands still meanwhile.
+   * Stops when the machine is rolled back to a checkpoint. Throws GuestMemoryError when the memory is closed.
+   */
+  async #copyResident(options: LiveOptions): Promise<void> {
+    const { session } = this;
+    const runs = session.residentRuns().map(({ gpa, bytes }) => ({ gpa, length: bytes.length }));
+    const pages = runs.reduce((sum, { length }) => sum + length, 0) / PAGE_SIZE;
+    const stands = options.stoppedAt !== undefined;
+    if (stands) this.#limit.expect(pages, options);
+    this.#staging.reserve(pages + Math.ceil(pages / 8) + FEW_PAGES, { touch: false });
+    const { memory } = session.target.machine;
+    let copied = 0;
+    for (const { gpa, length } of runs) {
+      for (let at = 0; at < length; at += PIECE_BYTES) {
+        const bytes = memory.view(gpa + at, Math.min(PIECE_BYTES, length - at));
+        this.#staging.put({ gpa: gpa + at, bytes });
+        copied += bytes.length;
+        if (stands || copied < PIECE_BYTES) continue;
+        copied = 0;
+        await setImmediate();
+        if (session.base) return;
+      }
+    }
   }
 
   /** The pause: state and the last dirty pages. */
@@ -239,5 +266,4 @@ export class LiveSession {
   }
 }
 
-const bytesOf = (runs: readonly PageRun[]) => runs.reduce((sum, { bytes }) => sum + bytes.length, 0);
 const pageCount = (sets: PageSets) => sets.reduce((sum, bits) => sum + countBits(bits, bits.length * 32), 0);

@@ -1,9 +1,10 @@
 /**
  * Where pages are copied while, and just before, the guest stands still: shared memory that the writer's thread then
  * compresses from. It is kept between checkpoints, so that a pause touches no fresh memory, and each page has one slot,
- * so that a later copy replaces an earlier one.
+ * so that a later copy replaces an earlier one. After a first checkpoint it is as large as the guest's resident memory,
+ * and stays so until the session is closed.
  */
-import { bitmapWords, PAGE_SIZE } from '../../src/memory/bitmap.ts';
+import { bitmapWords, forEachRun, PAGE_SIZE } from '../../src/memory/bitmap.ts';
 import type { GuestMemory } from '../../src/memory/guest-memory.ts';
 import type { PageRun } from '../store/memory/page-runs.ts';
 
@@ -16,6 +17,7 @@ export interface StagedRun {
 }
 
 const FIRST_PAGES = 1024;
+const GROWTH = 1.5;
 const NONE = 0;
 
 /** See the file's header. */
@@ -50,15 +52,15 @@ export class Staging {
     return this.#buffer;
   }
 
-  /** Makes room for `pages` more pages and touches it, so that copying into it takes no page faults. */
-  reserve(pages: number): void {
+  /** Makes room for `pages` more pages. `touch`: so that copying into it takes no page faults. */
+  reserve(pages: number, { touch = true } = {}): void {
     const wanted = this.#used + pages;
     if (wanted <= this.capacity) return;
-    const capacity = Math.ceil(Math.max(wanted, this.capacity * 1.5));
+    const capacity = this.#used === 0 ? wanted : Math.ceil(Math.max(wanted, this.capacity * GROWTH));
     const buffer = new SharedArrayBuffer(capacity * PAGE_SIZE);
     const bytes = new Uint8Array(buffer);
     bytes.set(this.#bytes.subarray(0, this.#used * PAGE_SIZE));
-    for (let at = this.#used * PAGE_SIZE; at < bytes.length; at += PAGE_SIZE) bytes[at] = 0;
+    if (touch) for (let at = this.#used * PAGE_SIZE; at < bytes.length; at += PAGE_SIZE) bytes[at] = 0;
     const gpas = new Float64Array(capacity);
     gpas.set(this.#gpas.subarray(0, this.#used));
     this.#buffer = buffer;
@@ -102,6 +104,17 @@ export class Staging {
     const slot = slots[page]!;
     if (slot === NONE) this.#append(slots, page, gpa, bytes);
     else this.#bytes.set(bytes, (slot - 1) * PAGE_SIZE);
+  }
+
+  /** How many pages of `sets`, laid out as those of the dirty tracker, are not staged yet. */
+  missing(sets: readonly Uint32Array[]): number {
+    let count = 0;
+    this.#slots.forEach(({ slots }, region) => {
+      forEachRun(sets[region]!, slots.length, (first, pages) => {
+        for (let page = first; page < first + pages; page++) if (slots[page] === NONE) count++;
+      });
+    });
+    return count;
   }
 
   /** What is staged, ascending by slot: neighbours in memory and in the guest are one run. */

@@ -2,6 +2,7 @@
  * A lock in shared memory, for device state that several threads touch. Three values of one word, after Ulrich
  * Drepper's "Futexes Are Tricky": an uncontended pass is two atomic operations and no system call.
  */
+import { UsageError } from '../errors.ts';
 
 const FREE = 0;
 const HELD = 1;
@@ -20,9 +21,9 @@ export class StateLock {
     this.#word = new Int32Array(buffer, offset, 1);
   }
 
-  /** Waits until the lock is this thread's. Throws when it already is: a device callback came back into the bus. */
+  /** Waits until the lock is this thread's. Throws UsageError if it already is: a device callback came back into the bus. */
   acquire(): void {
-    if (this.#mine) throw new Error('the device lock is not re-entrant: a host callback must not use the bus');
+    if (this.#mine) throw new UsageError('a device or output callback used the bus that called it: return first');
     for (let spin = 0; spin < SPINS; spin++) {
       if (Atomics.compareExchange(this.#word, 0, FREE, HELD) === FREE) {
         this.#mine = true;

@@ -4,6 +4,8 @@ import { Bus } from '../../src/devices/bus.ts';
 import { attachDevices, createDeviceState, DEVICE_SPECS, deviceLock } from '../../src/devices/devices.ts';
 import { StateLock } from '../../src/devices/lock.ts';
 import { openSerialInput } from '../../src/devices/serial-input.ts';
+import { UsageError } from '../../src/errors.ts';
+import { thrown } from '../support/thrown.ts';
 import { fakeHost } from './fake-host.ts';
 import type { LockWork } from './lock-worker.ts';
 
@@ -34,7 +36,7 @@ describe('one thread', () => {
     const host = fakeHost();
     const bus = new Bus({ lock: deviceLock(buffer) });
     attachDevices(DEVICE_SPECS, buffer, { ...host, output: () => void bus.portIn(0x3fd, 1) }, bus);
-    expect(() => bus.portOut(0x3f8, 1, 0x41)).toThrow('not re-entrant');
+    expect(thrown(UsageError, () => bus.portOut(0x3f8, 1, 0x41)).message).toContain('used the bus that called it');
     expect(bus.portIn(0x3fd, 1)).toBe(0x60);
   });
 

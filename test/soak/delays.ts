@@ -1,23 +1,24 @@
 /**
  * Loaded into every thread of a process (node --import): now and then an atomic operation takes long, as if the thread had
- * lost its processor just there. So threads meet in orders that are seldom otherwise.
+ * lost its processor just there. So threads meet in orders that are seldom otherwise. A thread looks at its mailbox by
+ * load and announces its state by compareExchange: these are delayed the most often.
  */
-const ONE_IN = 12;
 const LONGEST_MS = 0.15;
-const OPERATIONS = ['load', 'store', 'add', 'and', 'or', 'exchange', 'compareExchange', 'notify'] as const;
+/** Delays by operation: one in so many calls. */
+const ONE_IN = { load: 4, compareExchange: 4, store: 12, add: 12, and: 12, or: 12, exchange: 12, notify: 12 } as const;
 
-function delay(): void {
-  if (Math.random() * ONE_IN > 1) return;
+function delay(oneIn: number): void {
+  if (Math.random() * oneIn > 1) return;
   const end = performance.now() + Math.random() * LONGEST_MS;
   while (performance.now() < end);
 }
 
-for (const name of OPERATIONS) {
-  const operation = Atomics[name] as (...args: unknown[]) => unknown;
+for (const [name, oneIn] of Object.entries(ONE_IN)) {
+  const operation = Atomics[name as keyof typeof ONE_IN] as (...args: unknown[]) => unknown;
   const delayed = (...args: unknown[]) => {
-    delay();
+    delay(oneIn);
     const result = operation(...args);
-    delay();
+    delay(oneIn);
     return result;
   };
   Object.defineProperty(Atomics, name, { value: delayed });

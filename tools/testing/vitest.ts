@@ -1,6 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /// <reference types="node" preserve="true" />
 /** `import … from 'vmlapse/vitest'`: fixtures and matchers for tests of guests with vitest. */
+import '../../src/dispose-symbol.ts';
+
 import { expect, test } from 'vitest';
 import { type GuestMatchers, guestMatchers } from './matchers.ts';
 import type { GuestTestOptions } from './options.ts';

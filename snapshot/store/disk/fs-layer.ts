@@ -95,7 +95,7 @@ export function writeAll(fs: StoreFs, fd: number, bytes: Uint8Array): void {
 
 /** The errno name of something that node:fs threw, or undefined. */
 export function errnoOf(error: unknown): string | undefined {
-  return error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  return (error as Partial<NodeJS.ErrnoException> | undefined)?.code; // in a context of node:vm it is no Error of this one
 }
 
 const CURES: Record<string, readonly [code: string, cure: string]> = {

@@ -117,6 +117,45 @@ describeKvm('a live session', () => {
     expect(live.store.verify().problems ?? []).toEqual([]);
   });
 
+  it('leaves the event loop free while a first checkpoint copies all memory', async () => {
+    await using live = await Live.start('ring3-writer', FAST);
+    live.machine.memory.write(AREA + 2 ** 22, randomFillSync(new Uint8Array(6 * 2 ** 20)));
+    let turns = 0;
+    let over = false;
+    const turn = () => {
+      turns++;
+      if (!over) setImmediate(turn);
+    };
+    const writing = live.session.checkpoint({ onTaken: () => (over = true) });
+    setImmediate(turn);
+    await eventually('it is taken', () => over);
+    expect(turns).toBeGreaterThanOrEqual(2);
+    await writing;
+    await expectNothingLost(live);
+  });
+
+  it('a rollback between two pieces of a full copy leaves a checkpoint of what came after it', async () => {
+    await using live = await Live.start('ring3-writer', FAST);
+    live.machine.memory.write(AREA + 2 ** 22, randomFillSync(new Uint8Array(6 * 2 ** 20)));
+    const first = await live.session.checkpoint();
+    using a = live.store.open(first.digest);
+    const second = await live.session.checkpoint();
+    live.store.remove(second.digest);
+    live.store.gc();
+    live.machine.memory.write(AREA + 2 ** 22, randomFillSync(new Uint8Array(6 * 2 ** 20)));
+    let taken = false;
+    const writing = live.session.checkpoint({ onTaken: () => (taken = true) });
+    while (!live.session.busy) await Promise.resolve();
+    expect(taken).toBe(false);
+    live.session.session.rollback(a);
+    const { digest, parent } = await writing;
+    expect(parent).toBe(first.digest);
+    using stored = live.store.open(digest);
+    expect(differences(contentOf(a), contentOf(stored))).toEqual([]);
+    live.running.resume();
+    await expectNothingLost(live);
+  });
+
   it('tells how far the writing has come', async () => {
     await using live = await Live.start('ring3-writer', FAST);
     live.machine.memory.write(2 * AREA, randomFillSync(new Uint8Array(4 * 2 ** 20)));
