@@ -5,7 +5,7 @@
  * images, checkpoints. More of the last two is in `vmlapse/loaders` and `vmlapse/snapshot`; guests to try things
  * with are in `vmlapse/guests`. What is not exported by one of these is not part of the API.
  */
-import './src/dispose-symbol.ts';
+import './src/errors.ts'; // first: it defines Symbol.dispose where that is missing
 
 export { bootImage } from './loaders/boot.ts';
 export { detect, type GuestImage, type LoadOptions, load, place, SymbolTable } from './loaders/index.ts';

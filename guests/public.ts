@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /// <reference types="node" preserve="true" />
 /** `import … from 'vmlapse/guests'`: the shipped guests, what each does, and how to talk to their named words. */
-import '../src/dispose-symbol.ts';
+import '../src/errors.ts'; // first: it defines Symbol.dispose where that is missing
 
 export { COUNTERS, type CounterName, EXIT_CODES, MEMORY, PARAMETERS, type ParameterName, PORTS } from './contract.ts';
 export * from './invariants.ts';

@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /// <reference types="node" preserve="true" />
 /** `import … from 'vmlapse/loaders'`: guest images, from a path or from bytes, up to a machine that is ready to run. */
-import '../src/dispose-symbol.ts';
+import '../src/errors.ts'; // first: it defines Symbol.dispose where that is missing
 
 export { type BootTarget, bootImage, occupiedBy } from './boot.ts';
 export * from './index.ts';

@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /// <reference types="node" preserve="true" />
 /** `import … from 'vmlapse/snapshot'`: stores, checkpoints of halted and of running machines, restore and rollback. */
-import '../src/dispose-symbol.ts';
+import '../src/errors.ts'; // first: it defines Symbol.dispose where that is missing
 
 export { type HostDifference, hostDifferences } from './compatible.ts';
 export { DirtyTracker, type PageSets } from './dirty-tracker.ts';

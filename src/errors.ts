@@ -4,6 +4,14 @@
  */
 import { constants } from 'node:os';
 
+/**
+ * Node 20 defines these in its main context alone; vitest's pools vmThreads and vmForks run tests in new ones. Every entry
+ * of the package imports this module first: a class that is declared without the symbol cannot be disposed.
+ */
+for (const name of ['dispose', 'asyncDispose'] as const) {
+  if (!Symbol[name]) Object.defineProperty(Symbol, name, { value: Symbol(`Symbol.${name}`) });
+}
+
 /** Of two names for a number the first counts: EAGAIN, not EWOULDBLOCK. */
 const ERRNO_NAMES = new Map<number, string>(
   Object.entries(constants.errno)

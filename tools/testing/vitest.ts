@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /// <reference types="node" preserve="true" />
 /** `import … from 'vmlapse/vitest'`: fixtures and matchers for tests of guests with vitest. */
-import '../../src/dispose-symbol.ts';
+import '../../src/errors.ts'; // first: it defines Symbol.dispose where that is missing
 
 import { expect, test } from 'vitest';
 import { type GuestMatchers, guestMatchers } from './matchers.ts';
