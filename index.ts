@@ -21,12 +21,13 @@ export type { SnapshotTarget } from './snapshot/target.ts';
 export { CAPABILITIES, type CapabilityName } from './src/abi/capabilities.ts';
 export { EXIT_REASONS, type ExitName } from './src/abi/exits.ts';
 export * as flags from './src/abi/flags.ts';
-export { type IoctlRow, ioctlNumber } from './src/abi/ioctl.ts';
+export { type IoctlRow, ioctlNumber } from './src/abi/ioctl-row.ts';
 export { IOCTLS, type IoctlName } from './src/abi/ioctls.ts';
 export { describeMsr, msrName } from './src/abi/msrs.ts';
 export { decodeRegister } from './src/abi/registers.ts';
-export { bytesOf, type Live, plain, type Struct, struct, type Type } from './src/abi/struct.ts';
+export { bytesOf, type Live, plain, type Struct, struct } from './src/abi/struct.ts';
 export * as structs from './src/abi/structs.ts';
+export type { Type } from './src/abi/types.ts';
 export * as types from './src/abi/types.ts';
 
 export type { AddressRange, Device, DeviceHost, DeviceSpec, StopRequest, Width } from './src/devices/device.ts';
@@ -51,9 +52,10 @@ export type { CpuidLeaf } from './src/kvm/cpuid.ts';
 export { decodeExit, type Exit, exitName } from './src/kvm/exit.ts';
 export { type KvmKind, kvmKind } from './src/kvm/kind.ts';
 export { KVM_API_VERSION, Kvm } from './src/kvm/kvm.ts';
+export type { MsrValue as Msr } from './src/kvm/msr-list.ts';
 export type { RunArea } from './src/kvm/run-area.ts';
 export { traceLine } from './src/kvm/trace.ts';
-export type { Msr, Translation, Vcpu } from './src/kvm/vcpu.ts';
+export type { Translation, Vcpu } from './src/kvm/vcpu.ts';
 export { type MemorySlot, Vm } from './src/kvm/vm.ts';
 
 export type { CpuMode, EntryState, RegisterName } from './src/machine/entry.ts';

@@ -2,7 +2,8 @@
  * Multiboot 1 (Multiboot Specification 0.6.96): a header in the first 8 KiB; the kernel starts in 32-bit protected mode
  * with eax = 0x2BADB002 and ebx = the information structure.
  */
-import { bytes as rawBytes, struct, u32, u64 } from '../src/abi/struct.ts';
+import { struct } from '../src/abi/struct.ts';
+import { bytes as rawBytes, u32, u64 } from '../src/abi/types.ts';
 import { informationRoom } from './arrange.ts';
 import { concat, cstring, viewOf } from './bytes.ts';
 import { type SectionInfo, sectionHeaders } from './elf/section-info.ts';

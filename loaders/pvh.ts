@@ -2,7 +2,8 @@
  * PVH: a 32-bit entry point named by an ELF note, with hvm_start_info in ebx (Xen's x86/HVM direct boot ABI). Linux,
  * FreeBSD and unikernels offer it.
  */
-import { struct, u32, u64 } from '../src/abi/struct.ts';
+import { struct } from '../src/abi/struct.ts';
+import { u32, u64 } from '../src/abi/types.ts';
 import { informationRoom } from './arrange.ts';
 import { cstring, FOUR_GIB, hex } from './bytes.ts';
 import { pvhEntry } from './elf/notes.ts';

@@ -4,8 +4,8 @@
  */
 import { CheckpointError, VmlapseError } from '../src/errors.ts';
 import { readCpuidBytes } from '../src/kvm/cpuid.ts';
+import { readMsrList } from '../src/kvm/msr-list.ts';
 import type { StateHost } from '../src/kvm/state/host.ts';
-import { readMsrList } from '../src/kvm/state/msr-list.ts';
 import { usedNested } from '../src/kvm/state/nested.ts';
 import { VCPU_ROWS, type VcpuPart } from '../src/kvm/state/vcpu-rows.ts';
 import type { VcpuState } from '../src/kvm/state/vcpu-state.ts';

@@ -1,8 +1,8 @@
 /** Puts a saved state back into a machine, RAM aside, in the order of the state tables. */
 import { Msr } from '../src/abi/msrs.ts';
 import { deviceRestorer } from '../src/devices/devices.ts';
+import { msrEntry, readMsrList, writeMsrs } from '../src/kvm/msr-list.ts';
 import type { StateHost } from '../src/kvm/state/host.ts';
-import { msrEntry, readMsrList, writeMsrs } from '../src/kvm/state/msr-list.ts';
 import {
   alignTsc,
   type VcpuState,

@@ -1,5 +1,6 @@
 /** The Linux/x86 boot protocol's structures (Documentation/arch/x86/boot.rst and zero-page.rst). */
-import { array, struct, u8, u16, u32, u64 } from '../../src/abi/struct.ts';
+import { struct } from '../../src/abi/struct.ts';
+import { array, u8, u16, u32, u64 } from '../../src/abi/types.ts';
 
 /** Offset of the setup header, in the file and in boot_params. */
 export const HEADER_AT = 0x1f1;

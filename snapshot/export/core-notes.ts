@@ -1,6 +1,7 @@
 /** The notes of an ELF core file: registers and floating point of each vCPU, which debuggers show as threads. */
-import { bytesOf, bytes as raw, struct, type Type, u16, u32, u64 } from '../../src/abi/struct.ts';
+import { bytesOf, struct } from '../../src/abi/struct.ts';
 import { KvmFpu, KvmRegs } from '../../src/abi/structs.ts';
+import { bytes as raw, type Type, u16, u32, u64 } from '../../src/abi/types.ts';
 import type { VcpuState } from '../../src/kvm/state/vcpu-state.ts';
 import { sregsOf } from '../page-tables.ts';
 

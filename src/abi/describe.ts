@@ -14,11 +14,12 @@ import {
 } from './describe/fields.ts';
 import { bounded, bytesText, isZero, list } from './describe/text.ts';
 import { EXIT_REASONS } from './exits.ts';
-import type { IoctlRow } from './ioctl.ts';
+import type { IoctlRow } from './ioctl-row.ts';
 import { IOCTLS } from './ioctls.ts';
 import { hex } from './numbers.ts';
-import { type ArrayType, type Struct, s64, type Type } from './struct.ts';
+import type { Struct } from './struct.ts';
 import { KvmRun, RUN_EXITS } from './structs.ts';
+import { type ArrayType, s64, type Type } from './types.ts';
 
 /** Longest line that a description has, in characters. */
 export const DESCRIPTION_LIMIT = 480;

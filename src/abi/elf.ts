@@ -1,5 +1,6 @@
 /** The ELF file format as data (System V ABI, chapters 4 and 5; x86-64 and i386 psABI supplements). */
-import { bytes, struct, u8, u16, u32, u64 } from './struct.ts';
+import { struct } from './struct.ts';
+import { bytes, u8, u16, u32, u64 } from './types.ts';
 
 export const EHDR32 = struct('Elf32_Ehdr', 52, {
   e_ident: [0, bytes(16)],

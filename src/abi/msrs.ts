@@ -3,9 +3,71 @@
  * Documentation/virt/kvm/x86/msr.rst for KVM's own.
  */
 import { decodeFlags, type FlagTable } from './flags.ts';
-import { HYPERV_MSRS, VMX_MSRS } from './msrs/hypervisor.ts';
 import { hex } from './numbers.ts';
 import { APIC_BASE, EFER } from './registers.ts';
+
+/** VMX capability MSRs (SDM volume 3, appendix A). */
+const VMX_MSRS = {
+  IA32_VMX_BASIC: 0x480,
+  IA32_VMX_PINBASED_CTLS: 0x481,
+  IA32_VMX_PROCBASED_CTLS: 0x482,
+  IA32_VMX_EXIT_CTLS: 0x483,
+  IA32_VMX_ENTRY_CTLS: 0x484,
+  IA32_VMX_MISC: 0x485,
+  IA32_VMX_CR0_FIXED0: 0x486,
+  IA32_VMX_CR0_FIXED1: 0x487,
+  IA32_VMX_CR4_FIXED0: 0x488,
+  IA32_VMX_CR4_FIXED1: 0x489,
+  IA32_VMX_VMCS_ENUM: 0x48a,
+  IA32_VMX_PROCBASED_CTLS2: 0x48b,
+  IA32_VMX_EPT_VPID_CAP: 0x48c,
+  IA32_VMX_TRUE_PINBASED_CTLS: 0x48d,
+  IA32_VMX_TRUE_PROCBASED_CTLS: 0x48e,
+  IA32_VMX_TRUE_EXIT_CTLS: 0x48f,
+  IA32_VMX_TRUE_ENTRY_CTLS: 0x490,
+  IA32_VMX_VMFUNC: 0x491,
+} as const;
+
+/** Hyper-V synthetic MSRs (TLFS). */
+const HYPERV_MSRS = {
+  HV_X64_MSR_GUEST_OS_ID: 0x40000000,
+  HV_X64_MSR_HYPERCALL: 0x40000001,
+  HV_X64_MSR_VP_INDEX: 0x40000002,
+  HV_X64_MSR_RESET: 0x40000003,
+  HV_X64_MSR_VP_RUNTIME: 0x40000010,
+  HV_X64_MSR_TIME_REF_COUNT: 0x40000020,
+  HV_X64_MSR_REFERENCE_TSC: 0x40000021,
+  HV_X64_MSR_TSC_FREQUENCY: 0x40000022,
+  HV_X64_MSR_APIC_FREQUENCY: 0x40000023,
+  HV_X64_MSR_EOI: 0x40000070,
+  HV_X64_MSR_ICR: 0x40000071,
+  HV_X64_MSR_TPR: 0x40000072,
+  HV_X64_MSR_VP_ASSIST_PAGE: 0x40000073,
+  HV_X64_MSR_SCONTROL: 0x40000080,
+  HV_X64_MSR_SVERSION: 0x40000081,
+  HV_X64_MSR_SIEFP: 0x40000082,
+  HV_X64_MSR_SIMP: 0x40000083,
+  HV_X64_MSR_EOM: 0x40000084,
+  HV_X64_MSR_SINT0: 0x40000090,
+  HV_X64_MSR_STIMER0_CONFIG: 0x400000b0,
+  HV_X64_MSR_STIMER0_COUNT: 0x400000b1,
+  HV_X64_MSR_CRASH_P0: 0x40000100,
+  HV_X64_MSR_CRASH_P1: 0x40000101,
+  HV_X64_MSR_CRASH_P2: 0x40000102,
+  HV_X64_MSR_CRASH_P3: 0x40000103,
+  HV_X64_MSR_CRASH_P4: 0x40000104,
+  HV_X64_MSR_CRASH_CTL: 0x40000105,
+  HV_X64_MSR_REENLIGHTENMENT_CONTROL: 0x40000106,
+  HV_X64_MSR_TSC_EMULATION_CONTROL: 0x40000107,
+  HV_X64_MSR_TSC_EMULATION_STATUS: 0x40000108,
+  HV_X64_MSR_TSC_INVARIANT_CONTROL: 0x40000118,
+  HV_X64_MSR_SYNDBG_CONTROL: 0x400000f1,
+  HV_X64_MSR_SYNDBG_STATUS: 0x400000f2,
+  HV_X64_MSR_SYNDBG_SEND_BUFFER: 0x400000f3,
+  HV_X64_MSR_SYNDBG_RECV_BUFFER: 0x400000f4,
+  HV_X64_MSR_SYNDBG_PENDING_BUFFER: 0x400000f5,
+  HV_X64_MSR_SYNDBG_OPTIONS: 0x400000ff,
+} as const;
 
 /** MSRs with one name each: name -> index. */
 export const Msr = {
@@ -189,3 +251,30 @@ export function describeMsr(index: number, value: bigint): string {
   const table = MSR_FLAGS[index];
   return table && value !== 0n ? `${hex(value)} (${decodeFlags(table, value).join('|')})` : hex(value);
 }
+
+const row = (first: number, count: number): number[] => Array.from({ length: count }, (_, n) => first + n);
+
+/** Banks of machine-check registers of a KVM guest, unless KVM_X86_SETUP_MCE says less: CTL, STATUS, ADDR, MISC each. */
+const MCE_BANKS = 32;
+
+/**
+ * MSRs that a guest can write, and that host side can read and write, but that KVM_GET_MSR_INDEX_LIST leaves out
+ * (arch/x86/kvm/mtrr.c, x86.c and svm/svm.c). To find out which of them a host has, try.
+ */
+export const UNLISTED_MSRS: readonly number[] = [
+  ...row(0x200, 16), // IA32_MTRR_PHYSBASE0 to PHYSMASK7
+  0x250, // IA32_MTRR_FIX64K_00000
+  ...row(0x258, 2), // IA32_MTRR_FIX16K_80000, A0000
+  ...row(0x268, 8), // IA32_MTRR_FIX4K_C0000 to F8000
+  0x2ff, // IA32_MTRR_DEF_TYPE
+  0x17a, // IA32_MCG_STATUS
+  0x17b, // IA32_MCG_CTL
+  0x1d9, // IA32_DEBUGCTL
+  0x140, // MSR_MISC_FEATURES_ENABLES
+  0x1fc, // MSR_POWER_CTL
+  ...row(0x400, 4 * MCE_BANKS), // IA32_MC0_CTL to MC31_MISC
+  0xc001_0015, // MSR_K7_HWCR
+  0xc001_0114, // MSR_VM_CR
+  0xc001_0117, // MSR_VM_HSAVE_PA
+  ...row(0xc001_0140, 2), // MSR_AMD64_OSVW_ID_LENGTH, OSVW_STATUS
+];

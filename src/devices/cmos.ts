@@ -3,7 +3,7 @@
  * firmware leaves the size of memory (register numbers as SeaBIOS and coreboot read them). It has no alarm and no
  * periodic interrupt, and "update in progress" is never set, so waiting for an update to end costs nothing.
  */
-import { bytes, s64, u8 } from '../abi/struct.ts';
+import { bytes, s64, u8 } from '../abi/types.ts';
 import type { DeviceHost, DeviceSpec } from './device.ts';
 import { record } from './record.ts';
 import { decodeTime, encodeTime, isTimeRegister, STATUS_B, TIME_REGISTERS } from './rtc-time.ts';

@@ -2,7 +2,7 @@
  * Port 0xf4: what the guest writes there is how it ends. The same port as the isa-debug-exit of QEMU, but the value is
  * the exit status as it is, where QEMU makes (value << 1) | 1 of it.
  */
-import { u32 } from '../abi/struct.ts';
+import { u32 } from '../abi/types.ts';
 import type { DeviceSpec } from './device.ts';
 import { record } from './record.ts';
 

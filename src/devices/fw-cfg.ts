@@ -2,7 +2,7 @@
  * The least of QEMU's firmware configuration device (QEMU documentation, "Firmware Configuration (fw_cfg) Device"):
  * a 16-bit selector at 0x510 and a data byte at 0x511, without DMA and without files.
  */
-import { u16, u32 } from '../abi/struct.ts';
+import { u16, u32 } from '../abi/types.ts';
 import type { DeviceHost, DeviceSpec } from './device.ts';
 import { record } from './record.ts';
 

@@ -3,7 +3,7 @@
  * leads to a keyboard or mouse, and resets the machine. Commands as in the IBM PS/2 Hardware Interface Technical
  * Reference, "Keyboard and Auxiliary Device Controller".
  */
-import { u8 } from '../abi/struct.ts';
+import { u8 } from '../abi/types.ts';
 import type { DeviceSpec, StopRequest } from './device.ts';
 import { record } from './record.ts';
 

@@ -1,5 +1,5 @@
 /** Ports 0x2000 + n, where test suites for KVM raise (write 1) and lower (write 0) interrupt line n by hand. */
-import { bytes } from '../abi/struct.ts';
+import { bytes } from '../abi/types.ts';
 import type { DeviceSpec } from './device.ts';
 import { record } from './record.ts';
 

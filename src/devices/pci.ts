@@ -3,7 +3,7 @@
  * 0xcf8 reads back, so a guest finds the mechanism, and every device is absent, so probing ends at once.
  * Only a 4-byte access at 0xcf8 reaches that register; a byte at 0xcf9 is the chipset's reset control.
  */
-import { u8, u32 } from '../abi/struct.ts';
+import { u8, u32 } from '../abi/types.ts';
 import type { DeviceSpec, Width } from './device.ts';
 import { record } from './record.ts';
 

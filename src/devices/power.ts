@@ -2,7 +2,7 @@
  * The ways a guest without firmware switches the machine off: the ACPI PM1a control register where QEMU, Bochs and
  * VirtualBox put it, and Bochs' port that waits for the text "Shutdown" (GRUB on coreboot, kernel test suites).
  */
-import { bytes, u8 } from '../abi/struct.ts';
+import { bytes, u8 } from '../abi/types.ts';
 import type { DeviceSpec } from './device.ts';
 import { load, store } from './little-endian.ts';
 import { record } from './record.ts';

@@ -2,7 +2,8 @@
  * Device records as data: `record('post', { value: u8 })` lays its fields out one after the other, without gaps. The
  * one declaration gives the device typed live accessors and gives `show` and `diff` the names of the bytes.
  */
-import { type Live, type Struct, struct, type Type } from '../abi/struct.ts';
+import { type Live, type Struct, struct } from '../abi/struct.ts';
+import type { Type } from '../abi/types.ts';
 import type { DeviceSpec } from './device.ts';
 
 /** Fields of a record by name, in the order of their bytes. */

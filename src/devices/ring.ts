@@ -1,5 +1,6 @@
 /** A byte queue whose whole state is a record: position of the oldest byte, number of bytes, storage. */
-import { bytes, type Live, struct, u16 } from '../abi/struct.ts';
+import { type Live, struct } from '../abi/struct.ts';
+import { bytes, u16 } from '../abi/types.ts';
 
 /** Record type of a ring that holds at most `capacity` bytes (below 64 KiB). All zeros is an empty ring. */
 export const ringType = (capacity: number) =>

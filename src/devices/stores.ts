@@ -1,5 +1,5 @@
 /** Ports that only remember: each byte reads back as it was written last. */
-import { bytes, u8 } from '../abi/struct.ts';
+import { bytes, u8 } from '../abi/types.ts';
 import type { DeviceSpec } from './device.ts';
 import { record } from './record.ts';
 

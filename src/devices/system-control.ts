@@ -1,5 +1,5 @@
 /** Port 0x92, system control port A of the PS/2: bit 1 is the A20 gate, bit 0 resets the machine. */
-import { u8 } from '../abi/struct.ts';
+import { u8 } from '../abi/types.ts';
 import type { DeviceSpec } from './device.ts';
 import { record } from './record.ts';
 

@@ -6,7 +6,7 @@
  * time-out at once. And after a read that leaves characters behind, the interrupt line drops and rises, as if the next
  * one had just arrived; so a handler that takes one character per interrupt works behind an edge-triggered PIC.
  */
-import { u8 } from '../abi/struct.ts';
+import { u8 } from '../abi/types.ts';
 import type { Device, DeviceHost, DeviceSpec, StopRequest } from './device.ts';
 import { record } from './record.ts';
 import { ringType } from './ring.ts';

@@ -2,7 +2,7 @@
  * The CRT controller's index and data ports of a colour VGA, 0x3d4 and 0x3d5. A text-mode guest keeps its cursor here
  * and reads it back; the picture itself is in guest memory at 0xb8000.
  */
-import { bytes, u8 } from '../abi/struct.ts';
+import { bytes, u8 } from '../abi/types.ts';
 import type { DeviceSpec } from './device.ts';
 import { record } from './record.ts';
 

@@ -2,10 +2,13 @@
  * The one place an ioctl of the table is issued. A negative answer becomes a KvmError, a removed ioctl is refused with
  * its replacement, and a tracer, when there is one, sees every call.
  */
-import { encodedSize, type IoctlRow, ioctlNumber } from '../abi/ioctl.ts';
+import { CAPABILITIES, type CapabilityName } from '../abi/capabilities.ts';
+import { encodedSize, type IoctlRow, ioctlNumber } from '../abi/ioctl-row.ts';
 import { IOCTLS, type IoctlName } from '../abi/ioctls.ts';
+import { bytesOf } from '../abi/struct.ts';
+import { KvmEnableCap } from '../abi/structs.ts';
 import { KvmError } from '../errors.ts';
-import { ENOTTY, type Fd } from '../ffi/fd.ts';
+import { E2BIG, ENOTTY, type Fd } from '../ffi/fd.ts';
 import { hintFor } from './hints.ts';
 
 /** Argument of an ioctl: the bytes of a struct, a plain integer, or nothing. */
@@ -37,6 +40,10 @@ const CALLS = Object.fromEntries(
     { row, request: ioctlNumber(row), bytes: encodedSize(row) } satisfies Prepared,
   ]),
 ) as unknown as Readonly<Record<IoctlName, Prepared>>;
+
+/** Entries that a list has room for at first, and at most. */
+const LIST_ROOM = 256;
+const MAX_LIST_ROOM = 65_536;
 
 let tracer: Tracer | undefined;
 
@@ -85,6 +92,27 @@ export function tryIoctl(fd: Fd, name: IoctlName, arg?: IoctlArg, note?: () => s
   const microseconds = (performance.now() - start) * 1000;
   tracer({ fd: fd.number, name, row: call.row, arg, result, microseconds, note: result < 0 ? undefined : note?.() });
   return result;
+}
+
+/** As {@link ioctl}, for a list whose length only the kernel knows: `list` makes it, with ever more room until it fits. */
+export function ioctlList(fd: Fd, name: IoctlName, list: (room: number) => Uint8Array): Uint8Array {
+  for (let room = LIST_ROOM; ; room *= 2) {
+    const bytes = list(room);
+    const result = tryIoctl(fd, name, bytes);
+    if (result === -E2BIG && room < MAX_LIST_ROOM) continue;
+    if (result < 0) throw kvmError(name, -result);
+    return bytes;
+  }
+}
+
+/** KVM_ENABLE_CAP (4.37) on a VM's or a vCPU's descriptor. Throws KvmError. */
+export function enableCap(fd: Fd, capability: CapabilityName, args: readonly bigint[]): void {
+  const enable = KvmEnableCap.alloc();
+  enable.cap = CAPABILITIES[capability].nr;
+  args.forEach((value, i) => {
+    enable.args.set(i, value);
+  });
+  ioctl(fd, 'KVM_ENABLE_CAP', bytesOf(enable));
 }
 
 function issue(fd: Fd, request: number, arg: IoctlArg): number {

@@ -1,6 +1,9 @@
 /** CPUID tables between the kernel's struct kvm_cpuid2 and plain values. */
+import type { IoctlName } from '../abi/ioctls.ts';
 import { bytesOf, type Live } from '../abi/struct.ts';
 import { KvmCpuid2, KvmCpuidEntry2 } from '../abi/structs.ts';
+import type { Fd } from '../ffi/fd.ts';
+import { ioctlList } from './call.ts';
 
 /** One leaf of CPUID as KVM describes it. Registers are unsigned 32-bit numbers. */
 export interface CpuidLeaf {
@@ -29,6 +32,21 @@ export function writeCpuid(leaves: readonly CpuidLeaf[]): Uint8Array {
     Object.assign(KvmCpuidEntry2.over(bytesOf(list), KvmCpuid2.size + i * KvmCpuidEntry2.size), leaf);
   });
   return bytesOf(list);
+}
+
+/** Older kernels (6.1 is one) leave the count in KVM_GET_CPUID2 as it was: this tells what they wrote from the rest. */
+const UNWRITTEN = 0xff;
+const UNWRITTEN_FLAGS = 0xffff_ffff;
+
+/** The leaves that an ioctl with a struct kvm_cpuid2 answers. Throws KvmError. */
+export function getCpuid(fd: Fd, name: IoctlName): CpuidLeaf[] {
+  const bytes = ioctlList(fd, name, (room) => {
+    const list = KvmCpuid2.alloc(room * KvmCpuidEntry2.size);
+    list.nent = room;
+    if (name === 'KVM_GET_CPUID2') bytesOf(list).fill(UNWRITTEN, KvmCpuid2.size);
+    return bytesOf(list);
+  });
+  return readCpuid(KvmCpuid2.over(bytes)).filter(({ flags }) => flags !== UNWRITTEN_FLAGS);
 }
 
 const MAX_ENTRIES = 4096;

@@ -1,11 +1,11 @@
 /** The system file descriptor: /dev/kvm. What the host can do, and the way to a VM (KVM API document, section 4). */
 import { CAPABILITIES, type CapabilityName } from '../abi/capabilities.ts';
 import { bytesOf } from '../abi/struct.ts';
-import { KvmCpuid2, KvmCpuidEntry2, KvmMsrList } from '../abi/structs.ts';
+import { KvmMsrList } from '../abi/structs.ts';
 import { KvmError } from '../errors.ts';
-import { E2BIG, EINVAL, Fd } from '../ffi/fd.ts';
-import { ioctl, kvmError, tryIoctl } from './call.ts';
-import { type CpuidLeaf, readCpuid } from './cpuid.ts';
+import { EINVAL, Fd } from '../ffi/fd.ts';
+import { ioctl, ioctlList } from './call.ts';
+import { type CpuidLeaf, getCpuid } from './cpuid.ts';
 import { openHint } from './hints.ts';
 import { nodeOwner } from './node-owner.ts';
 import { Vm } from './vm.ts';
@@ -81,36 +81,22 @@ export class Kvm implements Disposable {
   }
 
   #msrIndices(name: 'KVM_GET_MSR_INDEX_LIST' | 'KVM_GET_MSR_FEATURE_INDEX_LIST'): number[] {
-    for (let room = 256; ; room *= 2) {
+    const bytes = ioctlList(this.fd, name, (room) => {
       const list = KvmMsrList.alloc(room * 4);
       list.nmsrs = room;
-      const result = tryIoctl(this.fd, name, bytesOf(list));
-      if (result === -E2BIG && room < 65_536) continue;
-      if (result < 0) throw kvmError(name, -result);
-      const bytes = bytesOf(list);
-      return [...new Uint32Array(bytes.buffer, bytes.byteOffset + KvmMsrList.size, list.nmsrs)];
-    }
+      return bytesOf(list);
+    });
+    return [...new Uint32Array(bytes.buffer, KvmMsrList.size, KvmMsrList.over(bytes).nmsrs)];
   }
 
   /** KVM_GET_SUPPORTED_CPUID (4.46): the leaves this host's KVM can give a guest. */
   getSupportedCpuid(): CpuidLeaf[] {
-    return this.#cpuid('KVM_GET_SUPPORTED_CPUID');
+    return getCpuid(this.fd, 'KVM_GET_SUPPORTED_CPUID');
   }
 
   /** KVM_GET_EMULATED_CPUID (4.88): the leaves KVM would emulate in software. */
   getEmulatedCpuid(): CpuidLeaf[] {
-    return this.#cpuid('KVM_GET_EMULATED_CPUID');
-  }
-
-  #cpuid(name: 'KVM_GET_SUPPORTED_CPUID' | 'KVM_GET_EMULATED_CPUID'): CpuidLeaf[] {
-    for (let room = 128; ; room *= 2) {
-      const list = KvmCpuid2.alloc(room * KvmCpuidEntry2.size);
-      list.nent = room;
-      const result = tryIoctl(this.fd, name, bytesOf(list));
-      if (result === -E2BIG && room < 4096) continue;
-      if (result < 0) throw kvmError(name, -result);
-      return readCpuid(list);
-    }
+    return getCpuid(this.fd, 'KVM_GET_EMULATED_CPUID');
   }
 
   /** Closes /dev/kvm. VMs that were created live on. */

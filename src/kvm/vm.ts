@@ -20,8 +20,7 @@ import {
 } from '../abi/structs.ts';
 import { Fd } from '../ffi/fd.ts';
 import type { Mapping } from '../ffi/mapping.ts';
-import { ioctl } from './call.ts';
-import { enableCap } from './enable-cap.ts';
+import { enableCap, ioctl } from './call.ts';
 import { Vcpu } from './vcpu.ts';
 
 /** A memory slot to set: a guest-physical range backed by part of a mapping. Sizes and addresses in bytes. */

@@ -2,7 +2,7 @@
 import { CAPABILITIES } from '../../src/abi/capabilities.ts';
 import * as exits from '../../src/abi/exits.ts';
 import * as flags from '../../src/abi/flags.ts';
-import { type IoctlRow, ioctlNumber } from '../../src/abi/ioctl.ts';
+import { type IoctlRow, ioctlNumber } from '../../src/abi/ioctl-row.ts';
 import { IOCTLS } from '../../src/abi/ioctls.ts';
 import type { Struct } from '../../src/abi/struct.ts';
 import * as structs from '../../src/abi/structs.ts';

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { CAPABILITIES } from '../../src/abi/capabilities.ts';
 import { EXIT_REASONS } from '../../src/abi/exits.ts';
-import { ioctlNumber } from '../../src/abi/ioctl.ts';
+import { ioctlNumber } from '../../src/abi/ioctl-row.ts';
 import { IOCTLS } from '../../src/abi/ioctls.ts';
 import {
   IOAPIC_REDIRECTION,

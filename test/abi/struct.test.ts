@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { array, bytes, bytesOf, plain, s16, s32, s64, struct, u8, u16, u32, u64 } from '../../src/abi/struct.ts';
+import { bytesOf, plain, struct } from '../../src/abi/struct.ts';
+import { array, bytes, s16, s32, s64, u8, u16, u32, u64 } from '../../src/abi/types.ts';
 
 const Point = struct('point', 8, { x: [0, u32], y: [4, s32] });
 const Everything = struct('everything', 64, {

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import type { IoctlRow } from '../../src/abi/ioctl.ts';
+import type { IoctlRow } from '../../src/abi/ioctl-row.ts';
 import { IOCTLS } from '../../src/abi/ioctls.ts';
 
 const FOLDER = fileURLToPath(new URL('../../../src/kvm', import.meta.url));

@@ -8,7 +8,7 @@ import {
   readMsrList,
   writeMsrList,
   writeMsrs,
-} from '../../src/kvm/state/msr-list.ts';
+} from '../../src/kvm/msr-list.ts';
 import { usableMsrs } from '../../src/kvm/state/probe.ts';
 import { withVm } from '../support/bare-vm.ts';
 import { describeKvm } from '../support/kvm.ts';

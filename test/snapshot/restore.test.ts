@@ -7,7 +7,7 @@ import { type RestoreOptions, restoreMachine } from '../../snapshot/restore.ts';
 import type { Checkpoint } from '../../snapshot/store/memory/checkpoint.ts';
 import { CheckpointError } from '../../src/errors.ts';
 import { readCpuidBytes, writeCpuid } from '../../src/kvm/cpuid.ts';
-import { readMsrList, writeMsrs } from '../../src/kvm/state/msr-list.ts';
+import { readMsrList, writeMsrs } from '../../src/kvm/msr-list.ts';
 import { LocalMachine } from '../../src/runner/local-machine.ts';
 import { describeKvm } from '../support/kvm.ts';
 import { openDescriptors } from '../support/resources.ts';

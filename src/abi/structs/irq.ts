@@ -1,5 +1,6 @@
 /** Interrupt controllers, the timer chip, and the ways to raise an interrupt. */
-import { array, bytes, s32, s64, struct, u8, u16, u32, u64 } from '../struct.ts';
+import { struct } from '../struct.ts';
+import { array, bytes, s32, s64, u8, u16, u32, u64 } from '../types.ts';
 
 /** An 8259 interrupt controller. */
 export const KvmPicState = struct('kvm_pic_state', 16, {

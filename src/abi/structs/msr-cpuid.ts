@@ -1,5 +1,6 @@
 /** Model-specific registers and CPUID leaves: headers, and the entries that follow them. */
-import { array, struct, u32, u64 } from '../struct.ts';
+import { struct } from '../struct.ts';
+import { array, u32, u64 } from '../types.ts';
 
 /** One MSR. */
 export const KvmMsrEntry = struct('kvm_msr_entry', 16, { index: [0, u32], reserved: [4, u32], data: [8, u64] });

@@ -1,5 +1,6 @@
 /** Register state of a vCPU: general, segment and control, floating point, debug (arch/x86/include/uapi/asm/kvm.h). */
-import { array, bytes, struct, u8, u16, u32, u64 } from '../struct.ts';
+import { struct } from '../struct.ts';
+import { array, bytes, u8, u16, u32, u64 } from '../types.ts';
 
 /** General-purpose registers, RIP and RFLAGS. */
 export const KvmRegs = struct('kvm_regs', 144, {

@@ -1,5 +1,6 @@
 /** struct kvm_run: the page shared between a vCPU and its thread, and what each exit reason puts into its union. */
-import { array, bytes, struct, u8, u16, u32, u64 } from '../struct.ts';
+import { struct } from '../struct.ts';
+import { array, bytes, u8, u16, u32, u64 } from '../types.ts';
 import { KvmDebugExitArch, KvmSyncRegs } from './vcpu.ts';
 
 /** Byte offset of the union that describes an exit. */

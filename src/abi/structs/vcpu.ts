@@ -1,5 +1,6 @@
 /** Per-vCPU state and requests other than plain registers. */
-import { array, bytes, type Struct, struct, u8, u16, u32, u64 } from '../struct.ts';
+import { type Struct, struct } from '../struct.ts';
+import { array, bytes, u8, u16, u32, u64 } from '../types.ts';
 import { KvmRegs, KvmSregs } from './registers.ts';
 
 const KvmEventException = struct('kvm_vcpu_events.exception', 8, {

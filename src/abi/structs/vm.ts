@@ -1,6 +1,7 @@
 /** Guest memory, its dirty log, the clock, capabilities, attributes and statistics. */
 
-import { array, bytes, s16, struct, u16, u32, u64 } from '../struct.ts';
+import { struct } from '../struct.ts';
+import { array, bytes, s16, u16, u32, u64 } from '../types.ts';
 
 /** A memory slot of the first KVM, whose memory the kernel itself allocated. Historic. */
 export const KvmMemoryRegion = struct('kvm_memory_region', 24, {

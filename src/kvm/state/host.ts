@@ -1,9 +1,9 @@
 /** What of a vCPU's state exists on this host, and how large it is: decides which rows of the state tables apply. */
+import { ALL_SYNC_REGS } from '../../abi/flags.ts';
 import { Msr } from '../../abi/msrs.ts';
 import type { Kvm } from '../kvm.ts';
 import type { Vm } from '../vm.ts';
 import { probeHost } from './probe.ts';
-import { canSync } from './sync-regs.ts';
 import type { TscControl } from './tsc.ts';
 
 /** Plain data; every thread of a machine uses the same. */
@@ -32,7 +32,7 @@ export function stateHost(kvm: Kvm, vm: Vm, irqchip: boolean): StateHost {
     xsaveBytes: xsave ? Math.max(vm.checkExtension('KVM_CAP_XSAVE2'), LEGACY_XSAVE_BYTES) : 0,
     sregs2: kvm.checkExtension('KVM_CAP_SREGS2') > 0,
     irqchip,
-    syncRegs: canSync(kvm.checkExtension('KVM_CAP_SYNC_REGS')),
+    syncRegs: (kvm.checkExtension('KVM_CAP_SYNC_REGS') & ALL_SYNC_REGS) === ALL_SYNC_REGS,
     msrs: savedMsrs(kvm.getMsrIndexList(), unlistedMsrs, irqchip),
     tsc,
     nestedBytes: kvm.checkExtension('KVM_CAP_NESTED_STATE'),

@@ -3,12 +3,12 @@
  * capabilities do not tell. Once in a process; some milliseconds.
  */
 
-import { UNLISTED_MSRS } from '../../abi/msrs/unlisted.ts';
+import { UNLISTED_MSRS } from '../../abi/msrs.ts';
 import { KvmMsrs } from '../../abi/structs.ts';
 import { ioctl, untraced } from '../call.ts';
 import type { Kvm } from '../kvm.ts';
+import { MAX_MSRS_AT_ONCE, msrListBytes, writeMsrs } from '../msr-list.ts';
 import type { Vcpu } from '../vcpu.ts';
-import { MAX_MSRS_AT_ONCE, msrListBytes, writeMsrs } from './msr-list.ts';
 import { type TscControl, tscControl } from './tsc.ts';
 
 /** What was found. Plain data. */

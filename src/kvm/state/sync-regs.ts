@@ -3,7 +3,7 @@
  * KVM_RUN takes general registers, special registers and events, in that order, before it does anything else; and one
  * that is asked to leaves them there at its end. Each ioctl on a vCPU loads its whole state anew: this saves two or three.
  */
-import { MP_STATES, SYNC_REGS } from '../../abi/flags.ts';
+import { ALL_SYNC_REGS, MP_STATES } from '../../abi/flags.ts';
 import {
   KvmRegs,
   KvmRun,
@@ -16,15 +16,10 @@ import {
 import type { RunArea } from '../run-area.ts';
 import type { Vcpu } from '../vcpu.ts';
 import { isPlainNested } from './nested.ts';
-import type { VcpuPart, VcpuState } from './vcpu-parts.ts';
+import type { VcpuPart, VcpuState } from './vcpu-rows.ts';
 
 /** The parts that can go this way, last of all in both directions: the events come after what may queue some. */
 export const SYNC_PARTS: ReadonlySet<VcpuPart> = new Set(['regs', 'sregs', 'sregs2', 'vcpu_events']);
-
-const ALL = SYNC_REGS.REGS | SYNC_REGS.SREGS | SYNC_REGS.EVENTS;
-
-/** Whether KVM_CAP_SYNC_REGS, as answered by KVM_CHECK_EXTENSION, covers all three. */
-export const canSync = (capability: number): boolean => (capability & ALL) === ALL;
 
 const [REGS_AT] = KvmSyncRegs.fields.regs;
 const [SREGS_AT] = KvmSyncRegs.fields.sregs;
@@ -51,7 +46,7 @@ export function syncRegs(area: RunArea, parts: VcpuState): boolean {
   area.bytes.fill(0, at(SREGS_AT + COMMON_BYTES), at(SREGS_AT + KvmSregs.size));
   if (parts.sregs) area.bytes.set(parts.sregs.subarray(COMMON_BYTES), at(SREGS_AT + COMMON_BYTES));
   area.bytes.set(parts.vcpu_events, at(EVENTS_AT));
-  area.view.setBigUint64(DIRTY_AT, BigInt(ALL), true);
+  area.view.setBigUint64(DIRTY_AT, BigInt(ALL_SYNC_REGS), true);
   return true;
 }
 
@@ -65,7 +60,7 @@ export function syncRegsTaker(vcpu: Vcpu, parts: VcpuState): () => boolean {
   const [regs, events] = [part(REGS_AT, KvmRegs.size), part(EVENTS_AT, KvmVcpuEvents.size)];
   const [sregs, common] = [part(SREGS_AT, KvmSregs.size), part(SREGS_AT, COMMON_BYTES)];
   return () => {
-    area.bytes[VALID_AT] = ALL;
+    area.bytes[VALID_AT] = ALL_SYNC_REGS;
     area.immediateExit = true;
     vcpu.run();
     area.immediateExit = false;

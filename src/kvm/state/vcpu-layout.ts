@@ -1,7 +1,6 @@
 /** Where each part of a vCPU's state lies in one flat record: how state crosses threads without messages. */
 import type { StateHost } from './host.ts';
-import type { VcpuPart, VcpuState } from './vcpu-parts.ts';
-import { VCPU_ROWS, VCPU_SAVE_ORDER } from './vcpu-rows.ts';
+import { VCPU_ROWS, VCPU_SAVE_ORDER, type VcpuPart, type VcpuState } from './vcpu-rows.ts';
 
 /** A record's size, and where the parts are. */
 export interface VcpuStateLayout {

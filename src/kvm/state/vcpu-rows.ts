@@ -16,11 +16,28 @@ import {
   KvmVcpuEvents,
   KvmXcrs,
 } from '../../abi/structs.ts';
+import { msrListBytes } from '../msr-list.ts';
 import type { StateHost } from './host.ts';
-import { msrListBytes } from './msr-list.ts';
-import type { VcpuPart } from './vcpu-parts.ts';
 
-export type { VcpuPart } from './vcpu-parts.ts';
+/** A part of a vCPU's state. */
+export type VcpuPart =
+  | 'mp_state'
+  | 'regs'
+  | 'sregs'
+  | 'sregs2'
+  | 'fpu'
+  | 'xsave'
+  | 'xcrs'
+  | 'debugregs'
+  | 'lapic'
+  | 'tsc_khz'
+  | 'tsc_offset'
+  | 'msrs'
+  | 'nested_state'
+  | 'vcpu_events';
+
+/** Raw bytes of each part that exists on the host it was saved on. */
+export type VcpuState = { readonly [Part in VcpuPart]?: Uint8Array };
 
 /** How one part is read and written. */
 export interface VcpuRow {

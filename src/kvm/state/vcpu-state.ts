@@ -8,18 +8,17 @@ import { KvmMpState, KvmMsrs, KvmNestedState } from '../../abi/structs.ts';
 import { CheckpointError } from '../../errors.ts';
 import { EINVAL } from '../../ffi/fd.ts';
 import { ioctl, kvmError, tryIoctl } from '../call.ts';
+import { MsrListIo, msrEntry, readMsrList, writeMsrList } from '../msr-list.ts';
 import type { Vcpu } from '../vcpu.ts';
 import { FIRST_MSRS, type StateHost } from './host.ts';
-import { MsrListIo, msrEntry, readMsrList, writeMsrList } from './msr-list.ts';
 import { isPlainNested, plainNested } from './nested.ts';
 import { SYNC_PARTS, syncRegsTaker } from './sync-regs.ts';
 import { getTscOffset, readTsc, setTsc, setTscOffset } from './tsc.ts';
 import { type VcpuStateLayout, vcpuStateLayout, vcpuStateParts } from './vcpu-layout.ts';
-import type { VcpuPart, VcpuState } from './vcpu-parts.ts';
-import { VCPU_RESTORE_ORDER, VCPU_ROWS, VCPU_SAVE_ORDER } from './vcpu-rows.ts';
+import { VCPU_RESTORE_ORDER, VCPU_ROWS, VCPU_SAVE_ORDER, type VcpuPart, type VcpuState } from './vcpu-rows.ts';
 
 export { type VcpuStateLayout, vcpuStateLayout, vcpuStateParts } from './vcpu-layout.ts';
-export type { VcpuState } from './vcpu-parts.ts';
+export type { VcpuState } from './vcpu-rows.ts';
 
 /** Saves and restores one vCPU through a record of its own. Call it only in the vCPU's thread. */
 export class VcpuStateIo {

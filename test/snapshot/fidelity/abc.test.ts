@@ -13,7 +13,7 @@ import { openStore, type Store } from '../../../snapshot/store/store.ts';
 import type { SnapshotTarget } from '../../../snapshot/target.ts';
 import { Msr, msrName } from '../../../src/abi/msrs.ts';
 import { KvmClockData } from '../../../src/abi/structs.ts';
-import { readMsrList } from '../../../src/kvm/state/msr-list.ts';
+import { readMsrList } from '../../../src/kvm/msr-list.ts';
 import type { Machine } from '../../../src/machine/machine.ts';
 import { LocalMachine } from '../../../src/runner/local-machine.ts';
 import { RunningMachine } from '../../../src/runner/threads/running-machine.ts';

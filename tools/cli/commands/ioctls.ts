@@ -1,7 +1,7 @@
 /** `vmlapse ioctls`: the API table, and what this host has of it. */
 import type { Command } from 'commander';
 import type { CapabilityName } from '../../../src/abi/capabilities.ts';
-import { type IoctlRow, ioctlNumber } from '../../../src/abi/ioctl.ts';
+import { type IoctlRow, ioctlNumber } from '../../../src/abi/ioctl-row.ts';
 import { IOCTLS } from '../../../src/abi/ioctls.ts';
 import { Kvm } from '../../../src/kvm/kvm.ts';
 import { toJson } from '../json.ts';

@@ -1,9 +1,10 @@
 /** Lists of MSRs as struct kvm_msrs: their bytes, and reading and writing lists longer than one ioctl takes. */
-import type { IoctlName } from '../../abi/ioctls.ts';
-import { KvmMsrEntry, KvmMsrs } from '../../abi/structs.ts';
-import { CheckpointError, KvmError } from '../../errors.ts';
-import { EINVAL, type Fd } from '../../ffi/fd.ts';
-import { ioctl } from '../call.ts';
+import type { IoctlName } from '../abi/ioctls.ts';
+import { hex } from '../abi/numbers.ts';
+import { KvmMsrEntry, KvmMsrs } from '../abi/structs.ts';
+import { CheckpointError, KvmError } from '../errors.ts';
+import { EINVAL, type Fd } from '../ffi/fd.ts';
+import { ioctl } from './call.ts';
 
 /** An MSR and its value. */
 export interface MsrValue {
@@ -16,6 +17,13 @@ export const MAX_MSRS_AT_ONCE = 255;
 
 /** Bytes of a list of `count` MSRs. */
 export const msrListBytes = (count: number): number => KvmMsrs.size + count * KvmMsrEntry.size;
+
+/** A struct kvm_msrs of its own that holds `msrs`. */
+export function msrList(msrs: readonly MsrValue[]): Uint8Array {
+  const bytes = new Uint8Array(msrListBytes(msrs.length));
+  writeMsrs(bytes, msrs);
+  return bytes;
+}
 
 /** Entry `i` of a list. */
 export const msrEntry = (bytes: Uint8Array, i: number) => KvmMsrEntry.over(bytes, KvmMsrs.size + i * KvmMsrEntry.size);
@@ -57,11 +65,7 @@ export class MsrListIo {
     this.#count = indices.length;
     this.#chunks = Array.from({ length: Math.ceil(indices.length / MAX_MSRS_AT_ONCE) }, (_, n) => {
       const some = indices.slice(n * MAX_MSRS_AT_ONCE, (n + 1) * MAX_MSRS_AT_ONCE);
-      const bytes = new Uint8Array(msrListBytes(some.length));
-      writeMsrs(
-        bytes,
-        some.map((index) => ({ index, value: 0n })),
-      );
+      const bytes = msrList(some.map((index) => ({ index, value: 0n })));
       return {
         bytes,
         entries: bytes.subarray(KvmMsrs.size),
@@ -99,7 +103,8 @@ export function writeMsrList(fd: Fd, list: Uint8Array, first: number, end: numbe
   }
 }
 
-function refusedMsr(name: IoctlName, bytes: Uint8Array, position: number): KvmError {
+/** The error for a list of which KVM took only the entries before `position`. */
+export function refusedMsr(name: IoctlName, bytes: Uint8Array, position: number): KvmError {
   const { index } = msrEntry(bytes, position);
-  return new KvmError(name, EINVAL, `MSR 0x${index.toString(16)} was refused`, { index });
+  return new KvmError(name, EINVAL, `MSR ${hex(index)} (entry ${position}) was refused`, { index, position });
 }

@@ -5,16 +5,16 @@
 import type { Struct } from './struct.ts';
 
 /** The kind of file descriptor an ioctl is issued on. */
-export type IoctlClass = 'system' | 'vm' | 'vcpu';
+type IoctlClass = 'system' | 'vm' | 'vcpu';
 
 /** Direction as in _IO, _IOR, _IOW, _IOWR: what user space reads from or writes to the argument. */
-export type IoctlDirection = 'none' | 'R' | 'W' | 'RW';
+type IoctlDirection = 'none' | 'R' | 'W' | 'RW';
 
 /**
  * What the third argument of ioctl(2) is: nothing, a plain integer, or a pointer to a struct. A struct that ends in a
  * flexible array is given by its header; `entry` then is the array's element.
  */
-export type IoctlArgument = 'none' | 'int' | Struct | { readonly header: Struct; readonly entry: Struct };
+type IoctlArgument = 'none' | 'int' | Struct | { readonly header: Struct; readonly entry: Struct };
 
 /** One row of the table. */
 export interface IoctlRow {
@@ -50,3 +50,20 @@ export function encodedSize(row: IoctlRow): number {
 export function ioctlNumber(row: IoctlRow): number {
   return ((DIRECTION_BITS[row.dir] << 30) | (encodedSize(row) << 16) | (KVMIO << 8) | row.nr) >>> 0;
 }
+
+/** Makes rows for ioctls on these kinds of descriptor: direction, number, argument, section of api.rst, and the rest. */
+export const on =
+  (...classes: readonly IoctlClass[]) =>
+  (
+    dir: IoctlDirection,
+    nr: number,
+    arg: IoctlArgument,
+    section: string,
+    rest: Omit<IoctlRow, 'on' | 'dir' | 'nr' | 'arg' | 'section'>,
+  ): IoctlRow => ({ on: classes, dir, nr, arg, section, ...rest });
+
+export const system = on('system');
+export const vm = on('vm');
+export const vcpu = on('vcpu');
+/** An argument that ends in a flexible array of entries. */
+export const list = (header: Struct, entry: Struct) => ({ header, entry });
