@@ -9,7 +9,7 @@ import * as vmlapse from '../../index.ts';
 import * as snapshot from '../../snapshot/public.ts';
 import { describeKvm } from '../support/kvm.ts';
 import { scaled } from '../support/time.ts';
-import { ROOT } from './pages.ts';
+import { ROOT, textOf } from './pages.ts';
 
 const API = join(ROOT, 'docs', 'api');
 const TYPEDOC = join(API, 'node_modules', 'typedoc', 'bin', 'typedoc');
@@ -35,12 +35,19 @@ const sources = PLACES.flatMap((place) =>
         .map((file) => join(place, file)),
 );
 
-const examples: Example[] = sources.flatMap((file) =>
+const inDocstrings: Example[] = sources.flatMap((file) =>
   [...readFileSync(join(ROOT, file), 'utf8').matchAll(EXAMPLE)].map(([, program, name]) => ({
     name: name!,
     program: program!.replaceAll(/^ \* ?/gm, ''),
   })),
 );
+
+const inReadme: Example[] = [...textOf('README.md').matchAll(/^```ts\n([\s\S]*?)\n```$/gm)].map(([, program], i) => ({
+  name: `readme-${i + 1}`,
+  program: program!,
+}));
+
+const examples = [...inDocstrings, ...inReadme];
 
 /** Lines that an example says it prints: `console.log(…); // this`. */
 const promised = (program: string) =>
@@ -69,7 +76,7 @@ describe('the API reference', () => {
     const classes = Object.entries({ ...vmlapse, ...snapshot }).flatMap(([name, value]) =>
       isClass(value) && !isError(value) ? [name] : [],
     );
-    const named = new Set(examples.map(({ name }) => name));
+    const named = new Set(inDocstrings.map(({ name }) => name));
     const onlyTypes = ['Checkpoint', 'Store', 'Vcpu', 'RunArea', 'Guest'];
     expect([...classes, ...onlyTypes].filter((name) => !named.has(name))).toEqual([]);
   });

@@ -27,9 +27,9 @@ function inOrder(output: string): string {
   return commands.join('\n');
 }
 
-/** Runs a built script; its output, both streams in the order they were written. */
-function outputOf(script: string): string {
-  const command = `exec "${process.execPath}" "${join(ROOT, 'dist', script)}" 2>&1`;
+/** Runs a script; its output, both streams in the order they were written. */
+function outputOf(...script: string[]): string {
+  const command = `exec "${process.execPath}" "${join(ROOT, ...script)}" 2>&1`;
   const { stdout, status } = spawnSync('sh', ['-c', command], { encoding: 'utf8' });
   expect(status, stdout).toBe(0);
   return stdout;
@@ -39,17 +39,28 @@ describeKvm('README', () => {
   it('shows the real output of the demo', () => {
     const shown = blockOf(README, 'console');
     const compared = shown.includes(hostKind) ? normalised : (output: string) => normalised(everywhere(output));
-    expect(inOrder(compared(outputOf('scripts/demo.js')))).toBe(inOrder(compared(shown)));
+    expect(inOrder(compared(outputOf('dist', 'scripts', 'demo.js')))).toBe(inOrder(compared(shown)));
   });
 
-  it('shows the real output of its example', () => {
-    expect(normalised(outputOf('docs/readme-example.js'))).toBe(normalised(blockOf(README, '', '\nprints\n')));
+  it.each([
+    ['JavaScript', 'docs/readme-example.mjs'],
+    ['TypeScript', 'dist/docs/readme-example.js'],
+  ])('shows the real output of its example in %s', (_, script) => {
+    expect(normalised(outputOf(script))).toBe(normalised(blockOf(README, '', '\nprints\n')));
   });
 });
 
 describe('README', () => {
-  it('shows the example that is compiled', () => {
+  it('shows the examples that are run', () => {
+    expect(blockOf(README, 'js')).toBe(textOf('docs/readme-example.mjs').trimEnd());
     expect(blockOf(README, 'ts')).toBe(textOf('docs/readme-example.ts').trimEnd());
+  });
+
+  it.each(['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md'])('%s has rows of tables that fit a terminal', (page) => {
+    const long = textOf(page)
+      .split('\n')
+      .filter((line) => line.startsWith('|') && line.length >= 120);
+    expect(long).toEqual([]);
   });
 
   it('names every command there is', async () => {
