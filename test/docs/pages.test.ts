@@ -38,6 +38,19 @@ describe('markdown pages', () => {
   });
 });
 
+describe('pages about the code', () => {
+  const PATH = /`((?:src|loaders|snapshot|tools|guests|bench|scripts|test|docs)\/[\w./-]*)`/g;
+
+  it.each(['ARCHITECTURE.md', 'CONTRIBUTING.md', join('docs', 'reading.md')])(
+    '%s names files that are there',
+    (page) => {
+      const made = /^(docs\/api\/html|guests\/build)/;
+      const named = [...textOf(page).matchAll(PATH)].map(([, path]) => path!).filter((path) => !made.test(path));
+      expect(named.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+    },
+  );
+});
+
 describe('the reader of pages', () => {
   it('takes the block of the language asked for', () => {
     expect(blockOf('a\n```\none\n```\n## b\n```ts\ntwo\n```\n', 'ts')).toBe('two');
