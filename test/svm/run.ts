@@ -18,7 +18,7 @@ import { share } from './share.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const TESTS = join(ROOT, 'dist', 'test');
-const TIME_LIMIT_S = process.env.SVMHOST_TIME ?? '900';
+const TIME_LIMIT_S = process.env.SVMHOST_TIME ?? '1700';
 const MEMORY_MB = process.env.SVMHOST_MEMORY ?? '2048';
 const HOSTS = Number(process.env.SVMHOST_JOBS ?? Math.min(2, availableParallelism()));
 
