@@ -16,6 +16,7 @@ export const EXCLUDED: Readonly<Record<string, string>> = {
   'loaders/': 'pure functions on bytes; the guests that are booted show the loaders at work',
   'package/': 'reads what would be published',
   'runner/assist-decode.test.js': 'compares two decoders',
+  'runner/assist-x87.test.js': 'pure functions',
   'runner/interleavings.test.js': 'puts the steps of two made-up threads in every order',
   'snapshot/command.test.js': 'starts a process for each test; what the commands do is tested below them',
   'snapshot/fork-command.test.js': 'starts a process for each test; what the command does is tested below it',

@@ -23,10 +23,17 @@ export type AssistVcpu = Pick<
 /** Offsets in the XSAVE area (SDM volume 1, sections 10.5.1 and 13.4.2), and the component bits that own them. */
 const FCW = 0;
 const FSW = 2;
+const FTW = 4;
 const MXCSR = 24;
+const ST = 32;
 const XSTATE_BV = 512;
 const X87 = 1;
 const SSE = 2;
+
+/** The XSAVE area has the x87 registers in the order of the stack, ST(0) first. */
+const ST_COUNT = 8;
+const ST_STRIDE = 16;
+const FSW_TOP_SHIFT = 11;
 
 /** State of one instruction's execution. What is changed here reaches the vCPU by {@link AssistCpu.commit}. */
 export class AssistCpu {
@@ -68,14 +75,19 @@ export class AssistCpu {
 
   /** Reads a little-endian integer; undefined where nothing is mapped or no RAM lies. */
   load(linear: bigint, width: number): number | undefined {
-    const bytes = this.fetch(linear, width);
-    return bytes.length < width ? undefined : Buffer.from(bytes.buffer, 0, width).readUIntLE(0, width);
+    const value = this.loadBits(linear, width);
+    return value === undefined ? undefined : Number(value);
   }
 
-  /** Writes a little-endian integer of at most 6 bytes; false, and nothing written, where it cannot be. */
-  store(linear: bigint, width: number, value: number): boolean {
-    const bytes = Buffer.alloc(width);
-    bytes.writeUIntLE(value, 0, width);
+  /** The same for any width. */
+  loadBits(linear: bigint, width: number): bigint | undefined {
+    const bytes = this.fetch(linear, width);
+    return bytes.length < width ? undefined : bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
+  }
+
+  /** Writes a little-endian integer; false, and nothing written, where it cannot be. */
+  store(linear: bigint, width: number, value: number | bigint): boolean {
+    const bytes = Uint8Array.from({ length: width }, (_, i) => Number((BigInt(value) >> BigInt(8 * i)) & 0xffn));
     const pieces: { gpa: number; length: number }[] = [];
     for (let done = 0; done < width; done += pieces.at(-1)!.length) {
       const piece = this.#locate(linear + BigInt(done), width - done);
@@ -123,6 +135,52 @@ export class AssistCpu {
   set fsw(value: number) {
     this.#fpu().setUint16(FSW, value, true);
     this.#components |= X87;
+  }
+
+  /** The bit of ST(i) in the tag word of the XSAVE area, which has one for each register by its number. */
+  #tag(i: number): number {
+    return 1 << (((this.fsw >> FSW_TOP_SHIFT) + i) % ST_COUNT);
+  }
+
+  /** The 80 bits of ST(i); undefined where the register is empty. */
+  st(i: number): bigint | undefined {
+    const area = this.#fpu();
+    if ((area.getUint8(FTW) & this.#tag(i)) === 0) return undefined;
+    const at = ST + i * ST_STRIDE;
+    return (BigInt(area.getUint16(at + 8, true)) << 64n) | area.getBigUint64(at, true);
+  }
+
+  setSt(i: number, bits: bigint): void {
+    const area = this.#fpu();
+    const at = ST + i * ST_STRIDE;
+    area.setBigUint64(at, BigInt.asUintN(64, bits), true);
+    area.setUint16(at + 8, Number(bits >> 64n), true);
+    area.setUint8(FTW, area.getUint8(FTW) | this.#tag(i));
+    this.#components |= X87;
+  }
+
+  /** Moves the top of the stack: each register gets another place in the area. */
+  #turnStack(by: 1 | -1): void {
+    const area = this.#fpu();
+    const registers = new Uint8Array(area.buffer, area.byteOffset + ST, ST_COUNT * ST_STRIDE);
+    const last = ((by + ST_COUNT) % ST_COUNT) * ST_STRIDE;
+    registers.set(Uint8Array.of(...registers.subarray(last), ...registers.subarray(0, last)));
+    const top = ((this.fsw >> FSW_TOP_SHIFT) + by) & (ST_COUNT - 1);
+    this.fsw = (this.fsw & ~((ST_COUNT - 1) << FSW_TOP_SHIFT)) | (top << FSW_TOP_SHIFT);
+  }
+
+  /** Makes the register before ST(0) the new ST(0), empty; false, and nothing done, where it is full. */
+  push(): boolean {
+    if (this.st(ST_COUNT - 1) !== undefined) return false;
+    this.#turnStack(-1);
+    return true;
+  }
+
+  /** Empties ST(0) and moves the top on. */
+  pop(): void {
+    const area = this.#fpu();
+    area.setUint8(FTW, area.getUint8(FTW) & ~this.#tag(0));
+    this.#turnStack(1);
   }
 
   /** SSE control and status. */

@@ -43,6 +43,8 @@ export interface Instruction {
   readonly reg?: RegisterName;
   /** Register operand (mod = 3). */
   readonly register?: RegisterName;
+  /** The same for x87 instructions: the i of ST(i). */
+  readonly stack?: number;
   readonly memory?: MemoryOperand;
   readonly immediate?: number;
 }
@@ -137,7 +139,7 @@ function readModrm(bytes: Uint8Array, at: number, prefixes: Prefixes, mode: Code
   const reg = REGISTERS[((modrm >> 3) & 7) | ((prefixes.rex & 4) << 1)]!;
   if (modrm >= 0xc0) {
     const register = REGISTERS[(modrm & 7) | ((prefixes.rex & 1) << 3)]!;
-    return { end: at + 1, fields: { reg, register } };
+    return { end: at + 1, fields: { reg, register, stack: modrm & 7 } };
   }
   const read = addressSize(prefixes, mode) === 16 ? readForm16 : readForm;
   const found = read(bytes, at, prefixes, mode);

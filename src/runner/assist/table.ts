@@ -4,55 +4,26 @@
  */
 import { CR0, CR4, RFLAGS } from '../../abi/registers.ts';
 import type { AssistCpu } from './cpu.ts';
-import { type Encoding, type Instruction, linearAddress } from './decode.ts';
-import { GP, MF, NM, type Outcome, UD } from './outcome.ts';
-
-/** A row: `run` works on the vCPU's state; RIP is advanced by the caller. */
-export interface AssistRow extends Encoding {
-  readonly mnemonic: string;
-  readonly doc: string;
-  run(cpu: AssistCpu, instruction: Instruction): Outcome;
-}
+import type { Instruction } from './decode.ts';
+import { GP, NM, type Outcome, UD } from './outcome.ts';
+import { type AssistRow, address } from './row.ts';
+import { X87_ROWS } from './x87-rows.ts';
 
 const RFLAGS_ARITHMETIC = RFLAGS.CF | RFLAGS.PF | RFLAGS.AF | RFLAGS.ZF | RFLAGS.SF | RFLAGS.OF;
 /** Flags that IRET in ring 0 loads: all but the reserved ones, VM, VIF and VIP. */
 const RFLAGS_IRET = 0x24_7fd5n;
 
-const FSW_EXCEPTIONS = 0x3f;
-const FSW_SUMMARY = 1 << 7;
-const FSW_BUSY = 1 << 15;
-const FSW_KEPT_BY_CLEAR = 0x7f00;
-const FCW_BITS = 0x1f3f;
-const FCW_FIXED = 0x40;
 const MXCSR_RESERVED = 0xffff_0000;
-
-const usableX87 = (cpu: AssistCpu) => (cpu.sregs.cr0 & (CR0.EM | CR0.TS) ? NM : undefined);
 
 function usableSse({ sregs }: AssistCpu) {
   if (sregs.cr0 & CR0.EM || !(sregs.cr4 & CR4.OSFXSR)) return UD;
   return sregs.cr0 & CR0.TS ? NM : undefined;
 }
 
-/** An x87 exception that is due is raised by the next waiting instruction. */
-function dueException(cpu: AssistCpu): Outcome | undefined {
-  if ((cpu.fsw & FSW_SUMMARY) === 0) return undefined;
-  return cpu.sregs.cr0 & CR0.NE ? MF : 'unable';
-}
-
-const address = (cpu: AssistCpu, { memory, length }: Instruction) =>
-  linearAddress(memory!, cpu.regs, cpu.sregs, cpu.mode, cpu.regs.rip + BigInt(length));
-
 function setAlignmentCheck(cpu: AssistCpu, on: boolean): Outcome {
   if (cpu.mode.cpl !== 0) return UD;
   cpu.regs.rflags = on ? cpu.regs.rflags | RFLAGS.AC : cpu.regs.rflags & ~RFLAGS.AC;
   return 'done';
-}
-
-function loadFcw(cpu: AssistCpu, value: number): void {
-  cpu.fcw = (value & FCW_BITS) | FCW_FIXED;
-  const due = cpu.fsw & ~cpu.fcw & FSW_EXCEPTIONS;
-  const rest = cpu.fsw & ~(FSW_SUMMARY | FSW_BUSY);
-  cpu.fsw = due ? rest | FSW_SUMMARY | FSW_BUSY : rest;
 }
 
 /** INT n and INT3 from ring 0 need no check of the gate's privilege level. */
@@ -79,54 +50,9 @@ function returnFromInterrupt(cpu: AssistCpu, { operandBits }: Instruction): Outc
   return 'done';
 }
 
-/** Mnemonics are what the counters show. Rows whose `branches` is set put RIP where they want it. */
-export const ASSIST_TABLE: readonly (AssistRow & { readonly branches?: true })[] = [
-  {
-    mnemonic: 'FWAIT',
-    doc: 'raises an x87 exception that is due',
-    opcode: [0x9b],
-    run(cpu) {
-      if ((cpu.sregs.cr0 & CR0.MP) !== 0n && (cpu.sregs.cr0 & CR0.TS) !== 0n) return NM;
-      return dueException(cpu) ?? 'done';
-    },
-  },
-  {
-    mnemonic: 'FNCLEX',
-    doc: 'clears the x87 exceptions without looking at them',
-    opcode: [0xdb, 0xe2],
-    run(cpu) {
-      const refused = usableX87(cpu);
-      if (refused) return refused;
-      cpu.fsw &= FSW_KEPT_BY_CLEAR;
-      return 'done';
-    },
-  },
-  {
-    mnemonic: 'FNSTSW',
-    doc: 'copies the x87 status word to AX',
-    opcode: [0xdf, 0xe0],
-    run(cpu) {
-      const refused = usableX87(cpu);
-      if (refused) return refused;
-      cpu.regs.rax = (cpu.regs.rax & ~0xffffn) | BigInt(cpu.fsw);
-      return 'done';
-    },
-  },
-  {
-    mnemonic: 'FLDCW',
-    doc: 'loads the x87 control word: precision, rounding, masked exceptions',
-    opcode: [0xd9],
-    operand: 'memory',
-    digit: 5,
-    run(cpu, instruction) {
-      const refused = usableX87(cpu) ?? dueException(cpu);
-      if (refused) return refused;
-      const value = cpu.load(address(cpu, instruction), 2);
-      if (value === undefined) return 'unable';
-      loadFcw(cpu, value);
-      return 'done';
-    },
-  },
+/** Mnemonics are what the counters show. */
+export const ASSIST_TABLE: readonly AssistRow[] = [
+  ...X87_ROWS,
   {
     mnemonic: 'LDMXCSR',
     doc: 'loads the SSE control register; a reserved bit is a general protection fault',
