@@ -12,6 +12,10 @@ export function inForeground(stat = readStat()): boolean {
   return fields[TERMINAL] === '0' || fields[PROCESS_GROUP] === fields[TERMINAL_GROUP];
 }
 
+/** Whether a person at this terminal sees the messages and types: the standard streams are a terminal in the foreground. */
+export const isInteractive = (): boolean =>
+  [process.stdin, process.stdout, process.stderr].every(({ isTTY }) => isTTY) && inForeground();
+
 function readStat(): string | undefined {
   try {
     return readFileSync('/proc/self/stat', 'latin1');

@@ -42,6 +42,7 @@ const ago = ({ time }: CheckpointSummary) => `${spanText(Math.max(0, Date.now() 
 
 /** The table of `vmlapse ps`. */
 export function machineTable(machines: readonly ListedMachine[]): string {
+  if (machines.length === 0) return 'no machine with a name runs (give one: vmlapse run --name NAME)\n';
   const head = ['NAME', 'PID', 'STATE', 'VCPUS', 'RAM', 'UPTIME', 'LAST CHECKPOINT', 'GUEST'];
   return columns([head, ...machines.map(({ name, status }) => (status ? row(status) : [name, '?', 'no answer']))]);
 }

@@ -1,6 +1,6 @@
 /**
- * How far long work has come: one line on stderr that is rewritten in place, when stderr is a terminal; with --json an
- * object a line instead; otherwise nothing.
+ * Progress of long work, on stderr: with --progress a JSON object per line, else, on a terminal and without --json, one
+ * line that is rewritten in place.
  */
 import { spanText } from './machine-text.ts';
 import { byteText } from './store/format.ts';
@@ -50,16 +50,25 @@ export interface Progress extends Disposable {
   readonly update: (done: number, total: number) => void;
 }
 
-/** Begins to tell. `now` is in milliseconds. */
+/** What the command line says about progress. */
+export interface ProgressOptions {
+  readonly json?: boolean;
+  readonly progress?: boolean;
+}
+
+/** The flags and help of --progress. */
+export const PROGRESS_OPTION = ['--progress', 'print progress to stderr, one JSON object a line'] as const;
+
+/** Starts to report. `now` is in milliseconds. */
 export function startProgress(
   label: string,
-  { json = false }: { readonly json?: boolean },
+  { json = false, progress: asJson = false }: ProgressOptions,
   stream: ProgressStream = process.stderr,
   now: () => number = () => performance.now(),
 ): Progress {
-  if (!json && stream.isTTY !== true) return { update: () => {}, [Symbol.dispose]: () => {} };
+  if (!asJson && (json || stream.isTTY !== true)) return { update: () => {}, [Symbol.dispose]: () => {} };
   const began = now();
-  const every = json ? JSON_EVERY_MS : LINE_EVERY_MS;
+  const every = asJson ? JSON_EVERY_MS : LINE_EVERY_MS;
   let next = began + DELAY_MS;
   let shown = false;
   return {
@@ -69,11 +78,11 @@ export function startProgress(
       next = time + every;
       shown = true;
       const state = { label, done, total, elapsedMs: Math.round(time - began) };
-      if (json) stream.write(`${JSON.stringify({ event: 'progress', ...state })}\n`);
+      if (asJson) stream.write(`${JSON.stringify({ event: 'progress', ...state })}\n`);
       else stream.write(ERASE_LINE + progressText(state, stream.columns ?? DEFAULT_WIDTH));
     },
     [Symbol.dispose]: () => {
-      if (shown && !json) stream.write(ERASE_LINE);
+      if (shown && !asJson) stream.write(ERASE_LINE);
       shown = false;
     },
   };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { spanText } from '../../../tools/cli/machine-text.ts';
-import { progressText, startProgress } from '../../../tools/cli/progress.ts';
+import { type ProgressOptions, progressText, startProgress } from '../../../tools/cli/progress.ts';
 
 const MIB = 2 ** 20;
 
@@ -32,15 +32,10 @@ describe('the line', () => {
 });
 
 /** Work of a second in steps of 10 ms. */
-function work(json: boolean, isTTY: boolean, steps = 100): string[] {
+function work(options: ProgressOptions, isTTY: boolean, steps = 100): string[] {
   const written: string[] = [];
   let time = 0;
-  using progress = startProgress(
-    'x',
-    { json },
-    { isTTY, columns: 60, write: (text) => written.push(text) },
-    () => time,
-  );
+  using progress = startProgress('x', options, { isTTY, columns: 60, write: (text) => written.push(text) }, () => time);
   for (let i = 1; i <= steps; i++) {
     time += 10;
     progress.update(i, steps);
@@ -51,7 +46,7 @@ function work(json: boolean, isTTY: boolean, steps = 100): string[] {
 
 describe('startProgress', () => {
   it('rewrites one line on a terminal, not at every step, and removes it', () => {
-    const written = work(false, true);
+    const written = work({}, true);
     expect(written.map((text) => text.slice(0, 4))).toEqual(Array(8).fill('\r\x1b[K'));
     expect(written[0]).toMatch(/ 40 B of 100 B {2}40%/);
     expect(written.at(-1)).toBe('\r\x1b[K');
@@ -59,13 +54,17 @@ describe('startProgress', () => {
   });
 
   it('shows nothing of short work, and nothing without a terminal', () => {
-    expect(work(false, true, 39)).toEqual([]);
-    expect(work(false, false)).toEqual([]);
+    expect(work({}, true, 39)).toEqual([]);
+    expect(work({}, false)).toEqual([]);
   });
 
-  it('with --json: an object a line, terminal or not', () => {
+  it('with --json it prints nothing on a terminal either', () => {
+    expect(work({ json: true }, true)).toEqual([]);
+  });
+
+  it.each([{ progress: true }, { progress: true, json: true }])('%j: an object a line, terminal or not', (options) => {
     for (const isTTY of [false, true]) {
-      const events = work(true, isTTY).map((line) => JSON.parse(line));
+      const events = work(options, isTTY).map((line) => JSON.parse(line));
       expect(events).toEqual([
         { event: 'progress', label: 'x', done: 40, total: 100, elapsedMs: 400 },
         { event: 'progress', label: 'x', done: 90, total: 100, elapsedMs: 900 },

@@ -74,6 +74,13 @@ suite('on a terminal', () => {
     expect(seen).toMatch(/hello\nCtrl-A x {3}leave/);
   });
 
+  it('does not say how to leave where the output goes elsewhere', async () => {
+    const elsewhere = ['sh', '-c', 'exec "$@" >/dev/null', 'sh', ...PROGRAM, ...run('hello-long')];
+    const steps = JSON.stringify([{ see: 'the guest exited with 0' }]);
+    const { stdout } = await start('python3', [PLAYER, steps, ...elsewhere]).outcome;
+    expect(JSON.parse(stdout)).toMatchObject({ status: 0, seen: expect.not.stringMatching(/Ctrl-A/) });
+  });
+
   it('Enter begins a line also where the guest only sends back what it got', async () => {
     const { seen } = await onTerminal(run('echo-polled'), [
       { see: 'type' },

@@ -107,6 +107,7 @@ describeKvm('a machine that was killed', () => {
       expect(stderr).toMatch(/the connection to m was lost|m is gone/);
     }
     expect((await cli(['ps', '--json'])).stdout).toBe('[]\n');
+    expect((await cli(['ps'])).stdout).toMatch(/^no machine with a name runs/);
     expect(await cli(['status', 'm'])).toMatchObject({
       status: 1,
       stderr: expect.stringContaining('m is gone: it was killed'),

@@ -10,7 +10,7 @@ import type { EndSummary } from '../../control/protocol.ts';
 import { attachConsole } from '../console.ts';
 import { EnterEcho } from '../enter-echo.ts';
 import { EXIT, exitStatus } from '../exit-status.ts';
-import { inForeground } from '../foreground.ts';
+import { isInteractive } from '../foreground.ts';
 import { toJson } from '../json.ts';
 import { tell, writeTo } from '../output.ts';
 import { endText, summaryLines } from '../summary.ts';
@@ -66,7 +66,7 @@ export async function attend(subject: Subject, options: AttendOptions): Promise<
       subject,
     });
     if (options.paused) say(`vmlapse: paused; it goes on with: vmlapse resume ${options.name}`);
-    if (process.stdin.isTTY && inForeground()) say('vmlapse: Ctrl-A x leaves, Ctrl-A h helps');
+    if (isInteractive()) say('vmlapse: Ctrl-A x leaves, Ctrl-A h helps');
     const result = await runToEnd({ running, hold, recorder, signals, echo });
     remote?.ending();
     const explained = await withExplanation(running, result, subject);

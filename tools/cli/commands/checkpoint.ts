@@ -2,13 +2,12 @@
 import type { Command } from 'commander';
 import { checkpointStats, checkpointText } from '../machine-text.ts';
 import { collect } from '../parse.ts';
-import { startProgress } from '../progress.ts';
+import { PROGRESS_OPTION, type ProgressOptions, startProgress } from '../progress.ts';
 import { machineCommand, printResult, withMachine } from '../with-machine.ts';
 
-interface CheckpointOptions {
+interface CheckpointOptions extends ProgressOptions {
   readonly label?: string;
   readonly tag?: readonly string[];
-  readonly json?: boolean;
 }
 
 const EXAMPLES = `
@@ -23,6 +22,7 @@ export function addCheckpoint(program: Command): void {
   machineCommand(program, 'checkpoint', 'take a checkpoint of a running machine')
     .option('--label <text>', 'a note to keep with it')
     .option('--tag <tag>', 'a name to restore it by; may be repeated', collect)
+    .option(...PROGRESS_OPTION)
     .addHelpText('after', EXAMPLES)
     .action(async (name: string, options: CheckpointOptions) => {
       const { label, tag } = options;

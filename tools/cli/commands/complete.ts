@@ -27,7 +27,7 @@ export function addComplete(program: Command): void {
       const shell = SHELLS.find((name) => name === first);
       if (shell === undefined || others.length > 0)
         throw new UsageError(
-          `complete takes the name of one shell: ${SHELLS.join(', ')} (see vmlapse complete --help)`,
+          `no completion for "${[first, ...others].join(' ')}": give one of ${SHELLS.join(', ')} (see vmlapse complete --help)`,
         );
       process.stdout.write(SCRIPTS[shell]);
     });

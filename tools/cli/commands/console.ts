@@ -5,7 +5,7 @@ import { connectTo } from '../../control/machines.ts';
 import type { EventData, EventName } from '../../control/protocol.ts';
 import { attachConsole } from '../console.ts';
 import { EnterEcho } from '../enter-echo.ts';
-import { inForeground } from '../foreground.ts';
+import { isInteractive } from '../foreground.ts';
 import { tell, writeTo } from '../output.ts';
 import { inputSender } from '../remote-input.ts';
 import { connectionLost, nameArgument, PATIENCE_MS } from '../with-machine.ts';
@@ -66,7 +66,7 @@ async function attach(client: ControlClient): Promise<void> {
     if (process.stdin.isTTY) echo.typed(bytes.subarray(0, taken));
     return taken;
   };
-  if (process.stdin.isTTY && inForeground()) tell('vmlapse: Ctrl-A d detaches, Ctrl-A h helps');
+  if (isInteractive()) tell('vmlapse: Ctrl-A d detaches, Ctrl-A h helps');
   const detach = attachConsole({ send, leave, tell, commands });
   try {
     await client.closed;

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { exportElf, exportRaw } from '../../../snapshot/export/export.ts';
 import { UsageError } from '../../../src/errors.ts';
-import { startProgress } from '../progress.ts';
+import { PROGRESS_OPTION, type ProgressOptions, startProgress } from '../progress.ts';
 import { byteText } from '../store/format.ts';
 import { addStoreOptions, openToRead, print, REF_HELP, type StoreCommandOptions } from '../store/options.ts';
 
@@ -15,7 +15,7 @@ In the core, each vCPU is a thread, and memory is at the addresses that vCPU 0 u
 paging on, else guest-physical. In the raw image, the offset in the file is the guest-physical address. Zero pages are
 holes in both files.`;
 
-interface ExportOptions extends StoreCommandOptions {
+interface ExportOptions extends StoreCommandOptions, ProgressOptions {
   readonly elf?: string;
   readonly raw?: string;
 }
@@ -29,6 +29,7 @@ export function addExport(program: Command): void {
   addStoreOptions(command)
     .option('--elf <file>', 'write an ELF core')
     .option('--raw <file>', 'write bare RAM')
+    .option(...PROGRESS_OPTION)
     .addHelpText('after', EXAMPLES)
     .action((ref: string, options: ExportOptions) => {
       const { elf, raw } = options;

@@ -14,12 +14,12 @@ import { attendForks } from '../attend/forks.ts';
 import { type AttendOptions, addAttendOptions, checkAttendOptions, EXIT_STATUS_HELP } from '../attend/options.ts';
 import { loadSymbols } from '../guest-symbols.ts';
 import { countUpTo } from '../parse.ts';
-import { startProgress } from '../progress.ts';
+import { PROGRESS_OPTION, type ProgressOptions, startProgress } from '../progress.ts';
 import { REF_HELP } from '../store/options.ts';
 import { defaultStore } from '../store-option.ts';
 import { traceIfAsked } from '../trace.ts';
 
-interface RestoreOptions extends AttendOptions {
+interface RestoreOptions extends AttendOptions, ProgressOptions {
   readonly store: string;
   readonly clock: ClockMode;
   readonly force?: boolean;
@@ -57,7 +57,7 @@ export function addRestore(program: Command): void {
     .option('--paused', 'do not let it run until `vmlapse resume NAME`; with --name')
     .option('--fork <n>', 'run N machines from the checkpoint, which share its memory copy-on-write', parseForks)
     .option('--explain', 'print each ioctl of the restore in order, with its reason, and do nothing');
-  addAttendOptions(command)
+  addAttendOptions(command.option(...PROGRESS_OPTION))
     .addHelpText('after', EXAMPLES + EXIT_STATUS_HELP)
     .action(async (ref: string, options: RestoreOptions) => {
       process.exitCode = await restore(ref, options);
@@ -102,9 +102,10 @@ async function restore(ref: string, options: RestoreOptions): Promise<number> {
 function bringBack<T>(
   how: (checkpoint: Checkpoint, options: HowToRestore) => T,
   checkpoint: Checkpoint,
-  { clock, force = false, allowLarge = false, json, quiet }: RestoreOptions,
+  options: RestoreOptions,
 ): T {
-  using progress = startProgress('restoring', { json: json === true && !quiet });
+  const { clock, force = false, allowLarge = false } = options;
+  using progress = startProgress('restoring', options);
   return how(checkpoint, { clock, force, allowLarge, onProgress: progress.update });
 }
 

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { Store } from '../../../snapshot/store/store.ts';
 import { short } from '../attend/recorder.ts';
-import { startProgress } from '../progress.ts';
+import { PROGRESS_OPTION, type ProgressOptions, startProgress } from '../progress.ts';
 import { byteText, counted } from '../store/format.ts';
 import { addStoreOptions, openToWrite, print, REF_HELP, type StoreCommandOptions } from '../store/options.ts';
 
@@ -13,7 +13,7 @@ Examples:
 
 The new checkpoint has the same content, no parent, and one layer. The old one stays.`;
 
-interface SquashOptions extends StoreCommandOptions {
+interface SquashOptions extends StoreCommandOptions, ProgressOptions {
   readonly tag?: string;
 }
 
@@ -25,6 +25,7 @@ export function addSquash(program: Command): void {
     .argument('<ref>', REF_HELP);
   addStoreOptions(command)
     .option('--tag <name>', 'the name of the new one')
+    .option(...PROGRESS_OPTION)
     .addHelpText('after', EXAMPLES)
     .action((ref: string, options: SquashOptions) => {
       using store = openToWrite(options);

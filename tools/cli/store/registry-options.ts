@@ -8,11 +8,11 @@ import type { TransferReport } from '../../../snapshot/registry/push.ts';
 import { UsageError } from '../../../src/errors.ts';
 import { short } from '../attend/recorder.ts';
 import { parseCount, parseDuration } from '../parse.ts';
-import { startProgress } from '../progress.ts';
+import { PROGRESS_OPTION, type ProgressOptions, startProgress } from '../progress.ts';
 import { byteText, counted } from './format.ts';
 import { addStoreOptions, type StoreCommandOptions } from './options.ts';
 
-export interface RegistryCommandOptions extends StoreCommandOptions {
+export interface RegistryCommandOptions extends StoreCommandOptions, ProgressOptions {
   readonly plainHttp?: boolean;
   readonly username?: string;
   readonly passwordStdin?: boolean;
@@ -24,6 +24,7 @@ export interface RegistryCommandOptions extends StoreCommandOptions {
 /** Adds the options; `verb` is what happens to older checkpoints. */
 export function addRegistryOptions(command: Command, verb: string): Command {
   return addStoreOptions(command)
+    .option(...PROGRESS_OPTION)
     .option('--plain-http', 'talk http to a registry on another machine; loopback is http by itself')
     .option('--username <name>', 'log in; the password is read as --password-stdin says')
     .option('--password-stdin', 'read the password from standard input')
