@@ -13,7 +13,7 @@ const LOST = 'AMD processors lose the registers';
 const SYMBOLS = {
   nearest: (address: bigint) =>
     address >= BigInt(CODE) && address < BigInt(CODE) + 0x1000n
-      ? { name: 'start', offset: address - BigInt(CODE) }
+      ? { symbol: { name: 'start' }, offset: address - BigInt(CODE) }
       : undefined,
 };
 

@@ -1,10 +1,10 @@
 /**
- * The guest's serial line on this terminal: stdin goes to the guest, raw when it is a terminal, with Ctrl-A as the way
- * out, as in QEMU. Whatever happens, the terminal is put back. In the background it is not touched: the kernel stops who
- * does.
+ * The guest's serial line on this terminal: stdin goes to the guest, in raw mode on a terminal, with Ctrl-A commands as in
+ * QEMU. The terminal's mode is restored at every end. A process in the background does not touch it: the kernel would
+ * stop the process.
  */
+import { readFileSync } from 'node:fs';
 import type { ReadStream } from 'node:tty';
-import { inForeground } from './foreground.ts';
 
 /** Where console input goes and what its commands do. */
 export interface ConsoleTarget {
@@ -102,4 +102,63 @@ function escapes(target: ConsoleTarget, feed: (bytes: Uint8Array) => void): (chu
     }
     if (plain.length > 0) feed(Uint8Array.from(plain));
   };
+}
+
+const PROCESS_GROUP = 2;
+const TERMINAL = 4;
+const TERMINAL_GROUP = 5;
+
+/** Whether this process is in the foreground of its terminal, by /proc/self/stat (proc(5)); `stat` is for tests. */
+export function inForeground(stat = readStat()): boolean {
+  if (stat === undefined) return true;
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' '); // the name before may hold anything
+  return fields[TERMINAL] === '0' || fields[PROCESS_GROUP] === fields[TERMINAL_GROUP];
+}
+
+/** Whether a person at this terminal sees the messages and types: the standard streams are a terminal in the foreground. */
+export const isInteractive = (): boolean =>
+  [process.stdin, process.stdout, process.stderr].every(({ isTTY }) => isTTY) && inForeground();
+
+function readStat(): string | undefined {
+  try {
+    return readFileSync('/proc/self/stat', 'latin1');
+  } catch {
+    return undefined;
+  }
+}
+
+const CR = 0x0d;
+const LF = 0x0a;
+/** Typed bytes whose echo may be outstanding. */
+const MOST = 4096;
+
+/**
+ * Adds LF to an echoed Enter on a terminal. The key sends CR; a guest that only echoes bytes sends CR back, and the next
+ * words would cover the line. So a CR that is the echo of a typed one, without an LF behind it, is shown with one.
+ */
+export class EnterEcho {
+  #expected: number[] = [];
+  /** The CR of an echo was shown last. */
+  #alone = false;
+
+  /** Records bytes that were sent to the guest. */
+  typed(bytes: Uint8Array): void {
+    this.#expected = [...this.#expected, ...bytes].slice(-MOST);
+  }
+
+  /** Returns what to show of the guest's output. */
+  shown(bytes: Uint8Array): Uint8Array {
+    if (this.#expected.length === 0 && !this.#alone) return bytes;
+    const shown: number[] = [];
+    for (const byte of bytes) {
+      if (this.#alone && byte !== LF) shown.push(LF);
+      this.#alone = false;
+      if (byte === this.#expected[0]) {
+        this.#expected.shift();
+        this.#alone = byte === CR;
+      } else if (byte !== LF) this.#expected = [];
+      shown.push(byte);
+    }
+    return Uint8Array.from(shown);
+  }
 }

@@ -1,11 +1,12 @@
 /** Options that say what image to boot and how to load it, shared by `run` and `inspect`. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { type Command, Option } from 'commander';
+import { Option } from 'commander';
 import { type CpuMode, FORMATS, type FormatName, type GuestImage, load } from '../../loaders/index.ts';
 import { type ImageFile, readImage } from '../../loaders/read.ts';
 import { LoadError } from '../../src/errors.ts';
 import { e820, ramRanges } from '../../src/memory/layout.ts';
+import type { CommandRow } from './command.ts';
 import { collect, parseAddress, parseAssignment, parseMemory } from './parse.ts';
 
 /** The options' values. */
@@ -27,42 +28,35 @@ const STDIN_PATH = '/dev/stdin';
 
 const DEFAULT_MEMORY = 128 * 2 ** 20;
 
-/** Adds the options to a command. */
-export function addImageOptions(command: Command): Command {
-  return command
-    .addOption(
-      new Option('--mem <size>', 'guest RAM, in MiB or with a suffix: 64, 512M, 4G')
-        .argParser(parseMemory)
-        .default(DEFAULT_MEMORY, '128M'),
-    )
-    .addOption(new Option('--format <name>', 'take the file for this format').choices(FORMATS))
-    .addOption(new Option('--load <addr>', 'flat binary or static-PIE: where it goes').argParser(parseAddress))
-    .addOption(new Option('--entry <addr>', 'flat binary or plain ELF: where execution starts').argParser(parseAddress))
-    .addOption(
-      new Option('--mode <mode>', 'flat binary or plain ELF: CPU mode at entry').choices(['real', 'protected', 'long']),
-    )
-    .addOption(
-      new Option('--place <by>', 'ELF: segments go to their physical or virtual addresses').choices(['paddr', 'vaddr']),
-    )
-    .option('--cmdline <text>', 'command line, where the boot protocol has one')
-    .option(
-      '--module <file>',
-      'multiboot module or initial RAM disk; may be repeated. "FILE ARGUMENTS": the guest gets all of it as its string',
-      collect,
-    )
-    .option('--set <symbol=value>', 'initial value of a variable of the guest; may be repeated', parseAssignment);
-}
+/** The options. */
+export const IMAGE_OPTIONS: NonNullable<CommandRow['options']> = [
+  new Option('--mem <size>', 'guest RAM, in MiB or with a suffix: 64, 512M, 4G')
+    .argParser(parseMemory)
+    .default(DEFAULT_MEMORY, '128M'),
+  new Option('--format <name>', 'read the file as this format').choices(FORMATS),
+  ['--load <addr>', 'flat binary or static-PIE: where it goes', parseAddress],
+  ['--entry <addr>', 'flat binary or plain ELF: where execution starts', parseAddress],
+  new Option('--mode <mode>', 'flat binary or plain ELF: CPU mode at entry').choices(['real', 'protected', 'long']),
+  new Option('--place <by>', 'ELF: segments go to their physical or virtual addresses').choices(['paddr', 'vaddr']),
+  ['--cmdline <text>', 'command line, where the boot protocol has one'],
+  [
+    '--module <file>',
+    'multiboot module or initial RAM disk; may be repeated. "FILE ARGUMENTS": the guest gets all of it as its string',
+    collect,
+  ],
+  ['--set <symbol=value>', 'initial value of a variable of the guest; may be repeated', parseAssignment],
+];
 
-/** Files behind a plan; the plan's bytes are theirs, so they stay open as long as it is used. */
+/** A plan and its open files: the bytes of the plan are mapped from them. */
 export interface LoadedImage extends Disposable {
   readonly image: GuestImage;
   /** Hash of the image's bytes as they were loaded. Call it before {@link release}. */
   sha256(): string;
-  /** Lets go of the part of a file that has been copied into guest memory. */
+  /** Unmaps a part of a file that has been copied into guest memory. */
   release(piece: Uint8Array): void;
 }
 
-/** Runs `loading`; a refusal (LoadError) then says which file it is about. */
+/** Runs `loading`, and adds the file's name to a LoadError. */
 export function named<T>(file: string, loading: () => T): T {
   try {
     return loading();

@@ -3,7 +3,7 @@
 import type { ListedMachine } from '../control/machines.ts';
 import type { CheckpointSummary, MachineStatus } from '../control/protocol.ts';
 import { columns } from './output.ts';
-import { byteText, counted, printable } from './store/format.ts';
+import { byteText, counted, printable, short } from './store/format.ts';
 
 /** A time span with its two largest units: "2 h 5 min", "12 s". */
 export function spanText(ms: number): string {
@@ -20,13 +20,10 @@ export function spanText(ms: number): string {
   return shown.map(([n, unit]) => `${n} ${unit}`).join(' ');
 }
 
-const DIGEST_START = 'sha256:'.length;
-const SHORT_DIGITS = 12;
-
 /** A checkpoint in a few words: short digest, label or tags. */
 export function checkpointText({ digest, label, tags }: CheckpointSummary): string {
   const names = [...(tags ?? []), ...(label === undefined ? [] : [`"${label}"`])];
-  return [digest.slice(DIGEST_START, DIGEST_START + SHORT_DIGITS), ...names.map(printable)].join(' ');
+  return [short(digest), ...names.map(printable)].join(' ');
 }
 
 /** Pages, bytes, pause of a checkpoint, and how far its moment lies behind the one it was asked for. */

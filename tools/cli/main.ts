@@ -3,11 +3,11 @@
 import { readFileSync } from 'node:fs';
 import { CommanderError } from 'commander';
 import { UsageError, VmlapseError } from '../../src/errors.ts';
-import { EXIT, passesOn } from './exit-status.ts';
 import { flushOutput, installPipeHandlers, tell } from './output.ts';
 import { createProgram } from './program.ts';
+import { EXIT, passesOn } from './run-end.ts';
+import { startTracing } from './session/options.ts';
 import { printable } from './store/format.ts';
-import { traceIfAsked } from './trace.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -18,16 +18,10 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return EXIT.OK;
     if (error.code === 'commander.help') return EXIT.USAGE;
-    tell(`vmlapse: ${legible(error.message)}`);
-    return EXIT.USAGE;
   }
-  if (error instanceof UsageError || isBadName(error)) {
+  if (error instanceof VmlapseError || error instanceof CommanderError) {
     tell(`vmlapse: ${legible(error.message)}`);
-    return EXIT.USAGE;
-  }
-  if (error instanceof VmlapseError) {
-    tell(`vmlapse: ${legible(error.message)}`);
-    return EXIT.FAILURE;
+    return isUsage(error) ? EXIT.USAGE : EXIT.FAILURE;
   }
   tell(`vmlapse: a defect in vmlapse, please report it: ${error instanceof Error ? error.stack : String(error)}`);
   return EXIT.FAILURE;
@@ -37,13 +31,12 @@ function report(error: unknown): number {
 const legible = (message: string) => message.split('\n').map(printable).join('\n');
 
 /** A tag or reference that could not name anything is wrong usage; one that names nothing is a failure. */
-function isBadName(error: unknown): error is VmlapseError {
-  return error instanceof VmlapseError && ['BAD_REF', 'BAD_TAG'].includes(error.code);
-}
+const isUsage = (error: VmlapseError | CommanderError) =>
+  !(error instanceof VmlapseError) || error instanceof UsageError || ['BAD_REF', 'BAD_TAG'].includes(error.code);
 
 const attends = passesOn(process.argv.slice(2));
 installPipeHandlers(attends);
-traceIfAsked({});
+startTracing({});
 try {
   await createProgram(version).parseAsync();
 } catch (error) {

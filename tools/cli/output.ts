@@ -1,6 +1,7 @@
 /** Writing to stdout and stderr: in order, with back-pressure, and without a stack trace when the reader has gone. */
-import { EXIT } from './exit-status.ts';
-import { inLocale } from './terminal-text.ts';
+import { jsonValue } from '../control/rpc.ts';
+import { EXIT } from './run-end.ts';
+import { forStdout, inLocale, widthOf } from './terminal-text.ts';
 
 const PATIENCE_MS = 500;
 const NEWLINE = 0x0a;
@@ -24,18 +25,18 @@ export function writeTo(stream: NodeJS.WriteStream, bytes: Uint8Array | string):
   });
 }
 
-/** From now on a reader that takes nothing holds nobody up: the program has been told to end. */
+/** Stops waiting for slow readers of the output, now and later: the program must end. */
 export function hurry(): void {
   hurried = true;
   for (const go of waiting) go();
 }
 
-/** Whether stdout stands behind something that was no whole line. */
+/** Whether the last output on stdout did not end its line. */
 let midLine = false;
 const endsLine = (bytes: Uint8Array | string) =>
   typeof bytes === 'string' ? bytes.endsWith('\n') : bytes[bytes.length - 1] === NEWLINE;
 
-/** A line for people, on stderr; on a terminal never behind what the guest has begun to print. */
+/** Prints a line on stderr. On a terminal, first ends a line that the guest has begun. */
 export function tell(line: string): void {
   if (closed.has(process.stderr)) return;
   const fresh = midLine && process.stdout.isTTY && process.stderr.isTTY ? '\n' : '';
@@ -44,8 +45,8 @@ export function tell(line: string): void {
 }
 
 /**
- * A closed pipe ends the program quietly, as other filters do; a full disk ends it with a message. With `attends`, a guest
- * runs whose status is to be passed on: then a closed pipe just takes no more.
+ * Ends the program without a message when a pipe is closed, and with one when the disk is full. With `attends`, a guest
+ * runs whose exit status matters: then output to a closed pipe is dropped.
  */
 export function installPipeHandlers(attends: boolean): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -61,14 +62,14 @@ export function installPipeHandlers(attends: boolean): void {
 
 const isClosed = ({ code }: NodeJS.ErrnoException) => code === 'EPIPE' || code === 'ERR_STREAM_DESTROYED';
 
-/** Nobody reads this stream any more: who waits for it goes on. */
+/** Drops output to this stream from now on, and ends the waits for it. */
 function close(stream: NodeJS.WriteStream): void {
   if (closed.has(stream)) return;
   closed.add(stream);
   for (const go of waiting) go();
 }
 
-/** Resolves when everything written so far has left the process, or after a moment when the program must {@link hurry}. */
+/** Resolves when all output has left the process; after {@link hurry}, within 500 ms. */
 export async function flushOutput(): Promise<void> {
   const flushed = [process.stdout, process.stderr].map(
     (stream) => new Promise<void>((done) => stream.write('', () => done())),
@@ -79,10 +80,27 @@ export async function flushOutput(): Promise<void> {
   await Promise.race([Promise.all(flushed), impatience]);
 }
 
-/** Rows as columns: each as wide as its widest cell, two spaces between. */
-export function columns(rows: readonly (readonly string[])[]): string {
-  const count = Math.max(0, ...rows.map((row) => row.length));
-  const widths = Array.from({ length: count }, (_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
-  const line = (row: readonly string[]) => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ');
-  return rows.map((row) => `${line(row).trimEnd()}\n`).join('');
+/** JSON as the commands print it; see {@link jsonValue}. `indent`: 0 for one line. */
+export const toJson = (value: unknown, indent = 2): string => JSON.stringify(value, jsonValue, indent);
+
+/** Prints a result: data with --json, text without. */
+export function print(options: { readonly json?: boolean }, data: unknown, text: () => string): void {
+  process.stdout.write(options.json ? `${toJson(data)}\n` : forStdout(text()));
 }
+
+/** Rows as lines: each column as wide as its widest cell, two spaces between. Colours do not count. */
+export function columnLines(rows: readonly (readonly string[])[], indent = ''): string[] {
+  const count = Math.max(0, ...rows.map((row) => row.length));
+  // The last cell of a row takes what it needs.
+  const widths = Array.from({ length: count }, (_, i) =>
+    Math.max(0, ...rows.filter((row) => i < row.length - 1).map((row) => widthOf(row[i]!))),
+  );
+  const padded = (cell: string, i: number) => cell + ' '.repeat(Math.max(0, widths[i]! - widthOf(cell)));
+  return rows.map((row) => indent + [...row.slice(0, -1).map(padded), row.at(-1) ?? ''].join('  '));
+}
+
+/** {@link columnLines} as one text, without spaces at line ends. */
+export const columns = (rows: readonly (readonly string[])[]): string =>
+  columnLines(rows)
+    .map((line) => `${line.trimEnd()}\n`)
+    .join('');

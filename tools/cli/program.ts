@@ -1,39 +1,27 @@
 /** The command line as a whole: every command, help, completion. */
 import { Command, CommanderError } from 'commander';
-import { addCheckpoint } from './commands/checkpoint.ts';
+import { addCommand, type CommandRow } from './command.ts';
 import { addComplete } from './commands/complete.ts';
-import { addConsole } from './commands/console.ts';
-import { addDiff } from './commands/diff.ts';
-import { addEvents } from './commands/events.ts';
-import { addExport } from './commands/export.ts';
-import { addGc } from './commands/gc.ts';
-import { addInfo } from './commands/info.ts';
-import { addInspect } from './commands/inspect.ts';
-import { addIoctls } from './commands/ioctls.ts';
-import { addLog } from './commands/log.ts';
-import { addPause } from './commands/pause.ts';
-import { addPs } from './commands/ps.ts';
-import { addPull } from './commands/pull.ts';
-import { addPush } from './commands/push.ts';
-import { addRestore } from './commands/restore.ts';
-import { addResume } from './commands/resume.ts';
-import { addRm } from './commands/rm.ts';
-import { addRollback } from './commands/rollback.ts';
-import { addRun } from './commands/run.ts';
-import { addShow } from './commands/show.ts';
-import { addSquash } from './commands/squash.ts';
-import { addStatus } from './commands/status.ts';
-import { addStop } from './commands/stop.ts';
-import { addTag } from './commands/tag.ts';
-import { addVerify } from './commands/verify.ts';
+import { CONSOLE } from './commands/console.ts';
+import { DIFF } from './commands/diff.ts';
+import { EVENTS_COMMAND } from './commands/events.ts';
+import { HOST_COMMANDS } from './commands/host.ts';
+import { INSPECT } from './commands/inspect.ts';
+import { LOG } from './commands/log.ts';
+import { MACHINE_COMMANDS } from './commands/machine.ts';
+import { REGISTRY_COMMANDS } from './commands/registry.ts';
+import { RESTORE } from './commands/restore.ts';
+import { RUN } from './commands/run.ts';
+import { SHOW } from './commands/show.ts';
+import { STORE_COMMANDS } from './commands/store.ts';
 import { inLocale } from './terminal-text.ts';
 
-/** Commands on a machine that another process runs. */
-const ON_RUNNING = [addPs, addStatus, addPause, addResume, addCheckpoint, addRollback, addStop, addConsole, addEvents];
-/** Commands on a store of checkpoints. */
-const ON_STORE = [addLog, addShow, addDiff, addVerify, addTag, addRm, addSquash, addGc, addExport, addPush, addPull];
-
-const COMMANDS = [addInfo, addIoctls, addInspect, addRun, addRestore, ...ON_STORE, ...ON_RUNNING, addComplete];
+/** In the order of the help. */
+const COMMANDS: readonly CommandRow[] = [
+  ...[...HOST_COMMANDS, INSPECT, RUN, RESTORE],
+  ...[LOG, SHOW, DIFF, ...STORE_COMMANDS, ...REGISTRY_COMMANDS],
+  ...[...MACHINE_COMMANDS, CONSOLE, EVENTS_COMMAND],
+];
 
 const EXAMPLES = `
 Examples:
@@ -41,10 +29,10 @@ Examples:
   vmlapse run guests/build/hello-long.elf       boot a guest
   source <(vmlapse complete bash)               completion for this shell (also zsh, fish)`;
 
-/** Errors are thrown; help is written in characters that the terminal has. */
+/** Errors are thrown, not printed; help has only characters that the terminal has. */
 const OUTPUT = { outputError: () => {}, writeOut: (text: string) => void process.stdout.write(inLocale(text)) };
 
-/** Adds to what a command line is refused with where its help is. */
+/** Adds to a usage error where the help is. */
 const pointToHelp =
   (name: string) =>
   ({ exitCode, code, message }: CommanderError): never => {
@@ -60,7 +48,8 @@ export function createProgram(version: string): Command {
     .addHelpText('after', EXAMPLES)
     .exitOverride(pointToHelp('vmlapse'))
     .configureOutput(OUTPUT);
-  for (const add of COMMANDS) add(program);
+  for (const row of COMMANDS) addCommand(program, row);
+  addComplete(program);
   for (const command of program.commands)
     command.exitOverride(pointToHelp(`vmlapse ${command.name()}`)).configureOutput(OUTPUT);
   return program;

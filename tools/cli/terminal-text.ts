@@ -18,7 +18,8 @@ export function showsUnicode(env: NodeJS.ProcessEnv = process.env): boolean {
 export const inLocale = (text: string, env: NodeJS.ProcessEnv = process.env): string =>
   showsUnicode(env) ? text : text.replace(BEYOND, (character) => PLAIN[character]!);
 
-const widthOf = (text: string) => stripVTControlCharacters(text).length;
+/** Characters of a text, without its colours. */
+export const widthOf = (text: string) => stripVTControlCharacters(text).length;
 
 /** Lines longer than `width` go on below, under their second column where that leaves room. */
 export const wrapped = (text: string, width: number): string =>

@@ -70,7 +70,18 @@ export function parseJson(line: string): unknown {
   }
 }
 
-const line = (message: object) => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`;
+/** Digits of a fraction: nanoseconds, for times in milliseconds. */
+const DECIMALS = 6;
+
+/** For JSON.stringify: bigints as hex strings, bytes as base64, fractions without the digits only the binary form has. */
+export function jsonValue(_key: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return `0x${value.toString(16)}`;
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
+  if (typeof value === 'number' && !Number.isInteger(value)) return Number(value.toFixed(DECIMALS));
+  return value;
+}
+
+const line = (message: object) => `${JSON.stringify({ jsonrpc: '2.0', ...message }, jsonValue)}\n`;
 
 /** A request as a line. */
 export const requestLine = (id: number, method: string, params: object): string => line({ id, method, params });
@@ -86,8 +97,5 @@ export function errorLine(id: RequestId, thrown: unknown): string {
   const { stack: _, ...data } = errorToData(thrown);
   if (thrown instanceof RpcError) return line({ id, error: { code: thrown.code, message: thrown.message } });
   const code = thrown instanceof VmlapseError ? RPC.REFUSED : RPC.INTERNAL;
-  return line({ id, error: { code, message: data.message, data: jsonSafe(data) } });
+  return line({ id, error: { code, message: data.message, data } });
 }
-
-const jsonSafe = (data: object): unknown =>
-  JSON.parse(JSON.stringify(data, (_, v: unknown) => (typeof v === 'bigint' ? `0x${v.toString(16)}` : v)));

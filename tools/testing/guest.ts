@@ -146,11 +146,7 @@ export class Guest {
   /** If the last run ended with a fault: what happened, with code and registers. */
   get explanation(): string | undefined {
     if (!this.#end || !FAULTS.has(this.#end.reason)) return undefined;
-    const nearest = (address: bigint) => {
-      const found = this.symbols.nearest(address);
-      return found && { name: found.symbol.name, offset: found.offset };
-    };
-    return explainFault(collectFault(this.local.vcpu, this.local.machine.memory, this.#end), { nearest });
+    return explainFault(collectFault(this.local.vcpu, this.local.machine.memory, this.#end), this.symbols);
   }
 
   /** Registers as they are now. */

@@ -10,7 +10,9 @@ import { registerTable } from './registers.ts';
 /** Names addresses; for example the symbol table of the guest's image. */
 export interface SymbolNames {
   /** The symbol that holds a linear address, and the bytes from its start. */
-  nearest(address: bigint): { readonly name: string; readonly offset: number | bigint } | undefined;
+  nearest(
+    address: bigint,
+  ): { readonly symbol: { readonly name: string }; readonly offset: number | bigint } | undefined;
 }
 
 const INSTRUCTIONS = 5;
@@ -44,8 +46,8 @@ const lastMeaningful = (lines: readonly CodeLine[]) =>
   );
 
 function place({ walks: { rip } }: FaultData, symbols: SymbolNames | undefined): string {
-  const symbol = symbols?.nearest(rip.linear);
-  const name = symbol && ` <${symbol.name}${BigInt(symbol.offset) === 0n ? '' : `+${hex(symbol.offset)}`}>`;
+  const found = symbols?.nearest(rip.linear);
+  const name = found && ` <${found.symbol.name}${BigInt(found.offset) === 0n ? '' : `+${hex(found.offset)}`}>`;
   const physical = rip.physical !== undefined && BigInt(rip.physical) !== rip.linear;
   return `${hex(rip.linear)}${name ?? ''}${physical ? ` (guest-physical ${hex(rip.physical)})` : ''}`;
 }

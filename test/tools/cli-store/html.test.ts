@@ -7,7 +7,7 @@ import { inflateSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { diffCheckpoints } from '../../../snapshot/diff/diff.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
-import { historyAround } from '../../../tools/cli/store/history.ts';
+import { historyAround } from '../../../tools/cli/store/html/history-svg.ts';
 import { diffPage } from '../../../tools/cli/store/html/page.ts';
 import { commitMadeUp, pageWith } from '../../snapshot/show/made-up.ts';
 import { pageOf } from '../../snapshot/store/support.ts';

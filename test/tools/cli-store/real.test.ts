@@ -10,7 +10,7 @@ import { CheckpointSession } from '../../../snapshot/session.ts';
 import { stateSections } from '../../../snapshot/show/state-sections.ts';
 import type { Digest } from '../../../snapshot/store/format/digest.ts';
 import { openStore, type Store } from '../../../snapshot/store/store.ts';
-import { findSymbols } from '../../../tools/cli/store/symbols.ts';
+import { findSymbols } from '../../../tools/cli/symbols.ts';
 import { drive } from '../../snapshot/driver.ts';
 import { describeKvm } from '../../support/kvm.ts';
 import { scratch } from '../cli/cli.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { stateSections } from '../../../snapshot/show/state-sections.ts';
-import { paintedColumns } from '../../../tools/cli/store/columns.ts';
+import { columnLines } from '../../../tools/cli/output.ts';
 import { byteText, pauseText, printable, timeText } from '../../../tools/cli/store/format.ts';
 import { hexRows, sideBySide } from '../../../tools/cli/store/hexdump.ts';
 import { html } from '../../../tools/cli/store/html/markup.ts';
@@ -35,7 +35,7 @@ describe('numbers for people', () => {
 describe('columns', () => {
   it('are aligned by what is seen, not by what colours take', () => {
     expect(
-      paintedColumns([
+      columnLines([
         ['\u001b[31ma\u001b[39m', 'b'],
         ['ccc', 'd'],
       ]),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { EnterEcho } from '../../../tools/cli/enter-echo.ts';
+import { EnterEcho } from '../../../tools/cli/console.ts';
 
 /** What is shown of what comes back, in pieces, after something was typed. */
 function shown(typed: string, ...pieces: string[]): string {

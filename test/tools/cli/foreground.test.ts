@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { inForeground } from '../../../tools/cli/foreground.ts';
+import { inForeground } from '../../../tools/cli/console.ts';
 
 /** The start of /proc/PID/stat. */
 const stat = (group: number, terminal: number, foreground: number, name = 'node') =>

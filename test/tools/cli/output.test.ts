@@ -1,10 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { RunReason, RunResult } from '../../../src/runner/result.ts';
-import { Transcript } from '../../../tools/cli/attend/transcript.ts';
-import { exitStatus } from '../../../tools/cli/exit-status.ts';
-import { toJson } from '../../../tools/cli/json.ts';
-import { columns } from '../../../tools/cli/output.ts';
-import { summaryLines } from '../../../tools/cli/summary.ts';
+import { columns, toJson } from '../../../tools/cli/output.ts';
+import { exitStatus, summaryLines } from '../../../tools/cli/run-end.ts';
+import { CapturedOutput } from '../../../tools/cli/session/captured-output.ts';
 
 const result = (reason: RunReason, more: Partial<RunResult> = {}): RunResult => ({
   reason,
@@ -74,7 +72,7 @@ describe('what is printed', () => {
   });
 
   it('a transcript keeps the first MiB and counts the rest', () => {
-    const transcript = new Transcript();
+    const transcript = new CapturedOutput();
     transcript.add(Buffer.from('hello'));
     expect(transcript.summary()).toEqual({ output: 'hello', outputDropped: 0 });
     const chunk = new Uint8Array(300_000).fill(0x61);
@@ -85,16 +83,16 @@ describe('what is printed', () => {
   });
 
   it('a transcript is UTF-8, and beside it the bytes where they are none', () => {
-    const text = new Transcript();
+    const text = new CapturedOutput();
     for (const byte of Buffer.from('gr\u00fc\u00df')) text.add(Uint8Array.of(byte));
     expect(text.summary()).toEqual({ output: 'gr\u00fc\u00df', outputDropped: 0 });
-    const bytes = new Transcript();
+    const bytes = new CapturedOutput();
     bytes.add(Uint8Array.of(0x61, 0xff, 0xfe, 0x80));
     expect(bytes.summary()).toEqual({ output: 'a\ufffd\ufffd\ufffd', outputBase64: 'Yf/+gA==', outputDropped: 0 });
   });
 
   it('a transcript that is cut within a character is UTF-8 all the same', () => {
-    const transcript = new Transcript();
+    const transcript = new CapturedOutput();
     transcript.add(new Uint8Array(2 ** 20 - 1).fill(0x61));
     transcript.add(Buffer.from('\u00fc'));
     const { output, ...rest } = transcript.summary();

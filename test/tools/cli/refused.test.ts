@@ -2,7 +2,7 @@ import { chmodSync, cpSync, existsSync, mkdirSync, truncateSync, writeFileSync }
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { guestPath } from '../../../guests/list.ts';
-import { passesOn } from '../../../tools/cli/exit-status.ts';
+import { passesOn } from '../../../tools/cli/run-end.ts';
 import { describeKvm } from '../../support/kvm.ts';
 import { cli, type Outcome, PROGRAM, STACK_TRACE, scratch, start } from './cli.ts';
 

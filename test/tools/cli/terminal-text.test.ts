@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { toJson } from '../../../tools/cli/json.ts';
+import { toJson } from '../../../tools/cli/output.ts';
 import { inLocale, showsUnicode, wrapped } from '../../../tools/cli/terminal-text.ts';
 
 describe('the characters of a terminal', () => {

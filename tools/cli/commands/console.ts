@@ -1,39 +1,24 @@
 /** `vmlapse console NAME`: the serial console of a running machine, on this terminal. */
-import type { Command } from 'commander';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ControlClient } from '../../control/client.ts';
-import { connectTo } from '../../control/machines.ts';
 import type { EventData, EventName } from '../../control/protocol.ts';
-import { attachConsole } from '../console.ts';
-import { EnterEcho } from '../enter-echo.ts';
-import { isInteractive } from '../foreground.ts';
+import type { CommandRow } from '../command.ts';
+import { attachConsole, EnterEcho, isInteractive } from '../console.ts';
 import { tell, writeTo } from '../output.ts';
-import { inputSender } from '../remote-input.ts';
-import { connectionLost, nameArgument, PATIENCE_MS } from '../with-machine.ts';
+import { connectionLost, NAME_ARGUMENT, PATIENCE_MS, withMachine } from './machine.ts';
 
-const EXAMPLES = `
-Examples:
+export const CONSOLE: CommandRow = {
+  name: 'console',
+  about: 'attach to the serial console of a running machine',
+  arguments: NAME_ARGUMENT,
+  help: `Examples:
   vmlapse console kitchen
   echo ls | vmlapse console kitchen
 
 Shows what the guest prints from now on and sends it what is typed. On a terminal, Ctrl-A d detaches and Ctrl-A h helps;
-the machine runs on. Otherwise the command ends when the machine does, or on Ctrl-C.`;
-
-/** Adds the command. */
-export function addConsole(program: Command): void {
-  program
-    .command('console')
-    .description('attach to the serial console of a running machine')
-    .addArgument(nameArgument())
-    .addHelpText('after', EXAMPLES)
-    .action(async (name: string) => {
-      const client = await connectTo(name);
-      try {
-        await attach(client);
-      } finally {
-        client.close();
-      }
-    });
-}
+the machine runs on. Otherwise the command ends when the machine does, or on Ctrl-C.`,
+  run: (name: string) => withMachine(name, attach),
+};
 
 const PAUSED = (name: string) => `vmlapse: ${name} is paused; it goes on with: vmlapse resume ${name}`;
 
@@ -79,3 +64,44 @@ async function attach(client: ControlClient): Promise<void> {
 
 /** What is done with each kind of event. */
 type Shown = { readonly [Name in 'output' | 'pause' | 'resume' | 'end']: (event: EventData[Name]) => void };
+
+/** Bytes that may wait here for a guest that does not read. */
+const QUEUE_BYTES = 4096;
+const RETRY_MS = 10;
+
+/** Sends what is typed to the machine: in order, one request at a time. After `stop`, nothing more is sent. */
+interface InputSender {
+  /** Queues bytes; returns how many there was room for. */
+  send(bytes: Uint8Array): number;
+  stop(): void;
+}
+
+function inputSender(client: Pick<ControlClient, 'call'>): InputSender {
+  let queue: Buffer = Buffer.alloc(0);
+  let busy = false;
+  let stopped = false;
+  const drain = async () => {
+    busy = true;
+    try {
+      while (queue.length > 0 && !stopped) {
+        const { taken } = await client.call('input', { data: queue.toString('latin1') });
+        queue = queue.subarray(taken);
+        if (taken === 0) await sleep(RETRY_MS);
+      }
+    } catch {
+      stopped = true; // the connection is closed, which `client.closed` reports
+    }
+    busy = false;
+  };
+  return {
+    send(bytes) {
+      const some = bytes.subarray(0, QUEUE_BYTES - queue.length);
+      queue = Buffer.concat([queue, some]);
+      if (!busy && !stopped && queue.length > 0) void drain();
+      return some.length;
+    },
+    stop() {
+      stopped = true;
+    },
+  };
+}

@@ -1,37 +1,19 @@
 /** `vmlapse diff A B`: what changed between two checkpoints. */
 import { resolve } from 'node:path';
-import type { Command } from 'commander';
 import { diffCheckpoints } from '../../../snapshot/diff/diff.ts';
 import { writeSparse } from '../../../snapshot/export/sparse-file.ts';
 import { decodeState } from '../../../snapshot/machine-state.ts';
 import { UsageError } from '../../../src/errors.ts';
-import { diffData } from '../store/diff-data.ts';
+import type { CommandRow } from '../command.ts';
+import { print } from '../output.ts';
 import { diffText } from '../store/diff-text.ts';
-import { historyAround } from '../store/history.ts';
+import { historyAround } from '../store/html/history-svg.ts';
 import { diffPage } from '../store/html/page.ts';
-import {
-  addStoreOptions,
-  openToRead,
-  parseLimit,
-  print,
-  REF_HELP,
-  type StoreCommandOptions,
-} from '../store/options.ts';
+import { openToRead, parseLimit, REF_HELP, STORE_OPTIONS, type StoreCommandOptions } from '../store/options.ts';
 import { paintFor, wantsColour } from '../store/paint.ts';
-import { findSymbols } from '../store/symbols.ts';
-import { withMachine } from '../with-machine.ts';
-
-const EXAMPLES = `
-Examples:
-  vmlapse diff latest~1 latest
-  vmlapse diff --stat booted latest
-  vmlapse diff --symbols vmlinux --limit 20 latest~5 latest
-  vmlapse diff before-login latest --html what-changed.html
-  vmlapse diff before-login --live kitchen
-  vmlapse diff latest~1 latest --json | jq '.memory.places[] | {name, bytes}'
-
-Memory is named by the symbols of the image the checkpoint was booted from, as long as that file has not changed, or by
-those of --symbols. The exit status is 0 whether or not there are differences.`;
+import { diffData } from '../store/state-data.ts';
+import { findSymbols } from '../symbols.ts';
+import { withMachine } from './machine.ts';
 
 interface DiffCommandOptions extends StoreCommandOptions {
   readonly stat?: boolean;
@@ -43,22 +25,33 @@ interface DiffCommandOptions extends StoreCommandOptions {
 
 const DEFAULT_LIMIT = 40;
 
-/** Adds the command. */
-export function addDiff(program: Command): void {
-  const command = program
-    .command('diff')
-    .description('show what changed between two checkpoints: registers, devices, and memory by symbol')
-    .argument('<a>', `the one before: ${REF_HELP}`)
-    .argument('[b]', 'the one after; with --live: the machine as it is now');
-  addStoreOptions(command)
-    .option('--live <name>', 'compare with a running machine of that name; its own store is used')
-    .option('--stat', 'only sums: fields by section, pages and bytes by symbol or region')
-    .option('--symbols <file>', 'the ELF file whose symbols name addresses')
-    .option('--html <file>', 'write a page with the checkpoint tree, a heat map of memory, and all changes')
-    .option('--limit <n>', 'how many ranges to show; 0 for all', parseLimit, DEFAULT_LIMIT)
-    .addHelpText('after', EXAMPLES)
-    .action(diff);
-}
+export const DIFF: CommandRow = {
+  name: 'diff',
+  about: 'show what changed between two checkpoints: registers, devices, and memory by symbol',
+  arguments: {
+    '<a>': `the one before: ${REF_HELP}`,
+    '[b]': 'the one after; with --live: the machine as it is now',
+  },
+  options: [
+    ...STORE_OPTIONS,
+    ['--live <name>', 'compare with a running machine of that name; its own store is used'],
+    ['--stat', 'only sums: fields by section, pages and bytes by symbol or region'],
+    ['--symbols <file>', 'the ELF file whose symbols name addresses'],
+    ['--html <file>', 'write a page with the checkpoint tree, a heat map of memory, and all changes'],
+    ['--limit <n>', 'how many ranges to show; 0 for all', parseLimit, DEFAULT_LIMIT],
+  ],
+  help: `Examples:
+  vmlapse diff latest~1 latest
+  vmlapse diff --stat booted latest
+  vmlapse diff --symbols vmlinux --limit 20 latest~5 latest
+  vmlapse diff before-login latest --html what-changed.html
+  vmlapse diff before-login --live kitchen
+  vmlapse diff latest~1 latest --json | jq '.memory.places[] | {name, bytes}'
+
+Memory is named by the symbols of the image the checkpoint was booted from, as long as that file has not changed, or by
+those of --symbols. The exit status is 0 whether or not there are differences.`,
+  run: diff,
+};
 
 async function diff(a: string, b: string | undefined, options: DiffCommandOptions): Promise<void> {
   if (options.live !== undefined) return diffLive(a, b, options.live, options);

@@ -1,40 +1,35 @@
-/** `vmlapse events NAME`: what happens to a running machine, as JSON. */
-import { type Command, InvalidArgumentError, Option } from 'commander';
-import { connectTo } from '../../control/machines.ts';
+/** `vmlapse events NAME`: the events of a running machine, as JSON. */
+import { InvalidArgumentError, Option } from 'commander';
+import type { ControlClient } from '../../control/client.ts';
 import { EVENTS, type EventName, type MachineEvent } from '../../control/protocol.ts';
-import { toJson } from '../json.ts';
-import { writeTo } from '../output.ts';
-import { connectionLost, nameArgument, PATIENCE_MS } from '../with-machine.ts';
+import type { CommandRow } from '../command.ts';
+import { toJson, writeTo } from '../output.ts';
+import { connectionLost, NAME_ARGUMENT, PATIENCE_MS, withMachine } from './machine.ts';
 
 interface EventsOptions {
   readonly follow?: boolean;
   readonly only?: readonly EventName[];
 }
 
-const EXAMPLES = `
-Examples:
+export const EVENTS_COMMAND: CommandRow = {
+  name: 'events',
+  about: 'print the events of a running machine, one JSON object a line',
+  arguments: NAME_ARGUMENT,
+  options: [
+    ['-f, --follow', 'go on printing until the machine ends'],
+    new Option('--only <events>', 'only these, with commas between; may be repeated')
+      .choices(EVENTS)
+      .argParser(parseEvents),
+  ],
+  help: `Examples:
   vmlapse events kitchen --follow
   vmlapse events kitchen --follow --only checkpoint,end | jq -r .digest
 
 One JSON object a line: event, time, and what the event is about. Output of the guest has one character for each byte.
 Without --follow: the state as it is now. With it, the command ends when the machine does. A reader that is too slow for
-too long is disconnected.`;
-
-/** Adds the command. */
-export function addEvents(program: Command): void {
-  program
-    .command('events')
-    .description('print what happens to a running machine, one JSON object a line')
-    .addArgument(nameArgument())
-    .option('-f, --follow', 'go on printing until the machine ends')
-    .addOption(
-      new Option('--only <events>', 'only these, with commas between; may be repeated')
-        .choices(EVENTS)
-        .argParser(parseEvents),
-    )
-    .addHelpText('after', EXAMPLES)
-    .action(events);
-}
+too long is disconnected.`,
+  run: (name: string, options: EventsOptions) => withMachine(name, (client) => events(client, options)),
+};
 
 /** Names with commas between; repetitions are collected. */
 function parseEvents(text: string, before: readonly EventName[] = []): readonly EventName[] {
@@ -44,21 +39,16 @@ function parseEvents(text: string, before: readonly EventName[] = []): readonly 
   return [...before, ...(names as EventName[])];
 }
 
-async function events(name: string, { follow, only = EVENTS }: EventsOptions): Promise<void> {
-  const client = await connectTo(name);
+async function events(client: ControlClient, { follow, only = EVENTS }: EventsOptions): Promise<void> {
   const print = (value: object) => void client.holdUntil(writeTo(process.stdout, `${toJson(value, 0)}\n`));
   let ended = false;
   const show = (event: MachineEvent) => {
     if (only.includes(event.event)) print(event);
     ended ||= event.event === 'end';
   };
-  try {
-    if (follow) await client.subscribe([...only, 'end'], show);
-    print({ event: 'status', time: new Date().toISOString(), ...(await client.call('status', {}, PATIENCE_MS)) });
-    if (!follow) return;
-    await client.closed;
-    if (!ended) throw connectionLost(name);
-  } finally {
-    client.close();
-  }
+  if (follow) await client.subscribe([...only, 'end'], show);
+  print({ event: 'status', time: new Date().toISOString(), ...(await client.call('status', {}, PATIENCE_MS)) });
+  if (!follow) return;
+  await client.closed;
+  if (!ended) throw connectionLost(client.name);
 }

@@ -1,33 +1,27 @@
 /** `vmlapse inspect FILE`: what an image is and what would be done with it. Needs no KVM. */
 
-import type { Command } from 'commander';
 import { checkPlan, type GuestImage } from '../../../loaders/index.ts';
 import { hex } from '../../../src/abi/numbers.ts';
 import { ramRanges } from '../../../src/memory/layout.ts';
-import { addImageOptions, type ImageOptions, loadImage } from '../image-options.ts';
-import { toJson } from '../json.ts';
-import { columns } from '../output.ts';
+import { type CommandRow, JSON_OPTION } from '../command.ts';
+import { IMAGE_OPTIONS, type ImageOptions, loadImage } from '../image-options.ts';
+import { columns, print } from '../output.ts';
 import { counted } from '../store/format.ts';
-import { forStdout } from '../terminal-text.ts';
 
-const EXAMPLES = `
-Examples:
+export const INSPECT: CommandRow = {
+  name: 'inspect',
+  about: 'print what a guest image is and where it would go',
+  arguments: { '<file>': 'the image; - is standard input' },
+  options: [...IMAGE_OPTIONS, JSON_OPTION],
+  help: `Examples:
   vmlapse inspect guests/build/hello-multiboot.elf
-  vmlapse inspect --mem 256M --json bzImage`;
-
-/** Adds the command. */
-export function addInspect(program: Command): void {
-  addImageOptions(
-    program.command('inspect').description('say what a guest image is and where it would go').argument('<file>'),
-  )
-    .option('--json', 'print one JSON document instead')
-    .addHelpText('after', EXAMPLES)
-    .action((file: string, options: ImageOptions & { json?: boolean }) => {
-      using loaded = loadImage(file, options);
-      process.stdout.write(options.json ? `${toJson(asData(loaded.image))}\n` : forStdout(describe(loaded.image)));
-      checkPlan(loaded.image, ramRanges(options.mem));
-    });
-}
+  vmlapse inspect --mem 256M --json bzImage`,
+  run(file: string, options: ImageOptions & { readonly json?: boolean }) {
+    using loaded = loadImage(file, options);
+    print(options, asData(loaded.image), () => describe(loaded.image));
+    checkPlan(loaded.image, ramRanges(options.mem));
+  },
+};
 
 function asData(image: GuestImage) {
   const segments = image.segments.map(({ bytes, ...rest }) => ({ ...rest, fileSize: bytes.length }));

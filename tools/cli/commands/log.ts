@@ -1,43 +1,42 @@
 /** `vmlapse log`: the checkpoints of a store as a tree. */
 import { basename } from 'node:path';
-import { type Command, Option } from 'commander';
+import { Option } from 'commander';
 import { decodeState } from '../../../snapshot/machine-state.ts';
 import { type Digest, problemOf } from '../../../snapshot/store/format/digest.ts';
 import type { Store } from '../../../snapshot/store/store.ts';
 import { CheckpointError } from '../../../src/errors.ts';
-import { short } from '../attend/recorder.ts';
-import { EXIT } from '../exit-status.ts';
-import { printable } from '../store/format.ts';
+import { type CommandRow, JSON_ARRAY_OPTION } from '../command.ts';
+import { print, tell } from '../output.ts';
+import { EXIT } from '../run-end.ts';
+import { printable, short } from '../store/format.ts';
 import { heatText } from '../store/heat-text.ts';
 import { entryData, logText } from '../store/log-text.ts';
-import { addStoreOptions, openToRead, parseLimit, print, type StoreCommandOptions } from '../store/options.ts';
+import { openToRead, parseLimit, STORE_OPTION, type StoreCommandOptions } from '../store/options.ts';
 import { paintFor, wantsColour } from '../store/paint.ts';
-
-const EXAMPLES = `
-Examples:
-  vmlapse log --store lab
-  vmlapse log --heat
-  vmlapse log --json | jq -r '.[] | select(.pages > 1000) | .digest'
-
-With --json: an array, newest first, of {digest, tags, parent, label, time, pages, bytes, pause, stats}; pause in ms.
-A checkpoint without a parent is drawn as "o", and has the name of its guest (guest).`;
 
 interface LogOptions extends StoreCommandOptions {
   readonly heat?: boolean;
   readonly limit: number;
 }
 
-/** Adds the command. */
-export function addLog(program: Command): void {
-  const command = program.command('log').description('list the checkpoints of a store as a tree, newest first');
-  addStoreOptions(command, 'print one JSON array instead')
-    .option('--heat', 'show where in guest memory each checkpoint changed pages')
-    .addOption(
-      new Option('--limit <n>', 'only the newest N').argParser(parseLimit).default(Number.POSITIVE_INFINITY, 'all'),
-    )
-    .addHelpText('after', EXAMPLES)
-    .action(log);
-}
+export const LOG: CommandRow = {
+  name: 'log',
+  about: 'list the checkpoints of a store as a tree, newest first',
+  options: [
+    STORE_OPTION,
+    JSON_ARRAY_OPTION,
+    ['--heat', 'show where in guest memory each checkpoint changed pages'],
+    new Option('--limit <n>', 'only the newest N').argParser(parseLimit).default(Number.POSITIVE_INFINITY, 'all'),
+  ],
+  help: `Examples:
+  vmlapse log --store lab
+  vmlapse log --heat
+  vmlapse log --json | jq -r '.[] | select(.pages > 1000) | .digest'
+
+With --json: an array, newest first, of {digest, tags, parent, label, time, pages, bytes, pause, stats}; pause in ms.
+A checkpoint without a parent is drawn as "o", and has the name of its guest (guest).`,
+  run: log,
+};
 
 function log(options: LogOptions): void {
   using store = openToRead(options);
@@ -58,7 +57,7 @@ function log(options: LogOptions): void {
   });
   for (const [digest, error] of damaged) {
     const why = error instanceof CheckpointError ? problemOf(error) : String(error);
-    process.stderr.write(`vmlapse: not listed, since it is damaged: ${short(digest)}  ${printable(why)}\n`);
+    tell(`vmlapse: not listed, since it is damaged: ${short(digest)}  ${printable(why)}`);
     process.exitCode = EXIT.FAILURE;
   }
 }

@@ -1,5 +1,5 @@
-/** `vmlapse restore REF`: brings a checkpoint back in this process and goes on. */
-import { type Command, Option } from 'commander';
+/** `vmlapse restore REF`: restores a checkpoint in this process and runs it. */
+import { Option } from 'commander';
 import { explainRestore } from '../../../snapshot/explain.ts';
 import { ForkTemplate } from '../../../snapshot/fork.ts';
 import { decodeState } from '../../../snapshot/machine-state.ts';
@@ -9,17 +9,22 @@ import { openStore } from '../../../snapshot/store/store.ts';
 import { UsageError } from '../../../src/errors.ts';
 import type { ClockMode } from '../../../src/kvm/state/vm-state.ts';
 import { refuseTakenName } from '../../control/claim.ts';
-import { attend } from '../attend/attend.ts';
-import { attendForks } from '../attend/forks.ts';
-import { type AttendOptions, addAttendOptions, checkAttendOptions, EXIT_STATUS_HELP } from '../attend/options.ts';
-import { loadSymbols } from '../guest-symbols.ts';
+import type { CommandRow } from '../command.ts';
 import { countUpTo } from '../parse.ts';
 import { PROGRESS_OPTION, type ProgressOptions, startProgress } from '../progress.ts';
-import { REF_HELP } from '../store/options.ts';
-import { defaultStore } from '../store-option.ts';
-import { traceIfAsked } from '../trace.ts';
+import { runForks } from '../session/forks.ts';
+import {
+  checkSessionOptions,
+  EXIT_STATUS_HELP,
+  SESSION_OPTIONS,
+  type SessionOptions,
+  startTracing,
+} from '../session/options.ts';
+import { runSession } from '../session/session.ts';
+import { REF_HELP, STORE_OPTION } from '../store/options.ts';
+import { loadSymbols } from '../symbols.ts';
 
-interface RestoreOptions extends AttendOptions, ProgressOptions {
+interface RestoreOptions extends SessionOptions, ProgressOptions {
   readonly store: string;
   readonly clock: ClockMode;
   readonly force?: boolean;
@@ -31,45 +36,41 @@ interface RestoreOptions extends AttendOptions, ProgressOptions {
 /** Each fork has a thread of Node; far above this many, the process would run out of memory mappings. */
 const parseForks = countUpTo(256, 'each takes a thread of this process; run the command several times');
 
-const EXAMPLES = `
-Examples:
+export const RESTORE: CommandRow = {
+  name: 'restore',
+  about: 'bring a checkpoint back and go on',
+  arguments: { '<ref>': REF_HELP },
+  options: [
+    STORE_OPTION,
+    new Option('--clock <how>', "the guest's clock goes on from where it stood, or jumps to now")
+      .choices(['resume', 'jump'])
+      .default('resume'),
+    ['--force', 'try although this host differs from the one the checkpoint was taken on'],
+    ['--allow-large', 'bring it back although it has very many vCPUs, or more RAM than this host'],
+    ['--paused', 'do not let it run until `vmlapse resume NAME`; with --name'],
+    ['--fork <n>', 'run N machines from the checkpoint, which share its memory copy-on-write', parseForks],
+    ['--explain', 'print each ioctl of the restore in order, with its reason, and do nothing'],
+    PROGRESS_OPTION,
+    ...SESSION_OPTIONS,
+  ],
+  help: `Examples:
   vmlapse restore --store lab latest
   vmlapse restore --store lab before-login --every 1s
   vmlapse restore --store lab latest --name kitchen --paused
   vmlapse restore --store lab latest --fork 8 --timeout 5s
   vmlapse restore --store lab latest --explain
-`;
-
-/** Adds the command. */
-export function addRestore(program: Command): void {
-  const command = program
-    .command('restore')
-    .description('bring a checkpoint back and go on')
-    .argument('<ref>', REF_HELP)
-    .option('--store <dir>', 'the store', defaultStore())
-    .addOption(
-      new Option('--clock <how>', "the guest's clock goes on from where it stood, or jumps to now")
-        .choices(['resume', 'jump'])
-        .default('resume'),
-    )
-    .option('--force', 'try although this host differs from the one the checkpoint was taken on')
-    .option('--allow-large', 'bring it back although it has very many vCPUs, or more RAM than this host')
-    .option('--paused', 'do not let it run until `vmlapse resume NAME`; with --name')
-    .option('--fork <n>', 'run N machines from the checkpoint, which share its memory copy-on-write', parseForks)
-    .option('--explain', 'print each ioctl of the restore in order, with its reason, and do nothing');
-  addAttendOptions(command.option(...PROGRESS_OPTION))
-    .addHelpText('after', EXAMPLES + EXIT_STATUS_HELP)
-    .action(async (ref: string, options: RestoreOptions) => {
-      process.exitCode = await restore(ref, options);
-    });
-}
+${EXIT_STATUS_HELP}`,
+  async run(ref: string, options: RestoreOptions) {
+    process.exitCode = await restore(ref, options);
+  },
+};
 
 async function restore(ref: string, options: RestoreOptions): Promise<number> {
   if (options.paused && options.name === undefined) {
     throw new UsageError('a paused machine is resumed by its name: add --name NAME');
   }
-  checkAttendOptions(options);
-  traceIfAsked(options);
+  checkSessionOptions(options);
+  startTracing(options);
   using store = openStore(options.store, { readOnly: true });
   using checkpoint = store.open(ref);
   const { description } = decodeState(checkpoint.config);
@@ -82,7 +83,7 @@ async function restore(ref: string, options: RestoreOptions): Promise<number> {
   const { machine, load } = bringBack(restoreMachine, checkpoint, options);
   using _machine = machine;
   const { guest } = description;
-  const subject = {
+  const prepared = {
     machine,
     prepare: load,
     base: checkpoint.digest,
@@ -95,10 +96,10 @@ async function restore(ref: string, options: RestoreOptions): Promise<number> {
     options.every !== undefined ||
     options.name !== undefined ||
     process.stdin.isTTY;
-  return await attend(subject, records ? { ...rest, store: directory } : rest);
+  return await runSession(prepared, records ? { ...rest, store: directory } : rest);
 }
 
-/** Reads the checkpoint in one of the two ways, and shows how far that has come. */
+/** Restores the checkpoint with `how` and shows the progress. */
 function bringBack<T>(
   how: (checkpoint: Checkpoint, options: HowToRestore) => T,
   checkpoint: Checkpoint,
@@ -109,7 +110,7 @@ function bringBack<T>(
   return how(checkpoint, { clock, force, allowLarge, onProgress: progress.update });
 }
 
-/** Options that speak of one machine and its console make no sense for several. */
+/** Options for one machine, which --fork refuses. */
 const FOR_ONE = ['name', 'paused', 'checkpointAt', 'every', 'keep'] as const;
 
 async function forks(checkpoint: Checkpoint, count: number, options: RestoreOptions): Promise<number> {
@@ -120,5 +121,5 @@ async function forks(checkpoint: Checkpoint, count: number, options: RestoreOpti
     );
   using template = bringBack((...from) => new ForkTemplate(...from), checkpoint, options);
   const { ended } = decodeState(checkpoint.config).description;
-  return await attendForks(template, count, { ...options, ended: ended !== undefined });
+  return await runForks(template, count, { ...options, ended: ended !== undefined });
 }

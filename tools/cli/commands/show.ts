@@ -1,30 +1,28 @@
 /** `vmlapse show REF`: everything a checkpoint holds, by name. */
-import type { Command } from 'commander';
 import { decodeState } from '../../../snapshot/machine-state.ts';
 import { memoryMap } from '../../../snapshot/show/memory-map.ts';
 import { stateSections } from '../../../snapshot/show/state-sections.ts';
+import type { CommandRow } from '../command.ts';
+import { print } from '../output.ts';
 import { entryData } from '../store/log-text.ts';
-import { addStoreOptions, openToRead, print, REF_HELP, type StoreCommandOptions } from '../store/options.ts';
+import { openToRead, REF_HELP, STORE_OPTIONS, type StoreCommandOptions } from '../store/options.ts';
 import { paintFor } from '../store/paint.ts';
 import { type Shown, showText } from '../store/show-text.ts';
 import { meaningsData, sectionsData } from '../store/state-data.ts';
 
-const EXAMPLES = `
-Examples:
+export const SHOW: CommandRow = {
+  name: 'show',
+  about: 'show a checkpoint: registers, MSRs, clock, interrupt controllers, devices, memory map, layers',
+  arguments: { '<ref>': REF_HELP },
+  options: [...STORE_OPTIONS, ['--all', 'also what is zero, and CPUID']],
+  help: `Examples:
   vmlapse show latest
   vmlapse show --store lab before-login --all
   vmlapse show latest --json | jq -r '.state["vcpu/0/regs"].rip'
 
-Values that are zero are left out, unless --all asks for them.`;
-
-/** Adds the command. */
-export function addShow(program: Command): void {
-  const command = program
-    .command('show')
-    .description('show a checkpoint: registers, MSRs, clock, interrupt controllers, devices, memory map, layers')
-    .argument('<ref>', REF_HELP);
-  addStoreOptions(command).option('--all', 'also what is zero, and CPUID').addHelpText('after', EXAMPLES).action(show);
-}
+Values that are zero are left out, unless --all asks for them.`,
+  run: show,
+};
 
 function show(ref: string, options: StoreCommandOptions & { readonly all?: boolean }): void {
   using store = openToRead(options);

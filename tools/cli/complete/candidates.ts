@@ -2,9 +2,8 @@
 import type { Command } from 'commander';
 import { openStore } from '../../../snapshot/store/store.ts';
 import { connectTo, listMachines } from '../../control/machines.ts';
-import { short } from '../attend/recorder.ts';
-import { printable } from '../store/format.ts';
-import { defaultStore } from '../store-option.ts';
+import { printable, short } from '../store/format.ts';
+import { defaultStore } from '../store/options.ts';
 import { readLine, type UnfinishedLine, type Wanted } from './line.ts';
 
 /** One thing to offer, with a word about it for shells that show one. */

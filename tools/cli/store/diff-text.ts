@@ -5,9 +5,8 @@ import type { ChangedPlace } from '../../../snapshot/diff/ranges.ts';
 import type { FieldChange, SectionChange } from '../../../snapshot/diff/state-diff.ts';
 import { symbolText } from '../../../snapshot/diff/symbols.ts';
 import type { StateField } from '../../../snapshot/show/field.ts';
-import { short } from '../attend/recorder.ts';
-import { paintedColumns } from './columns.ts';
-import { counted, fieldText, hex, printable, timeText } from './format.ts';
+import { columnLines } from '../output.ts';
+import { counted, fieldText, hex, printable, short, timeText } from './format.ts';
 import { hexRows, sideBySide } from './hexdump.ts';
 import type { Paint } from './paint.ts';
 
@@ -45,13 +44,13 @@ function stateText({ title, changes }: SectionChange, paint: Paint): string[] {
     paint('label', name),
     `${paint('before', side(before))} -> ${paint('after', side(after))}`,
   ]);
-  return ['', paint('heading', title), ...paintedColumns(rows, '  ')];
+  return ['', paint('heading', title), ...columnLines(rows, '  ')];
 }
 
 function stateSums(state: readonly SectionChange[], paint: Paint): string[] {
   if (state.length === 0) return [];
   const rows = state.map(({ title, changes }) => [title, counted(changes.length, 'field')]);
-  return ['', paint('heading', 'state'), ...paintedColumns(rows, '  ')];
+  return ['', paint('heading', 'state'), ...columnLines(rows, '  ')];
 }
 
 /** Sums in words: "64 pages differ in 512 bytes (65 compared)". */
@@ -108,7 +107,7 @@ function placesText(places: readonly ChangedPlace[], limit: number, paint: Paint
     ]);
   const left = places.length - rows.length;
   return [
-    ...paintedColumns(rows, '  '),
+    ...columnLines(rows, '  '),
     ...(left > 0 ? [`  and ${counted(left, 'more place')}: --limit 0 shows all`] : []),
   ];
 }

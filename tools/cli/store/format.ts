@@ -45,3 +45,9 @@ export function valueText({ value, size }: StateField): string {
 export function fieldText(field: StateField): string {
   return field.meaning ? `${valueText(field)} (${field.meaning})` : valueText(field);
 }
+
+const DIGEST_START = 'sha256:'.length;
+const SHORT_DIGITS = 12;
+
+/** The first digits of a digest. */
+export const short = (digest: string): string => digest.slice(DIGEST_START, DIGEST_START + SHORT_DIGITS);

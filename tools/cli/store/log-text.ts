@@ -1,7 +1,6 @@
 /** The history for people: a tree, newest first, a line each. */
 import type { LogEntry } from '../../../snapshot/store/history/history.ts';
-import { short } from '../attend/recorder.ts';
-import { byteText, counted, pauseText, printable, timeText } from './format.ts';
+import { byteText, counted, pauseText, printable, short, timeText } from './format.ts';
 import { graphRows } from './graph.ts';
 import type { Paint } from './paint.ts';
 

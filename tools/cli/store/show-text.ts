@@ -3,9 +3,8 @@ import type { MachineDescription } from '../../../snapshot/machine-state.ts';
 import type { StateField, StateSection } from '../../../snapshot/show/field.ts';
 import type { MemoryMap } from '../../../snapshot/show/memory-map.ts';
 import type { LogEntry } from '../../../snapshot/store/history/history.ts';
-import { short } from '../attend/recorder.ts';
-import { paintedColumns } from './columns.ts';
-import { byteText, counted, fieldText, hex, pauseText, printable, timeText, valueText } from './format.ts';
+import { columnLines } from '../output.ts';
+import { byteText, counted, fieldText, hex, pauseText, printable, short, timeText, valueText } from './format.ts';
 import type { Paint } from './paint.ts';
 
 /** What `show` shows. */
@@ -44,7 +43,7 @@ function headText(entry: Shown['entry'], description: MachineDescription, paint:
     ['taken on', `KVM ${printable(String(host.kvm))}, TSC ${host.tscKhz} kHz`],
     ['guest', guest ? `${printable(String(guest.path))} (${printable(String(guest.format))})` : ''],
   ];
-  return paintedColumns(rows.filter(([, value]) => value !== ''));
+  return columnLines(rows.filter(([, value]) => value !== ''));
 }
 
 const isZero = ({ value }: StateField) =>
@@ -55,7 +54,7 @@ function sectionText({ path, title, fields }: StateSection, paint: Paint, all: b
   const left = fields.length - kept.length;
   if (kept.length === 0) return all ? [] : ['', `${paint('heading', title)}  ${paint('quiet', 'all zero')}`];
   const zeros = left > 0 ? `  ${paint('quiet', `${left} more, zero`)}` : '';
-  return ['', paint('heading', title) + zeros, ...paintedColumns(linesOf(joinEqual(kept), paint), '  ')];
+  return ['', paint('heading', title) + zeros, ...columnLines(linesOf(joinEqual(kept), paint), '  ')];
 }
 
 const KEPT_WHEN_ZERO = /^vcpu\/\d+\/(regs|mp_state)$/;
@@ -111,7 +110,7 @@ function memoryText({ stored, delta, zero, ranges, layers }: MemoryMap, paint: P
   return [
     '',
     `${paint('heading', 'memory')}  ${sum}`,
-    ...paintedColumns(
+    ...columnLines(
       ranges.map((range) => [
         `${hex(range.gpa)}..${hex(range.gpa + range.length - 1)}`,
         byteText(range.length),
@@ -123,7 +122,7 @@ function memoryText({ stored, delta, zero, ranges, layers }: MemoryMap, paint: P
     ),
     '',
     `${paint('heading', 'layers')}  oldest first`,
-    ...paintedColumns(
+    ...columnLines(
       layers.map(({ digest, size, pages }) => [
         paint('digest', short(digest)),
         byteText(size),

@@ -1,4 +1,5 @@
-/** State and its changes as `--json` gives them: an object by section and field. */
+/** State, its changes, and comparisons as `--json` prints them. */
+import type { CheckpointDiff } from '../../../snapshot/diff/diff.ts';
 import type { FieldChange, SectionChange } from '../../../snapshot/diff/state-diff.ts';
 import type { StateField, StateSection } from '../../../snapshot/show/field.ts';
 
@@ -21,7 +22,7 @@ function byField(sections: readonly StateSection[], of: (field: StateField) => u
 }
 
 /** `{ "vcpu/0/regs": { "rip": { before, after } } }`, with `meaning` of both where one of them has one in words. */
-export function changesData(sections: readonly SectionChange[]) {
+function changesData(sections: readonly SectionChange[]) {
   const change = ({ before, after }: FieldChange) => ({
     before: before?.value ?? null,
     after: after?.value ?? null,
@@ -32,4 +33,13 @@ export function changesData(sections: readonly SectionChange[]) {
   return Object.fromEntries(
     sections.map(({ path, changes }) => [path, Object.fromEntries(changes.map((c) => [c.name, change(c)]))]),
   );
+}
+
+/** A comparison: without page lists, and with one name for the symbol of a range. */
+export function diffData({ a, b, state, memory: { pages: _, ranges, ...sums }, remarks }: CheckpointDiff) {
+  const rangeData = ranges.map(({ symbol, ...range }) => ({
+    ...range,
+    ...(symbol && { symbol: symbol.name, offset: Number(range.linear! - symbol.address), section: symbol.section }),
+  }));
+  return { a, b, state: changesData(state), memory: { ...sums, ranges: rangeData }, remarks };
 }

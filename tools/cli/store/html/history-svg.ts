@@ -1,8 +1,9 @@
 /** The checkpoint tree with a heat strip for each checkpoint, as one drawing. */
-import { type HeatAxis, heatAxis, heatOf } from '../../../../snapshot/show/heat.ts';
+import type { CheckpointDiff } from '../../../../snapshot/diff/diff.ts';
+import { dirtyPages, type HeatAxis, heatAxis, heatOf } from '../../../../snapshot/show/heat.ts';
 import type { LogEntry } from '../../../../snapshot/store/history/history.ts';
-import { short } from '../../attend/recorder.ts';
-import { byteText, counted, hex, printable, timeText } from '../format.ts';
+import type { Store } from '../../../../snapshot/store/store.ts';
+import { byteText, counted, hex, printable, short, timeText } from '../format.ts';
 import { graphRows } from '../graph.ts';
 import { EMPTY, html, type Markup } from './markup.ts';
 
@@ -13,6 +14,20 @@ export interface History {
   readonly sides: ReadonlyMap<string, string>;
   /** Pages that differ between the two. */
   readonly changed: readonly number[];
+}
+
+/** Checkpoints in the drawing; the two compared are in it in any case. */
+const SHOWN = 100;
+
+/** The newest checkpoints of the store and the two compared. Reads page maps, no pages. */
+export function historyAround(store: Store, { a, b, memory }: CheckpointDiff): History {
+  const same = a.digest === b.digest;
+  const sides = new Map<string, string>();
+  if (b.digest !== undefined) sides.set(b.digest, 'B');
+  if (a.digest !== undefined) sides.set(a.digest, same ? 'A = B' : 'A');
+  const entries = store.log().filter(({ digest }, i) => i < SHOWN || sides.has(digest));
+  const dirty = new Map<string, readonly number[]>(entries.map((entry) => [entry.digest, dirtyPages(store, entry)]));
+  return { entries, dirty, sides, changed: memory.pages };
 }
 
 /** Sizes in pixels. `below`: a strip stands under its text and not beside it, as on a telephone. */

@@ -1,8 +1,7 @@
 /** A comparison as one page that needs nothing else: no network, no script. */
 import type { CheckpointDiff, DiffSide } from '../../../../snapshot/diff/diff.ts';
-import { short } from '../../attend/recorder.ts';
 import { memorySums } from '../diff-text.ts';
-import { printable, timeText } from '../format.ts';
+import { printable, short, timeText } from '../format.ts';
 import { type History, historySvg, LAYOUTS, stripsText } from './history-svg.ts';
 import { EMPTY, html, Markup } from './markup.ts';
 import { STYLE } from './style.ts';

@@ -1,5 +1,4 @@
-/** Takes the checkpoints a run asks for: at its triggers, at intervals, on demand; tells what was taken. */
-
+/** Takes the checkpoints of a run: at triggers, at intervals, on request; and rolls the machine back. */
 import { type LiveOptions, LiveSession } from '../../../snapshot/live/live-session.ts';
 import type { GuestOrigin } from '../../../snapshot/machine-state.ts';
 import type { RollbackReport } from '../../../snapshot/rollback.ts';
@@ -11,13 +10,13 @@ import { openStore, type Store } from '../../../snapshot/store/store.ts';
 import { CheckpointError } from '../../../src/errors.ts';
 import type { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
 import { checkpointStats } from '../machine-text.ts';
-import { counted } from '../store/format.ts';
-import { endText } from '../summary.ts';
-import { AskedFor } from './asked-for.ts';
+import { endText } from '../run-end.ts';
+import { counted, short } from '../store/format.ts';
+import { RequestedCheckpoints } from './requested.ts';
 import { labelOf, type Trigger } from './triggers.ts';
 
-/** Options of `run` and `restore` that say when to take checkpoints, and how. */
-export interface RecorderOptions {
+/** When to take checkpoints, and how. Times in milliseconds. */
+export interface ScheduleOptions {
   readonly store?: string;
   readonly checkpointAt?: readonly Trigger[];
   readonly every?: number;
@@ -26,13 +25,12 @@ export interface RecorderOptions {
   readonly level?: number;
 }
 
-/** Who hears of what was done. */
-export interface RecorderListener {
-  /** A line for the person at the terminal. */
-  tell(line: string): void;
+/** Is called after each step. */
+export interface ScheduleListener {
+  /** A checkpoint is on disk. */
   taken(report: CheckpointReport, options: LiveOptions): void;
   rolledBack(digest: Digest, report: RollbackReport): void;
-  /** So many bytes of so many of a checkpoint are written. */
+  /** `done` of `total` bytes of a checkpoint are written. */
   progressed(done: number, total: number): void;
 }
 
@@ -40,17 +38,18 @@ export interface RecorderListener {
 type HowTaken = Pick<LiveOptions, 'stayPaused' | 'askedAt' | 'stoppedAt' | 'onTaken'>;
 
 /** See the file's header. */
-export class Recorder {
+export class CheckpointSchedule {
   readonly live: LiveSession;
   readonly store: Store;
-  readonly asked: AskedFor;
-  readonly #options: RecorderOptions;
-  readonly #listener: RecorderListener;
+  readonly requested: RequestedCheckpoints;
+  readonly #options: ScheduleOptions;
+  readonly #log: (line: string) => void;
+  readonly #listener: ScheduleListener | undefined;
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #kept: Digest[] = [];
   /** Checkpoints opened for rollbacks; only the last one is still needed. */
   #opened: Checkpoint[] = [];
-  /** The checkpoint that was asked for last, after all before it. It never rejects. */
+  /** Resolves after the checkpoint requested last and all before it. Never rejects. */
   #last: Promise<unknown> = Promise.resolve();
   #underWay = 0;
   #began = performance.now();
@@ -58,32 +57,43 @@ export class Recorder {
   #pausedMs = 0;
   #closed: Promise<void> | undefined;
 
-  private constructor(live: LiveSession, store: Store, options: RecorderOptions, listener: RecorderListener) {
+  private constructor(
+    live: LiveSession,
+    store: Store,
+    options: ScheduleOptions,
+    log: (line: string) => void,
+    listener: ScheduleListener | undefined,
+  ) {
     this.live = live;
     this.store = store;
-    this.asked = new AskedFor(options.checkpointAt ?? []);
+    this.requested = new RequestedCheckpoints(options.checkpointAt ?? []);
     this.#options = options;
+    this.#log = log;
     this.#listener = listener;
   }
 
-  /** Opens the store, creating it, and begins to log dirty pages. Throws CheckpointError, also where there is no zstd. */
+  /**
+   * Opens the store, creating it if needed, and starts the dirty log. `log` prints a line for the user. Throws
+   * CheckpointError, also if zstd is missing.
+   */
   static async start(
     running: RunningMachine,
-    options: RecorderOptions & { readonly store: string },
+    options: ScheduleOptions & { readonly store: string },
     origin: { readonly base?: Digest; readonly guest?: GuestOrigin },
-    listener: RecorderListener,
-  ): Promise<Recorder> {
+    log: (line: string) => void,
+    listener?: ScheduleListener,
+  ): Promise<CheckpointSchedule> {
     zstd();
     const store = openStore(options.store, { create: true });
     try {
-      return new Recorder(await LiveSession.start(running, store, origin), store, options, listener);
+      return new CheckpointSchedule(await LiveSession.start(running, store, origin), store, options, log, listener);
     } catch (error) {
       store[Symbol.dispose]();
       throw error;
     }
   }
 
-  /** Arms timers and signals; the exact triggers come as stop points of the run. */
+  /** Starts timers and signal handlers. The exact triggers are stop points of the run. */
   arm(): void {
     this.#began = performance.now();
     for (const trigger of this.#options.checkpointAt ?? []) {
@@ -99,46 +109,44 @@ export class Recorder {
 
   readonly #onSignal = () => void this.take('signal');
 
-  /** A machine that is paused does not change; and a disk slower than the interval must not make memory grow. */
+  /** Skips a paused machine, which does not change, and a disk slower than the interval, or staged memory would grow. */
   #tick(): void {
     if (!this.live.session.target.running) return;
     if (this.#underWay > 0) {
-      this.asked.skipped();
+      this.requested.skipped();
       return;
     }
     this.checkpoint({}).catch((error: Error) => {
-      this.asked.everyFailed(error);
-      this.#listener.tell(`vmlapse: no checkpoint: ${error.message}`);
+      this.requested.everyFailed(error);
+      this.#log(`vmlapse: no checkpoint: ${error.message}`);
     });
   }
 
-  /** Takes one for a trigger and tells of it; a failure is told, and the guest goes on. */
+  /** Takes a checkpoint for a trigger and prints a line about it. On failure prints the reason; the guest runs on. */
   async take(label: string, how: HowTaken = {}): Promise<void> {
-    this.asked.came(label);
+    this.requested.came(label);
     try {
       await this.checkpoint({ ...how, label });
     } catch (error) {
-      this.asked.failed(label);
-      this.#listener.tell(`vmlapse: no checkpoint at ${label}: ${(error as Error).message}`);
+      this.requested.failed(label);
+      this.#log(`vmlapse: no checkpoint at ${label}: ${(error as Error).message}`);
     }
   }
 
-  /** Takes one on request; a failure is told, and is nobody else's matter. */
+  /** Takes a checkpoint on request. On failure prints the reason; the exit status does not change. */
   async takeNow(label: string): Promise<void> {
-    await this.checkpoint({ label }).catch((error: Error) =>
-      this.#listener.tell(`vmlapse: no checkpoint: ${error.message}`),
-    );
+    await this.checkpoint({ label }).catch((error: Error) => this.#log(`vmlapse: no checkpoint: ${error.message}`));
   }
 
-  /** Takes one, after those that were asked for before, and tells of it. Rejects with KvmError or CheckpointError. */
+  /** Takes a checkpoint after those requested earlier, and prints a line. Rejects with KvmError or CheckpointError. */
   checkpoint(options: LiveOptions): Promise<CheckpointReport> {
     const asked = { ...options, askedAt: options.askedAt ?? performance.now() };
     this.#underWay++;
     const next = this.#last.then(() => this.#one(asked));
     this.#last = next
       .then(
-        () => this.asked.settled(),
-        (error) => this.asked.settled(error),
+        () => this.requested.settled(),
+        (error) => this.requested.settled(error),
       )
       .finally(() => this.#underWay--);
     return next;
@@ -149,7 +157,7 @@ export class Recorder {
     const surplus = this.#surplus();
     const all = {
       ...options,
-      onProgress: (done: number, total: number) => this.#listener.progressed(done, total),
+      onProgress: (done: number, total: number) => this.#listener?.progressed(done, total),
       ...(level !== undefined && { level }),
       ...(maxPause !== undefined && { maxPauseMs: maxPause }),
     };
@@ -158,21 +166,21 @@ export class Recorder {
     this.#kept.push(report.digest);
     this.#taken++;
     this.#pausedMs += (report.stats.pauseUs ?? 0) / 1000;
-    this.#listener.tell(describe(report, options.label));
-    this.#listener.taken(report, options);
+    this.#log(describe(report, options.label));
+    this.#listener?.taken(report, options);
     return report;
   }
 
-  /** With --keep: checkpoints of this run that the next one makes superfluous. */
+  /** With --keep: checkpoints of this run to remove when the next one is taken. */
   #surplus(): Digest[] {
     const { keep } = this.#options;
     return keep === undefined ? [] : this.#kept.slice(0, Math.max(0, this.#kept.length - keep + 1));
   }
 
   /**
-   * Puts the machine back to a checkpoint of the store, by default the one that it took, was restored from, or was
-   * rolled back to last; it runs on, if it ran. Throws CheckpointError, and the guest has lost nothing; or KvmError, and
-   * it stays paused.
+   * Rolls the machine back to a checkpoint of the store, by default the one it took, was restored from, or was rolled
+   * back to last. A running machine runs on. Throws CheckpointError with the guest unchanged, or KvmError with the
+   * machine paused.
    */
   rollback(ref?: string): RollbackReport & { readonly digest: Digest } {
     const { session } = this.live;
@@ -183,10 +191,10 @@ export class Recorder {
       const report = session.rollback(checkpoint);
       if (resume) target.resume();
       this.#closeOthers(checkpoint);
-      this.#listener.tell(
+      this.#log(
         `vmlapse: rolled back to ${short(checkpoint.digest)}: ${counted(report.pages, 'page')} in ${report.ms.toFixed(2)} ms`,
       );
-      this.#listener.rolledBack(checkpoint.digest, report);
+      this.#listener?.rolledBack(checkpoint.digest, report);
       return { digest: checkpoint.digest, ...report };
     } catch (error) {
       if (resume && error instanceof CheckpointError) target.resume();
@@ -194,7 +202,7 @@ export class Recorder {
     }
   }
 
-  /** What the checkpoints have cost the guest, apart from the writes that were logged anew. */
+  /** How long the checkpoints paused the guest. The page faults of the dirty log are not counted. */
   #slowdown(): string {
     const ms = performance.now() - this.#began;
     const percent = ((100 * this.#pausedMs) / ms).toFixed(1);
@@ -221,16 +229,16 @@ export class Recorder {
     process.off('SIGUSR2', this.#onSignal);
   }
 
-  /** The run is over: takes the checkpoint `--checkpoint-at end` asks for, waits for all, and tells how it went. */
+  /** Takes the checkpoint of `--checkpoint-at end`, waits for all, and prints what was left out. Call it after the run. */
   async finish(): Promise<void> {
     this.#disarm();
     if (this.#options.checkpointAt?.some(({ kind }) => kind === 'end')) await this.take('end', { stayPaused: true });
     await this.#last;
-    for (const line of this.asked.lines()) this.#listener.tell(line);
-    if (this.#options.every !== undefined && this.#taken > 0) this.#listener.tell(this.#slowdown());
+    for (const line of this.requested.lines()) this.#log(line);
+    if (this.#options.every !== undefined && this.#taken > 0) this.#log(this.#slowdown());
   }
 
-  /** Finishes what is being written, and ends. Safe to call twice. */
+  /** Waits for checkpoints under way and releases everything. Safe to call twice. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -244,9 +252,6 @@ export class Recorder {
     this.store[Symbol.dispose]();
   }
 }
-
-/** The part of a digest that people read. */
-export const short = (digest: Digest) => digest.slice('sha256:'.length, 'sha256:'.length + 12);
 
 function describe({ digest, stats, lostParent, ended }: CheckpointReport, label: string | undefined): string {
   const name = label === undefined ? '' : ` (${label})`;

@@ -3,12 +3,10 @@ import type { ForkTemplate } from '../../../snapshot/fork.ts';
 import type { AssistMode } from '../../../src/runner/assist.ts';
 import type { RunResult } from '../../../src/runner/result.ts';
 import { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
-import { exitStatus } from '../exit-status.ts';
-import { toJson } from '../json.ts';
-import { tell, writeTo } from '../output.ts';
-import { endText, summaryLines } from '../summary.ts';
-import { EndSignals } from './signals.ts';
-import { Transcript } from './transcript.ts';
+import { tell, toJson, writeTo } from '../output.ts';
+import { endText, exitStatus, summaryLines } from '../run-end.ts';
+import { CapturedOutput } from './captured-output.ts';
+import { EndSignals } from './end-signals.ts';
 
 /** How the forks run. */
 export interface ForkOptions {
@@ -21,18 +19,18 @@ export interface ForkOptions {
 }
 
 /** Runs `count` forks to their ends; returns the highest of their exit statuses. */
-export async function attendForks(template: ForkTemplate, count: number, options: ForkOptions): Promise<number> {
+export async function runForks(template: ForkTemplate, count: number, options: ForkOptions): Promise<number> {
   const started: RunningMachine[] = [];
   using signals = new EndSignals(() => {
     for (const running of started) running.stop('interrupted');
   });
   const runs = Array.from({ length: count }, async (_, i) => {
-    const transcript = new Transcript();
+    const captured = new CapturedOutput();
     const lines = new LineSplitter((line) => writeTo(process.stdout, Buffer.from(`[${i}] ${line}\n`, 'latin1')));
     const { machine, load } = template.fork();
     using _machine = machine;
     const running = await RunningMachine.start(machine, {
-      serial: (bytes) => (options.json ? transcript.add(bytes) : lines.add(bytes)),
+      serial: (bytes) => (options.json ? captured.add(bytes) : lines.add(bytes)),
       assist: options.assist,
     });
     started.push(running);
@@ -42,7 +40,7 @@ export async function attendForks(template: ForkTemplate, count: number, options
       if (signals.caught) running.stop('interrupted');
       const result = await ended;
       lines.end();
-      return { ...result, ended: endText(result), ...(options.json && transcript.summary()) };
+      return { ...result, ended: endText(result), ...(options.json && captured.summary()) };
     } finally {
       await running.close();
     }

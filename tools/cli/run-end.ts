@@ -1,6 +1,50 @@
-/** A run's result for people: one line, and what is unusual below it. */
+/**
+ * How a run ended: as exit status and in words. `run` and `restore` pass on the guest's status, so their own ends have
+ * numbers that guests rarely use, like those of docker and timeout(1); every other command has 1 and 2.
+ */
 import type { RunEnd, RunResult } from '../../src/runner/result.ts';
 import { counted } from './store/format.ts';
+
+export const EXIT = {
+  OK: 0,
+  FAILURE: 1,
+  USAGE: 2,
+  TIMEOUT: 124,
+  /** `run` and `restore`: a failure of this program, or wrong usage. */
+  OURS: 125,
+  GUEST_FAULT: 126,
+  INTERRUPTED: 130,
+} as const;
+
+/** Signals that end a run, and the exit status of each, as in shells. */
+export const SIGNAL_STATUS = { SIGINT: EXIT.INTERRUPTED, SIGTERM: 143, SIGHUP: 129 } as const;
+export type EndSignal = keyof typeof SIGNAL_STATUS;
+
+const BY_REASON: { readonly [Reason in RunResult['reason']]: (result: RunResult) => number } = {
+  'exit-port': (result) => (result.value ?? 0) & 0xff,
+  halted: () => EXIT.OK,
+  poweroff: () => EXIT.OK,
+  reset: () => EXIT.OK,
+  shutdown: () => EXIT.GUEST_FAULT,
+  'internal-error': () => EXIT.GUEST_FAULT,
+  'fail-entry': () => EXIT.GUEST_FAULT,
+  'unexpected-exit': () => EXIT.GUEST_FAULT,
+  'stop-point': () => EXIT.OK,
+  timeout: () => EXIT.TIMEOUT,
+  interrupted: () => EXIT.INTERRUPTED,
+};
+
+/** Exit status of a finished run. `missed`: a requested checkpoint was not taken; counts unless a signal ended the run. */
+export function exitStatus(result: RunResult, signal?: EndSignal, missed = false): number {
+  if (result.reason === 'interrupted') return signal ? SIGNAL_STATUS[signal] : EXIT.INTERRUPTED;
+  return missed ? EXIT.OURS : BY_REASON[result.reason](result);
+}
+
+const PASS_ON: readonly string[] = ['run', 'restore'];
+
+/** Whether a command line is of a command that passes on the guest's status. */
+export const passesOn = (args: readonly string[]): boolean =>
+  PASS_ON.includes(args.find((arg) => !arg.startsWith('-')) ?? '');
 
 const REASONS: Readonly<Record<RunResult['reason'], string>> = {
   'exit-port': 'the guest exited',

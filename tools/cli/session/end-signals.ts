@@ -1,6 +1,7 @@
-/** Signals while a machine runs: the first ends the run in good order, the second ends the process. */
-import { type EndSignal, SIGNAL_STATUS } from '../exit-status.ts';
+/** Signals while a machine runs: the first ends the run, the second ends the process. */
+
 import { hurry } from '../output.ts';
+import { type EndSignal, SIGNAL_STATUS } from '../run-end.ts';
 
 /** Catches the signals until disposed. */
 export class EndSignals implements Disposable {

@@ -12,7 +12,7 @@ export interface Printed {
 }
 
 /** Collects output as it comes. */
-export class Transcript {
+export class CapturedOutput {
   readonly #chunks: Uint8Array[] = [];
   #kept = 0;
   #dropped = 0;

@@ -1,0 +1,242 @@
+/** Commands that change, check or export the checkpoints of a store. */
+import { existsSync } from 'node:fs';
+import { exportElf, exportRaw } from '../../../snapshot/export/export.ts';
+import { registrySource } from '../../../snapshot/registry/source.ts';
+import { type BlobSource, storeSource } from '../../../snapshot/store/history/repair.ts';
+import type { VerifyReport } from '../../../snapshot/store/history/verify.ts';
+import { UsageError } from '../../../src/errors.ts';
+import type { CommandRow } from '../command.ts';
+import { columns, print } from '../output.ts';
+import { parseCount } from '../parse.ts';
+import { PROGRESS_OPTION, type ProgressOptions, startProgress } from '../progress.ts';
+import { EXIT } from '../run-end.ts';
+import { byteText, counted, printable, short, timeText } from '../store/format.ts';
+import { entryText } from '../store/log-text.ts';
+import { openToRead, openToWrite, REF_HELP, STORE_OPTIONS, type StoreCommandOptions } from '../store/options.ts';
+import { paintFor } from '../store/paint.ts';
+
+interface VerifyOptions extends StoreCommandOptions {
+  readonly repair?: boolean;
+  readonly from?: string;
+  readonly plainHttp?: boolean;
+}
+
+/** See the file's header. */
+export const STORE_COMMANDS: readonly CommandRow[] = [
+  {
+    name: 'verify',
+    about: 'check every digest, frame and page of a store',
+    options: [
+      ...STORE_OPTIONS,
+      ['--repair', 'repair what can be repaired'],
+      ['--from <source>', 'another store, or HOST[:PORT]/REPOSITORY, to fetch damaged files from; with --repair'],
+      ['--plain-http', 'use http for a registry on another machine; loopback is http by itself'],
+    ],
+    help: `Examples:
+  vmlapse verify
+  vmlapse verify --store lab --json | jq '.problems[].message'
+  vmlapse verify --store lab --repair
+  vmlapse verify --store lab --repair --from /backup/lab
+  vmlapse verify --store lab --repair --from localhost:5000/lab/kernel:before-login
+
+Every digest, frame and page that can be reached is checked. The exit status is 1 when something is wrong. --repair makes
+a lost index.json anew from what is there; with --from, what is damaged or missing is fetched again, and checked first.
+For a registry that wants a password use \`vmlapse pull\`, which also fetches what is damaged.`,
+    run: verify,
+  },
+  {
+    name: 'tag',
+    about: 'list the names of checkpoints, give one, or take one away; a name that is taken moves',
+    arguments: { '[ref]': `${REF_HELP}; with -d: the name to take away`, '[name]': 'the name' },
+    options: [...STORE_OPTIONS, ['-d, --delete', 'take the name away; the checkpoint stays']],
+    help: `Examples:
+  vmlapse tag                               lists the names there are
+  vmlapse tag latest before-login
+  vmlapse tag latest~3 good --store lab
+  vmlapse tag -d before-login`,
+    run: tag,
+  },
+  {
+    name: 'rm',
+    about: 'remove a checkpoint under all its names',
+    arguments: { '<ref>': REF_HELP },
+    options: STORE_OPTIONS,
+    help: `Examples:
+  vmlapse rm latest
+  vmlapse rm before-login --store lab && vmlapse gc --store lab
+
+The checkpoints before and after it stay whole. \`vmlapse gc\` frees the disk space.`,
+    run(ref: string, options: StoreCommandOptions) {
+      using store = openToWrite(options);
+      const removed = store.remove(ref);
+      print(options, { removed }, () => `removed ${short(removed)}\n`);
+    },
+  },
+  {
+    name: 'squash',
+    about: 'make a copy of a checkpoint that needs no other',
+    arguments: { '<ref>': REF_HELP },
+    options: [...STORE_OPTIONS, ['--tag <name>', 'the name of the new one'], PROGRESS_OPTION],
+    help: `Examples:
+  vmlapse squash latest --tag release
+  vmlapse squash latest --tag small && vmlapse push small localhost:5000/lab:small
+
+The new checkpoint has the same content, no parent, and one layer. The old one stays.`,
+    run(ref: string, options: StoreCommandOptions & ProgressOptions & { readonly tag?: string }) {
+      using store = openToWrite(options);
+      const from = store.resolve(ref);
+      using progress = startProgress('squashing', options);
+      const { digest, stats } = store.squash(from, options.tag === undefined ? [] : [options.tag], progress.update);
+      progress[Symbol.dispose]();
+      const { pages = 0, bytes = 0 } = stats;
+      const text = () => `${short(digest)}: ${counted(pages, 'page')}, ${byteText(bytes)}\n`;
+      print(options, { digest, from, stats }, text);
+    },
+  },
+  {
+    name: 'gc',
+    about: 'remove every file of a store that no checkpoint needs',
+    options: [
+      ...STORE_OPTIONS,
+      ['--keep <n>', 'also remove checkpoints older than N generations before each branch end and tag', parseCount],
+      ['--dry-run', 'only print what would be removed'],
+    ],
+    help: `Examples:
+  vmlapse gc
+  vmlapse gc --store lab --keep 100 --dry-run
+  vmlapse gc --store lab --keep 100`,
+    run: gc,
+  },
+  {
+    name: 'export',
+    about: 'write a checkpoint as an ELF core for debuggers, or its RAM as a raw image',
+    arguments: { '<ref>': REF_HELP },
+    options: [
+      ...STORE_OPTIONS,
+      ['--elf <file>', 'write an ELF core'],
+      ['--raw <file>', 'write bare RAM'],
+      PROGRESS_OPTION,
+    ],
+    help: `Examples:
+  vmlapse export latest --elf core && gdb guests/build/kernel.elf core
+  vmlapse export before-login --raw ram.img --store lab
+
+In the core, each vCPU is a thread, and memory is at the addresses that vCPU 0 uses: by its page tables where it has
+paging on, else guest-physical. In the raw image, the offset in the file is the guest-physical address. Zero pages are
+holes in both files.`,
+    run: exportCheckpoint,
+  },
+];
+
+async function verify(options: VerifyOptions): Promise<void> {
+  const { repair = false, from, plainHttp = false } = options;
+  if (from !== undefined && !repair) throw new UsageError('--from says where to repair from: add --repair');
+  const sourceOf = (place: string): BlobSource =>
+    existsSync(place) ? storeSource(place) : registrySource(place, { plainHttp });
+  using store = repair ? openToWrite(options, { repair }) : openToRead(options);
+  const { fetched, missing } =
+    from === undefined ? { fetched: [], missing: [] } : await store.fetchAgain(sourceOf(from));
+  const report = store.verify();
+  const done = [
+    ...store.repaired,
+    ...fetched.map((digest) => `fetched again: ${digest}`),
+    ...missing.map(({ why }) => `not fetched: ${why}`),
+  ];
+  const data = repair ? { ...report, repaired: store.repaired, fetched, missing } : report;
+  print(options, data, () => done.map((line) => `${printable(line)}\n`).join('') + verifyText(report));
+  if (report.problems.length > 0) process.exitCode = EXIT.FAILURE;
+}
+
+function verifyText({ problems, lost, ...checked }: VerifyReport): string {
+  const sums = Object.entries(checked).map(([what, count]) => counted(count, what.replace(/s$/, '')));
+  const found = problems.length === 0 ? 'nothing is wrong' : counted(problems.length, 'problem');
+  const lines = [
+    ...problems.map(({ code, message }) => `${code}  ${printable(message)}`),
+    ...lost.map(({ digest, tags }) => {
+      const names = tags.length > 0 ? `  (${printable(tags.join(', '))})` : '';
+      return `cannot be restored: ${short(digest)}${names}`;
+    }),
+    `${found}; checked ${sums.join(', ')}`,
+  ];
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+function tag(
+  ref: string | undefined,
+  name: string | undefined,
+  options: StoreCommandOptions & { readonly delete?: boolean },
+): void {
+  if (ref === undefined && !options.delete) {
+    listTags(options);
+    return;
+  }
+  if (ref === undefined || (options.delete === true) === (name !== undefined))
+    throw new UsageError(
+      options.delete ? 'tag -d takes one name and nothing else' : 'give the checkpoint and its name',
+    );
+  using store = openToWrite(options);
+  if (name === undefined) {
+    const was = store.index().heads.find((head) => head.tag === ref)?.digest;
+    store.untag(ref);
+    const of = was ? ` of ${short(was)}` : '';
+    print(options, { removed: ref }, () => `removed the name ${printable(ref)}${of}; the checkpoint stays\n`);
+    return;
+  }
+  const digest = store.resolve(ref);
+  store.tag(digest, name);
+  print(options, { digest, tag: name }, () => `${name} is ${short(digest)}\n`);
+}
+
+function listTags(options: StoreCommandOptions): void {
+  using store = openToRead(options);
+  const named = store
+    .log()
+    .flatMap(({ tags, digest, time, label = '' }) =>
+      tags.map((tag) => ({ data: { tag, digest }, row: [tag, short(digest), timeText(time), printable(label)] })),
+    );
+  const none = 'no checkpoint has a name: vmlapse tag REF NAME gives one\n';
+  const data = named.map((entry) => entry.data);
+  print(options, data, () => (named.length === 0 ? none : columns(named.map(({ row }) => row))));
+}
+
+function gc(options: StoreCommandOptions & { readonly keep?: number; readonly dryRun?: boolean }): void {
+  const { keep, dryRun = false } = options;
+  using store = dryRun ? openToRead(options) : openToWrite(options);
+  const entries = keep === undefined ? [] : store.log();
+  const report = store.gc({ dryRun, ...(keep !== undefined && { keep }) });
+  print(options, report, () => {
+    const { checkpoints, removed, removedBlobs, removedBytes } = report;
+    const gone = new Set(removed);
+    const verb = dryRun ? 'would remove' : 'removed';
+    const paint = paintFor();
+    return [
+      ...entries.filter(({ digest }) => gone.has(digest)).map((entry) => `${verb} ${entryText(entry, paint)}\n`),
+      `${verb} ${counted(removedBlobs, 'file')}, ${byteText(removedBytes)}; `,
+      `${counted(checkpoints, 'checkpoint')} left\n`,
+    ].join('');
+  });
+}
+
+function exportCheckpoint(
+  ref: string,
+  options: StoreCommandOptions & ProgressOptions & { readonly elf?: string; readonly raw?: string },
+): void {
+  const { elf, raw } = options;
+  if (elf === undefined && raw === undefined) throw new UsageError('no file to write: give --elf FILE or --raw FILE');
+  using store = openToRead(options);
+  using checkpoint = store.open(ref);
+  const write = (how: typeof exportElf, path: string | undefined) => {
+    if (path === undefined) return [];
+    using progress = startProgress('exporting', options);
+    return [how(checkpoint, path, progress.update)];
+  };
+  const files = [...write(exportElf, elf), ...write(exportRaw, raw)];
+  print(options, { digest: checkpoint.digest, files }, () =>
+    files
+      .flatMap(({ path, bytes, dataBytes, remarks }) => [
+        `${path}: ${byteText(bytes)}, ${byteText(dataBytes)} of it data\n`,
+        ...remarks.map((remark) => `  ${remark}\n`),
+      ])
+      .join(''),
+  );
+}

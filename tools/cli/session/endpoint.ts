@@ -1,0 +1,195 @@
+/** The control socket of a session: what its methods do, and the events it sends. */
+import { resolve } from 'node:path';
+import type { SymbolTable } from '../../../loaders/symbols.ts';
+import { diffCheckpoints } from '../../../snapshot/diff/diff.ts';
+import { machineNow } from '../../../snapshot/diff/machine-now.ts';
+import { decodeState, type GuestOrigin } from '../../../snapshot/machine-state.ts';
+import type { CheckpointReport } from '../../../snapshot/session.ts';
+import type { Digest } from '../../../snapshot/store/format/digest.ts';
+import { ControlError } from '../../../src/errors.ts';
+import type { Machine } from '../../../src/machine/machine.ts';
+import type { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
+import type { CheckpointSummary, EndSummary, MachineStatus, Methods } from '../../control/protocol.ts';
+import { ControlServer, type ControlTarget } from '../../control/server.ts';
+import type { Hold } from '../attend/hold.ts';
+import { hurry } from '../output.ts';
+import { diffText } from '../store/diff-text.ts';
+import { historyAround } from '../store/html/history-svg.ts';
+import { diffPage } from '../store/html/page.ts';
+import { colourful, plainText } from '../store/paint.ts';
+import { diffData } from '../store/state-data.ts';
+import { findSymbols } from '../symbols.ts';
+import type { CheckpointSchedule, ScheduleListener } from './schedule.ts';
+
+/** A machine that is ready to run. */
+export interface PreparedMachine {
+  readonly machine: Machine;
+  /** Is called when the vCPU threads exist, before the first run. */
+  prepare?(running: RunningMachine): void;
+  /** The checkpoint it was restored from. */
+  readonly base?: Digest;
+  readonly guest?: GuestOrigin;
+  /** The machine was restored at its guest's end. */
+  readonly ended?: boolean;
+  /** Path of the image, for `vmlapse ps`. */
+  readonly image?: string;
+  /** Reads the symbols of the guest, for a fault report. */
+  symbols?(): SymbolTable;
+}
+
+/** A session under way. */
+export interface RunContext {
+  readonly running: RunningMachine;
+  readonly hold: Hold;
+  /** Undefined without a store. */
+  readonly schedule: CheckpointSchedule | undefined;
+  readonly prepared: PreparedMachine;
+}
+
+/** See the file's header. {@link attach} opens the socket. */
+export class ControlEndpoint implements ScheduleListener {
+  readonly #name: string;
+  readonly #started = new Date();
+  #server: ControlServer | undefined;
+  #context: RunContext | undefined;
+  #last: CheckpointSummary | undefined;
+  #ending = false;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  /** Takes the name and opens the socket. Throws UsageError or ControlError. */
+  async attach(context: RunContext): Promise<void> {
+    this.#context = context;
+    this.#server = await ControlServer.open(this.#name, this.#target(context));
+  }
+
+  #target({ running, hold }: RunContext): ControlTarget {
+    const changed = (event: 'pause' | 'resume', change: () => boolean) => {
+      this.#refuseWhenEnding();
+      if (change()) this.#server?.emit(event, {});
+      return this.status();
+    };
+    return {
+      status: () => this.status(),
+      pause: () => changed('pause', () => hold.pause()),
+      resume: () => changed('resume', () => hold.resume()),
+      checkpoint: async (params) => summary(await this.#schedule().checkpoint(params), params),
+      rollback: ({ ref }) => this.#schedule().rollback(ref),
+      diff: (params) => diffWithNow(this.#schedule(), this.#context!.prepared, params),
+      stop: () => {
+        hurry();
+        hold.stop();
+        return { stopping: true };
+      },
+      input: ({ data }) => ({ taken: running.send(Buffer.from(data, 'latin1')) }),
+    };
+  }
+
+  #refuseWhenEnding(): void {
+    if (this.#ending) throw new ControlError('ENDING', `machine ${this.#name} has ended; restore a checkpoint of it`);
+  }
+
+  #schedule(): CheckpointSchedule {
+    this.#refuseWhenEnding();
+    const { schedule } = this.#context!;
+    if (schedule) return schedule;
+    throw new ControlError('NO_STORE', `machine ${this.#name} has no store for checkpoints; start it with --store DIR`);
+  }
+
+  /** The result of `status`. */
+  status(): MachineStatus {
+    const { running, hold, schedule, prepared } = this.#context!;
+    const { cpus, memory } = running.machine.config;
+    const base = schedule && baseOf(schedule);
+    return {
+      name: this.#name,
+      pid: process.pid,
+      state: this.#ending ? 'ending' : hold.paused ? 'paused' : 'running',
+      ...(prepared.image !== undefined && { guest: prepared.image }),
+      cpus,
+      memory,
+      started: this.#started.toISOString(),
+      uptimeMs: Date.now() - this.#started.getTime(),
+      ...(schedule && { store: resolve(schedule.store.directory) }),
+      checkpointing: schedule?.live.busy ?? false,
+      ...(this.#last && { lastCheckpoint: this.#last }),
+      ...(base && { base }),
+    };
+  }
+
+  /** Sends output of the guest. */
+  output(bytes: Uint8Array): void {
+    if (this.#server?.wanted('output')) this.#server.emit('output', { data: Buffer.from(bytes).toString('latin1') });
+  }
+
+  /** Sends that a checkpoint is on disk. */
+  taken(report: CheckpointReport, options: { readonly label?: string; readonly tags?: readonly string[] }): void {
+    this.#last = summary(report, options);
+    this.#server?.emit('checkpoint', this.#last);
+  }
+
+  /** Sends the progress of a checkpoint, in bytes. */
+  progressed(done: number, total: number): void {
+    this.#server?.emit('progress', { done, total });
+  }
+
+  /** Sends that the machine was rolled back. */
+  rolledBack(digest: string, report: { readonly pages: number; readonly ms: number }): void {
+    this.#server?.emit('rollback', { digest, ...report });
+  }
+
+  /** Changes the state to `ending`: the guest has ended, checkpoints are still being written. */
+  ending(): void {
+    this.#ending = true;
+  }
+
+  /** Sends how the machine ended, and closes the socket. */
+  async close(end: EndSummary): Promise<void> {
+    this.#server?.emit('end', end);
+    await this.#server?.close();
+  }
+}
+
+function summary(
+  { digest, stats }: CheckpointReport,
+  { label, tags }: { readonly label?: string; readonly tags?: readonly string[] },
+): CheckpointSummary {
+  const time = new Date().toISOString();
+  return { digest, time, ...(label !== undefined && { label }), ...(tags && { tags }), stats };
+}
+
+/** The default checkpoint of a rollback. Undefined if there is none, or if it is no longer in the store. */
+function baseOf({ live: { session }, store }: CheckpointSchedule): CheckpointSummary | undefined {
+  const digest = session.base;
+  if (!digest) return undefined;
+  try {
+    const { label, time, stats } = store.manifest(digest);
+    const tags = store.index().heads.flatMap((head) => (head.digest === digest && head.tag) || []);
+    return { digest, time, ...(label !== undefined && { label }), tags, stats };
+  } catch {
+    return undefined;
+  }
+}
+
+const DEFAULT_LIMIT = 40;
+/** Most ranges of one answer. */
+const MOST_RANGES = 20_000;
+
+/** Compares a checkpoint, by default the machine's last one, with the machine as it is now. */
+function diffWithNow(
+  { live: { session }, store }: CheckpointSchedule,
+  { guest }: PreparedMachine,
+  { ref, limit = DEFAULT_LIMIT, stat = false, colour = false, symbols: file, page = false }: Methods['diff']['params'],
+): Methods['diff']['result'] {
+  using before = store.open(ref ?? session.base ?? 'latest');
+  using after = machineNow(session, before, guest);
+  const { description } = decodeState(after.config);
+  const symbols = findSymbols(file, description);
+  const most = Math.min(limit === 0 ? MOST_RANGES : limit, MOST_RANGES);
+  const diff = diffCheckpoints(before, after, { symbols, limit: most });
+  const text = diffText(diff, { paint: colour ? colourful : plainText, limit: most, stat });
+  const data = diffData(diff);
+  return { data, text, ...(page && { page: diffPage(diff, historyAround(store, diff), description.guest?.path) }) };
+}

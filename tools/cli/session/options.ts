@@ -1,0 +1,62 @@
+/** Options of the commands that run a machine: `run` and `restore`. */
+import { Option } from 'commander';
+import { UsageError } from '../../../src/errors.ts';
+import { setTracer } from '../../../src/kvm/call.ts';
+import { traceLine } from '../../../src/kvm/trace.ts';
+import type { AssistMode } from '../../../src/runner/assist.ts';
+import type { CommandRow } from '../command.ts';
+import { countUpTo, parseCount, parseDuration } from '../parse.ts';
+import type { ScheduleOptions } from './schedule.ts';
+import { parseTrigger, TRIGGER_HELP } from './triggers.ts';
+
+/** The options' values. */
+export interface SessionOptions extends ScheduleOptions {
+  readonly timeout?: number;
+  readonly name?: string;
+  /** Waits for `vmlapse resume`; only with a name. */
+  readonly paused?: boolean;
+  readonly assist: AssistMode;
+  readonly trace?: boolean;
+  readonly quiet?: boolean;
+  readonly json?: boolean;
+}
+
+/** Text below the options of each of these commands. */
+export const EXIT_STATUS_HELP = `
+Times have a unit: us, ms, s, m or h.
+Exit status: what the guest wrote to the debug-exit port (& 255); 0 when it halted, powered off or asked for a reset;
+124 when the time was up; 125 for a failure, wrong usage, or a checkpoint that was asked for and not taken; 126 for a
+guest fault; 130 on Ctrl-C or vmlapse stop. --json has it in words.
+On a terminal, Ctrl-A x leaves and Ctrl-A h helps.`;
+
+/** The options. */
+export const SESSION_OPTIONS: NonNullable<CommandRow['options']> = [
+  ['--name <name>', 'let vmlapse ps, pause, checkpoint, console … reach the machine under this name'],
+  ['--timeout <time>', 'stop the guest when it has run for this time: 500ms, 10s, 2m', parseDuration],
+  new Option('--assist <when>', 'execute instructions here that KVM cannot emulate')
+    .choices(['auto', 'on', 'off'])
+    .default('auto'),
+  ['--checkpoint-at <when>', TRIGGER_HELP, parseTrigger],
+  ['--every <time>', 'take a checkpoint at this interval: 100ms, 5s, 2m', parseDuration],
+  ['--keep <n>', 'with --every: keep the last N checkpoints of this run', parseCount],
+  ['--max-pause <time>', 'take no checkpoint that needs a longer pause than this: 500us, 2ms', parseDuration],
+  ['--level <n>', 'zstd level of checkpoints, 1 to 22', countUpTo(22, 'zstd has no higher level')],
+  ['--trace', 'print every ioctl to stderr, decoded (also: VMLAPSE_TRACE=1)'],
+  ['-q, --quiet', 'no summary'],
+  ['--json', 'print one JSON document with the result and the output instead'],
+];
+
+/** Throws UsageError for an option that would have no effect. */
+export function checkSessionOptions({ keep, every }: SessionOptions): void {
+  if (keep !== undefined && every === undefined)
+    throw new UsageError('--keep is about the checkpoints that --every takes: add --every TIME');
+}
+
+/** Whether ioctls are traced: `--trace` or VMLAPSE_TRACE=1. */
+export const tracing = ({ trace }: { readonly trace?: boolean }): boolean =>
+  trace === true || process.env.VMLAPSE_TRACE === '1';
+
+/** Traces the ioctls of this thread on stderr, if the options say so. Call it before the first ioctl. */
+export function startTracing(options: { readonly trace?: boolean }): void {
+  if (tracing(options)) setTracer((call) => void process.stderr.write(traceLine(call, 'main')));
+}

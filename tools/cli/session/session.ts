@@ -1,0 +1,159 @@
+/** Runs a machine with its console, signals, checkpoints and control socket until it ends. For `run` and `restore`. */
+import { explainFault } from '../../../src/runner/fault/explain.ts';
+import { FAULTS, type RunResult } from '../../../src/runner/result.ts';
+import { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
+import type { EndSummary } from '../../control/protocol.ts';
+import { Hold } from '../attend/hold.ts';
+import { attachConsole, EnterEcho, isInteractive } from '../console.ts';
+import { tell, toJson, writeTo } from '../output.ts';
+import { EXIT, endText, exitStatus, summaryLines } from '../run-end.ts';
+import { CapturedOutput } from './captured-output.ts';
+import { EndSignals } from './end-signals.ts';
+import { ControlEndpoint, type PreparedMachine, type RunContext } from './endpoint.ts';
+import { type SessionOptions, tracing } from './options.ts';
+import { CheckpointSchedule } from './schedule.ts';
+import { stopPointsOf } from './triggers.ts';
+
+/** Runs the machine to its end; returns the exit status. The caller disposes the machine. */
+export async function runSession(prepared: PreparedMachine, options: SessionOptions): Promise<number> {
+  let hold: Hold | undefined;
+  using signals = new EndSignals(() => hold?.stop());
+  const captured = options.json ? new CapturedOutput() : undefined;
+  const log = options.quiet || options.json ? () => {} : tell;
+  const endpoint = options.name === undefined ? undefined : new ControlEndpoint(options.name);
+  const echo = new EnterEcho();
+  let schedule: CheckpointSchedule | undefined;
+  const stopAt = stopPointsOf(options.checkpointAt ?? []);
+  const running = await RunningMachine.start(prepared.machine, {
+    serial: (bytes) => {
+      endpoint?.output(bytes);
+      return captured ? captured.add(bytes) : writeTo(process.stdout, echo.shown(bytes));
+    },
+    debugcon: (bytes) => writeTo(process.stderr, bytes),
+    assist: options.assist,
+    ...(stopAt && { stopAt }),
+    ...(tracing(options) && { trace: (bytes: Uint8Array) => writeTo(process.stderr, bytes) }),
+  });
+  hold = new Hold(running, options.timeout, options.paused === true);
+  if (signals.caught) hold.stop();
+  let end: EndSummary = { reason: 'failed', exitStatus: EXIT.OURS };
+  try {
+    prepared.prepare?.(running);
+    const { store } = options;
+    if (store !== undefined)
+      schedule = await CheckpointSchedule.start(running, { ...options, store }, prepared, log, endpoint);
+    const context = { running, hold, schedule, prepared };
+    await endpoint?.attach(context);
+    if (options.paused) log(`vmlapse: paused; it goes on with: vmlapse resume ${options.name}`);
+    if (isInteractive()) log('vmlapse: Ctrl-A x leaves, Ctrl-A h helps');
+    const result = await runToEnd(context, signals, echo);
+    endpoint?.ending();
+    const explained = await withExplanation(running, result, prepared);
+    await schedule?.finish();
+    const missed = schedule?.requested.missed ?? [];
+    const status = exitStatus(explained, signals.caught, missed.length > 0);
+    end = { reason: explained.reason, exitStatus: status };
+    report(explained, { status, missed, before: prepared.ended === true }, options, captured);
+    return status;
+  } finally {
+    await schedule?.close();
+    await endpoint?.close(end);
+    await running.close();
+  }
+}
+
+/** Runs with stdin attached; restores the terminal at every end. */
+async function runToEnd(context: RunContext, signals: EndSignals, echo: EnterEcho): Promise<RunResult> {
+  const { running, hold, schedule } = context;
+  const detach = attachConsole({
+    send: (bytes) => {
+      const taken = running.send(bytes);
+      if (process.stdin.isTTY) echo.typed(bytes.subarray(0, taken));
+      return taken;
+    },
+    leave: () => signals.raise('SIGINT'),
+    tell,
+    ...(schedule && { commands: consoleCommands(schedule) }),
+  });
+  try {
+    schedule?.arm();
+    for (let run = hold.run(); ; ) {
+      const result = await run;
+      if (hold.stopped && result.reason === 'stop-point') return { ...result, reason: 'interrupted' };
+      if (result.reason !== 'stop-point') {
+        if (result.stopPoint !== undefined) await schedule?.take(result.stopPoint, { stayPaused: true });
+        return result;
+      }
+      ({ run } = await onFrom(result.stopPoint!, hold, schedule));
+    }
+  } finally {
+    detach();
+  }
+}
+
+/** Takes the checkpoint of a stop point. The guest runs on when its memory is copied. */
+function onFrom(
+  stopPoint: string,
+  hold: Hold,
+  schedule: CheckpointSchedule | undefined,
+): Promise<{ readonly run: Promise<RunResult> }> {
+  const stoppedAt = performance.now();
+  return new Promise((resolve) => {
+    let gone = false;
+    const goOn = () => {
+      if (!gone) resolve({ run: hold.run() });
+      gone = true;
+    };
+    if (!schedule?.requested.wants(stopPoint)) goOn();
+    else void schedule.take(stopPoint, { stayPaused: true, stoppedAt, onTaken: goOn }).finally(goOn);
+  });
+}
+
+const consoleCommands = (schedule: CheckpointSchedule) => ({
+  c: { help: 'take a checkpoint', run: () => void schedule.takeNow('console') },
+  r: { help: 'roll back to the last checkpoint', run: () => orTell(() => schedule.rollback()) },
+});
+
+/** Prints the error of a console command: it must not end the run. */
+function orTell(run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    tell(`vmlapse: ${(error as Error).message}`);
+  }
+}
+
+async function withExplanation(
+  running: RunningMachine,
+  result: RunResult,
+  { symbols }: PreparedMachine,
+): Promise<RunResult> {
+  if (!FAULTS.has(result.reason)) return result;
+  const fault = await running.threads[result.vcpu]!.call('fault', result);
+  return { ...result, explanation: explainFault(fault, symbols?.()) };
+}
+
+/** Facts of a run beside its result. */
+interface RunFacts {
+  readonly status: number;
+  /** Checkpoints that were asked for and not taken. */
+  readonly missed: readonly string[];
+  /** The guest had ended before it was restored. */
+  readonly before: boolean;
+}
+
+function report(
+  result: RunResult,
+  { status, missed, before }: RunFacts,
+  options: SessionOptions,
+  captured: CapturedOutput | undefined,
+): void {
+  if (captured) {
+    const ended = missed.length > 0 ? `${endText(result)}; checkpoints were missed` : endText(result);
+    const facts = { ended, exitStatus: status, ...(missed.length > 0 && { missed }) };
+    process.stdout.write(`${toJson({ ...result, ...facts, ...captured.summary() })}\n`);
+    return;
+  }
+  if (result.explanation) tell(result.explanation);
+  if (!options.quiet) for (const line of summaryLines(result, before)) tell(line);
+}
