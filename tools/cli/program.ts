@@ -1,7 +1,7 @@
 /** The command line as a whole: every command, help, completion. */
 import { Command, CommanderError } from 'commander';
 import { addCommand, type CommandRow } from './command.ts';
-import { addComplete } from './commands/complete.ts';
+import { completeCommand } from './commands/complete.ts';
 import { CONSOLE } from './commands/console.ts';
 import { DIFF } from './commands/diff.ts';
 import { EVENTS_COMMAND } from './commands/events.ts';
@@ -48,8 +48,7 @@ export function createProgram(version: string): Command {
     .addHelpText('after', EXAMPLES)
     .exitOverride(pointToHelp('vmlapse'))
     .configureOutput(OUTPUT);
-  for (const row of COMMANDS) addCommand(program, row);
-  addComplete(program);
+  for (const row of [...COMMANDS, completeCommand(program)]) addCommand(program, row);
   for (const command of program.commands)
     command.exitOverride(pointToHelp(`vmlapse ${command.name()}`)).configureOutput(OUTPUT);
   return program;

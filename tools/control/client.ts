@@ -1,9 +1,8 @@
 /** Talking to a running machine over its control socket. */
 import type { Socket } from 'node:net';
 import { ControlError, type ErrorData, errorFromData } from '../../src/errors.ts';
-import { isEvent, isResultOf } from './answers.ts';
 import { LineReader, TOO_LONG } from './lines.ts';
-import type { EventName, MachineEvent, MethodName, Methods } from './protocol.ts';
+import { type EventName, isEvent, isResultOf, type MachineEvent, type MethodName, type Methods } from './protocol.ts';
 import { type RpcErrorData, requestLine } from './rpc.ts';
 
 /** Bytes of one answer or event. */
@@ -19,7 +18,7 @@ interface Message {
   readonly result?: unknown;
   readonly error?: RpcErrorData;
   readonly method?: string;
-  readonly params?: MachineEvent;
+  readonly params?: unknown;
 }
 
 /** See the file's header. Close it after use. */
@@ -57,7 +56,7 @@ export class ControlClient {
       this.#failAll(new ControlError('BAD_ANSWER', `machine ${this.name} sent something that is no answer`));
       this.close();
     } else if (message.method === 'event') {
-      if (isEvent(message.params)) this.#onEvent(message.params!);
+      if (isEvent(message.params)) this.#onEvent(message.params);
     } else if (message.error) this.#fail(message.id, asError(message.error));
     else this.#settle(message.id)?.resolve(message.result as never);
   }

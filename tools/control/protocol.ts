@@ -1,65 +1,89 @@
-/** What can be said over a machine's control socket: methods with their parameters and results, and events. */
+/** The control socket's methods, with their parameters and results, and its events: a table that both sides check. */
 import { RPC, RpcError } from './rpc.ts';
+import {
+  anything,
+  bytes,
+  type Check,
+  count,
+  flag,
+  isObject,
+  list,
+  number,
+  numbers,
+  type ObjectOf,
+  type Of,
+  object,
+  oneOf,
+  optional,
+  plain,
+  type Shape,
+  text,
+} from './schema.ts';
 
 /** Bytes of a request line, its newline not counted. */
 export const MAX_REQUEST_BYTES = 65_536;
 
+const TAGS = 16;
+const TAG_LENGTH = 128;
+const LABEL_LENGTH = 256;
+const REF_LENGTH = 256;
+const PATH_LENGTH = 4096;
+
 /** A checkpoint in a status or an event. Times in ISO 8601, pause in microseconds. */
-export interface CheckpointSummary {
-  readonly digest: string;
-  readonly time: string;
-  readonly label?: string;
-  readonly tags?: readonly string[];
-  readonly stats: Readonly<Record<string, number>>;
-}
+export type CheckpointSummary = Of<typeof checkpoint>;
+const checkpoint = object({
+  digest: plain,
+  time: plain,
+  label: optional(text()),
+  tags: optional(list(text())),
+  stats: numbers,
+});
 
-/** What `status` answers. Memory in bytes. */
-export interface MachineStatus {
-  readonly name: string;
-  readonly pid: number;
-  readonly state: MachineState;
-  /** The image it was booted from, as far as known. */
-  readonly guest?: string;
-  readonly cpus: number;
-  readonly memory: number;
-  readonly started: string;
-  readonly uptimeMs: number;
-  readonly store?: string;
+/** The result of `status`. */
+export type MachineStatus = Of<typeof status>;
+const status = object({
+  name: plain,
+  pid: number,
+  /** `ending`: the guest has ended, the process not yet. */
+  state: plain as Check<'running' | 'paused' | 'ending'>,
+  /** The image it was booted from, if known. */
+  guest: optional(text()),
+  cpus: number,
+  /** In bytes. */
+  memory: number,
+  started: plain,
+  uptimeMs: number,
+  store: optional(text()),
   /** A checkpoint is being taken or written. */
-  readonly checkpointing: boolean;
-  readonly lastCheckpoint?: CheckpointSummary;
-  /** Where a rollback goes that names no checkpoint: the one it took, was restored from or was rolled back to last. */
-  readonly base?: CheckpointSummary;
-}
+  checkpointing: flag,
+  lastCheckpoint: optional(checkpoint),
+  /** The default of `rollback`: the checkpoint it took, was restored from or was rolled back to last. */
+  base: optional(checkpoint),
+});
 
-/** `ending`: the guest has ended, the process not yet. */
-export type MachineState = 'running' | 'paused' | 'ending';
-
-/** What `rollback` answers. `ms`: how long the machine stood. */
-export interface RollbackSummary {
-  readonly digest: string;
-  readonly pages: number;
-  readonly ms: number;
-}
+/** The result of `rollback`. `ms`: how long the machine was stopped. */
+export type RollbackSummary = Of<typeof rollback>;
+const rollback = object({ digest: plain, pages: number, ms: number });
 
 /** How a machine ended: the run's reason, and the exit status of its process. */
-export interface EndSummary {
-  readonly reason: string;
-  readonly exitStatus: number;
-}
+export type EndSummary = Of<typeof end>;
+const end = object({ reason: plain, exitStatus: number });
 
-/** Particulars of each kind of event. `data` of output has one character for each byte. */
-export interface EventData {
-  readonly output: { readonly data: string };
-  readonly checkpoint: CheckpointSummary;
-  /** A checkpoint is being written: bytes so far, and in all. */
-  readonly progress: { readonly done: number; readonly total: number };
-  readonly rollback: RollbackSummary;
-  readonly pause: Readonly<Record<never, never>>;
-  readonly resume: Readonly<Record<never, never>>;
-  readonly end: EndSummary;
-}
+const nothing = object({});
 
+/** Fields of each kind of event. */
+const EVENT_DATA = {
+  /** One character for each byte. */
+  output: object({ data: text() }),
+  /** Bytes of a checkpoint that are written, and in all. */
+  progress: object({ done: number, total: number }),
+  checkpoint,
+  rollback,
+  pause: nothing,
+  resume: nothing,
+  end,
+};
+export type EventData = { readonly [Name in keyof typeof EVENT_DATA]: Of<(typeof EVENT_DATA)[Name]> };
 export type EventName = keyof EventData;
 
 /** An event as subscribers get it: the params of a notification "event". */
@@ -68,120 +92,77 @@ export type MachineEvent = {
 }[EventName];
 
 /** Every kind of event. */
-export const EVENTS: readonly EventName[] = ['output', 'progress', 'checkpoint', 'rollback', 'pause', 'resume', 'end'];
+export const EVENTS = Object.keys(EVENT_DATA) as readonly EventName[];
+
+const METHODS = {
+  status: { params: {}, result: status },
+  pause: { params: {}, result: status },
+  resume: { params: {}, result: status },
+  checkpoint: {
+    params: { label: optional(text(LABEL_LENGTH)), tags: optional(list(text(TAG_LENGTH), TAGS)) },
+    result: checkpoint,
+  },
+  rollback: { params: { ref: optional(text(REF_LENGTH)) }, result: rollback },
+  diff: {
+    params: {
+      ref: optional(text(REF_LENGTH)),
+      /** Ranges to list, 0 for all. */
+      limit: optional(count),
+      stat: optional(flag),
+      colour: optional(flag),
+      /** Absolute path of the file that names addresses. */
+      symbols: optional(text(PATH_LENGTH)),
+      page: optional(flag),
+    },
+    /** What `vmlapse diff` prints with --json and without, and, if asked for, what it writes for --html. */
+    result: object({ data: anything, text: text(), page: optional(text()) }),
+  },
+  stop: { params: {}, result: object({ stopping: flag }) },
+  /** `data` has one character for each byte; `taken`: how many the guest's queue had room for. */
+  input: { params: { data: bytes }, result: object({ taken: number }) },
+  subscribe: {
+    params: { events: optional(list(oneOf(EVENTS), 2 * EVENTS.length)) },
+    result: object({ events: list(plain as Check<EventName>) }),
+  },
+};
+export type MethodName = keyof typeof METHODS;
 
 /** Every method: its parameters, by name, and its result. */
-export interface Methods {
-  readonly status: { readonly params: object; readonly result: MachineStatus };
-  readonly pause: { readonly params: object; readonly result: MachineStatus };
-  readonly resume: { readonly params: object; readonly result: MachineStatus };
-  readonly checkpoint: {
-    readonly params: { readonly label?: string; readonly tags?: readonly string[] };
-    readonly result: CheckpointSummary;
+export type Methods = {
+  readonly [Name in MethodName]: {
+    readonly params: ObjectOf<(typeof METHODS)[Name]['params']>;
+    readonly result: Of<(typeof METHODS)[Name]['result']>;
   };
-  readonly rollback: { readonly params: { readonly ref?: string }; readonly result: RollbackSummary };
-  /**
-   * `limit`: ranges to list, 0 for all; `symbols`: absolute path of the file that names addresses. `data` is what
-   * `vmlapse diff --json` prints, `text` what it prints without, and `page`, where wanted, what it writes for --html.
-   */
-  readonly diff: {
-    readonly params: {
-      readonly ref?: string;
-      readonly limit?: number;
-      readonly stat?: boolean;
-      readonly colour?: boolean;
-      readonly symbols?: string;
-      readonly page?: boolean;
-    };
-    readonly result: { readonly data: unknown; readonly text: string; readonly page?: string };
-  };
-  readonly stop: { readonly params: object; readonly result: { readonly stopping: true } };
-  /** `data` has one character for each byte; `taken` is how many the guest's queue had room for. */
-  readonly input: { readonly params: { readonly data: string }; readonly result: { readonly taken: number } };
-  readonly subscribe: {
-    readonly params: { readonly events?: readonly EventName[] };
-    readonly result: { readonly events: readonly EventName[] };
-  };
-}
-
-export type MethodName = keyof Methods;
-
-/** Says what is wrong with a value, or nothing. */
-type Check = (value: unknown) => string | undefined;
-
-const text =
-  (most: number): Check =>
-  (value) =>
-    typeof value === 'string' && value.length <= most ? undefined : `must be a string of at most ${most} characters`;
-
-const bytes: Check = (value) =>
-  typeof value === 'string' && /^[\x00-\xff]*$/.test(value) ? undefined : 'must be a string of characters up to U+00FF';
-
-const count: Check = (value) =>
-  Number.isSafeInteger(value) && (value as number) >= 0 ? undefined : 'must be a whole number';
-
-const flag: Check = (value) => (typeof value === 'boolean' ? undefined : 'must be true or false');
-
-const list =
-  (most: number, each: Check): Check =>
-  (value) => {
-    if (!Array.isArray(value) || value.length > most) return `must be an array of at most ${most}`;
-    const wrong = value.map(each).find((problem) => problem !== undefined);
-    return wrong && `has an element that ${wrong}`;
-  };
-
-const oneOf =
-  (names: readonly string[]): Check =>
-  (value) =>
-    names.includes(value as string) ? undefined : `must be one of ${names.join(', ')}`;
-
-interface Parameter {
-  readonly check: Check;
-  readonly required?: true;
-}
-
-const TAGS = 16;
-const TAG_LENGTH = 128;
-const LABEL_LENGTH = 256;
-const REF_LENGTH = 256;
-const PATH_LENGTH = 4096;
-
-const PARAMETERS: { readonly [Name in MethodName]: Readonly<Record<string, Parameter>> } = {
-  status: {},
-  pause: {},
-  resume: {},
-  checkpoint: { label: { check: text(LABEL_LENGTH) }, tags: { check: list(TAGS, text(TAG_LENGTH)) } },
-  rollback: { ref: { check: text(REF_LENGTH) } },
-  diff: {
-    ref: { check: text(REF_LENGTH) },
-    limit: { check: count },
-    stat: { check: flag },
-    colour: { check: flag },
-    symbols: { check: text(PATH_LENGTH) },
-    page: { check: flag },
-  },
-  stop: {},
-  input: { data: { check: bytes, required: true } },
-  subscribe: { events: { check: list(2 * EVENTS.length, oneOf(EVENTS)) } },
 };
 
 /** The method of that name. Throws RpcError METHOD_NOT_FOUND. */
 export function methodNamed(name: string): MethodName {
-  if (Object.hasOwn(PARAMETERS, name)) return name as MethodName;
-  const known = Object.keys(PARAMETERS).join(', ');
+  if (Object.hasOwn(METHODS, name)) return name as MethodName;
+  const known = Object.keys(METHODS).join(', ');
   throw new RpcError(RPC.METHOD_NOT_FOUND, `no method ${JSON.stringify(name.slice(0, 40))}; there are ${known}`);
 }
 
 /** Throws RpcError INVALID_PARAMS, naming the parameter. */
 export function checkParams(method: MethodName, params: Readonly<Record<string, unknown>>): void {
-  const table = PARAMETERS[method];
+  const shape: Shape = METHODS[method].params;
   const problem = (what: string) => new RpcError(RPC.INVALID_PARAMS, `${method}: ${what}`);
   for (const [name, value] of Object.entries(params)) {
-    if (!Object.hasOwn(table, name)) throw problem(`no parameter ${JSON.stringify(name.slice(0, 40))}`);
-    const wrong = table[name]!.check(value);
+    if (!Object.hasOwn(shape, name)) throw problem(`no parameter ${JSON.stringify(name.slice(0, 40))}`);
+    const wrong = shape[name]!(value);
     if (wrong) throw problem(`${name} ${wrong}`);
   }
-  for (const [name, { required }] of Object.entries(table)) {
-    if (required && !Object.hasOwn(params, name)) throw problem(`${name} is missing`);
+  for (const [name, check] of Object.entries(shape)) {
+    if (!('optional' in check) && !Object.hasOwn(params, name)) throw problem(`${name} is missing`);
   }
+}
+
+/** Whether `result` is a result of the method. The other side may be another version, or another program. */
+export const isResultOf = (method: MethodName, result: unknown): boolean =>
+  METHODS[method].result(result) === undefined;
+
+/** Whether the params of a notification are an event that this version knows. */
+export function isEvent(params: unknown): params is MachineEvent {
+  if (!isObject(params) || plain(params.time) !== undefined) return false;
+  const name = EVENTS.find((known) => known === params.event);
+  return name !== undefined && EVENT_DATA[name](params) === undefined;
 }

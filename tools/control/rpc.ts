@@ -1,5 +1,6 @@
 /** JSON-RPC 2.0 (jsonrpc.org/specification), one object a line: requests are read, answers and notifications written. */
 import { errorToData, VmlapseError } from '../../src/errors.ts';
+import { isObject } from './schema.ts';
 
 /** Codes of the specification; REFUSED is this server's own: the machine said no, and `data` says why. */
 export const RPC = {
@@ -38,9 +39,6 @@ export class RpcError extends Error {
     this.id = id;
   }
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** An id must come back as it was sent: a number that JSON cannot write again, or not exactly, is none. */
 const isId = (id: unknown): id is RequestId =>

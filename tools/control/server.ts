@@ -1,8 +1,8 @@
-/** The control socket of a running machine: who may come in, and events for those who ask. */
+/** The control socket of a running machine: admits clients, serves requests, sends events. */
 import { createServer, type Server, type Socket } from 'node:net';
+import { peerUserId } from '../../src/ffi/peer.ts';
 import { type Claim, claimName } from './claim.ts';
 import { Connection, type Serve } from './connection.ts';
-import { peerOf } from './peer.ts';
 import type { EventData, EventName, MethodName, Methods } from './protocol.ts';
 import { errorLine, notificationLine, RPC, RpcError } from './rpc.ts';
 
@@ -51,20 +51,20 @@ export class ControlServer {
     socket.once('close', () => this.#clients.delete(client));
   }
 
-  /** Whether anybody wants events of that kind. */
+  /** Whether a client has subscribed to events of that kind. */
   wanted(event: EventName): boolean {
     for (const client of this.#clients) if (client.wants(event)) return true;
     return false;
   }
 
-  /** Tells everybody who asked for events of that kind. */
+  /** Sends an event to its subscribers. */
   emit<Name extends EventName>(event: Name, data: EventData[Name]): void {
     if (!this.wanted(event)) return;
     const line = notificationLine('event', { event, time: new Date().toISOString(), ...data });
     for (const client of this.#clients) if (client.wants(event)) client.write(line);
   }
 
-  /** Removes the socket and closes every connection, after what was said has been sent. */
+  /** Removes the socket, sends what is queued, and closes every connection. */
   async close(): Promise<void> {
     this.#claim?.release();
     this.#server.close();
@@ -72,7 +72,7 @@ export class ControlServer {
   }
 }
 
-/** Says why, and closes when the client does, which must not fail to send before it has read that. */
+/** Sends the reason, and closes when the client does: it must be able to send until it has read that. */
 function turnAway(socket: Socket, line: string): void {
   const timer = setTimeout(() => socket.destroy(), TURN_AWAY_MS).unref();
   socket.once('close', () => clearTimeout(timer));
@@ -80,12 +80,18 @@ function turnAway(socket: Socket, line: string): void {
   socket.end(line);
 }
 
-/** The folder keeps others out already; the kernel's word about the peer is a second lock. */
+/** A second lock after the folder's mode: refuses a client of another user. */
 function refusal(socket: Socket): RpcError | undefined {
   const peer = peerOf(socket);
   const own = process.geteuid?.();
   if (peer === undefined || peer === own || peer === 0) return undefined;
   return new RpcError(RPC.REFUSED, `this machine belongs to user ${own}, you are user ${peer}`);
+}
+
+/** The client's user id, by the kernel. Undefined where Node hides the descriptor: there is no public way to it. */
+function peerOf(socket: Socket): number | undefined {
+  const { _handle: handle } = socket as unknown as { readonly _handle?: { readonly fd?: unknown } | null };
+  return typeof handle?.fd === 'number' && handle.fd >= 0 ? peerUserId(handle.fd) : undefined;
 }
 
 const tooMany = () => new RpcError(RPC.REFUSED, `${MAX_CLIENTS} clients are connected: that is all at a time`);

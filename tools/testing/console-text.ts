@@ -8,13 +8,10 @@ const toText = (latin1: string): string => Buffer.from(latin1, 'latin1').toStrin
 /** Output so far. Kept with one character a byte, so that a character cut in two is whole again later. */
 export class ConsoleText {
   #bytes = '';
-  #watcher: Watcher | undefined;
 
-  /** Appends output as it comes. */
+  /** Appends output. */
   add(bytes: Uint8Array): void {
-    const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
-    this.#bytes += chunk;
-    this.#watcher?.see(chunk);
+    this.#bytes += Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
   }
 
   get text(): string {
@@ -26,41 +23,32 @@ export class ConsoleText {
     return this.#bytes;
   }
 
-  /** Makes the output so far what {@link raw} once was, here or elsewhere. */
+  /** Replaces the output by a value of {@link raw}. */
   reset(raw: string): void {
     this.#bytes = raw;
-    this.#watcher = undefined;
   }
 
-  /** Looks for `pattern` in what is printed from now on; the answer says whether it has come. */
+  /** Looks for `pattern` in what is printed from now on. The result says whether it was printed. */
   watchFor(pattern: string | RegExp): () => boolean {
-    const watcher = new Watcher(pattern);
-    this.#watcher = watcher;
-    return () => watcher.found;
+    const { reach, matches } = matcher(pattern);
+    const start = this.#bytes.length;
+    let seen = start;
+    let found = false;
+    return () => {
+      if (found || this.#bytes.length <= seen) return found;
+      found = matches(this.#bytes.slice(Math.max(start, seen - reach)));
+      seen = this.#bytes.length;
+      return found;
+    };
   }
 }
 
-/** Looks at output piece by piece, keeping only as much of it as a match may begin in. */
-class Watcher {
-  found = false;
-  readonly #matches: (tail: string) => boolean;
-  readonly #reach: number;
-  #tail = '';
-
-  constructor(pattern: string | RegExp) {
-    if (typeof pattern === 'string') {
-      const needle = Buffer.from(pattern, 'utf8').toString('latin1');
-      this.#matches = (tail) => tail.includes(needle);
-      this.#reach = needle.length;
-    } else {
-      const once = new RegExp(pattern.source, pattern.flags.replaceAll(/[gy]/g, ''));
-      this.#matches = (tail) => once.test(toText(tail));
-      this.#reach = WINDOW;
-    }
+/** A test for the pattern, and the bytes before new output that a match may begin in. */
+function matcher(pattern: string | RegExp): { readonly reach: number; matches(tail: string): boolean } {
+  if (typeof pattern === 'string') {
+    const needle = Buffer.from(pattern, 'utf8').toString('latin1');
+    return { reach: needle.length, matches: (tail) => tail.includes(needle) };
   }
-
-  see(chunk: string): void {
-    this.#tail = this.#tail.slice(-this.#reach) + chunk;
-    this.found ||= this.#matches(this.#tail);
-  }
+  const once = new RegExp(pattern.source, pattern.flags.replaceAll(/[gy]/g, ''));
+  return { reach: WINDOW, matches: (tail) => once.test(toText(tail)) };
 }

@@ -3,9 +3,8 @@ import { hex } from '../../src/abi/numbers.ts';
 import { UsageError } from '../../src/errors.ts';
 import type { RunReason } from '../../src/runner/result.ts';
 import { Guest, type GuestRegister } from './guest.ts';
-import { hexdump } from './hexdump.ts';
 import { littleEndian, nameOf, type Place } from './named-memory.ts';
-import { describeEnd, tailOf } from './narrate.ts';
+import { describeEnd, hexdump, tailOf } from './narrate.ts';
 
 /** The matchers, as an `expect` takes them on. `R` is what each returns there. */
 export interface GuestMatchers<R = void> {

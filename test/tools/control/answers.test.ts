@@ -1,9 +1,8 @@
 /** Answers a client cannot trust: of another version, or of something that only sits at the socket. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ControlError } from '../../../src/errors.ts';
-import { isEvent } from '../../../tools/control/answers.ts';
 import { connectTo, listMachines } from '../../../tools/control/machines.ts';
-import type { MethodName } from '../../../tools/control/protocol.ts';
+import { isEvent, type MethodName } from '../../../tools/control/protocol.ts';
 import { ControlServer, type ControlTarget } from '../../../tools/control/server.ts';
 import { fakeTarget, ownRuntimeFolder } from './sockets.ts';
 

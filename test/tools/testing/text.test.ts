@@ -1,9 +1,8 @@
 /** The parts that need no machine: the console's text, and dumps. */
 import { describe, expect, it } from 'vitest';
 import { ConsoleText } from '../../../tools/testing/console-text.ts';
-import { hexdump } from '../../../tools/testing/hexdump.ts';
 import { littleEndian } from '../../../tools/testing/named-memory.ts';
-import { describeEnd, tailOf } from '../../../tools/testing/narrate.ts';
+import { describeEnd, hexdump, tailOf } from '../../../tools/testing/narrate.ts';
 
 const bytes = (text: string) => Buffer.from(text, 'utf8');
 

@@ -1,10 +1,9 @@
 /** What the shells offer for an unfinished command line. */
-import type { Command } from 'commander';
+import type { Command, Option } from 'commander';
 import { openStore } from '../../../snapshot/store/store.ts';
 import { connectTo, listMachines } from '../../control/machines.ts';
 import { printable, short } from '../store/format.ts';
 import { defaultStore } from '../store/options.ts';
-import { readLine, type UnfinishedLine, type Wanted } from './line.ts';
 
 /** One thing to offer, with a word about it for shells that show one. */
 export interface Candidate {
@@ -12,10 +11,22 @@ export interface Candidate {
   readonly about?: string;
 }
 
-/** Candidates, or the names of files or folders, which shells complete best themselves. */
+/** Candidates, or "files" or "folders", which the shells complete themselves. */
 export type Completion = readonly Candidate[] | 'files' | 'folders';
 
-type Source = (line: UnfinishedLine) => Completion | Promise<Completion>;
+/** The complete words of a line. */
+interface Line {
+  readonly command: Command;
+  /** Values by long option name; defaults are not among them. */
+  readonly given: ReadonlyMap<string, string>;
+  readonly operands: readonly string[];
+  /** The option whose value comes next. */
+  readonly open: Option | undefined;
+  /** There was a "--": no options follow. */
+  readonly literal: boolean;
+}
+
+type Source = (line: Line) => Completion | Promise<Completion>;
 
 /** Digests are offered for so many of the newest checkpoints. */
 const DIGESTS = 50;
@@ -38,7 +49,7 @@ const refs: Source = ({ given }) => refsOf(given.get('--store') ?? defaultStore(
 const machines: Source = async () =>
   (await listMachines()).map(({ name, status }) => ({ text: name, about: status?.guest ?? '' }));
 
-/** The checkpoints of a running machine are in its own store. */
+/** The checkpoints in the store of a running machine. */
 const refsOfMachine: Source = async ({ operands }) => {
   const client = await connectTo(operands[0] ?? '');
   try {
@@ -49,7 +60,7 @@ const refsOfMachine: Source = async ({ operands }) => {
   }
 };
 
-/** By the name of the argument, and where one name means different things, by command and argument. */
+/** By the name of the argument; where one name means different things, by command and argument. */
 const ARGUMENTS: Readonly<Record<string, Source>> = {
   file: () => 'files',
   ref: refs,
@@ -59,50 +70,85 @@ const ARGUMENTS: Readonly<Record<string, Source>> = {
   'rollback ref': refsOfMachine,
   'tag name': () => [],
 };
+/** By option, or by the word for its value in the help. */
+const VALUES: Readonly<Record<string, Source>> = { file: () => 'files', dir: () => 'folders', '--live': machines };
 
-/** By the word that stands for the value in the help. */
-const VALUES: Readonly<Record<string, Source>> = { file: () => 'files', dir: () => 'folders' };
-const VALUES_BY_OPTION: Readonly<Record<string, Source>> = { '--live': machines };
+const optionNamed = (command: Command, name: string) =>
+  command.options.find(({ long, short: letter }) => name === long || name === letter);
 
-/** Everything to offer for the last of `words`. Whatever goes wrong, there is just nothing to offer. */
+/** Reads the words after the program's name. */
+function readLine(program: Command, words: readonly string[]): Line {
+  const given = new Map<string, string>();
+  const operands: string[] = [];
+  let command = program;
+  let open: Option | undefined;
+  let literal = false;
+  for (const word of words) {
+    const [name, value] = literal ? [''] : splitOption(word);
+    const option = optionNamed(command, name);
+    if (open) {
+      given.set(open.long ?? '', word);
+      open = undefined;
+    } else if (option && value !== undefined) given.set(option.long ?? '', value);
+    else if (option) open = option.required ? option : undefined;
+    else if (word === '--' && !literal) literal = true;
+    else if (word.startsWith('-') && !literal) continue;
+    else if (command === program) command = program.commands.find((c) => c.name() === word) ?? command;
+    else operands.push(word);
+  }
+  return { command, given, operands, open, literal };
+}
+
+function splitOption(word: string): readonly [name: string, value?: string] {
+  const at = word.startsWith('--') ? word.indexOf('=') : -1;
+  return at < 0 ? [word] : [word.slice(0, at), word.slice(at + 1)];
+}
+
+/** Everything to offer for the last of `words`, which may be empty. Nothing on any failure. */
 export async function complete(program: Command, words: readonly string[]): Promise<Completion> {
-  const line = readLine(program, words.map(unquoted));
-  if (!line.wanted) return [];
+  const line = readLine(program, words.slice(0, -1).map(unquoted));
+  const last = unquoted(words.at(-1) ?? '');
+  const [name, value] = line.open || line.literal ? ['', undefined] : splitOption(last);
+  const typed = value ?? last;
+  const before = value === undefined ? '' : `${name}=`;
   try {
-    const found = await sourceFor(program, line, line.wanted);
-    if (typeof found === 'string') return found;
+    const option = line.open ?? (value === undefined ? undefined : optionNamed(line.command, name));
+    const found = option
+      ? await offerFor(option, VALUES[option.long ?? ''] ?? VALUES[/<([\w-]+)/.exec(option.flags)?.[1] ?? ''], line)
+      : value === undefined && (await offerWord(program, line, typed));
+    if (!found || typeof found === 'string') return found || [];
     const seen = new Set<string>();
     return found
-      .filter(({ text }) => text.startsWith(line.typed) && !seen.has(text) && seen.add(text))
-      .map(({ text, about = '' }) => ({ text: line.before + text, about: printable(about).trim() }));
+      .filter(({ text }) => text.startsWith(typed) && !seen.has(text) && seen.add(text))
+      .map(({ text, about = '' }) => ({ text: before + text, about: printable(about).trim() }));
   } catch {
     return [];
   }
 }
 
-function sourceFor(program: Command, line: UnfinishedLine, wanted: Wanted): Completion | Promise<Completion> {
-  const { command } = line;
+const offerFor = (
+  of: { readonly argChoices?: readonly string[] },
+  source: Source | undefined,
+  line: Line,
+): Completion | Promise<Completion> => of.argChoices?.map((text) => ({ text })) ?? source?.(line) ?? [];
+
+/** What is offered for a word that is not the value of an option. */
+function offerWord(program: Command, line: Line, typed: string): Completion | Promise<Completion> {
+  const { command, operands, literal } = line;
   const help = program.createHelp();
-  const choices = (values: readonly string[]) => values.map((text) => ({ text }));
-  if (wanted.kind === 'command')
+  if (typed.startsWith('-') && !literal)
+    return help
+      .visibleOptions(command)
+      .map(({ long, short: letter = '', description }) => ({ text: long ?? letter, about: description }));
+  if (command === program || command.name() === 'help')
     return help.visibleCommands(program).map((c) => ({ text: c.name(), about: c.description() }));
-  if (wanted.kind === 'option')
-    return help.visibleOptions(command).map(({ long, short: letter, description }) => ({
-      text: long ?? letter ?? '',
-      about: description,
-    }));
-  if (wanted.of.argChoices) return choices(wanted.of.argChoices);
-  if (wanted.kind === 'value') {
-    const { long = '', flags } = wanted.of;
-    const place = /<([\w-]+)/.exec(flags)?.[1] ?? '';
-    return (VALUES_BY_OPTION[long] ?? VALUES[place])?.(line) ?? [];
-  }
-  if (command.name() === 'help') return help.visibleCommands(program).map((c) => ({ text: c.name() }));
-  const name = wanted.of.name();
-  return (ARGUMENTS[`${command.name()} ${name}`] ?? ARGUMENTS[name])?.(line) ?? [];
+  const argument = command.registeredArguments[operands.length];
+  if (!argument) return [];
+  const name = argument.name();
+  return offerFor(argument, ARGUMENTS[`${command.name()} ${name}`] ?? ARGUMENTS[name], line);
 }
 
-/** Shells hand over words as they were typed: takes away quotes and backslashes, and puts in the home folder. */
+/** A word as the shell would pass it: without quotes and backslashes, with the home folder for ~. */
 export function unquoted(word: string): string {
   const home = process.env.HOME;
   const text = home === undefined ? word : word.replace(/^(--[\w-]+=)?~(?=\/|$)/, (_, option = '') => option + home);
