@@ -27,7 +27,7 @@ function report(error: unknown): number {
   return EXIT.FAILURE;
 }
 
-/** A message may quote what somebody else wrote, and has lines of its own. */
+/** Without control characters: a message may quote text of others. */
 const legible = (message: string) => message.split('\n').map(printable).join('\n');
 
 /** A tag or reference that could not name anything is wrong usage; one that names nothing is a failure. */

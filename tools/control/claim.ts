@@ -1,8 +1,8 @@
 /**
  * Taking a machine's name: a listening socket under that name, which only one process can have.
  *
- * The socket listens before it gets its name, so whatever refuses connections under a name has been left by a process
- * that is gone. Who takes a name holds the folder's lock from looking at it until having it: nobody else comes between.
+ * The socket listens before it gets its name, so a name that refuses connections was left by a process that has ended.
+ * A process holds the folder's lock from checking the name until it has it, so no other process takes it meanwhile.
  */
 import { chmodSync, closeSync, constants, linkSync, lstatSync, openSync, unlinkSync } from 'node:fs';
 import type { Server } from 'node:net';

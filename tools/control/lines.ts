@@ -17,7 +17,7 @@ export class LineReader {
     this.#limit = limit;
   }
 
-  /** The lines that `chunk` completes. A line that is too long is told of once, when that is clear. */
+  /** The lines that `chunk` completes. A line that is too long gives TOO_LONG once. */
   push(chunk: Buffer): (string | typeof TOO_LONG)[] {
     const lines: (string | typeof TOO_LONG)[] = [];
     for (let at = 0; at < chunk.length; ) {

@@ -1,7 +1,7 @@
-/** Whether anybody listens at a socket's path. */
+/** Checks whether a process listens on a socket's path. */
 import { connect, type Socket } from 'node:net';
 
-/** What connecting came to. `stale`: the file is there, but whoever made it is gone. */
+/** The result of connecting. `stale`: the file is there, but its process has ended. */
 export type Probe =
   | { readonly state: 'live'; readonly socket: Socket }
   | { readonly state: 'stale' | 'none' | 'denied' }

@@ -1,6 +1,6 @@
 /**
- * Where control sockets are: one folder for each user, that nobody else can enter. A folder that somebody else made or
- * may enter is refused by both sides: its sockets could be anybody's.
+ * The folder of the control sockets: one for each user, with mode 0700. Both sides refuse a folder that another user
+ * owns or may enter: its sockets could be of other users.
  */
 import { lstatSync, mkdirSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';

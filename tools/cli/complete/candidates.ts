@@ -5,7 +5,7 @@ import { connectTo, listMachines } from '../../control/machines.ts';
 import { printable, short } from '../store/format.ts';
 import { defaultStore } from '../store/options.ts';
 
-/** One thing to offer, with a word about it for shells that show one. */
+/** One thing to offer, and its description, which some shells show. */
 export interface Candidate {
   readonly text: string;
   readonly about?: string;

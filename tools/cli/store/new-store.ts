@@ -23,7 +23,7 @@ function missingAbove(path: string): string[] {
   return existsSync(path) ? [] : [path, ...missingAbove(dirname(path))];
 }
 
-/** Removes file by file what making a store has made; whatever else is there stays, and so does what holds it. */
+/** Removes the files and folders that making a store has made, if they hold nothing else. */
 function removeEmpty(store: Store, root: string, made: readonly string[]): void {
   try {
     {

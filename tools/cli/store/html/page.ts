@@ -7,7 +7,7 @@ import { EMPTY, html, Markup } from './markup.ts';
 import { STYLE } from './style.ts';
 import { placesTable, rangeDumps, stateTables } from './tables.ts';
 
-/** Nothing may be fetched and nothing run, whatever a checkpoint's label or a symbol's name says. */
+/** Forbids requests and scripts, also those in a checkpoint's label or a symbol's name. */
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 /** The page. `guest` is the file that the machine was booted from. */
