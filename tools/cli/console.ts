@@ -13,7 +13,7 @@ export interface ConsoleTarget {
   /** Ctrl-A x. */
   leave(): void;
   /** Prints a line for the person at the terminal. */
-  tell(line: string): void;
+  printLine(line: string): void;
   /** Further commands by the letter after Ctrl-A. */
   readonly commands?: Readonly<Record<string, { readonly help: string; run(): void }>>;
 }
@@ -86,8 +86,8 @@ function escapes(target: ConsoleTarget, feed: (bytes: Uint8Array) => void): (chu
   const own = { x: { help: 'leave', run: () => target.leave() }, h: { help: 'this help', run: () => help() } };
   const commands: NonNullable<ConsoleTarget['commands']> = { ...target.commands, ...own };
   const help = () => {
-    for (const [key, { help: text }] of Object.entries(commands)) target.tell(`Ctrl-A ${key}   ${text}`);
-    target.tell('Ctrl-A Ctrl-A   send Ctrl-A to the guest');
+    for (const [key, { help: text }] of Object.entries(commands)) target.printLine(`Ctrl-A ${key}   ${text}`);
+    target.printLine('Ctrl-A Ctrl-A   send Ctrl-A to the guest');
   };
   let escaped = false;
   return (chunk) => {

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { CommanderError } from 'commander';
 import { UsageError, VmlapseError } from '../../src/errors.ts';
-import { flushOutput, installPipeHandlers, tell } from './output.ts';
+import { flushOutput, installPipeHandlers, printLine } from './output.ts';
 import { createProgram } from './program.ts';
 import { EXIT, passesOn } from './run-end.ts';
 import { startTracing } from './session/options.ts';
@@ -20,10 +20,10 @@ function report(error: unknown): number {
     if (error.code === 'commander.help') return EXIT.USAGE;
   }
   if (error instanceof VmlapseError || error instanceof CommanderError) {
-    tell(`vmlapse: ${legible(error.message)}`);
+    printLine(`vmlapse: ${legible(error.message)}`);
     return isUsage(error) ? EXIT.USAGE : EXIT.FAILURE;
   }
-  tell(`vmlapse: a defect in vmlapse, please report it: ${error instanceof Error ? error.stack : String(error)}`);
+  printLine(`vmlapse: a defect in vmlapse, please report it: ${error instanceof Error ? error.stack : String(error)}`);
   return EXIT.FAILURE;
 }
 

@@ -6,7 +6,7 @@ import { forStdout, inLocale, widthOf } from './terminal-text.ts';
 const PATIENCE_MS = 500;
 const NEWLINE = 0x0a;
 
-let hurried = false;
+let slowDropped = false;
 const waiting = new Set<() => void>();
 const closed = new Set<NodeJS.WriteStream>();
 
@@ -14,7 +14,7 @@ const closed = new Set<NodeJS.WriteStream>();
 export function writeTo(stream: NodeJS.WriteStream, bytes: Uint8Array | string): Promise<void> | undefined {
   if (closed.has(stream)) return undefined;
   if (stream === process.stdout && bytes.length > 0) midLine = !endsLine(bytes);
-  if (stream.write(bytes) || hurried) return undefined;
+  if (stream.write(bytes) || slowDropped) return undefined;
   return new Promise((resolve) => {
     const go = () => {
       waiting.delete(go);
@@ -26,8 +26,8 @@ export function writeTo(stream: NodeJS.WriteStream, bytes: Uint8Array | string):
 }
 
 /** Stops waiting for slow readers of the output, now and later: the program must end. */
-export function hurry(): void {
-  hurried = true;
+export function dropSlowReaders(): void {
+  slowDropped = true;
   for (const go of waiting) go();
 }
 
@@ -37,7 +37,7 @@ const endsLine = (bytes: Uint8Array | string) =>
   typeof bytes === 'string' ? bytes.endsWith('\n') : bytes[bytes.length - 1] === NEWLINE;
 
 /** Prints a line on stderr. On a terminal, first ends a line that the guest has begun. */
-export function tell(line: string): void {
+export function printLine(line: string): void {
   if (closed.has(process.stderr)) return;
   const fresh = midLine && process.stdout.isTTY && process.stderr.isTTY ? '\n' : '';
   midLine = false;
@@ -51,7 +51,7 @@ export function tell(line: string): void {
 export function installPipeHandlers(attends: boolean): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (isClosed(error)) return attends ? close(process.stdout) : process.exit(EXIT.OK);
-    tell(`vmlapse: stdout cannot be written: ${error.message}`);
+    printLine(`vmlapse: stdout cannot be written: ${error.message}`);
     process.exit(attends ? EXIT.OURS : EXIT.FAILURE);
   });
   process.stderr.on('error', (error: NodeJS.ErrnoException) => {
@@ -69,13 +69,13 @@ function close(stream: NodeJS.WriteStream): void {
   for (const go of waiting) go();
 }
 
-/** Resolves when all output has left the process; after {@link hurry}, within 500 ms. */
+/** Resolves when all output has left the process; after {@link dropSlowReaders}, within 500 ms. */
 export async function flushOutput(): Promise<void> {
   const flushed = [process.stdout, process.stderr].map(
     (stream) => new Promise<void>((done) => stream.write('', () => done())),
   );
   const impatience = new Promise<void>((done) => {
-    if (hurried) setTimeout(done, PATIENCE_MS);
+    if (slowDropped) setTimeout(done, PATIENCE_MS);
   });
   await Promise.race([Promise.all(flushed), impatience]);
 }

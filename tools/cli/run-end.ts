@@ -54,7 +54,7 @@ const REASONS: Readonly<Record<RunResult['reason'], string>> = {
   shutdown: 'triple fault',
   'internal-error': 'KVM could not go on',
   'fail-entry': 'the CPU refused the guest state',
-  'unexpected-exit': 'an exit nobody answers',
+  'unexpected-exit': 'an exit that nothing handles',
   'stop-point': 'stopped where it was asked to',
   timeout: 'the time was up',
   interrupted: 'stopped',
@@ -70,7 +70,7 @@ export function summaryLines(result: RunResult, before = false): string[] {
   const total = Object.values(result.exits).reduce((sum, n) => sum + n, 0);
   const time = `${ms(result.guestMs)} in the guest, ${ms(result.hostMs)} in the host`;
   const lines = [`vmlapse: ${endText(result)}; ${counted(total, 'exit')} (${listed(result.exits)}), ${time}`];
-  if (Object.keys(result.unclaimed).length > 0) lines.push(`vmlapse: nobody answered ${listed(result.unclaimed)}`);
+  if (Object.keys(result.unclaimed).length > 0) lines.push(`vmlapse: no device answered ${listed(result.unclaimed)}`);
   if (Object.keys(result.assisted).length > 0) lines.push(`vmlapse: assisted ${listed(result.assisted)}`);
   return lines;
 }

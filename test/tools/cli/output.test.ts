@@ -66,7 +66,7 @@ describe('what is printed', () => {
     );
     expect(lines).toEqual([
       'vmlapse: the guest exited with 7; 55 exits (E9 10, E8 9, E7 8, E6 7, E5 6, E4 5, E3 4, E2 3, and 2 more), 1.3 ms in the guest, 13 ms in the host',
-      'vmlapse: nobody answered port 0x60 2',
+      'vmlapse: no device answered port 0x60 2',
       'vmlapse: assisted fwait 3',
     ]);
   });

@@ -4,7 +4,7 @@ import type { ControlClient } from '../../control/client.ts';
 import type { EventData, EventName } from '../../control/protocol.ts';
 import type { CommandRow } from '../command.ts';
 import { attachConsole, EnterEcho, isInteractive } from '../console.ts';
-import { tell, writeTo } from '../output.ts';
+import { printLine, writeTo } from '../output.ts';
 import { connectionLost, NAME_ARGUMENT, PATIENCE_MS, withMachine } from './machine.ts';
 
 export const CONSOLE: CommandRow = {
@@ -29,21 +29,21 @@ async function attach(client: ControlClient): Promise<void> {
   const leave = () => {
     over = true;
     client.close();
-    if (process.stdin.isTTY) tell(`\r\nvmlapse: detached from ${name}`);
+    if (process.stdin.isTTY) printLine(`\r\nvmlapse: detached from ${name}`);
   };
   const show: Shown = {
     output: ({ data }) => void client.holdUntil(writeTo(process.stdout, echo.shown(Buffer.from(data, 'latin1')))),
-    pause: () => tell(PAUSED(name)),
-    resume: () => tell(`vmlapse: ${name} goes on`),
+    pause: () => printLine(PAUSED(name)),
+    resume: () => printLine(`vmlapse: ${name} goes on`),
     end: ({ reason }) => {
       over = true;
-      tell(`vmlapse: ${name} has ended: ${reason}`);
+      printLine(`vmlapse: ${name} has ended: ${reason}`);
     },
   };
   await client.subscribe(Object.keys(show) as EventName[], (event) =>
     show[event.event as keyof Shown]?.(event as never),
   );
-  if ((await client.call('status', {}, PATIENCE_MS)).state === 'paused') tell(PAUSED(name));
+  if ((await client.call('status', {}, PATIENCE_MS)).state === 'paused') printLine(PAUSED(name));
   const sender = inputSender(client);
   const commands = { d: { help: 'detach; the machine runs on', run: leave } };
   const send = (bytes: Uint8Array) => {
@@ -51,8 +51,8 @@ async function attach(client: ControlClient): Promise<void> {
     if (process.stdin.isTTY) echo.typed(bytes.subarray(0, taken));
     return taken;
   };
-  if (isInteractive()) tell('vmlapse: Ctrl-A d detaches, Ctrl-A h helps');
-  const detach = attachConsole({ send, leave, tell, commands });
+  if (isInteractive()) printLine('vmlapse: Ctrl-A d detaches, Ctrl-A h helps');
+  const detach = attachConsole({ send, leave, printLine, commands });
   try {
     await client.closed;
   } finally {

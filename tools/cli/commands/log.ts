@@ -6,7 +6,7 @@ import { type Digest, problemOf } from '../../../snapshot/store/format/digest.ts
 import type { Store } from '../../../snapshot/store/store.ts';
 import { CheckpointError } from '../../../src/errors.ts';
 import { type CommandRow, JSON_ARRAY_OPTION } from '../command.ts';
-import { print, tell } from '../output.ts';
+import { print, printLine } from '../output.ts';
 import { EXIT } from '../run-end.ts';
 import { printable, short } from '../store/format.ts';
 import { heatText } from '../store/heat-text.ts';
@@ -57,7 +57,7 @@ function log(options: LogOptions): void {
   });
   for (const [digest, error] of damaged) {
     const why = error instanceof CheckpointError ? problemOf(error) : String(error);
-    tell(`vmlapse: not listed, since it is damaged: ${short(digest)}  ${printable(why)}`);
+    printLine(`vmlapse: not listed, since it is damaged: ${short(digest)}  ${printable(why)}`);
     process.exitCode = EXIT.FAILURE;
   }
 }

@@ -8,7 +8,7 @@ import { Machine } from '../../../src/machine/machine.ts';
 import { refuseTakenName } from '../../control/claim.ts';
 import type { CommandRow } from '../command.ts';
 import { IMAGE_OPTIONS, type ImageOptions, type LoadedImage, loadImage } from '../image-options.ts';
-import { tell } from '../output.ts';
+import { printLine } from '../output.ts';
 import { type Blob, parseBlob, parseCount } from '../parse.ts';
 import {
   checkSessionOptions,
@@ -58,7 +58,7 @@ async function run(file: string, options: RunOptions): Promise<number> {
   if (options.name !== undefined) await refuseTakenName(options.name);
   using loaded = loadImage(file, options);
   const { image } = loaded;
-  if (!options.quiet && !options.json) for (const note of image.notes) tell(`vmlapse: note: ${note}`);
+  if (!options.quiet && !options.json) for (const note of image.notes) printLine(`vmlapse: note: ${note}`);
   const guest = options.store === undefined ? {} : { guest: origin(file, loaded, options.load) };
   using machine = Machine.create({ memory: options.mem, cpus: options.cpus, irqchip: options.irqchip });
   bootImage(machine, image, loaded.release);

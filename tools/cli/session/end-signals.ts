@@ -1,6 +1,6 @@
 /** Signals while a machine runs: the first ends the run, the second ends the process. */
 
-import { hurry } from '../output.ts';
+import { dropSlowReaders } from '../output.ts';
 import { type EndSignal, SIGNAL_STATUS } from '../run-end.ts';
 
 /** Catches the signals until disposed. */
@@ -23,7 +23,7 @@ export class EndSignals implements Disposable {
   readonly raise = (name: NodeJS.Signals): void => {
     if (this.#caught) process.exit(SIGNAL_STATUS[this.#caught]);
     this.#caught = name as EndSignal;
-    hurry();
+    dropSlowReaders();
     this.#stop();
   };
 

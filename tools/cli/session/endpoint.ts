@@ -12,7 +12,7 @@ import type { RunningMachine } from '../../../src/runner/threads/running-machine
 import type { CheckpointSummary, EndSummary, MachineStatus, Methods } from '../../control/protocol.ts';
 import { ControlServer, type ControlTarget } from '../../control/server.ts';
 import type { Hold } from '../attend/hold.ts';
-import { hurry } from '../output.ts';
+import { dropSlowReaders } from '../output.ts';
 import { diffText } from '../store/diff-text.ts';
 import { historyAround } from '../store/html/history-svg.ts';
 import { diffPage } from '../store/html/page.ts';
@@ -79,7 +79,7 @@ export class ControlEndpoint implements ScheduleListener {
       rollback: ({ ref }) => this.#schedule().rollback(ref),
       diff: (params) => diffWithNow(this.#schedule(), this.#context!.prepared, params),
       stop: () => {
-        hurry();
+        dropSlowReaders();
         hold.stop();
         return { stopping: true };
       },

@@ -3,7 +3,7 @@ import type { ForkTemplate } from '../../../snapshot/fork.ts';
 import type { AssistMode } from '../../../src/runner/assist.ts';
 import type { RunResult } from '../../../src/runner/result.ts';
 import { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
-import { tell, toJson, writeTo } from '../output.ts';
+import { printLine, toJson, writeTo } from '../output.ts';
 import { endText, exitStatus, summaryLines } from '../run-end.ts';
 import { CapturedOutput } from './captured-output.ts';
 import { EndSignals } from './end-signals.ts';
@@ -55,7 +55,7 @@ function report(results: readonly RunResult[], options: ForkOptions): void {
     process.stdout.write(`${toJson(results.map((result) => ({ ...result, exitStatus: exitStatus(result) })))}\n`);
   else if (!options.quiet) {
     results.forEach((result, i) => {
-      for (const line of summaryLines(result, options.ended)) tell(`[${i}] ${line}`);
+      for (const line of summaryLines(result, options.ended)) printLine(`[${i}] ${line}`);
     });
   }
 }

@@ -5,7 +5,7 @@ import { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
 import type { EndSummary } from '../../control/protocol.ts';
 import { Hold } from '../attend/hold.ts';
 import { attachConsole, EnterEcho, isInteractive } from '../console.ts';
-import { tell, toJson, writeTo } from '../output.ts';
+import { printLine, toJson, writeTo } from '../output.ts';
 import { EXIT, endText, exitStatus, summaryLines } from '../run-end.ts';
 import { CapturedOutput } from './captured-output.ts';
 import { EndSignals } from './end-signals.ts';
@@ -19,7 +19,7 @@ export async function runSession(prepared: PreparedMachine, options: SessionOpti
   let hold: Hold | undefined;
   using signals = new EndSignals(() => hold?.stop());
   const captured = options.json ? new CapturedOutput() : undefined;
-  const log = options.quiet || options.json ? () => {} : tell;
+  const log = options.quiet || options.json ? () => {} : printLine;
   const endpoint = options.name === undefined ? undefined : new ControlEndpoint(options.name);
   const echo = new EnterEcho();
   let schedule: CheckpointSchedule | undefined;
@@ -72,7 +72,7 @@ async function runToEnd(context: RunContext, signals: EndSignals, echo: EnterEch
       return taken;
     },
     leave: () => signals.raise('SIGINT'),
-    tell,
+    printLine,
     ...(schedule && { commands: consoleCommands(schedule) }),
   });
   try {
@@ -111,15 +111,15 @@ function onFrom(
 
 const consoleCommands = (schedule: CheckpointSchedule) => ({
   c: { help: 'take a checkpoint', run: () => void schedule.takeNow('console') },
-  r: { help: 'roll back to the last checkpoint', run: () => orTell(() => schedule.rollback()) },
+  r: { help: 'roll back to the last checkpoint', run: () => orPrint(() => schedule.rollback()) },
 });
 
 /** Prints the error of a console command: it must not end the run. */
-function orTell(run: () => void): void {
+function orPrint(run: () => void): void {
   try {
     run();
   } catch (error) {
-    tell(`vmlapse: ${(error as Error).message}`);
+    printLine(`vmlapse: ${(error as Error).message}`);
   }
 }
 
@@ -154,6 +154,6 @@ function report(
     process.stdout.write(`${toJson({ ...result, ...facts, ...captured.summary() })}\n`);
     return;
   }
-  if (result.explanation) tell(result.explanation);
-  if (!options.quiet) for (const line of summaryLines(result, before)) tell(line);
+  if (result.explanation) printLine(result.explanation);
+  if (!options.quiet) for (const line of summaryLines(result, before)) printLine(line);
 }
