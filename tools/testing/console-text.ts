@@ -8,10 +8,13 @@ const toText = (latin1: string): string => Buffer.from(latin1, 'latin1').toStrin
 /** Output so far. Kept with one character a byte, so that a character cut in two is whole again later. */
 export class ConsoleText {
   #bytes = '';
+  /** Looks for the pattern of {@link watchFor} in new output. */
+  #look = () => {};
 
   /** Appends output. */
   add(bytes: Uint8Array): void {
     this.#bytes += Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+    this.#look();
   }
 
   get text(): string {
@@ -26,6 +29,7 @@ export class ConsoleText {
   /** Replaces the output by a value of {@link raw}. */
   reset(raw: string): void {
     this.#bytes = raw;
+    this.#look = () => {};
   }
 
   /** Looks for `pattern` in what is printed from now on. The result says whether it was printed. */
@@ -34,12 +38,11 @@ export class ConsoleText {
     const start = this.#bytes.length;
     let seen = start;
     let found = false;
-    return () => {
-      if (found || this.#bytes.length <= seen) return found;
-      found = matches(this.#bytes.slice(Math.max(start, seen - reach)));
+    this.#look = () => {
+      found ||= matches(this.#bytes.slice(Math.max(start, seen - reach)));
       seen = this.#bytes.length;
-      return found;
     };
+    return () => found;
   }
 }
 
