@@ -64,7 +64,6 @@ export { PAGE_SIZE } from './src/memory/bitmap.ts';
 export { GuestMemory, type Region } from './src/memory/guest-memory.ts';
 
 export type { AssistMode } from './src/runner/assist.ts';
-export { LocalMachine, type LocalOptions } from './src/runner/local-machine.ts';
+export { LocalMachine, type LocalOptions, type RunHereOptions, runHere } from './src/runner/local-machine.ts';
 export { FAULTS, type RunCounts, type RunEnd, type RunReason, type RunResult } from './src/runner/result.ts';
-export { type RunHereOptions, runHere } from './src/runner/run-here.ts';
 export { RunningMachine, type StartOptions } from './src/runner/threads/running-machine.ts';

@@ -1,5 +1,5 @@
 /** The end that a guest had come to when its state was taken. */
-import { ENDS_BYTES, endsText, type TimedEnd } from '../src/runner/owed-ends.ts';
+import { ENDS_BYTES, jsonText, type TimedEnd } from '../src/runner/pending-ends.ts';
 import { GUEST_ENDS, type RunEnd } from '../src/runner/result.ts';
 
 /** The vCPU that came to an end first, and its ends in order. JSON. */
@@ -18,7 +18,7 @@ export function soundEnds(ended: EndedVcpu, cpus: number): boolean {
     Array.isArray(ends) &&
     ends.length > 0 &&
     ends.every((end) => GUEST_ENDS.has(end?.reason) && ['number', 'undefined'].includes(typeof end.value)) &&
-    endsText(timed(ends)).length < ENDS_BYTES
+    jsonText(timed(ends)).length < ENDS_BYTES
   );
 }
 
@@ -37,5 +37,5 @@ export function endedVcpu(ends: readonly (readonly TimedEnd[])[]): EndedVcpu | u
   const first = real.map((all, vcpu) => ({ all, vcpu })).filter(({ all }) => all.length > 0);
   if (first.length === 0) return undefined;
   const { vcpu, all } = first.reduce((a, b) => (b.all[0]!.at < a.all[0]!.at ? b : a));
-  return { vcpu, ends: JSON.parse(endsText(all.map(({ end }) => end))) as RunEnd[] };
+  return { vcpu, ends: JSON.parse(jsonText(all.map(({ end }) => end))) as RunEnd[] };
 }

@@ -66,7 +66,7 @@ export class Rollback {
   /** Pauses the machine and puts it back. When it throws (KvmError, CheckpointError), what was dirty still is. */
   run(clock: ClockMode): RollbackReport {
     const began = performance.now();
-    this.#target.settle();
+    this.#target.completePendingIo();
     const { memory } = this.#target.machine;
     const plan = this.#planFor(this.#tracker.harvest(false), memory);
     const stale = this.#isStale(plan);

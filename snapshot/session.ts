@@ -206,7 +206,7 @@ export class CheckpointSession implements Disposable {
    * paused. Rolling back to the same checkpoint again and again is the fast case. Throws KvmError or CheckpointError.
    */
   rollback(checkpoint: Checkpoint, clock: ClockMode = 'resume'): RollbackReport {
-    this.target.settle();
+    this.target.completePendingIo();
     if (this.#inFlight) {
       this.tracker.giveBack(this.#taken);
       this.#leftBehind = true;

@@ -12,7 +12,7 @@ import {
 } from '../src/kvm/state/vcpu-state.ts';
 import { type ClockMode, passedSince, restoreVm } from '../src/kvm/state/vm-state.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
-import { recordBytes, writeEnds } from '../src/runner/owed-ends.ts';
+import { recordBytes, writeEnds } from '../src/runner/pending-ends.ts';
 import { endsOf } from './ended.ts';
 import type { MachineState } from './machine-state.ts';
 import type { SnapshotTarget } from './target.ts';

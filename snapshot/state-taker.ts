@@ -9,7 +9,7 @@ import { kvmKind } from '../src/kvm/kind.ts';
 import { usedNested } from '../src/kvm/state/nested.ts';
 import { type VcpuState, vcpuStateLayout, vcpuStateParts } from '../src/kvm/state/vcpu-state.ts';
 import { type VmState, VmStateReader } from '../src/kvm/state/vm-state.ts';
-import { readEnds } from '../src/runner/owed-ends.ts';
+import { readEnds } from '../src/runner/pending-ends.ts';
 import { endedVcpu } from './ended.ts';
 import type { GuestOrigin, MachineDescription, MachineState } from './machine-state.ts';
 import type { SnapshotTarget } from './target.ts';

@@ -14,7 +14,7 @@ export interface SnapshotTarget {
   /** Lets the vCPUs run guest code again after pause(). */
   resume(): void;
   /** Pauses and completes pending exits. That may still change memory and devices: do it before either is restored. */
-  settle(): void;
+  completePendingIo(): void;
   /** Pauses, completes pending exits, and begins to save every vCPU; memory and devices may be read meanwhile. */
   beginSave(): void;
   /** Waits for the vCPUs' records; they are valid until the next save or load. */

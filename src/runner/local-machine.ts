@@ -2,25 +2,15 @@
  * A machine with its one vCPU in the calling thread: no threads, no messages, nothing between a program and KVM_RUN.
  * The thread is busy while the guest runs.
  */
-
-import type { Bus } from '../devices/bus.ts';
 import type { DeviceHost } from '../devices/device.ts';
 import { UsageError } from '../errors.ts';
-import { Cleanup } from '../ffi/cleanup.ts';
-import { blockKickSignal, eatKicks, maskInsideRun } from '../ffi/signals.ts';
+import { eatKicks } from '../ffi/signals.ts';
 import { type StateHost, stateHost } from '../kvm/state/host.ts';
-import { SYNC_PARTS, syncRegs } from '../kvm/state/sync-regs.ts';
-import { VcpuStateIo } from '../kvm/state/vcpu-state.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import type { Machine } from '../machine/machine.ts';
-import { type AssistMode, createAssist } from './assist.ts';
-import { ExitCounters } from './counts.ts';
-import { type RunHooks, runVcpu } from './loop.ts';
-import { OwedEnds, recordBytes } from './owed-ends.ts';
+import type { AssistMode } from './assist.ts';
 import type { RunEnd, RunResult } from './result.ts';
-import { settle } from './settle.ts';
-import { lineInterrupts } from './threads/line-interrupts.ts';
-import { Watchdog } from './watchdog.ts';
+import { VcpuEngine } from './vcpu-engine.ts';
 
 /** How to run. */
 export interface LocalOptions {
@@ -29,12 +19,25 @@ export interface LocalOptions {
   readonly assist?: AssistMode;
   /**
    * Called after each served exit, and when a signal brought KVM_RUN back, with the number of exits so far; an answer
-   * ends the run; one that comes while settle() completes an instruction does not.
+   * ends the run; one that comes while completePendingIo() is at work does not.
    */
   readonly served?: (exits: number) => RunEnd | undefined;
 }
 
-const SETTLED: RunEnd = { reason: 'interrupted' };
+/** How to run to the end. */
+export interface RunHereOptions extends LocalOptions {
+  /** Milliseconds after which the run ends with reason "timeout". */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Runs vCPU 0 in this thread until the guest ends; a vCPU made before in this thread may be passed, and is left open.
+ * Throws UsageError on a machine with several vCPUs, KvmError when KVM fails.
+ */
+export function runHere(machine: Machine, { timeoutMs, ...options }: RunHereOptions = {}, existing?: Vcpu): RunResult {
+  using local = new LocalMachine(machine, options, existing);
+  return local.run(timeoutMs === undefined ? {} : { timeoutMs });
+}
 
 /**
  * Runs a machine with one vCPU in the calling thread, and is a target for checkpoints. Dispose of it before the machine.
@@ -55,20 +58,9 @@ const SETTLED: RunEnd = { reason: 'interrupted' };
 export class LocalMachine implements Disposable {
   readonly machine: Machine;
   readonly host: StateHost;
-  readonly #vcpu: Vcpu;
-  readonly #bus: Bus;
-  readonly #counters = new ExitCounters();
-  readonly #io: VcpuStateIo;
-  readonly #watchdog: Watchdog;
-  readonly #running: RunHooks;
-  readonly #settling: RunHooks;
-  /** Nothing is pending in KVM, neither an exit to complete nor registers to take. */
-  #settled = true;
-  readonly #ends = new OwedEnds();
-  readonly #record: Uint8Array;
-  /** Registers wait in the kvm_run area. */
-  #handedOver = false;
-  readonly #ownsVcpu: boolean;
+  readonly #engine: VcpuEngine;
+  /** Guest code runs only inside run(). */
+  readonly running = false;
 
   /**
    * Creates vCPU 0 in this thread, or uses `existing`, made in it before, and leaves that open. Throws UsageError on a
@@ -76,100 +68,79 @@ export class LocalMachine implements Disposable {
    */
   constructor(machine: Machine, options: LocalOptions = {}, existing?: Vcpu) {
     if (machine.config.cpus > 1) throw new UsageError('several vCPUs need a thread each: use RunningMachine');
-    using made = new Cleanup();
-    this.#watchdog = made.use(new Watchdog());
     this.machine = machine;
     this.host = stateHost(machine.kvm, machine.vm, machine.config.irqchip);
-    this.#bus = machine.attachBus(options.output ?? (() => {}), { shared: false });
-    this.#vcpu = existing ?? made.use(machine.createVcpu(0));
-    this.#ownsVcpu = !existing;
-    this.#vcpu.setSignalMask(maskInsideRun(blockKickSignal()));
-    this.#io = new VcpuStateIo(this.#vcpu, this.host);
-    this.#record = new Uint8Array(recordBytes(this.host));
-    const assist = createAssist(options.assist ?? 'auto', machine, this.#vcpu, this.#counters);
-    const { served } = options;
-    const counted = served && { served: () => served(this.#counters.total) };
-    const hooks = { ...assist, ...lineInterrupts(machine), ...counted };
-    this.#running = { ...hooks, interrupted: () => this.#interrupted() };
-    const heard = served && { served: () => void served(this.#counters.total) };
-    this.#settling = { ...hooks, ...heard, interrupted: () => SETTLED };
-    made.keep();
+    const { output = () => {}, assist = 'auto', served } = options;
+    this.#engine = new VcpuEngine({
+      machine,
+      host: this.host,
+      bus: machine.attachBus(output, { shared: false }),
+      assist,
+      vcpu: existing ?? 0,
+      interrupted: () => this.#interrupted(),
+      served: served && (() => this.#served(served)),
+    });
   }
 
-  /** The vCPU, with nothing held back: after a load, what was handed over is taken first. */
+  #served(served: (exits: number) => RunEnd | undefined): RunEnd | undefined {
+    const end = served(this.#engine.counters.total);
+    return this.#engine.isCompleting ? undefined : end;
+  }
+
+  #interrupted(): RunEnd | undefined {
+    eatKicks();
+    const reason = this.#engine.watchdog.check(this.#engine.vcpu);
+    return reason && { reason };
+  }
+
+  /** The vCPU. After a load, registers that were left for KVM_RUN are taken first. */
   get vcpu(): Vcpu {
-    if (this.#handedOver) this.settle();
-    return this.#vcpu;
+    if (this.#engine.isHandedOver) this.completePendingIo();
+    return this.#engine.vcpu;
   }
 
   /** Runs until the guest ends, or until `timeoutMs` milliseconds have passed. Can be called again to go on. */
   run(options: { timeoutMs?: number } = {}): RunResult {
     const end = this.advance(options.timeoutMs);
-    return { ...end, vcpu: 0, ...this.#counters.summary(this.#bus.unclaimed) };
+    return { ...end, vcpu: 0, ...this.#engine.counts() };
   }
 
   /** As {@link run}, without drawing up the counts: for loops that stop and go on thousands of times a second. */
   advance(timeoutMs?: number): RunEnd {
-    const owed = this.#ends.next();
-    if (owed) return owed;
-    this.#settled = false;
-    this.#handedOver = false;
-    this.#watchdog.restart(timeoutMs);
-    return this.#ends.ended(runVcpu(this.#vcpu, this.#bus, this.#counters, this.#running));
+    return this.#engine.run(timeoutMs);
   }
 
-  #interrupted(): RunEnd | undefined {
-    eatKicks();
-    const reason = this.#watchdog.check(this.#vcpu);
-    return reason && { reason };
-  }
-
-  /** Completes what the last exit left pending in KVM. */
-  settle(): void {
-    if (this.#settled) return;
-    const run = () => runVcpu(this.#vcpu, this.#bus, this.#counters, this.#settling);
-    this.#ends.owe(settle(this.#vcpu.area, run, SETTLED));
-    this.#settled = true;
-    this.#handedOver = false;
-  }
-
-  /** Guest code runs only inside run(). */
-  readonly running = false;
-
-  /** The vCPU is in this thread, and so not running. */
+  /** Does nothing: the vCPU is in this thread, and so not running. */
   pause(): void {}
 
-  /** See {@link pause}: it runs when run() is called. */
+  /** Does nothing: the guest runs when run() is called. */
   resume(): void {}
+
+  /** Completes what the last exit left pending in KVM. Throws KvmError. */
+  completePendingIo(): void {
+    this.#engine.completePendingIo();
+  }
 
   /** Completes what is pending. See {@link finishSave}. */
   beginSave(): void {
-    this.settle();
+    this.completePendingIo();
   }
 
-  /** Saves the vCPU's state. The record is live: valid until the next save or load. */
+  /** Saves the vCPU's state. The record is live: valid until the next save or load. Throws KvmError. */
   finishSave(): readonly Uint8Array[] {
-    this.settle();
-    this.#io.save();
-    this.#record.set(this.#io.record);
-    this.#ends.save(this.#record, this.host);
-    return [this.#record];
+    this.completePendingIo();
+    this.#engine.save();
+    return [this.#engine.record];
   }
 
-  /** Loads a record that finishSave() gave. The next KVM_RUN takes the registers with it, where the host can do that. */
-  loadVcpus(records: readonly Uint8Array[]): void {
-    this.settle();
-    this.#ends.load(records[0]!, this.host);
-    this.#io.record.set(records[0]!.subarray(0, this.#io.record.length));
-    const { irqchip, syncRegs: able } = this.host;
-    this.#handedOver = irqchip && able && syncRegs(this.#vcpu.area, this.#io.parts);
-    this.#io.restore(this.#handedOver ? SYNC_PARTS : undefined);
-    this.#settled = !this.#handedOver;
+  /** Loads a record of finishSave(). Registers are taken with the next KVM_RUN, where the host can do that. Throws KvmError. */
+  loadVcpus([record]: readonly Uint8Array[]): void {
+    this.completePendingIo();
+    this.#engine.load(record, { handOver: true });
   }
 
   /** Ends the timer, and closes the vCPU if it was created here. */
   [Symbol.dispose](): void {
-    this.#watchdog[Symbol.dispose]();
-    if (this.#ownsVcpu) this.#vcpu[Symbol.dispose]();
+    this.#engine[Symbol.dispose]();
   }
 }

@@ -2,11 +2,19 @@
 import { Exit } from '../abi/exits.ts';
 import type { RunArea } from '../kvm/run-area.ts';
 import type { RunEnd } from './result.ts';
-import type { TextWatch } from './text-watch.ts';
-import type { StopPoints } from './threads/messages.ts';
 
 /**
- * Says after each exit whether it is one to stop at; undefined where nothing was asked for. An exit that has ended the
+ * Where to stop: after the exit of this number (counted from the start, per vCPU), after each access to a port, and after
+ * the exit that sent the last byte of a text on the serial line.
+ */
+export interface StopPoints {
+  readonly serial?: readonly SerialText[];
+  readonly exits?: readonly number[];
+  readonly ports?: readonly number[];
+}
+
+/**
+ * Returns a function that says after each exit whether it is one to stop at; undefined where nothing was asked for. An exit that has ended the
  * run by itself, given as `end`, stays that end.
  */
 export function stopPoints(
@@ -21,11 +29,62 @@ export function stopPoints(
   let seen = exits();
   return (end) => {
     const count = exits();
-    if (count === seen || end?.reason === 'interrupted') return end;
+    if (count === seen) return end;
     seen = count;
+    if (end?.reason === 'interrupted') return end;
     const met = (texts?.take() ?? []).map((text) => `serial:${text}`);
     if (numbers.has(count)) met.push(`exit:${count}`);
     if (area.exitReason === Exit.IO && ports.has(area.ioPort)) met.push(`port:0x${area.ioPort.toString(16)}`);
     return met.length === 0 ? end : { ...(end ?? { reason: 'stop-point' }), stopPoint: met.join(', ') };
   };
+}
+
+/** A queue of output whose older bytes can still be read. Positions are counts of bytes. */
+export interface SentBytes {
+  /** The byte at a position. */
+  at(position: number): number;
+}
+
+/** A text to find: its bytes, and its name in a stop point. */
+export interface SerialText {
+  readonly text: string;
+  readonly bytes: Uint8Array;
+}
+
+const NONE: readonly string[] = [];
+
+/** Finds texts in what the guest sends, as it is sent; each is found once. */
+export class TextWatch {
+  #waiting: readonly SerialText[];
+  #found: string[] = [];
+
+  constructor(texts: readonly SerialText[]) {
+    this.#waiting = texts;
+  }
+
+  /** The bytes from `start` up to `end` have just been sent; there is none before position 0. */
+  sent(bytes: SentBytes, start: number, end: number): void {
+    if (this.#waiting.length === 0) return;
+    for (let position = start + 1; position <= end; position++) {
+      const found = this.#waiting.filter((text) => endsWith(bytes, position, text.bytes));
+      if (found.length === 0) continue;
+      this.#found.push(...found.map(({ text }) => text));
+      this.#waiting = this.#waiting.filter((text) => !found.includes(text));
+    }
+  }
+
+  /** Returns the texts found since the last call. */
+  take(): readonly string[] {
+    if (this.#found.length === 0) return NONE;
+    const found = this.#found;
+    this.#found = [];
+    return found;
+  }
+}
+
+function endsWith(bytes: SentBytes, end: number, wanted: Uint8Array): boolean {
+  const first = end - wanted.length;
+  if (first < 0) return false;
+  for (let i = wanted.length - 1; i >= 0; i--) if (bytes.at(first + i) !== wanted[i]) return false;
+  return true;
 }

@@ -1,6 +1,6 @@
 /**
- * The vCPU thread's alarm clock. With the in-kernel irqchip a guest that executes HLT with interrupts off sleeps inside
- * KVM_RUN for ever. So a timer of the thread's own brings KVM_RUN back now and then, ever more rarely, and the vCPU is
+ * Finds out that a guest has halted for good. With the in-kernel irqchip a guest that executes HLT with interrupts off
+ * sleeps inside KVM_RUN for ever. So a timer of the thread brings KVM_RUN back, in growing intervals, and the vCPU is
  * asked whether anything could still wake it.
  */
 import { MP_STATES } from '../abi/flags.ts';

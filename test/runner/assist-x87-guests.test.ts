@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { type RunHereOptions, runHere } from '../../src/runner/run-here.ts';
+import { type RunHereOptions, runHere } from '../../src/runner/local-machine.ts';
 import { DATA, type FlatGuest, withGuest } from '../support/flat-guest.ts';
 import { describeKvm, isPvm } from '../support/kvm.ts';
 import { scaled } from '../support/time.ts';

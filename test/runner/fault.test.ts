@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import { collectFault } from '../../src/runner/fault/collect.ts';
 import { explainFault } from '../../src/runner/fault/explain.ts';
+import { runHere } from '../../src/runner/local-machine.ts';
 import type { RunReason } from '../../src/runner/result.ts';
-import { runHere } from '../../src/runner/run-here.ts';
 import { CODE, type FlatGuest, hex, withGuest } from '../support/flat-guest.ts';
 import { describeKvm, hostKind, isPvm } from '../support/kvm.ts';
 import { scaled } from '../support/time.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { runHere } from '../../src/runner/run-here.ts';
+import { runHere } from '../../src/runner/local-machine.ts';
 import { describeKvm } from '../support/kvm.ts';
 import { scaled } from '../support/time.ts';
 import { codeMachine, eventually, type Started, startCode, startGuest } from './machines.ts';

@@ -3,12 +3,16 @@
  * of an owner that does anything at any time, and a guest that ends at any time. A state is plain data and is visited
  * once, so this comes to an end although scripts of the owner may have any length.
  */
-import { DEMANDS, type Demand, FORGET_END, isOver, RESUME } from '../../src/runner/threads/demands.ts';
 import {
   createMailboxes,
+  DEMANDS,
+  type Demand,
+  FORGET_END,
   isAtRest,
   isGone,
+  isOver,
   isPending,
+  RESUME,
   Request,
   VcpuMailbox,
 } from '../../src/runner/threads/mailbox.ts';
@@ -71,7 +75,7 @@ export function explore({ mailbox: make, steps: change }: Variant = {}): Explora
   let effect: Partial<State> = {};
   const ordinary = vcpuSteps(mailbox, {
     answer: () => {},
-    settle: () => true,
+    completePendingIo: () => true,
     exchange: (requests) => {
       if ((requests & Request.SAVE) === 0) effect = { loaded: true };
       return true;
@@ -129,7 +133,7 @@ export function explore({ mailbox: make, steps: change }: Variant = {}): Explora
   const isDone = ({ phase, word }: State, { until }: Act) => phase === 'wait' && until(word) && !isGone(word);
   const problem = (state: State, next: readonly State[]): string | undefined => {
     if (state.believes !== 'nothing' && IN_GUEST.includes(state.place)) return 'believed paused, it runs';
-    if (state.believes === 'at rest' && state.place === 'settle' && isPending(state.word))
+    if (state.believes === 'at rest' && state.place === 'completeIo' && isPending(state.word))
       return 'believed at rest, it completes an exit';
     const doing = ACTS[state.list]?.[state.act];
     if (doing?.loads && isDone(state, doing) && !state.loaded) return 'nothing was loaded';

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { runHere } from '../../src/runner/run-here.ts';
+import { runHere } from '../../src/runner/local-machine.ts';
 import { describeKvm } from '../support/kvm.ts';
 import { scaled } from '../support/time.ts';
 import { codeMachine, eventually, startCode } from './machines.ts';

@@ -85,7 +85,7 @@ describe('a mailbox', () => {
     expect([box.look()].map((w) => [isPaused(w), isPending(w), isAtRest(w), hasExchanged(w)])).toEqual([
       [true, true, false, false],
     ]);
-    box.settled();
+    box.ioCompleted();
     expect([isAtRest(box.look()), hasExchanged(box.look())]).toEqual([true, false]);
     box.exchanged(false);
     expect([hasExchanged(box.look()), hasFailed(box.look())]).toEqual([true, false]);

@@ -1,6 +1,6 @@
 /** A thread of the output ring's tests: writes numbered records into the ring, in pieces of the size it is told. */
 import { workerData } from 'node:worker_threads';
-import { OutputRing } from '../../src/runner/threads/output-ring.ts';
+import { OutputRing } from '../../src/runner/threads/output.ts';
 
 /** What a writer is started with. */
 export interface RingWork {

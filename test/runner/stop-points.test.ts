@@ -54,7 +54,7 @@ describeKvm('what a guest comes to while an instruction is completed', () => {
     await using started = await startCode(TWICE, { stopAt: { exits: [1, 2, 3, 4] } });
     for (const stopPoint of ['exit:1', 'exit:2', 'exit:3']) {
       expect(await started.running.run(LIMIT)).toMatchObject({ reason: 'stop-point', stopPoint });
-      started.running.settle();
+      started.running.completePendingIo();
     }
     expect(await started.running.run(LIMIT)).toMatchObject({ ...END, stopPoint: 'exit:4', exits: { MMIO: 3, IO: 1 } });
   });
@@ -74,7 +74,7 @@ describeKvm('what a guest comes to while an instruction is completed', () => {
     const served = (exits: number) => (exits === 3 ? ({ reason: 'stop-point' } as const) : undefined);
     using local = new LocalMachine(machine, { served });
     expect(local.advance()).toEqual({ reason: 'stop-point' });
-    local.settle();
+    local.completePendingIo();
     expect(local.advance(LIMIT.timeoutMs)).toEqual(END);
   });
 });

@@ -11,7 +11,7 @@ function threadHere(buffer: SharedArrayBuffer, id: number, done: string[], isStu
   const mailbox = new VcpuMailbox(buffer, id);
   const steps = vcpuSteps(mailbox, {
     answer: () => {},
-    settle: () => true,
+    completePendingIo: () => true,
     exchange: (requests) => done.push(`${requests & Request.SAVE ? 'save' : 'load'} ${id}`) > 0,
     sleep: () => {},
     eatKicks: () => done.push(`rest ${id}`),

@@ -21,7 +21,7 @@ describeKvm('the explanation of a restore', () => {
           using _machine = machine;
           using local = new LocalMachine(machine);
           load(local);
-          local.settle(); // registers that were handed over are taken with the next KVM_RUN
+          local.completePendingIo(); // registers that were handed over are taken with the next KVM_RUN
         } finally {
           setTracer(undefined);
         }

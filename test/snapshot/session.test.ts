@@ -28,7 +28,7 @@ describeKvm('the dirty set', () => {
     let extras = 0;
     for (let round = 0; round < 40; round++) {
       driver.go(1 + next(4));
-      driver.local.settle();
+      driver.local.completePendingIo();
       tracker.harvest(true);
       const dirty = tracker.take()[0]!;
       const isDirty = (page: number) => {

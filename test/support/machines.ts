@@ -1,8 +1,8 @@
 /** Machines that run a few bytes of hand-written code from a known address, through the exit loop. */
 import type { EntryState } from '../../src/machine/entry.ts';
 import { Machine, type MachineConfig } from '../../src/machine/machine.ts';
+import { runHere } from '../../src/runner/local-machine.ts';
 import type { RunResult } from '../../src/runner/result.ts';
-import { runHere } from '../../src/runner/run-here.ts';
 import { scaled } from './time.ts';
 
 /** Guest-physical address of the code. */

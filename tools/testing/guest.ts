@@ -89,7 +89,7 @@ export class Guest {
     const end = this.local.advance(timeoutMs);
     this.#stop = undefined;
     this.#end = end;
-    this.local.settle();
+    this.local.completePendingIo();
     if (until && end !== REACHED) throw this.#notReached(until, end, timeoutMs);
     return end;
   }
@@ -151,7 +151,7 @@ export class Guest {
 
   /** Registers as they are now. */
   regs(): GuestRegisters {
-    this.local.settle();
+    this.local.completePendingIo();
     const { vcpu } = this.local;
     const { cr0, cr2, cr3, cr4, cr8, efer } = vcpu.getSregs();
     return { ...(plain(vcpu.getRegs()) as GuestRegisters), cr0, cr2, cr3, cr4, cr8, efer };

@@ -81,7 +81,7 @@ export class NamedMemory {
   }
 
   #translate(linear: bigint, name: string): number {
-    this.#local.settle();
+    this.#local.completePendingIo();
     const { valid, physical } = this.#local.vcpu.translate(linear);
     if (valid) return physical;
     const where = `${name} (0x${linear.toString(16)})`;

@@ -1,13 +1,13 @@
 /**
- * What the owner of a machine and one vCPU thread tell each other without messages. All of it is in one shared word, so
- * that each change is one atomic step and each side decides by a single look.
+ * The state of one vCPU thread and what its owner requests of it, in one shared word: each change is one atomic step, and
+ * each side decides by a single look.
  *
  * The thread's state, with what the thread checks in the same step:
  *
  *                        enter(): no request is set
  *              ┌──────────────────────────────────────────┐
  *   STARTING ─▶ PAUSED                                     ▼
- *              ▲ rest(), settled()                      RUNNING ── guest code may run only here
+ *              ▲ rest(), ioCompleted()                  RUNNING ── guest code may run only here
  *              └──────────────────────────────────────────┘
  *                        pauseIfAsked(): PAUSE or EXIT is set (KVM_RUN came back by a signal: nothing is pending)
  *                        ended(): sets ENDED; the thread rests next
@@ -23,6 +23,7 @@
  * change that was undone meanwhile is not missed.
  */
 import { availableParallelism } from 'node:os';
+import { kickThread } from '../../ffi/signals.ts';
 
 /** What the owner asks of the thread. */
 export const Request = {
@@ -62,6 +63,32 @@ export const isPending = (word: number): boolean => (word & PENDING) !== 0;
 export const hasFailed = (word: number): boolean => (word & FAILED) !== 0;
 export const isRunning = (word: number): boolean => (word & STATE) === State.RUNNING;
 export const isGone = (word: number): boolean => (word & STATE) === State.GONE;
+
+/** What the owner demands: the requests it sets, kicking a thread that runs, and what it then waits for. */
+export interface Demand {
+  readonly ask: number;
+  readonly until: (word: number) => boolean;
+}
+
+const { PAUSE, SAVE, LOAD } = Request;
+
+export const DEMANDS = {
+  /** No guest code runs. */
+  pause: { ask: PAUSE, until: isPaused },
+  /** No guest code runs and nothing is pending. The save goes on, or has failed. */
+  beginSave: { ask: PAUSE | SAVE, until: (word) => isAtRest(word) || hasExchanged(word) },
+  save: { ask: PAUSE | SAVE, until: hasExchanged },
+  load: { ask: PAUSE | LOAD, until: hasExchanged },
+  /** For a save that was begun. */
+  finishSave: { ask: 0, until: hasExchanged },
+} as const satisfies Record<string, Demand>;
+
+/** Whether the owner waits no more: the thread has done what was demanded, or is gone. */
+export const isOver = ({ until }: Demand, word: number): boolean => until(word) || isGone(word);
+
+/** Requests that resume() withdraws, and those that a new run() withdraws first. */
+export const RESUME = Request.PAUSE;
+export const FORGET_END = Request.ENDED;
 
 const WORDS = 4;
 const WORD = 0;
@@ -164,7 +191,7 @@ export class VcpuMailbox {
   }
 
   /** Thread: PAUSED, and what was pending has been completed. */
-  settled(): void {
+  ioCompleted(): void {
     this.#update((word) => withState(word & ~PENDING, State.PAUSED));
   }
 
@@ -178,7 +205,7 @@ export class VcpuMailbox {
     return (this.#update((word) => word & ~Request.CALL) & Request.CALL) !== 0;
   }
 
-  /** Thread: ends. The owner says so of a thread that ended without a word. */
+  /** Thread: GONE. Set by the owner for a thread that was terminated. */
   leave(): void {
     this.#update((word) => withState(word, State.GONE));
   }
@@ -206,4 +233,9 @@ export class VcpuMailbox {
   set halted(halted: boolean) {
     Atomics.store(this.#words, HALTED, halted ? 1 : 0);
   }
+}
+
+/** Kicks a thread out of KVM_RUN. Looks at the state first: the id of one that is gone may be another thread's by now. */
+export function kickIfRunning(mailbox: VcpuMailbox): void {
+  if (isRunning(mailbox.look()) && !kickThread(mailbox.threadId)) mailbox.leave();
 }

@@ -12,14 +12,14 @@ import { vcpuStateLayout } from '../../kvm/state/vcpu-layout.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { AssistMode } from '../assist.ts';
 import { type RunCounts, type RunEnd, type RunReason, type RunResult, sumCounts } from '../result.ts';
+import type { StopPoints } from '../stop-points.ts';
 import { createMailboxes, Request } from './mailbox.ts';
-import type { StopPoints } from './messages.ts';
-import { type OutputSink, Outputs } from './outputs.ts';
-import { createRecord } from './state-record.ts';
+import { type OutputSink, Outputs } from './output.ts';
+import { createRecord } from './protocol.ts';
 import { VcpuGroup } from './vcpu-group.ts';
 import { VcpuThread } from './vcpu-thread.ts';
 
-export type { OutputSink } from './outputs.ts';
+export type { OutputSink } from './output.ts';
 
 /** How to start the threads. */
 export interface StartOptions {
@@ -161,9 +161,9 @@ export class RunningMachine {
   }
 
   /** Pauses every vCPU and completes what is pending, which may change memory and devices. */
-  settle(): void {
+  completePendingIo(): void {
     this.#held = true;
-    this.#group.settle();
+    this.#group.completePendingIo();
   }
 
   /** Pauses every vCPU and loads `records`, one for each, in its own thread. Throws KvmError. */
@@ -172,7 +172,7 @@ export class RunningMachine {
     this.#group.load(records, vcpuStateLayout(this.host));
   }
 
-  /** A run is under way and nobody has paused it. */
+  /** A run is under way and is not paused. */
   get running(): boolean {
     return this.#waiting !== undefined && !this.#held;
   }

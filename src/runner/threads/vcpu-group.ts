@@ -1,9 +1,8 @@
 /** All vCPU threads of a machine as one: what is demanded of each is awaited of all, blocking, in microseconds. */
 import { HostError } from '../../errors.ts';
 import { followTscOffset, type VcpuStateLayout } from '../../kvm/state/vcpu-layout.ts';
-import { DEMANDS, type Demand, isOver } from './demands.ts';
-import { hasFailed, isGone, isPending } from './mailbox.ts';
-import { recordedError } from './state-record.ts';
+import { DEMANDS, type Demand, hasFailed, isGone, isOver, isPending } from './mailbox.ts';
+import { recordedError } from './protocol.ts';
 import type { VcpuThread } from './vcpu-thread.ts';
 
 const RETRY_MS = 1;
@@ -21,8 +20,8 @@ export interface GroupOwner {
 }
 
 /**
- * The threads, by vCPU id. Everything here throws HostError when a thread does not come to rest, or has ended and nobody
- * knew; a pause of threads that are known to have ended is none.
+ * The threads, by vCPU id. Each method throws HostError when a thread does not come to rest, or is found to have ended; a
+ * thread that is known to have ended counts as paused.
  */
 export class VcpuGroup {
   readonly threads: VcpuThread[] = [];
@@ -38,7 +37,7 @@ export class VcpuGroup {
   }
 
   /** Pauses every vCPU and completes what is pending, which may change memory and devices. */
-  settle(): void {
+  completePendingIo(): void {
     this.pause();
     if (this.threads.some(({ mailbox }) => isPending(mailbox.look()))) this.#exchange(DEMANDS.save);
   }
@@ -48,7 +47,7 @@ export class VcpuGroup {
    * that still runs could send another an interrupt that is in neither's state.
    */
   beginSave(): void {
-    if (this.threads.length > 1) this.settle();
+    if (this.threads.length > 1) this.completePendingIo();
     this.#demand(DEMANDS.beginSave);
   }
 

@@ -5,7 +5,7 @@
 import { isPending, Request, type VcpuMailbox } from './mailbox.ts';
 
 type OutsideGuest = 'decide' | 'answer' | 'answering' | 'rest' | 'sleep' | 'enter' | 'leave';
-type Exchanging = 'settle' | 'settled' | 'exchange' | 'exchanged' | 'failed';
+type Exchanging = 'completeIo' | 'ioCompleted' | 'exchange' | 'exchanged' | 'failed';
 type BackFromKvmRun = 'interrupted' | 'kicked' | 'called' | 'calling' | 'again' | 'paused';
 type StepPlace = OutsideGuest | Exchanging | BackFromKvmRun;
 
@@ -20,7 +20,7 @@ export interface StepWork {
   /** Answers the calls that have come. */
   answer(): void;
   /** Completes the pending exit. False: it failed. */
-  settle(): boolean;
+  completePendingIo(): boolean;
   /** Fills the record (SAVE) or takes it (LOAD). False: it failed. */
   exchange(requests: number): boolean;
   /** Sleeps until the word is another than the one seen. */
@@ -32,7 +32,7 @@ export interface StepWork {
 const LEADS_TO = [
   [Request.EXIT, 'leave'],
   [Request.CALL, 'answer'],
-  [Request.SAVE | Request.LOAD, 'settle'],
+  [Request.SAVE | Request.LOAD, 'completeIo'],
   [Request.PAUSE | Request.ENDED, 'rest'],
 ] as const;
 
@@ -53,8 +53,8 @@ export function vcpuSteps(mailbox: VcpuMailbox, work: StepWork): Steps {
     answer: () => (mailbox.takeCall() ? 'answering' : 'decide'),
     answering: go('decide', work.answer),
 
-    settle: () => (!isPending(mailbox.look()) || work.settle() ? 'settled' : 'failed'),
-    settled: go('exchange', () => mailbox.settled()),
+    completeIo: () => (!isPending(mailbox.look()) || work.completePendingIo() ? 'ioCompleted' : 'failed'),
+    ioCompleted: go('exchange', () => mailbox.ioCompleted()),
     exchange: () => (work.exchange(mailbox.look()) ? 'exchanged' : 'failed'),
     exchanged: go('decide', () => mailbox.exchanged(false)),
     failed: go('decide', () => mailbox.exchanged(true)),

@@ -3,11 +3,8 @@ import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { errorFromData, HostError, UsageError } from '../../errors.ts';
 import type { RunCounts, RunEnd } from '../result.ts';
-import { FORGET_END, RESUME } from './demands.ts';
-import { kickIfRunning } from './kick.ts';
-import { isPaused, Request, VcpuMailbox } from './mailbox.ts';
-import type { CallMessage, ThreadMessage, ThreadStart } from './messages.ts';
-import type { VcpuCallName, VcpuCallTypes } from './vcpu-calls.ts';
+import { FORGET_END, isPaused, kickIfRunning, RESUME, Request, VcpuMailbox } from './mailbox.ts';
+import type { CallMessage, ThreadMessage, ThreadStart, VcpuCallName, VcpuCallTypes } from './protocol.ts';
 
 /** What a thread reports on its own account. */
 export interface ThreadEvents {
@@ -95,7 +92,7 @@ export class VcpuThread {
     kickIfRunning(this.mailbox);
   }
 
-  /** It was closed, or has told why it ended. */
+  /** It was closed, or the error it ended with is known. */
   get isOver(): boolean {
     return this.#isClosed || this.#gone !== undefined;
   }

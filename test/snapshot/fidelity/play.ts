@@ -132,7 +132,7 @@ export class Player implements Disposable {
   /** What happened since the last call, with what completing the last exit brought. */
   passage(how: ReturnType<Player['play']>): Passage {
     this.#stopAfter = Number.POSITIVE_INFINITY;
-    this.local.settle();
+    this.local.completePendingIo();
     const passage = { exits: this.#exits, ...this.#heard, ...(how === 'stop' ? { end: how } : how) };
     this.#exits = [];
     this.#heard = { serial: '', debugcon: '' };

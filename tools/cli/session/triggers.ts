@@ -1,7 +1,6 @@
 /** `--checkpoint-at`: the moments at which a checkpoint is taken. */
 import { InvalidArgumentError } from 'commander';
-import type { SerialText } from '../../../src/runner/text-watch.ts';
-import type { StopPoints } from '../../../src/runner/threads/messages.ts';
+import type { SerialText, StopPoints } from '../../../src/runner/stop-points.ts';
 import { parseAddress, parseCount, parseDuration } from '../parse.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createRing, OutputRing } from '../../src/runner/threads/output-ring.ts';
+import { createRing, OutputRing } from '../../src/runner/threads/output.ts';
 import { scaled } from '../support/time.ts';
 import type { RingWork } from './ring-writer.ts';
 

@@ -1,6 +1,6 @@
 /**
- * The ends a vCPU has come to and not run on from: the one its last run ended with, and those it met while it was
- * brought to rest. They belong to the vCPU's state: its record is the state the host's tables lay out, and they behind it.
+ * The ends a vCPU has come to and not run on from: the one its last run ended with, and those it came to while pending I/O
+ * was completed. They are part of the vCPU's state: its record is the state that the host's tables lay out, then these.
  */
 import type { StateHost } from '../kvm/state/host.ts';
 import { vcpuStateLayout } from '../kvm/state/vcpu-state.ts';
@@ -23,7 +23,7 @@ export function writeEnds(record: Uint8Array, host: StateHost, ends: readonly Ti
   const { bytes } = vcpuStateLayout(host);
   record[bytes] = 0;
   if (ends.length === 0) return;
-  const text = Buffer.from(endsText(ends));
+  const text = Buffer.from(jsonText(ends));
   if (text.length >= ENDS_BYTES) throw new RangeError(`ends of ${text.length} bytes do not fit into a record`);
   record.set(text, bytes);
   record[bytes + text.length] = 0;
@@ -37,17 +37,17 @@ export function readEnds(record: Uint8Array, host: StateHost): TimedEnd[] {
 }
 
 /** JSON without bigints: those become hexadecimal strings. */
-export const endsText = (ends: unknown): string =>
-  JSON.stringify(ends, (_key, value: unknown) => (typeof value === 'bigint' ? `0x${value.toString(16)}` : value));
+export const jsonText = (value: unknown): string =>
+  JSON.stringify(value, (_key, v: unknown) => (typeof v === 'bigint' ? `0x${v.toString(16)}` : v));
 
 /** See the file's header. */
-export class OwedEnds {
+export class PendingEnds {
   #last: TimedEnd | undefined;
-  #owed: TimedEnd[] = [];
+  #pending: TimedEnd[] = [];
 
-  /** A run begins: the end that it is to end with at once, without running the guest. */
+  /** Takes the end that the run that begins now ends with at once, without running the guest. */
   next(): RunEnd | undefined {
-    this.#last = this.#owed.shift();
+    this.#last = this.#pending.shift();
     return this.#last?.end;
   }
 
@@ -57,14 +57,14 @@ export class OwedEnds {
     return end;
   }
 
-  /** The guest came to these while it was brought to rest. */
-  owe(ends: readonly RunEnd[]): void {
-    for (const end of ends) this.#owed.push({ end, at: now() });
+  /** The guest came to this end while pending I/O was completed: a later run ends with it. */
+  add(end: RunEnd): void {
+    this.#pending.push({ end, at: now() });
   }
 
-  /** Puts what the guest itself came to into a record; a stop that the owner asked for is none of its state. */
+  /** Puts what the guest itself came to into a record; a stop that the owner asked for is not part of the state. */
   save(record: Uint8Array, host: StateHost): void {
-    const all = this.#last ? [this.#last, ...this.#owed] : this.#owed;
+    const all = this.#last ? [this.#last, ...this.#pending] : this.#pending;
     const ends = all.length === 0 ? all : all.filter(({ end }) => GUEST_ENDS.has(end.reason));
     writeEnds(
       record,
@@ -73,10 +73,10 @@ export class OwedEnds {
     );
   }
 
-  /** Owes what a record says, and nothing else. */
+  /** Takes the ends in a record, in place of all others. */
   load(record: Uint8Array, host: StateHost): void {
     this.#last = undefined;
-    this.#owed = readEnds(record, host);
+    this.#pending = readEnds(record, host);
   }
 }
 

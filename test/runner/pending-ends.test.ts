@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { StateHost } from '../../src/kvm/state/host.ts';
-import { ENDS_BYTES, OwedEnds, readEnds, recordBytes, writeEnds } from '../../src/runner/owed-ends.ts';
+import { ENDS_BYTES, PendingEnds, readEnds, recordBytes, writeEnds } from '../../src/runner/pending-ends.ts';
 
 const HOST: StateHost = {
   xsaveBytes: 4096,
@@ -11,7 +11,7 @@ const HOST: StateHost = {
   nestedBytes: 0,
   msrs: [0x10],
 };
-const saved = (ends: OwedEnds) => {
+const saved = (ends: PendingEnds) => {
   const record = new Uint8Array(new SharedArrayBuffer(recordBytes(HOST)));
   ends.save(record, HOST);
   return record;
@@ -19,10 +19,10 @@ const saved = (ends: OwedEnds) => {
 
 describe('the ends that a vCPU owes', () => {
   it('are the one its run ended with and those it met since, in a record and out of it', () => {
-    const ends = new OwedEnds();
+    const ends = new PendingEnds();
     ends.ended({ reason: 'exit-port', value: 3, stopPoint: 'port:0xf4' });
-    ends.owe([{ reason: 'fail-entry', detail: { hardwareReason: 0x8000_0000_0000_0021n, cpu: 1 } }]);
-    const after = new OwedEnds();
+    ends.add({ reason: 'fail-entry', detail: { hardwareReason: 0x8000_0000_0000_0021n, cpu: 1 } });
+    const after = new PendingEnds();
     after.load(saved(ends), HOST);
     expect(after.next()).toEqual({ reason: 'exit-port', value: 3 });
     expect(after.next()).toEqual({ reason: 'fail-entry', detail: { hardwareReason: '0x8000000000000021', cpu: 1 } });
@@ -30,17 +30,17 @@ describe('the ends that a vCPU owes', () => {
   });
 
   it('are none of a run that goes on, nor what its owner asked for', () => {
-    const ends = new OwedEnds();
+    const ends = new PendingEnds();
     ends.ended({ reason: 'exit-port', value: 3 });
     ends.next();
     ends.ended({ reason: 'stop-point', stopPoint: 'exit:3' });
-    ends.owe([{ reason: 'stop-point', stopPoint: 'exit:4' }]);
+    ends.add({ reason: 'stop-point', stopPoint: 'exit:4' });
     expect(readEnds(saved(ends), HOST)).toEqual([]);
   });
 
   it('are still owed after a save, and once they have been met are the last', () => {
-    const ends = new OwedEnds();
-    ends.owe([{ reason: 'halted' }]);
+    const ends = new PendingEnds();
+    ends.add({ reason: 'halted' });
     saved(ends);
     expect(ends.next()).toEqual({ reason: 'halted' });
     expect(readEnds(saved(ends), HOST)).toMatchObject([{ end: { reason: 'halted' } }]);

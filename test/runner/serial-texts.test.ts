@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { TextWatch } from '../../src/runner/text-watch.ts';
-import { createRing, OutputRing } from '../../src/runner/threads/output-ring.ts';
+import { TextWatch } from '../../src/runner/stop-points.ts';
+import { createRing, OutputRing } from '../../src/runner/threads/output.ts';
 
 const text = (words: string) => ({ text: words, bytes: Buffer.from(words) });
 

@@ -1,0 +1,110 @@
+/**
+ * What crosses between a machine's owner and its vCPU threads beside the mailbox: messages, the calls that a thread answers
+ * between two KVM_RUNs, and the shared record of a vCPU's state. Plain data, typed on both sides.
+ */
+import { bytesOf } from '../../abi/struct.ts';
+import { type ErrorData, errorFromData } from '../../errors.ts';
+import type { StateHost } from '../../kvm/state/host.ts';
+import type { Translation, Vcpu } from '../../kvm/vcpu.ts';
+import type { Machine, MachineHandle } from '../../machine/machine.ts';
+import type { AssistMode } from '../assist.ts';
+import { collectFault, type FaultData } from '../fault/collect.ts';
+import { jsonText, recordBytes } from '../pending-ends.ts';
+import type { RunCounts, RunEnd } from '../result.ts';
+import type { StopPoints } from '../stop-points.ts';
+
+/** What a vCPU thread is started with. */
+export interface ThreadStart {
+  readonly handle: MachineHandle;
+  readonly vcpu: number;
+  readonly mailboxes: SharedArrayBuffer;
+  readonly serial: SharedArrayBuffer;
+  readonly debugcon: SharedArrayBuffer;
+  /** Present when every ioctl is to be traced; lines go here. */
+  readonly trace?: SharedArrayBuffer;
+  readonly assist: AssistMode;
+  /** Exits after which the run ends with reason "stop-point". */
+  readonly stopAt?: StopPoints;
+  /** What of the vCPU's state there is, and the record through which it is saved and loaded. */
+  readonly host: StateHost;
+  readonly state: SharedArrayBuffer;
+}
+
+/** Owner to thread. */
+export interface CallMessage {
+  readonly id: number;
+  readonly name: string;
+  readonly args: unknown;
+}
+
+/** Thread to owner. */
+export type ThreadMessage =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'end'; readonly end: RunEnd; readonly loads: number; readonly counts: RunCounts }
+  | { readonly kind: 'reply'; readonly id: number; readonly value: unknown }
+  | { readonly kind: 'refused'; readonly id: number; readonly error: ErrorData }
+  | { readonly kind: 'failed'; readonly error: ErrorData };
+
+/** What a call works with. */
+export interface CallContext {
+  readonly vcpu: Vcpu;
+  readonly machine: Machine;
+  counts(): RunCounts;
+  haltedForGood(vcpu: Vcpu): boolean;
+}
+
+/** Arguments and results of the calls. Plain data. */
+export interface VcpuCallTypes {
+  /** Bytes of struct kvm_regs. */
+  regs: { args: undefined; result: Uint8Array };
+  setRegs: { args: Uint8Array; result: undefined };
+  /** Bytes of struct kvm_sregs. */
+  sregs: { args: undefined; result: Uint8Array };
+  translate: { args: bigint; result: Translation };
+  counts: { args: undefined; result: RunCounts };
+  haltedForGood: { args: undefined; result: boolean };
+  fault: { args: RunEnd; result: FaultData };
+}
+
+export type VcpuCallName = keyof VcpuCallTypes;
+
+type Calls = {
+  [Name in VcpuCallName]: (context: CallContext, args: VcpuCallTypes[Name]['args']) => VcpuCallTypes[Name]['result'];
+};
+
+const CALLS: Calls = {
+  regs: ({ vcpu }) => bytesOf(vcpu.getRegs()),
+  setRegs: ({ vcpu }, bytes) => {
+    const regs = vcpu.getRegs();
+    bytesOf(regs).set(bytes);
+    vcpu.setRegs(regs);
+    return undefined;
+  },
+  sregs: ({ vcpu }) => bytesOf(vcpu.getSregs()),
+  translate: ({ vcpu }, linear) => vcpu.translate(linear),
+  counts: ({ counts }) => counts(),
+  haltedForGood: ({ vcpu, haltedForGood }) => haltedForGood(vcpu),
+  fault: ({ vcpu, machine }, end) => collectFault(vcpu, machine.memory, end),
+};
+
+/** The table as the thread uses it, with names and arguments from messages. */
+export const VCPU_CALLS = CALLS as Readonly<Record<string, (context: CallContext, args: never) => unknown>> as Record<
+  string,
+  (context: CallContext, args: unknown) => unknown
+>;
+
+/** Shared memory for one vCPU's state on this host. */
+export const createRecord = (host: StateHost): SharedArrayBuffer => new SharedArrayBuffer(recordBytes(host));
+
+/** Thread side: leaves an error where the state would have been. */
+export function recordError(record: Uint8Array, error: ErrorData): void {
+  const { stack: _, ...short } = error;
+  const text = Buffer.from(jsonText(short));
+  record.fill(0).set(text.subarray(0, record.length - 1));
+}
+
+/** Owner side: the error a thread left. */
+export function recordedError(record: Uint8Array): Error {
+  const text = Buffer.from(record.subarray(0, record.indexOf(0))).toString();
+  return errorFromData(JSON.parse(text) as ErrorData);
+}

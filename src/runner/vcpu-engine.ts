@@ -1,0 +1,164 @@
+/**
+ * One vCPU with all that runs it, in the thread that made it: exit loop and bus, the watchdog's timer, what is pending, and
+ * its state as a record. {@link LocalMachine} owns one in the calling thread, each vCPU thread one of its own.
+ */
+import type { Bus } from '../devices/bus.ts';
+import { Cleanup } from '../ffi/cleanup.ts';
+import { blockKickSignal, maskInsideRun } from '../ffi/signals.ts';
+import type { StateHost } from '../kvm/state/host.ts';
+import { SYNC_PARTS, syncRegs } from '../kvm/state/sync-regs.ts';
+import { VcpuStateIo } from '../kvm/state/vcpu-state.ts';
+import type { Vcpu } from '../kvm/vcpu.ts';
+import type { Machine } from '../machine/machine.ts';
+import { type AssistMode, createAssist } from './assist.ts';
+import { ExitCounters } from './counts.ts';
+import { type RunHooks, runVcpu } from './loop.ts';
+import { PendingEnds, recordBytes } from './pending-ends.ts';
+import type { RunCounts, RunEnd } from './result.ts';
+import { Watchdog } from './watchdog.ts';
+
+/** The end of a run that a signal brought to a halt with nothing pending, for whoever asked for that. */
+export const INTERRUPTED: RunEnd = { reason: 'interrupted' };
+
+/** Line n arrives as vector 0x20 + n. */
+export const FIRST_LINE_VECTOR = 0x20;
+
+/** What an engine is made of. */
+export interface EngineOptions {
+  readonly machine: Machine;
+  readonly host: StateHost;
+  readonly bus: Bus;
+  readonly assist: AssistMode;
+  /** The id of the vCPU to be created; or one that was created in this thread before, and is left open. */
+  readonly vcpu: number | Vcpu;
+  /** The record to save to and load from, of recordBytes(host) bytes. Default: one of its own. */
+  readonly record?: Uint8Array;
+  /** A signal brought KVM_RUN back, with nothing pending. An answer ends the run. */
+  interrupted(): RunEnd | undefined;
+  /** See RunHooks. */
+  readonly idle?: RunHooks['idle'];
+  readonly served?: RunHooks['served'] | undefined;
+  /** Replaces the end of the loop. */
+  readonly ended?: (end: RunEnd) => RunEnd;
+}
+
+/** See the file's header. Throws KvmError when KVM fails. Dispose it before the machine. */
+export class VcpuEngine implements Disposable {
+  readonly vcpu: Vcpu;
+  readonly counters = new ExitCounters();
+  readonly watchdog: Watchdog;
+  /** The vCPU's state and its pending ends, as last saved or loaded. */
+  readonly record: Uint8Array;
+  /** Without irqchip: the vCPU is in HLT, which KVM does not know. */
+  isIdle = false;
+  /** KVM_RUN has to complete an exit, or to take registers. */
+  isPending = false;
+  /** Registers of the last load wait in the kvm_run area. */
+  isHandedOver = false;
+  /** {@link completePendingIo} is at work. */
+  isCompleting = false;
+  readonly #options: EngineOptions;
+  readonly #hooks: RunHooks;
+  readonly #io: VcpuStateIo;
+  readonly #ends = new PendingEnds();
+
+  constructor(options: EngineOptions) {
+    using made = new Cleanup();
+    this.#options = options;
+    const { machine, host, vcpu, idle, served } = options;
+    const mask = maskInsideRun(blockKickSignal());
+    this.watchdog = made.use(new Watchdog());
+    this.vcpu = typeof vcpu === 'number' ? made.use(machine.createVcpu(vcpu)) : vcpu;
+    this.vcpu.setSignalMask(mask);
+    this.#io = new VcpuStateIo(this.vcpu, host);
+    this.record = options.record ?? new Uint8Array(recordBytes(host));
+    this.#hooks = {
+      ...createAssist(options.assist, machine, this.vcpu, this.counters),
+      ...lineInterrupts(machine),
+      ...(idle && { idle }),
+      ...(served && { served }),
+      interrupted: () => (this.isCompleting ? INTERRUPTED : options.interrupted()),
+    };
+    made.keep();
+  }
+
+  /** Runs until something ends it, `timeoutMs` milliseconds at most. A pending end is returned at once. Throws KvmError. */
+  run(timeoutMs?: number): RunEnd {
+    const pending = this.#ends.next();
+    if (pending) return pending;
+    this.isPending = true;
+    this.isHandedOver = false;
+    this.watchdog.restart(timeoutMs);
+    const end = (this.isIdle ? this.#hooks.idle?.() : undefined) ?? this.#loop();
+    if (end === INTERRUPTED) this.isPending = false;
+    else this.#ends.ended(end);
+    return end;
+  }
+
+  #loop(): RunEnd {
+    const { bus, ended } = this.#options;
+    const end = runVcpu(this.vcpu, bus, this.counters, this.#hooks);
+    return ended ? ended(end) : end;
+  }
+
+  /**
+   * Completes what the last exit left pending: after an IN or an MMIO read the guest's registers are stale until KVM_RUN is
+   * entered once more, and a string instruction may have further exits to serve. Ends that the guest comes to meanwhile
+   * are pending then: the next runs return them. Throws KvmError.
+   */
+  completePendingIo(): void {
+    if (!this.isPending) return;
+    this.isCompleting = true;
+    this.isHandedOver = false;
+    this.vcpu.area.immediateExit = true;
+    try {
+      for (let end = this.#loop(); end !== INTERRUPTED; end = this.#loop()) this.#ends.add(end);
+      this.isPending = false;
+    } finally {
+      this.vcpu.area.immediateExit = false;
+      this.isCompleting = false;
+    }
+  }
+
+  /** Fills the record. Nothing may be pending in KVM. Throws KvmError. */
+  save(): void {
+    this.#io.save(this.isIdle);
+    this.record.set(this.#io.record);
+    this.#ends.save(this.record, this.#options.host);
+  }
+
+  /**
+   * Loads the state in `record`. Nothing may be pending in KVM. With `handOver`, registers are left in the kvm_run area
+   * where the host can take them from there with the next KVM_RUN. Throws KvmError.
+   */
+  load(record = this.record, { handOver = false } = {}): void {
+    const { host, idle } = this.#options;
+    this.#ends.load(record, host);
+    this.#io.record.set(record.subarray(0, this.#io.record.length));
+    this.isHandedOver = handOver && host.irqchip && host.syncRegs && syncRegs(this.vcpu.area, this.#io.parts);
+    const isIdle = this.#io.restore(this.isHandedOver ? SYNC_PARTS : undefined);
+    this.isIdle = isIdle && idle !== undefined;
+    this.isPending = this.isHandedOver;
+    if (record === this.record) record.set(this.#io.record); // with the TSC offset that was found
+  }
+
+  /** Exits, ports and times so far. */
+  counts(): RunCounts {
+    return this.counters.summary(this.#options.bus.unclaimed);
+  }
+
+  [Symbol.dispose](): void {
+    this.watchdog[Symbol.dispose]();
+    if (typeof this.#options.vcpu === 'number') this.vcpu[Symbol.dispose]();
+  }
+}
+
+/** On a machine without irqchip, a raised line becomes KVM_INTERRUPT with a vector of its own. */
+function lineInterrupts({ config, lines }: Machine): Pick<RunHooks, 'interrupts'> {
+  if (config.irqchip) return {};
+  const take = () => {
+    const line = lines.take();
+    return line === undefined ? undefined : FIRST_LINE_VECTOR + line;
+  };
+  return { interrupts: { waiting: () => lines.waiting, take } };
+}
