@@ -97,7 +97,8 @@ describeKvm('a machine that was killed', () => {
     const console_ = startCli(['console', 'm']);
     const events = startCli(['events', 'm', '--follow']);
     await events.said('stdout', 'status');
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await call('m', 'pause');
+    await console_.said('stderr', 'm is paused'); // it is attached
     machine.child.kill('SIGKILL');
     await machine.outcome;
     expect(socket()).toBe(true);
