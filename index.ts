@@ -7,8 +7,8 @@
  */
 import './src/errors.ts'; // first: it defines Symbol.dispose where that is missing
 
-export { bootImage } from './loaders/boot.ts';
 export { detect, type GuestImage, type LoadOptions, load, place, SymbolTable } from './loaders/index.ts';
+export { bootImage } from './loaders/place.ts';
 export { type ImageFile, readImage } from './loaders/read.ts';
 export { type CheckpointDiff, type DiffOptions, diff } from './snapshot/diff/diff.ts';
 export { LiveSession } from './snapshot/live/live-session.ts';

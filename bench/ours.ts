@@ -1,7 +1,7 @@
 /** Our side of a benchmark: a guest run the way the command line runs it. */
 import { join } from 'node:path';
-import { bootImage } from '../loaders/boot.ts';
 import { load } from '../loaders/index.ts';
+import { bootImage } from '../loaders/place.ts';
 import { readImage } from '../loaders/read.ts';
 import { Machine } from '../src/machine/machine.ts';
 import type { RunResult } from '../src/runner/result.ts';

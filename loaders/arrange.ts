@@ -4,45 +4,22 @@
  * (descriptor tables, page tables) and to guests that load there.
  */
 import { LoadError } from '../src/errors.ts';
-import { alignDown, alignUp, FOUR_GIB, hex, MIB, size as sizeText } from './bytes.ts';
-import type { MemoryRange, Reservation, Segment } from './image.ts';
-import { memoryCure } from './memory-cure.ts';
+import { HOLE_END, HOLE_START, type RamRange } from '../src/memory/layout.ts';
+import { findRoom as findFree, merged, type RoomRequest } from '../src/memory/room.ts';
+import { alignUp, FOUR_GIB, hex, MIB, PAGE_SIZE, size as sizeText } from './bytes.ts';
+import type { LoadOptions, MemoryRange, Reservation, Segment } from './image.ts';
 
 /** Boot information goes here when it fits: above what the machine uses, below the EBDA. */
 export const LOW_AREA = { from: 0x1_0000, to: 0x9_f000 } as const;
 
-/** A stretch of guest-physical memory, bytes. */
-export interface Span {
-  readonly base: number;
-  readonly size: number;
-}
-
-/** What is to be placed and where it may go. */
-export interface Request {
+/** What is to be placed and where it may go: by default below 4 GiB. */
+export interface Request extends Omit<RoomRequest, 'to'> {
   readonly name: string;
-  readonly size: number;
-  readonly align: number;
-  /** Lowest first byte. */
-  readonly from: number;
-  /** First byte after the last one allowed. Default 4 GiB. */
   readonly to?: number;
-  /** Highest place instead of the lowest. */
-  readonly top?: boolean;
-}
-
-/** Sorts spans and joins those that touch. */
-export function merged(spans: readonly Span[]): Span[] {
-  const out: { base: number; size: number }[] = [];
-  for (const { base, size } of spans.toSorted((a, b) => a.base - b.base)) {
-    const last = out.at(-1);
-    if (last && base <= last.base + last.size) last.size = Math.max(last.size, base + size - last.base);
-    else out.push({ base, size });
-  }
-  return out;
 }
 
 /** The usable RAM of a memory map. */
-export function usableRam(map: readonly MemoryRange[]): Span[] {
+export function usableRam(map: readonly MemoryRange[]): RamRange[] {
   return merged(map.filter((r) => r.type === 1 && r.size > 0));
 }
 
@@ -64,33 +41,10 @@ const lengthOf = (t: Segment | Reservation): number => ('memSize' in t ? t.memSi
 export function findRoom(
   map: readonly MemoryRange[],
   taken: readonly (Segment | Reservation)[],
-  request: Request,
+  { to = FOUR_GIB, ...request }: Request,
 ): number | undefined {
-  const { size, align, from, to = FOUR_GIB } = request;
-  const busy = merged(taken.map((t) => ({ base: t.gpa, size: lengthOf(t) })));
-  let best: number | undefined;
-  for (const gap of gaps(usableRam(map), busy)) {
-    const start = alignUp(Math.max(gap.base, from), align);
-    const end = Math.min(gap.base + gap.size, to);
-    if (start + size > end) continue;
-    if (!request.top) return start;
-    best = alignDown(end - size, align);
-  }
-  return best;
-}
-
-/** RAM minus busy, ascending. Both sorted and disjoint. */
-function* gaps(ram: readonly Span[], busy: readonly Span[]): Generator<Span> {
-  for (const { base, size } of ram) {
-    let at = base;
-    const end = base + size;
-    for (const b of busy) {
-      if (b.base + b.size <= at || b.base >= end) continue;
-      if (b.base > at) yield { base: at, size: b.base - at };
-      at = Math.max(at, b.base + b.size);
-    }
-    if (at < end) yield { base: at, size: end - at };
-  }
+  const busy = taken.map((t) => ({ base: t.gpa, size: lengthOf(t) }));
+  return findFree(usableRam(map), busy, { ...request, to });
 }
 
 /** An address for the request. Throws LoadError NO_ROOM that says how much memory would do. */
@@ -119,4 +73,34 @@ export function informationRoom(
     findRoom(map, taken, { ...request, ...LOW_AREA }) ??
     room(map, taken, { ...request, from: Math.max(MIB, endOf(taken)) })
   );
+}
+
+/** More RAM than anyone gives a test guest: an address above is virtual, or nonsense. */
+const PLAUSIBLE = 2 ** 40;
+
+/** One sentence: the `--mem` that would do, or why none will. RAM beyond the device window moves up above 4 GiB. */
+export function memoryCure(gpa: number, end: number): string {
+  if (end > PLAUSIBLE) return 'no guest has that much RAM: link the image at a lower address, or try the other --place';
+  if (end <= HOLE_START) return `give the guest at least ${Math.ceil(end / MIB)} MiB with --mem`;
+  if (gpa < HOLE_END)
+    return `the device window ${hex(HOLE_START)}-${hex(HOLE_END)} is never RAM: link the image elsewhere`;
+  return `give the guest at least ${Math.ceil((end - (HOLE_END - HOLE_START)) / MIB)} MiB with --mem`;
+}
+
+/** One segment for each of `options.modules`, in order: page-aligned above the kernel, below 4 GiB. Throws LoadError NO_ROOM. */
+export function placeModules(kernel: readonly (Segment | Reservation)[], options: LoadOptions): Segment[] {
+  const placed: Segment[] = [];
+  for (const { name, bytes } of options.modules ?? []) {
+    const label = `module ${name}`;
+    const taken = [...kernel, ...placed];
+    const gpa = room(options.memoryMap, taken, {
+      name: label,
+      size: bytes.length,
+      align: PAGE_SIZE,
+      from: Math.max(MIB, alignUp(endOf(taken), PAGE_SIZE)),
+      to: FOUR_GIB,
+    });
+    placed.push({ gpa, bytes, memSize: bytes.length, name: label });
+  }
+  return placed;
 }

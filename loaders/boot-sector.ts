@@ -1,8 +1,6 @@
 /** Boot sectors: the 512 bytes a PC BIOS loads at 0x7c00 and starts in real mode, with the drive number in dl. */
 import { hex, viewOf } from './bytes.ts';
-import { entryAt } from './entry.ts';
-import { ignoredNotes } from './ignored.ts';
-import type { GuestImage, LoadOptions } from './image.ts';
+import { entryAt, type GuestImage, ignoredNotes, type LoadOptions } from './image.ts';
 import { refusal } from './refuse.ts';
 
 const SECTOR = 512;

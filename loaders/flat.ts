@@ -1,9 +1,7 @@
 /** Flat binaries: bytes without structure. Address, entry and mode are the user's word. */
 import { BOOT_ADDRESS } from './boot-sector.ts';
 import { hex, MAX_PHYSICAL, MIB, size as sizeText } from './bytes.ts';
-import { entryAt } from './entry.ts';
-import { ignoredNotes } from './ignored.ts';
-import type { GuestImage, LoadOptions } from './image.ts';
+import { entryAt, type GuestImage, ignoredNotes, type LoadOptions } from './image.ts';
 import { refusal } from './refuse.ts';
 
 /** Plans a flat binary: any address, any mode. Throws LoadError FLAT or OPTION. */

@@ -3,6 +3,8 @@
  * state the first vCPU starts. Making a plan touches no KVM and no guest memory; placing it is a separate step.
  */
 import type { CpuMode, EntryState } from '../src/machine/entry.ts';
+import { FOUR_GIB, MAX_PHYSICAL, MIB } from './bytes.ts';
+import { refusal } from './refuse.ts';
 
 export type { CpuMode, EntryState, RegisterName } from '../src/machine/entry.ts';
 
@@ -105,4 +107,29 @@ export interface LoadOptions {
   readonly memoryMap: readonly MemoryRange[];
   /** Most bytes that a gzip or zstd wrapped image may unwrap to. Default 1 GiB. */
   readonly maxUnwrapped?: number;
+}
+
+/**
+ * The entry state for starting at a linear address. Real mode uses segment 0 below 64 KiB, as boot sectors expect, and
+ * above that the segment that starts the address's 64 KiB. Throws LoadError OPTION when the mode cannot reach it.
+ */
+export function entryAt(mode: CpuMode, entry: number): EntryState {
+  const limit = { real: MIB, protected: FOUR_GIB, long: MAX_PHYSICAL }[mode];
+  if (entry >= limit)
+    throw refusal('OPTION', {
+      field: `entry address in ${mode} mode`,
+      found: entry,
+      expected: `an address below ${{ real: '1 MiB', protected: '4 GiB', long: '2^52' }[mode]}`,
+      cure: 'choose another --entry, or another --mode',
+    });
+  if (mode !== 'real') return { mode, rip: BigInt(entry) };
+  const base = entry & 0xf_0000;
+  return { mode, rip: BigInt(entry - base), cs: { selector: base >>> 4, base } };
+}
+
+/** A note when the caller gave a command line or modules to a format that cannot pass them. `what`: "a ROM". */
+export function ignoredNotes(options: LoadOptions, what: string): string[] {
+  return options.cmdline || options.modules?.length
+    ? [`command line and modules ignored: ${what} has no way to take them`]
+    : [];
 }

@@ -62,7 +62,7 @@ export function loadElfKernel(code: Code, bytes: Uint8Array, options: LoadOption
 }
 
 /** The address fields of a header. Guest-physical addresses; `loadEnd` and `bssEnd` 0 mean "to the end" and "none". */
-export interface AddressFields {
+interface AddressFields {
   readonly headerAt: number;
   /** File offset of the fields, for messages. */
   readonly fieldsAt: number;

@@ -4,16 +4,15 @@
  */
 import { struct } from '../src/abi/struct.ts';
 import { bytes as rawBytes, u32, u64 } from '../src/abi/types.ts';
-import { informationRoom } from './arrange.ts';
+import { informationRoom, placeModules } from './arrange.ts';
 import { concat, cstring, viewOf } from './bytes.ts';
 import { type SectionInfo, sectionHeaders } from './elf/section-info.ts';
 import type { GuestImage, LoadOptions, Segment } from './image.ts';
-import { placeModules } from './modules.ts';
 import { type Kernel, loadAddressFields, loadElfKernel, lowerAndUpper } from './multiboot-kernel.ts';
 import { refusal } from './refuse.ts';
 
-export const MULTIBOOT1_MAGIC = 0x1badb002;
-export const MULTIBOOT1_BOOTED = 0x2badb002;
+const MULTIBOOT1_MAGIC = 0x1badb002;
+const MULTIBOOT1_BOOTED = 0x2badb002;
 const SEARCH = 8192;
 export const LOADER_NAME = 'vmlapse';
 

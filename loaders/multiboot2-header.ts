@@ -2,7 +2,7 @@
 import { hex, viewOf } from './bytes.ts';
 import { refusal } from './refuse.ts';
 
-export const MULTIBOOT2_MAGIC = 0xe85250d6;
+const MULTIBOOT2_MAGIC = 0xe85250d6;
 const SEARCH = 32_768;
 const ARCHITECTURE_I386 = 0;
 const OPTIONAL = 1;
@@ -23,7 +23,7 @@ const TAG = {
 } as const;
 
 /** Information tag types this loader provides; a request for any other is refused unless it is optional. */
-export const PROVIDED: ReadonlySet<number> = new Set([1, 2, 3, 4, 6, 9, 21]);
+const PROVIDED: ReadonlySet<number> = new Set([1, 2, 3, 4, 6, 9, 21]);
 
 /** What the tags ask for. */
 export interface Multiboot2Header {

@@ -2,17 +2,16 @@
  * Multiboot 2 (Multiboot2 Specification 2.0): the kernel starts in 32-bit protected mode with eax = 0x36D76289 and
  * ebx = a list of information tags.
  */
-import { findRoom, informationRoom, LOW_AREA, usableRam } from './arrange.ts';
+import { findRoom, informationRoom, LOW_AREA, placeModules, usableRam } from './arrange.ts';
 import { alignUp, concat, cstring, FOUR_GIB, hex, viewOf } from './bytes.ts';
 import { sectionHeaders } from './elf/section-info.ts';
 import type { GuestImage, LoadOptions, Segment } from './image.ts';
-import { placeModules } from './modules.ts';
 import { type Kernel, loadAddressFields, loadElfKernel, lowerAndUpper } from './multiboot-kernel.ts';
 import { LOADER_NAME } from './multiboot1.ts';
 import { type Multiboot2Header, readMultiboot2 } from './multiboot2-header.ts';
 import { refusal } from './refuse.ts';
 
-export const MULTIBOOT2_BOOTED = 0x36d76289;
+const MULTIBOOT2_BOOTED = 0x36d76289;
 
 /** Information tag types. */
 const INFO = {

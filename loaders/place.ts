@@ -1,9 +1,11 @@
-/** Places a plan into guest memory. Every check is made before the first byte is written. */
+/** Places a plan into guest memory, and boots a machine from it. Every check is made before the first byte is written. */
 import { LoadError } from '../src/errors.ts';
-import { merged, type Span } from './arrange.ts';
+import type { EntryState } from '../src/machine/entry.ts';
+import type { RamRange } from '../src/memory/layout.ts';
+import { merged } from '../src/memory/room.ts';
+import { memoryCure } from './arrange.ts';
 import { hex } from './bytes.ts';
 import type { GuestImage, Reservation, Segment } from './image.ts';
-import { memoryCure } from './memory-cure.ts';
 
 /** What placing needs of guest memory. Addresses are guest-physical, sizes in bytes. */
 export interface PlaceTarget {
@@ -12,14 +14,14 @@ export interface PlaceTarget {
   /** Zeroes bytes. */
   zero(gpa: number, length: number): void;
   /** RAM, in ascending order. */
-  readonly ranges: readonly Span[];
+  readonly ranges: readonly RamRange[];
 }
 
 /**
  * Checks that every segment and reservation lies in RAM (ROM segments: outside), that none overlap, and that the entry point
  * is in RAM or ROM. Throws LoadError OUTSIDE_RAM or OVERLAP that names the segment, its range and the RAM there is.
  */
-export function checkPlan(image: GuestImage, ranges: readonly Span[]): void {
+export function checkPlan(image: GuestImage, ranges: readonly RamRange[]): void {
   const ram = merged(ranges);
   const uses: Use[] = [
     ...image.segments.map((s) => ({ gpa: s.gpa, size: s.memSize, name: `segment "${s.name}"`, rom: s.rom === true })),
@@ -39,7 +41,7 @@ interface Use {
 }
 
 const spanText = (gpa: number, size: number): string => `${hex(gpa)}-${hex(gpa + size)}`;
-const ramText = (ram: readonly Span[]): string => ram.map((r) => spanText(r.base, r.size)).join(', ') || 'none';
+const ramText = (ram: readonly RamRange[]): string => ram.map((r) => spanText(r.base, r.size)).join(', ') || 'none';
 
 function checkShape(s: Segment): void {
   if (Number.isSafeInteger(s.gpa) && Number.isSafeInteger(s.memSize) && s.gpa >= 0 && s.bytes.length <= s.memSize)
@@ -50,7 +52,7 @@ function checkShape(s: Segment): void {
   );
 }
 
-function checkRam({ gpa, size, name, rom }: Use, ram: readonly Span[]): void {
+function checkRam({ gpa, size, name, rom }: Use, ram: readonly RamRange[]): void {
   const end = gpa + size;
   const details = { name, gpa, size };
   if (rom) {
@@ -83,7 +85,7 @@ function checkDisjoint(uses: readonly Use[]): void {
   }
 }
 
-function checkEntry({ entry }: GuestImage, ram: readonly Span[], uses: readonly Use[]): void {
+function checkEntry({ entry }: GuestImage, ram: readonly RamRange[], uses: readonly Use[]): void {
   const at = Number(entry.rip) + (entry.cs?.base ?? 0);
   const executable = [...ram, ...uses.filter((u) => u.rom).map((u) => ({ base: u.gpa, size: u.size }))];
   if (executable.some((r) => at >= r.base && at < r.base + r.size)) return;
@@ -118,4 +120,29 @@ export function place(
     if (memSize > bytes.length) target.zero(gpa + bytes.length, memSize - bytes.length);
   }
   return image.segments.filter((s) => s.rom === true);
+}
+
+/** What booting needs of a machine; a `Machine` is one. */
+export interface BootTarget {
+  readonly memory: PlaceTarget;
+  /** Maps `content` read-only at a guest-physical address. */
+  addRom(gpa: number, content: Uint8Array): void;
+  /** Sets how the vCPUs start. `occupied`: guest-physical ranges in bytes that are not free for tables. */
+  setBoot(entry: EntryState, occupied: readonly { readonly base: number; readonly size: number }[]): void;
+}
+
+/**
+ * Places `image` in guest memory, maps its ROM, and sets how vCPU 0 starts. Nothing is written unless all of it fits.
+ * Throws LoadError or GuestMemoryError.
+ */
+export function bootImage(machine: BootTarget, image: GuestImage, copied?: (piece: Uint8Array) => void): void {
+  const roms = place(image, machine.memory, copied);
+  for (const rom of roms) machine.addRom(rom.gpa, rom.bytes);
+  machine.setBoot(image.entry, occupiedBy(image));
+}
+
+/** Guest-physical ranges an image holds. */
+export function occupiedBy(image: GuestImage): { readonly base: number; readonly size: number }[] {
+  const segments = image.segments.map(({ gpa, memSize }) => ({ base: gpa, size: memSize }));
+  return [...segments, ...(image.reserved ?? []).map(({ gpa, size }) => ({ base: gpa, size }))];
 }

@@ -3,6 +3,6 @@
 /** `import … from 'vmlapse/loaders'`: guest images, from a path or from bytes, up to a machine that is ready to run. */
 import '../src/errors.ts'; // first: it defines Symbol.dispose where that is missing
 
-export { type BootTarget, bootImage, occupiedBy } from './boot.ts';
 export * from './index.ts';
+export { type BootTarget, bootImage, occupiedBy } from './place.ts';
 export { type ImageFile, readImage } from './read.ts';

@@ -4,15 +4,14 @@
  */
 import { struct } from '../src/abi/struct.ts';
 import { u32, u64 } from '../src/abi/types.ts';
-import { informationRoom } from './arrange.ts';
+import { informationRoom, placeModules } from './arrange.ts';
 import { cstring, FOUR_GIB, hex } from './bytes.ts';
 import { pvhEntry } from './elf/notes.ts';
 import { entryOf, openElf } from './elf/open.ts';
 import type { GuestImage, LoadOptions, MemoryRange, Segment } from './image.ts';
-import { placeModules } from './modules.ts';
 import { refusal } from './refuse.ts';
 
-export const HVM_START_MAGIC = 0x336ec578;
+const HVM_START_MAGIC = 0x336ec578;
 
 export const HVM_START_INFO = struct('hvm_start_info', 56, {
   magic: [0, u32],

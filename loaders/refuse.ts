@@ -10,7 +10,7 @@ import { LoadError } from '../src/errors.ts';
 import { hex } from './bytes.ts';
 
 /** The particulars of a refusal. */
-export interface Refusal {
+interface Refusal {
   /** The thing that is wrong: "ELF header: e_machine". */
   readonly field: string;
   /** Its byte offset in the file (after unwrapping), where it has one. */

@@ -1,7 +1,6 @@
 /** ROM images: PC firmware that ends at 4 GiB and starts at the reset vector. */
 import { alignUp, FOUR_GIB, KIB, MIB, PAGE_SIZE, size as sizeText } from './bytes.ts';
-import { ignoredNotes } from './ignored.ts';
-import type { GuestImage, LoadOptions, Segment } from './image.ts';
+import { type GuestImage, ignoredNotes, type LoadOptions, type Segment } from './image.ts';
 import { refusal } from './refuse.ts';
 
 const ROM_MAX = 16 * MIB;

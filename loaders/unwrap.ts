@@ -9,7 +9,7 @@ import { GIB, KIB, MIB, size as sizeText } from './bytes.ts';
 
 export type Wrapper = 'gzip' | 'zstd';
 
-export const DEFAULT_MAX_UNWRAPPED = GIB;
+const DEFAULT_MAX_UNWRAPPED = GIB;
 /** Images this small may unwrap from anything. */
 const FLOOR = 64 * MIB;
 /** Above the floor, more than this ratio is a bomb, not a kernel. */

@@ -1,7 +1,7 @@
 /** Loading a 256 MiB ELF file into guest memory: speed against a C loader, and the memory it costs. */
 import { execFileSync } from 'node:child_process';
-import { bootImage } from '../../loaders/boot.ts';
 import { load } from '../../loaders/index.ts';
+import { bootImage } from '../../loaders/place.ts';
 import { readImage } from '../../loaders/read.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import type { Bench } from '../bench.ts';

@@ -1,6 +1,7 @@
 /**
- * Reads the ELF header and program headers. elfy parses the structure; before it sees the file, this module proves that
- * every table lies inside it, and afterwards it re-reads what elfy can only give as rounded doubles.
+ * Reads the ELF header and program headers. elfy decodes their fields and names the types; it adds no check. This module
+ * proves before that every table lies inside the file, and reads addresses itself, since elfy gives 64-bit values as
+ * rounded doubles. No other file uses elfy.
  */
 import elfy, { type Program as ElfyProgram, type Header } from 'elfy';
 import { EHDR32, EHDR64, EM, ET, machineName, PHDR32, PHDR64, PN_XNUM } from '../../src/abi/elf.ts';
@@ -8,7 +9,7 @@ import { FOUR_GIB, hex, MAX_PHYSICAL, viewOf } from '../bytes.ts';
 import { refusal } from '../refuse.ts';
 
 /** More program headers than any guest has; bounds all work per image. */
-export const MAX_PROGRAMS = 1024;
+const MAX_PROGRAMS = 1024;
 
 /** A program header that has been checked: the file range lies inside the file, the sizes are consistent. */
 export interface Program {

@@ -1,9 +1,7 @@
 /** Plain ELF: no boot protocol. ELF64 starts in long mode, ELF32 in protected mode, at e_entry, without arguments. */
 
 import { EM } from '../../src/abi/elf.ts';
-import { entryAt } from '../entry.ts';
-import { ignoredNotes } from '../ignored.ts';
-import type { GuestImage, LoadOptions } from '../image.ts';
+import { entryAt, type GuestImage, ignoredNotes, type LoadOptions } from '../image.ts';
 import { entryOf, openElf } from './open.ts';
 
 /** Plans a plain ELF executable. `--entry` and `--mode` override the file. Throws LoadError. */

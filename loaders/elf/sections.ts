@@ -8,7 +8,7 @@ import { hex, stringAt } from '../bytes.ts';
 import type { ElfFile } from './header.ts';
 
 /** More sections than any linked guest keeps; bounds all work per image. */
-export const MAX_SECTIONS = 4096;
+const MAX_SECTIONS = 4096;
 const SHF_ALLOC = 2;
 
 /** A section header. Its file range lies inside the file, or `fileSize` is 0. */
@@ -28,7 +28,7 @@ export interface Section {
 }
 
 /** Sections of a file, and what was wrong with them. */
-export interface SectionTable {
+interface SectionTable {
   readonly sections: readonly Section[];
   readonly notes: readonly string[];
 }

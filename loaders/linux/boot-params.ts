@@ -7,7 +7,7 @@ import { refusal } from '../refuse.ts';
 import { BOOT_PARAMS, LOADER_UNDEFINED } from './setup-header.ts';
 
 /** A kernel that is placed, and what it says about its surroundings. */
-export interface LinuxKernel {
+interface LinuxKernel {
   readonly taken: readonly (Segment | Reservation)[];
   /** The setup header as it goes into boot_params at 0x1f1. */
   readonly header: Uint8Array;

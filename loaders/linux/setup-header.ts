@@ -12,7 +12,7 @@ export const MIN_VERSION = 0x020c;
 
 const E820_MAX = 128;
 
-export const E820_ENTRY = struct('boot_e820_entry', 20, {
+const E820_ENTRY = struct('boot_e820_entry', 20, {
   addr: [0, u64],
   size: [8, u64],
   type: [16, u32],

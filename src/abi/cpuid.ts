@@ -32,10 +32,10 @@ export const CpuidLeaf = {
 } as const;
 
 /** Output register of CPUID. */
-export type CpuidRegister = 'eax' | 'ebx' | 'ecx' | 'edx';
+type CpuidRegister = 'eax' | 'ebx' | 'ecx' | 'edx';
 
 /** Where one feature bit is. */
-export interface CpuidBit {
+interface CpuidBit {
   readonly leaf: number;
   readonly index: number;
   readonly register: CpuidRegister;
@@ -89,45 +89,3 @@ export const CpuidFeature = {
   SVM: bit(0x8000_0001, 'ecx', 2),
   INVARIANT_TSC: bit(0x8000_0007, 'edx', 8),
 } as const satisfies Record<string, CpuidBit>;
-
-/** Bits of EAX of leaf KVM_FEATURES, by bit number. */
-export const KVM_FEATURES = {
-  CLOCKSOURCE: 0,
-  NOP_IO_DELAY: 1,
-  MMU_OP: 2,
-  CLOCKSOURCE2: 3,
-  ASYNC_PF: 4,
-  STEAL_TIME: 5,
-  PV_EOI: 6,
-  PV_UNHALT: 7,
-  PV_TLB_FLUSH: 9,
-  ASYNC_PF_VMEXIT: 10,
-  PV_SEND_IPI: 11,
-  POLL_CONTROL: 12,
-  PV_SCHED_YIELD: 13,
-  ASYNC_PF_INT: 14,
-  MSI_EXT_DEST_ID: 15,
-  HC_MAP_GPA_RANGE: 16,
-  MIGRATION_CONTROL: 17,
-  CLOCKSOURCE_STABLE: 24,
-} as const;
-
-/** What EBX, ECX and EDX of leaf KVM_SIGNATURE spell. */
-export const KVM_SIGNATURE = 'KVMKVMKVM\0\0\0';
-
-/** Where a leaf carries the APIC id, which differs from vCPU to vCPU: lowest bit and width in the register. */
-export const APIC_ID_FIELDS = [
-  { leaf: 0x1, register: 'ebx', shift: 24, width: 8 },
-  { leaf: 0xb, register: 'edx', shift: 0, width: 32 },
-  { leaf: 0x1f, register: 'edx', shift: 0, width: 32 },
-  { leaf: 0x8000_001e, register: 'eax', shift: 0, width: 32 },
-] as const satisfies readonly { leaf: number; register: CpuidRegister; shift: number; width: number }[];
-
-/** Where leaf 1 carries the number of logical processors: EBX bits 16-23, valid with HTT. */
-export const LOGICAL_PROCESSORS_FIELD = { leaf: 0x1, register: 'ebx', shift: 16, width: 8 } as const;
-
-/** Twelve or sixteen characters from registers that hold text, as the vendor and signature leaves do. */
-export function registersToText(...registers: readonly number[]): string {
-  const text = new Uint8Array(Uint32Array.from(registers).buffer);
-  return String.fromCharCode(...text);
-}

@@ -107,7 +107,7 @@ export const SHT = { SYMTAB: 2, STRTAB: 3, NOTE: 7, NOBITS: 8, DYNSYM: 11 } as c
 export const PN_XNUM = 0xffff;
 
 /** e_machine values people meet, for naming the format of a refused file. */
-export const MACHINES: Readonly<Record<number, string>> = {
+const MACHINES: Readonly<Record<number, string>> = {
   0: 'none',
   2: 'SPARC',
   3: 'i386',

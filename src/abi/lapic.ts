@@ -2,7 +2,7 @@
 import { KvmLapicState } from './structs.ts';
 
 /** Name -> offset. Each register is a u32 at the start of its 16 bytes. */
-export const LAPIC_REGISTERS = {
+const LAPIC_REGISTERS = {
   id: 0x20,
   version: 0x30,
   tpr: 0x80,
@@ -30,7 +30,7 @@ export const LAPIC_REGISTERS = {
 } as const satisfies Record<string, number>;
 
 /** Name of a local APIC register. */
-export type LapicRegister = keyof typeof LAPIC_REGISTERS;
+type LapicRegister = keyof typeof LAPIC_REGISTERS;
 
 type Bank<N extends string> = { [I in 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 as `${N}${I}`]: number };
 

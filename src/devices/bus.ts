@@ -4,8 +4,7 @@
  */
 import { hex } from '../abi/numbers.ts';
 import { UsageError } from '../errors.ts';
-import type { AddressRange, Device, StopRequest, Width } from './device.ts';
-import { load, store } from './little-endian.ts';
+import { type AddressRange, type Device, load, type StopRequest, store, type Width } from './device.ts';
 import type { StateLock } from './lock.ts';
 import { MmioMap } from './mmio.ts';
 import { UnclaimedCounter, type UnclaimedCounts } from './unclaimed.ts';

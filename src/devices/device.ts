@@ -65,3 +65,15 @@ export interface DeviceSpec {
    */
   readonly fields: Record<string, readonly [offset: number, size: number]>;
 }
+
+/** Reads a little-endian number of `width` bytes at `at`, which need not be aligned. */
+export function load(data: Uint8Array, at: number, width: Width): number {
+  let value = 0;
+  for (let i = width - 1; i >= 0; i--) value = value * 256 + data[at + i]!;
+  return value;
+}
+
+/** Writes the low `width` bytes of `value` at `at`, little-endian. */
+export function store(data: Uint8Array, at: number, width: Width, value: number): void {
+  for (let i = 0; i < width; i++) data[at + i] = value >>> (8 * i);
+}

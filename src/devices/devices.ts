@@ -50,7 +50,7 @@ const LOCK_BYTES = 64;
 const ALIGNMENT = 8;
 
 /** Where the records lie: size of the whole buffer and byte offset of each record, by device name. */
-export interface DeviceLayout {
+interface DeviceLayout {
   readonly bytes: number;
   readonly offsets: ReadonlyMap<string, number>;
 }

@@ -1,8 +1,7 @@
 /** The MMIO half of the bus: devices by guest-physical address. Few devices use it, so a short list is searched. */
 import { hex } from '../abi/numbers.ts';
 import { UsageError } from '../errors.ts';
-import type { Device, StopRequest, Width } from './device.ts';
-import { load, store } from './little-endian.ts';
+import { type Device, load, type StopRequest, store, type Width } from './device.ts';
 import type { UnclaimedCounter } from './unclaimed.ts';
 
 interface Claim {

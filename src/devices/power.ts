@@ -3,8 +3,7 @@
  * VirtualBox put it, and Bochs' port that waits for the text "Shutdown" (GRUB on coreboot, kernel test suites).
  */
 import { bytes, u8 } from '../abi/types.ts';
-import type { DeviceSpec } from './device.ts';
-import { load, store } from './little-endian.ts';
+import { type DeviceSpec, load, store } from './device.ts';
 import { record } from './record.ts';
 
 /** PM1 control, ACPI specification 4.8.3.2.1: SLP_EN enters the sleep state of SLP_TYP; any of them is off here. */

@@ -13,7 +13,7 @@ export type FieldTypes = Record<string, Type<any>>;
 export type Placed<T extends FieldTypes> = { readonly [K in keyof T]: readonly [offset: number, type: T[K]] };
 
 /** The layout of one device's state. */
-export interface RecordLayout<T extends FieldTypes> {
+interface RecordLayout<T extends FieldTypes> {
   readonly stateBytes: number;
   readonly fields: DeviceSpec['fields'];
   /** The fields, live over `state`. */

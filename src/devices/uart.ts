@@ -48,7 +48,7 @@ const RECORD = record('uart', {
 });
 
 /** Where a UART lives: COM1 is { base: 0x3f8, irq: 4 }. */
-export interface UartPlace {
+interface UartPlace {
   readonly name: string;
   readonly base: number;
   readonly irq: number;

@@ -1,7 +1,7 @@
 /** One owned file descriptor. The number may be used by every thread of the process; only the owner closes it. */
 import { constants } from 'node:os';
 import { KvmError } from '../errors.ts';
-import { close, errno, eventfd, ioctlLong, ioctlPointer, open, type Pointer } from './libc.ts';
+import { close, errno, eventfd, flock, getsockopt, ioctlLong, ioctlPointer, open, type Pointer } from './libc.ts';
 
 const O_RDWR = 0o2;
 const O_CLOEXEC = 0o2000000;
@@ -62,6 +62,37 @@ export class Fd implements Disposable {
     this.#closed = true;
     if (this.#owned) close(this.number);
   }
+}
+
+const LOCK_SH = 1;
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+const EWOULDBLOCK = 11;
+
+/**
+ * Takes the lock of an open file, flock(2), alone or shared; false where another holder excludes that. The kernel releases
+ * it when the descriptor is closed. Throws an Error with errno for anything else.
+ */
+export function tryLock(fd: number, shared = false): boolean {
+  if (flock(fd, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB) === 0) return true;
+  const code = errno();
+  if (code === EWOULDBLOCK) return false;
+  throw new Error(`flock: errno ${code}`);
+}
+
+const SOL_SOCKET = 1;
+const SO_PEERCRED = 17;
+
+/**
+ * User id of the process that connected to a Unix socket, as the kernel recorded it (SO_PEERCRED, unix(7)); undefined where
+ * `fd` is no connected Unix socket.
+ */
+export function peerUserId(fd: number): number | undefined {
+  const credentials = new DataView(new ArrayBuffer(12)); // struct ucred: pid, uid, gid
+  const length = new Uint8Array(Uint32Array.of(credentials.byteLength).buffer);
+  const bytes = new Uint8Array(credentials.buffer);
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, bytes, length) < 0) return undefined;
+  return credentials.getUint32(4, true);
 }
 
 /** The errno values this toolkit tells apart. */

@@ -77,9 +77,6 @@ export const madvise = bind<[bigint, number, number], number>(
 );
 export const memfdCreate = bind<[string, number], number>('int memfd_create(const char *name, uint flags)');
 export const ftruncate = bind<[number, number], number>('int ftruncate(int fd, long length)');
-export const fallocate = bind<[number, number, number, number], number>(
-  'int fallocate(int fd, int mode, long offset, long length)',
-);
 export const lseek = bind<[number, number, number], number | bigint>('long lseek(int fd, long offset, int whence)');
 export const flock = bind<[number, number], number>('int flock(int fd, int operation)');
 export const eventfd = bind<[number, number], number>('int eventfd(uint initial, int flags)');

@@ -28,7 +28,7 @@ const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
 
 /** How to map: what is shared with other mappings of the same file, and whether it may be written. */
-export interface MapOptions {
+interface MapOptions {
   /** true: writes reach the file and its other mappings. false: copy-on-write. */
   readonly shared: boolean;
   readonly writable?: boolean;

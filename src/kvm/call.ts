@@ -12,7 +12,7 @@ import { E2BIG, ENOTTY, type Fd } from '../ffi/fd.ts';
 import { hintFor } from './hints.ts';
 
 /** Argument of an ioctl: the bytes of a struct, a plain integer, or nothing. */
-export type IoctlArg = Uint8Array | number | bigint | undefined;
+type IoctlArg = Uint8Array | number | bigint | undefined;
 
 /** Sees each finished ioctl: its descriptor, row, argument (as the kernel left it), result (or -errno), and duration. */
 export type Tracer = (call: {

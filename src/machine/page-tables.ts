@@ -2,15 +2,16 @@
  * Identity page tables for long mode: every guest-physical address up to the end of RAM (and at least 4 GiB, for the
  * devices) is mapped at the same linear address with 2 MiB pages, user-accessible and writable (SDM volume 3, 5.5).
  */
-import { GIB, PAGE_SIZE } from '../abi/numbers.ts';
+import { GIB, MIB, PAGE_SIZE } from '../abi/numbers.ts';
 import { GuestMemoryError } from '../errors.ts';
 import { HOLE_END, type RamRange } from '../memory/layout.ts';
+import { findRoom as findFree } from '../memory/room.ts';
 
 const PRESENT_WRITABLE_USER = 0b111n;
 const LARGE = 1n << 7n;
 
 /** Tables to write, and the CR3 that points to them. */
-export interface PageTables {
+interface PageTables {
   readonly gpa: number;
   readonly bytes: Uint8Array;
 }
@@ -42,9 +43,11 @@ const LOW_END = 0x9_f000;
  * Throws GuestMemoryError when RAM is full.
  */
 export function findRoom(size: number, ram: RamRange, occupied: readonly RamRange[], what: string): number {
-  const fits = (gpa: number) => occupied.every((o) => gpa + size <= o.base || gpa >= o.base + o.size);
-  for (let gpa = FIRST_CHOICE; gpa + size <= Math.min(LOW_END, ram.size); gpa += PAGE_SIZE) if (fits(gpa)) return gpa;
-  for (let gpa = ram.size - size; gpa >= 2 ** 20; gpa -= PAGE_SIZE) if (fits(gpa)) return gpa;
+  const request = { size, align: PAGE_SIZE };
+  const found =
+    findFree([ram], occupied, { ...request, from: FIRST_CHOICE, to: LOW_END }) ??
+    findFree([ram], occupied, { ...request, from: MIB, to: ram.size, top: true });
+  if (found !== undefined) return found;
   throw new GuestMemoryError(
     'NO_ROOM',
     `the image leaves no ${size} bytes of RAM for ${what}: give the guest more with --mem`,

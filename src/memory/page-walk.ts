@@ -14,7 +14,7 @@ export interface PagingRegisters {
 }
 
 /** One entry looked at. */
-export interface WalkStep {
+interface WalkStep {
   /** Table it is in: PML5, PML4, PDPT, PD, PT. */
   readonly table: string;
   readonly index: number;

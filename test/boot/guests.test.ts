@@ -3,7 +3,7 @@ import { afterAll, expect, it } from 'vitest';
 import type { ParameterName } from '../../guests/contract.ts';
 import { type Ending, type Expectation, GUESTS, type Guest } from '../../guests/list.ts';
 import { readGuest } from '../../guests/symbols.ts';
-import { bootImage } from '../../loaders/boot.ts';
+import { bootImage } from '../../loaders/place.ts';
 import { load } from '../../loaders/index.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { runHere } from '../../src/runner/local-machine.ts';

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { backed, findRoom, informationRoom, merged, usableRam } from '../../loaders/arrange.ts';
+import { backed, findRoom, informationRoom, usableRam } from '../../loaders/arrange.ts';
+import { merged } from '../../src/memory/room.ts';
 import { MIB, memoryMap } from './build.ts';
 import { refused } from './refused.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type BootTarget, bootImage } from '../../loaders/boot.ts';
 import { load } from '../../loaders/index.ts';
+import { type BootTarget, bootImage } from '../../loaders/place.ts';
 import { bzImage, guest, MIB } from './build.ts';
 import { refused } from './refused.ts';
 

@@ -8,7 +8,7 @@ import { chmodSync, closeSync, constants, linkSync, lstatSync, openSync, unlinkS
 import type { Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { ControlError } from '../../src/errors.ts';
-import { tryLock } from '../../src/ffi/flock.ts';
+import { tryLock } from '../../src/ffi/fd.ts';
 import { probe } from './probe.ts';
 import { makeFolder, runtimeFolder, socketPath, userId } from './runtime-folder.ts';
 

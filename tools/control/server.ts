@@ -1,6 +1,6 @@
 /** The control socket of a running machine: admits clients, serves requests, sends events. */
 import { createServer, type Server, type Socket } from 'node:net';
-import { peerUserId } from '../../src/ffi/peer.ts';
+import { peerUserId } from '../../src/ffi/fd.ts';
 import { type Claim, claimName } from './claim.ts';
 import { Connection, type Serve } from './connection.ts';
 import type { EventData, EventName, MethodName, Methods } from './protocol.ts';

@@ -2,9 +2,9 @@
 import { existsSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bootImage } from '../../loaders/boot.ts';
 import type { LoadOptions } from '../../loaders/image.ts';
 import { load } from '../../loaders/index.ts';
+import { bootImage } from '../../loaders/place.ts';
 import { readImage } from '../../loaders/read.ts';
 import { SymbolTable } from '../../loaders/symbols.ts';
 import { ForkTemplate } from '../../snapshot/fork.ts';

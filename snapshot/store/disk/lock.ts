@@ -6,7 +6,7 @@ import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, sta
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { VmlapseError } from '../../../src/errors.ts';
-import { tryLock } from '../../../src/ffi/flock.ts';
+import { tryLock } from '../../../src/ffi/fd.ts';
 import { storeError } from '../format/digest.ts';
 import { errnoOf, type StoreFs, withIo } from './fs-layer.ts';
 

@@ -12,7 +12,7 @@ import type { Vcpu } from '../vcpu.ts';
 import { type TscControl, tscControl } from './tsc.ts';
 
 /** What was found. Plain data. */
-export interface HostProbe {
+interface HostProbe {
   /** Those of {@link UNLISTED_MSRS} that can be read and written here. */
   readonly unlistedMsrs: readonly number[];
   readonly tsc: TscControl;

@@ -40,7 +40,7 @@ export type VcpuPart =
 export type VcpuState = { readonly [Part in VcpuPart]?: Uint8Array };
 
 /** How one part is read and written. */
-export interface VcpuRow {
+interface VcpuRow {
   readonly get: (host: StateHost) => IoctlName;
   readonly set: IoctlName;
   /** Bytes of the part on this host, the most where that varies; 0 where it does not exist. */
@@ -95,7 +95,7 @@ export const VCPU_ROWS: Readonly<Record<VcpuPart, VcpuRow>> = {
 };
 
 /** A step of an ordered walk over the parts. */
-export interface VcpuStep {
+interface VcpuStep {
   readonly part: VcpuPart;
   readonly reason: string;
 }

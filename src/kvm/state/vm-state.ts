@@ -16,7 +16,7 @@ export type VmPart = 'pit2' | 'clock' | 'pic_master' | 'pic_slave' | 'ioapic';
 export type VmState = { readonly [Part in VmPart]?: Uint8Array };
 
 /** One row of the table. */
-export interface VmRow {
+interface VmRow {
   readonly part: VmPart;
   readonly get: IoctlName;
   readonly set: IoctlName;

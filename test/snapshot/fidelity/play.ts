@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import type { ParameterName } from '../../../guests/contract.ts';
 import type { Guest } from '../../../guests/list.ts';
 import { readGuest } from '../../../guests/symbols.ts';
-import { bootImage } from '../../../loaders/boot.ts';
+import { bootImage } from '../../../loaders/place.ts';
 import { load } from '../../../loaders/index.ts';
 import type { MachineState } from '../../../snapshot/machine-state.ts';
 import { withBitsInUse } from '../../../snapshot/show/xsave-in-use.ts';

@@ -15,7 +15,7 @@ import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { tied } from '../../../bench/tied.ts';
 import { ControlError, UsageError } from '../../../src/errors.ts';
-import { tryLock } from '../../../src/ffi/flock.ts';
+import { tryLock } from '../../../src/ffi/fd.ts';
 import { claimName, refuseTakenName } from '../../../tools/control/claim.ts';
 import { connectTo, listMachines } from '../../../tools/control/machines.ts';
 import { runtimeFolder } from '../../../tools/control/runtime-folder.ts';

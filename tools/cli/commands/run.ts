@@ -1,6 +1,6 @@
 /** `vmlapse run FILE`: boots a guest image and runs it to its end. */
 import { resolve } from 'node:path';
-import { bootImage } from '../../../loaders/boot.ts';
+import { bootImage } from '../../../loaders/place.ts';
 import { readImage } from '../../../loaders/read.ts';
 import { SymbolTable } from '../../../loaders/symbols.ts';
 import { UsageError } from '../../../src/errors.ts';
