@@ -2,8 +2,8 @@
 import type { CounterName, ParameterName } from '../../guests/contract.ts';
 import { guestNamed } from '../../guests/list.ts';
 import { guestSymbols, readGuest } from '../../guests/symbols.ts';
-import { bootImage } from '../../loaders/place.ts';
 import { load } from '../../loaders/index.ts';
+import { bootImage } from '../../loaders/place.ts';
 import type { CpuMode } from '../../src/machine/entry.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { RunningMachine, type StartOptions } from '../../src/runner/threads/running-machine.ts';

@@ -2,8 +2,8 @@
 import type { CounterName, ParameterName } from '../../guests/contract.ts';
 import { guestNamed } from '../../guests/list.ts';
 import { guestSymbols, readGuest } from '../../guests/symbols.ts';
-import { bootImage } from '../../loaders/place.ts';
 import { load } from '../../loaders/index.ts';
+import { bootImage } from '../../loaders/place.ts';
 import type { Checkpoint } from '../../snapshot/store/memory/checkpoint.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { PAGE_SIZE } from '../../src/memory/bitmap.ts';

@@ -2,8 +2,8 @@
 import type { CounterName, ParameterName } from '../../../guests/contract.ts';
 import { guestNamed } from '../../../guests/list.ts';
 import { guestSymbols, readGuest } from '../../../guests/symbols.ts';
-import { bootImage } from '../../../loaders/place.ts';
 import { load } from '../../../loaders/index.ts';
+import { bootImage } from '../../../loaders/place.ts';
 import { LiveSession } from '../../../snapshot/live/live-session.ts';
 import type { SessionOptions } from '../../../snapshot/session.ts';
 import { openStore, type Store } from '../../../snapshot/store/store.ts';
