@@ -33,6 +33,8 @@ const TIME: Readonly<Record<string, readonly (readonly [first: number, end: numb
   ],
   // kvm_pit_state2: in each channel, when it was last loaded by the host's clock (KVM sets it at KVM_SET_PIT2).
   pit2: [0, 1, 2].map((channel) => [channel * 24 + 16, channel * 24 + 24] as const),
+  // The TSC as its distance from the host's: set at a load so that the TSC goes on. The TSC is checked apart below.
+  tsc_offset: [[0, 8]],
   // Local APIC: the current count of the timer, at 0x390.
   lapic: [[0x390, 0x394]],
 };

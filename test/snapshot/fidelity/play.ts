@@ -175,8 +175,8 @@ function msrsOf(list: Uint8Array): [string, string][] {
     .map(({ index, value }) => [`msr ${msrName(index)}`, value.toString(16)]);
 }
 
-/** Parts of the VM that contain times: the clock, and in the PIT when each channel was loaded. */
-const TIME_PARTS: readonly string[] = ['clock', 'pit2'];
+/** Parts that contain times: the clock, in the PIT when each channel was loaded, and the TSC as its distance from the host's. */
+const TIME_PARTS: readonly string[] = ['clock', 'pit2', 'tsc_offset'];
 
 /** Everything that must be equal after two runs that are. Only the TSC, the clock and the PIT's load times are left out. */
 export function portrait(local: LocalMachine): Portrait {
@@ -187,7 +187,9 @@ export function portrait(local: LocalMachine): Portrait {
 
 function vcpuPortrait({ msrs, xsave, ...parts }: MachineState['vcpus'][number], cpuid: Uint8Array): Portrait {
   return Object.fromEntries([
-    ...Object.entries(parts).map(([part, bytes]) => [part, short(bytes)]),
+    ...Object.entries(parts)
+      .filter(([part]) => !TIME_PARTS.includes(part))
+      .map(([part, bytes]) => [part, short(bytes)]),
     ...(xsave ? [['xsave', short(withBitsInUse(xsave, cpuid))]] : []),
     ...msrsOf(msrs!),
   ]);
