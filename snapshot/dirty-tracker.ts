@@ -43,7 +43,7 @@ interface TrackedRegion {
  * using machine = Machine.create({ memory: 2 ** 20 });
  * using tracker = new DirtyTracker(machine);
  * machine.memory.write(0x3000, Uint8Array.of(1));
- * tracker.harvest(true); // reads KVM's log, and adds what the host has written
+ * tracker.syncDirtyLog(true); // reads KVM's log, and adds what the host has written
  * tracker.forEachRange(tracker.take(), (gpa, length) => {
  *   console.log(gpa, length); // 12288 4096
  * });
@@ -79,13 +79,13 @@ export class DirtyTracker implements Disposable {
   }
 
   /**
-   * Reads the log and the host's own writes; what they hold is pending from now on. `rearm`: the pages are protected
-   * again, so that a later write is noticed anew; without it, in manual mode, a page once dirty comes back with each
-   * harvest. Returns a number that stays the same for as long as the pending set does.
+   * Reads KVM's dirty log and the host's own writes and adds both to the pending set. `clear`: also protects the pages
+   * again, so that later writes are logged; without it, in manual mode, a dirty page is in every later log as well.
+   * Returns a number that changes only with the pending set. Throws KvmError or GuestMemoryError CLOSED.
    */
-  harvest(rearm: boolean): number {
+  syncDirtyLog(clear: boolean): number {
     if (this.#closed) throw new GuestMemoryError('CLOSED', 'a dirty log was read after its tracker was disposed of');
-    this.#settle();
+    this.#absorbLog();
     let same = this.#isEmpty;
     for (const { region, log, words, before } of this.#regions) {
       this.#read(region, log);
@@ -94,7 +94,7 @@ export class DirtyTracker implements Disposable {
     if (!same) this.#absorb();
     this.#isLog = same;
     this.#isEmpty = false;
-    if (rearm) this.#rearm();
+    if (clear) this.#clearDirtyLog();
     return this.#version;
   }
 
@@ -118,8 +118,8 @@ export class DirtyTracker implements Disposable {
     }
   }
 
-  #rearm(): void {
-    this.#settle();
+  #clearDirtyLog(): void {
+    this.#absorbLog();
     if (this.mode === 'legacy') return;
     for (const { region, log, words } of this.#regions) {
       if (words.some((word) => word !== 0))
@@ -128,15 +128,15 @@ export class DirtyTracker implements Disposable {
   }
 
   /** ORs the log as last read into the pending set, where that was put off. */
-  #settle(): void {
+  #absorbLog(): void {
     if (!this.#isLog) return;
     for (const { words, pending } of this.#regions) orInto(pending, words);
     this.#isLog = false;
   }
 
-  /** The pending pages. Live: valid until the next harvest. */
+  /** The pending pages. Live: valid until the next {@link syncDirtyLog}. */
   get pending(): PageSets {
-    this.#settle();
+    this.#absorbLog();
     return this.#regions.map(({ pending }) => pending);
   }
 
@@ -145,24 +145,24 @@ export class DirtyTracker implements Disposable {
     return this.#regions.map(({ pending }) => new Uint32Array(pending.length));
   }
 
-  /** Takes the pending pages: they are the caller's to store, or to give back with {@link giveBack}. */
+  /** Takes the pending pages: the caller stores them, or returns them with {@link restoreBits}. */
   take(): PageSets {
     const taken = this.pending.map((bits) => bits.slice());
-    this.forget();
+    this.discard();
     return taken;
   }
 
-  /** Pages that could not be stored are pending again. */
-  giveBack(sets: PageSets): void {
-    this.#settle();
+  /** Makes pages pending again that could not be stored. */
+  restoreBits(sets: PageSets): void {
+    this.#absorbLog();
     this.#isEmpty = false;
     this.#regions.forEach(({ pending }, i) => {
       orInto(pending, sets[i]!);
     });
   }
 
-  /** Nothing is pending: memory equals the last checkpoint. */
-  forget(): void {
+  /** Empties the pending set, when memory equals the last checkpoint. */
+  discard(): void {
     if (!this.#isLog) for (const { pending } of this.#regions) pending.fill(0);
     this.#isLog = false;
     this.#isEmpty = true;
@@ -180,7 +180,7 @@ export class DirtyTracker implements Disposable {
   /** Ends dirty logging and frees the bitmaps. */
   [Symbol.dispose](): void {
     if (this.#closed) return;
-    this.#settle();
+    this.#absorbLog();
     this.#closed = true;
     this.#machine.setDirtyLogging(false);
     for (const { log } of this.#regions) log[Symbol.dispose]();

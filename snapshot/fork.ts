@@ -4,11 +4,11 @@
  */
 
 import { GuestMemory } from '../src/memory/guest-memory.ts';
-import { soundState } from './check-shape.ts';
 import { refuseLarge } from './large.ts';
 import type { MachineState } from './machine-state.ts';
 import { buildMachine, fillMemory, type RestoredMachine, type RestoreOptions } from './restore.ts';
 import type { Checkpoint } from './store/memory/checkpoint.ts';
+import { validateState } from './validate-state.ts';
 
 /**
  * A checkpoint in memory, ready to be forked. Its forks share its pages copy-on-write and live on when it is disposed of.
@@ -37,7 +37,7 @@ export class ForkTemplate implements Disposable {
 
   /** Reads the checkpoint, which may be disposed afterwards. Throws CheckpointError or GuestMemoryError. */
   constructor(checkpoint: Checkpoint, options: RestoreOptions = {}) {
-    this.#state = soundState(checkpoint.config);
+    this.#state = validateState(checkpoint.config);
     this.#options = options;
     refuseLarge(this.#state.description, options.allowLarge);
     this.#memory = GuestMemory.create(this.#state.description.memory);

@@ -12,7 +12,7 @@ import { type EndedVcpu, soundEnds } from './ended.ts';
 import type { CheckpointConfig, Json } from './store/format/documents.ts';
 
 /** Format of `machine` and of the names in `state`. */
-export const STATE_VERSION = 1;
+const STATE_VERSION = 1;
 
 /** The guest image a machine was booted from, so that a later diff can find its symbols. */
 export interface GuestOrigin {

@@ -2,7 +2,7 @@
 import { PAGE_SIZE } from '../src/memory/bitmap.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
 import { splitAtWindows } from './dirty-tracker.ts';
-import type { PageRun } from './store/memory/page-runs.ts';
+import type { PageRun } from './store/store-types.ts';
 
 /** Live views of it, ascending. */
 export function residentRuns(memory: GuestMemory): PageRun[] {

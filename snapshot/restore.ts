@@ -5,7 +5,6 @@ import type { ClockMode } from '../src/kvm/state/vm-state.ts';
 import { Machine, type MachineOptions } from '../src/machine/machine.ts';
 import { PAGE_SIZE } from '../src/memory/bitmap.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
-import { soundState } from './check-shape.ts';
 import { checkCompatible } from './compatible.ts';
 import { refuseLarge } from './large.ts';
 import { type MachineState, machineConfig } from './machine-state.ts';
@@ -13,6 +12,7 @@ import { stateLoader } from './state-loader.ts';
 import type { Checkpoint } from './store/memory/checkpoint.ts';
 import type { OnProgress } from './store/store-types.ts';
 import type { SnapshotTarget } from './target.ts';
+import { validateState } from './validate-state.ts';
 
 /** How to restore. */
 export interface RestoreOptions {
@@ -40,7 +40,7 @@ export interface RestoredMachine {
  * CheckpointError INCOMPATIBLE with the list of what differs, KvmError, or GuestMemoryError.
  */
 export function restoreMachine(checkpoint: Checkpoint, options: RestoreOptions = {}): RestoredMachine {
-  const restored = buildMachine(soundState(checkpoint.config), options);
+  const restored = buildMachine(validateState(checkpoint.config), options);
   try {
     fillMemory(restored.machine.memory, checkpoint, options.onProgress);
     return restored;

@@ -8,13 +8,13 @@
 import type { ClockMode } from '../src/kvm/state/vm-state.ts';
 import { PAGE_SIZE } from '../src/memory/bitmap.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
-import { soundState } from './check-shape.ts';
 import { checkSameMachine } from './compatible.ts';
 import type { DirtyTracker } from './dirty-tracker.ts';
 import { type StateLoader, stateLoader } from './state-loader.ts';
 import type { Digest } from './store/format/digest.ts';
 import type { Checkpoint } from './store/memory/checkpoint.ts';
 import type { SnapshotTarget } from './target.ts';
+import { validateState } from './validate-state.ts';
 
 /** What a rollback did. */
 export interface RollbackReport {
@@ -58,7 +58,7 @@ export class Rollback {
     this.#target = target;
     this.#tracker = tracker;
     this.#pages = new PageCache(checkpoint, target.machine.memory.size);
-    const state = soundState(checkpoint.config);
+    const state = validateState(checkpoint.config);
     checkSameMachine(state, target.machine);
     this.#load = stateLoader(target, state);
   }
@@ -68,12 +68,12 @@ export class Rollback {
     const began = performance.now();
     this.#target.completePendingIo();
     const { memory } = this.#target.machine;
-    const plan = this.#planFor(this.#tracker.harvest(false), memory);
+    const plan = this.#planFor(this.#tracker.syncDirtyLog(false), memory);
     const stale = this.#isStale(plan);
     for (const { to, from } of plan.copies) to.set(from);
     this.#load(clock);
-    if (stale) this.#tracker.harvest(true);
-    this.#tracker.forget();
+    if (stale) this.#tracker.syncDirtyLog(true);
+    this.#tracker.discard();
     return { pages: plan.pages, ms: performance.now() - began };
   }
 

@@ -13,8 +13,8 @@ import { Rollback, type RollbackReport } from './rollback.ts';
 import { StateTaker, type TakenState } from './state-taker.ts';
 import type { Digest } from './store/format/digest.ts';
 import type { Checkpoint } from './store/memory/checkpoint.ts';
-import type { PageRun } from './store/memory/page-runs.ts';
 import type { Store } from './store/store.ts';
+import type { PageRun } from './store/store-types.ts';
 import type { SnapshotTarget } from './target.ts';
 import { checkAgainstMemory, type LogReport } from './verify-dirty.ts';
 
@@ -52,8 +52,8 @@ export interface CheckpointReport {
   readonly notRemoved?: Error;
 }
 
-/** What {@link CheckpointSession.freeze} took. */
-export interface Frozen {
+/** What {@link CheckpointSession.stopAndCollect} took. */
+export interface Collected {
   /** Puts the state together; not for the pause. */
   readonly state: TakenState;
   readonly pages: PageSets;
@@ -144,25 +144,25 @@ export class CheckpointSession implements Disposable {
    * Pauses the target and takes everything a checkpoint needs, RAM aside, and the set of pages to store. `copy` is given
    * that set as soon as memory stands still, while the vCPUs' states are still being read.
    */
-  freeze(copy: (pages: PageSets) => void = () => {}): Frozen {
+  stopAndCollect(copy: (pages: PageSets) => void = () => {}): Collected {
     let pages: PageSets = [];
     const state = this.#taker.take(() => {
-      this.tracker.harvest(true);
+      this.tracker.syncDirtyLog(true);
       pages = this.take();
       copy(pages);
     });
     return { state, pages, parent: this.#base };
   }
 
-  /** What was frozen is on disk as this checkpoint. */
+  /** What was collected is on disk as this checkpoint. */
   committed(digest: Digest): void {
     if (!this.#leftBehind) this.#base = digest;
     this.#landed();
   }
 
-  /** What was frozen could not be stored: its pages are dirty still. */
+  /** What was collected could not be stored: its pages are dirty still. */
   failed(): void {
-    this.tracker.giveBack(this.#taken);
+    this.tracker.restoreBits(this.#taken);
     this.#landed();
   }
 
@@ -182,7 +182,7 @@ export class CheckpointSession implements Disposable {
     const lostParent = this.dropLostBase();
     const began = performance.now();
     try {
-      const { state, pages, parent } = this.freeze();
+      const { state, pages, parent } = this.stopAndCollect();
       const log = options.verifyDirty && parent ? this.#verify(parent, pages) : undefined;
       const runs = parent ? this.runsOf(pages) : this.residentRuns();
       const loggedPages = runs.reduce((sum, { bytes }) => sum + bytes.length / PAGE_SIZE, 0);
@@ -208,7 +208,7 @@ export class CheckpointSession implements Disposable {
   rollback(checkpoint: Checkpoint, clock: ClockMode = 'resume'): RollbackReport {
     this.target.completePendingIo();
     if (this.#inFlight) {
-      this.tracker.giveBack(this.#taken);
+      this.tracker.restoreBits(this.#taken);
       this.#leftBehind = true;
     }
     if (this.#base !== checkpoint.digest) this.#markDiffering(checkpoint);
@@ -233,7 +233,7 @@ export class CheckpointSession implements Disposable {
    * while the target stands still.
    */
   pagesUnlike(checkpoint: Checkpoint): number[] {
-    this.tracker.harvest(false);
+    this.tracker.syncDirtyLog(false);
     const pages = new Set(this.#base === checkpoint.digest ? [] : this.#pagesUnlike(checkpoint));
     for (const sets of [this.tracker.pending, this.#taken]) {
       this.tracker.forEachRange(sets, (gpa, length) => {

@@ -6,7 +6,7 @@ import { stateSections } from '../show/state-sections.ts';
 import type { Digest } from '../store/format/digest.ts';
 import type { Checkpoint } from '../store/memory/checkpoint.ts';
 import type { DiffTarget } from './diff-target.ts';
-import { machineNow } from './machine-now.ts';
+import { liveView } from './live-view.ts';
 import { diffMemory, type MemoryDiff, type MemoryDiffOptions } from './memory-diff.ts';
 import { type PlaceNames, placeNames } from './places.ts';
 import { diffSections, type SectionChange } from './state-diff.ts';
@@ -58,7 +58,7 @@ export interface CheckpointDiff {
  */
 export function diff(a: Checkpoint, b: Checkpoint | CheckpointSession, options: DiffOptions = {}): CheckpointDiff {
   if (!(b instanceof CheckpointSession)) return diffCheckpoints(a, b, options);
-  using now = machineNow(b, a);
+  using now = liveView(b, a);
   return diffCheckpoints(a, now, options);
 }
 

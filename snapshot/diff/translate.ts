@@ -5,7 +5,7 @@ import { entryReader, NO_PAGING, sregsOf } from '../page-tables.ts';
 import type { DiffTarget } from './diff-target.ts';
 
 /** The guest-physical address behind a linear one; undefined where nothing is mapped. */
-export type Translate = (linear: bigint) => number | undefined;
+type Translate = (linear: bigint) => number | undefined;
 
 /** The translation that vCPU 0 uses. */
 export function translationOf(checkpoint: DiffTarget, { vcpus: [first] }: MachineState): Translate {

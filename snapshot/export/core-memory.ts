@@ -16,7 +16,7 @@ export interface CoreLoad extends Extent {
   readonly linear: bigint;
 }
 
-export interface CoreMemory {
+interface CoreMemory {
   readonly loads: readonly CoreLoad[];
   /** What the core does not hold or show, a sentence each. */
   readonly remarks: readonly string[];

@@ -1,10 +1,10 @@
 /** A checkpoint as a file for other tools: an ELF core for debuggers, or bare RAM. */
 import { EHDR32, EHDR64, EM, ET, PF, PHDR32, PHDR64, PT } from '../../src/abi/elf.ts';
 import { ramRanges } from '../../src/memory/layout.ts';
-import { soundState } from '../check-shape.ts';
 import { PAGE_SIZE } from '../store/format/limits.ts';
 import type { Checkpoint } from '../store/memory/checkpoint.ts';
 import type { OnProgress } from '../store/store-types.ts';
+import { validateState } from '../validate-state.ts';
 import { type CoreLoad, coreBits, coreMemory, type Extent } from './core-memory.ts';
 import { coreNotes } from './core-notes.ts';
 import { type FileRegion, writeMemory } from './memory-writer.ts';
@@ -33,7 +33,7 @@ const FOUR_GIB = 2 ** 32;
  * thread for each vCPU. A guest that is not in long mode gets a core of the i386. Throws CheckpointError.
  */
 export function exportElf(checkpoint: Checkpoint, path: string, onProgress?: OnProgress): ExportReport {
-  const { description, vcpus, roms } = soundState(checkpoint.config);
+  const { description, vcpus, roms } = validateState(checkpoint.config);
   const bits = coreBits(vcpus);
   const notes = coreNotes(vcpus, bits);
   const ram = ramRanges(description.memory).map(({ base, size }) => ({ gpa: base, size }));
@@ -108,7 +108,7 @@ function headers(
 
 /** Writes RAM so that the byte at a guest-physical address is at that offset of the file. Throws CheckpointError. */
 export function exportRaw(checkpoint: Checkpoint, path: string, onProgress?: OnProgress): ExportReport {
-  const ranges = ramRanges(soundState(checkpoint.config).description.memory);
+  const ranges = ramRanges(validateState(checkpoint.config).description.memory);
   const regions = ranges.map(({ base, size }): FileRegion => ({ gpa: base, size, offset: base }));
   const bytes = Math.max(...ranges.map(({ base, size }) => base + size));
   let dataBytes = 0;

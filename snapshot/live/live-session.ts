@@ -15,8 +15,8 @@ import {
   type CheckpointOptions,
   type CheckpointReport,
   CheckpointSession,
+  type Collected,
   commitOptions,
-  type Frozen,
   type SessionOptions,
 } from '../session.ts';
 import type { Digest } from '../store/format/digest.ts';
@@ -139,7 +139,7 @@ export class LiveSession {
       const isRolledBack = isFull && session.base; // between two pieces: what was copied is no longer so
       if (isRolledBack) this.#staging.clear();
       const rounds = this.#precopy(options, isFull && !isRolledBack ? 1 : 0); // no turn of the event loop from here on
-      const { parent, config, stats, ended } = this.#freeze(options);
+      const { parent, config, stats, ended } = this.#stopAndCopy(options);
       const { result, notRemoved } = await this.#writer.commit(
         {
           config,
@@ -178,12 +178,12 @@ export class LiveSession {
     let rounds = before;
     let dirty = Number.POSITIVE_INFINITY;
     for (;;) {
-      session.tracker.harvest(false);
+      session.tracker.syncDirtyLog(false);
       const left = pageCount(session.tracker.pending);
       const shrinking = left < dirty / 2;
       dirty = left;
       if (!shrinking || rounds >= maxRounds || left <= (rounds === 0 ? FEW_PAGES : HARDLY_ANY)) break;
-      session.tracker.harvest(true); // protected again only to be copied: each write to a protected page costs the guest
+      session.tracker.syncDirtyLog(true); // protected again only to be copied: each write to a protected page costs the guest
       this.#copy(session.take());
       rounds++;
     }
@@ -219,7 +219,7 @@ export class LiveSession {
   }
 
   /** The pause: state and the last dirty pages. */
-  #freeze(options: Asked) {
+  #stopAndCopy(options: Asked) {
     const { session } = this;
     const { stoppedAt, askedAt } = options;
     const { running } = session.target;
@@ -230,9 +230,9 @@ export class LiveSession {
     let pausedPages = 0;
     let copyMs = 0;
     let pauseMs = 0;
-    let frozen: Frozen;
+    let collected: Collected;
     try {
-      frozen = session.freeze((pages) => {
+      collected = session.stopAndCollect((pages) => {
         pausedPages = pageCount(pages);
         if (holdsUp) this.#limit.expect(pausedPages, { ...options, stoppedAt: since });
         const from = performance.now();
@@ -250,8 +250,8 @@ export class LiveSession {
       pausedPages,
       ...(running && { lagUs: Math.round((began - askedAt) * 1000) }),
     };
-    const state = frozen.state();
-    return { config: encodeState(state), stats, parent: frozen.parent, ended: state.description.ended?.ends[0] };
+    const state = collected.state();
+    return { config: encodeState(state), stats, parent: collected.parent, ended: state.description.ended?.ends[0] };
   }
 
   #copy(sets: PageSets): void {

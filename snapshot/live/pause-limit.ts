@@ -9,7 +9,7 @@ export interface Allowed {
 }
 
 /** A pause that is over. */
-export interface Pause {
+interface Pause {
   readonly pauseMs: number;
   /** The part of it in which pages were copied, and how many. */
   readonly copyMs: number;

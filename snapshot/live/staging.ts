@@ -6,7 +6,7 @@
  */
 import { bitmapWords, forEachRun, PAGE_SIZE } from '../../src/memory/bitmap.ts';
 import type { GuestMemory } from '../../src/memory/guest-memory.ts';
-import type { PageRun } from '../store/memory/page-runs.ts';
+import type { PageRun } from '../store/store-types.ts';
 
 /** A staged run, as it crosses to the writer's thread. */
 export interface StagedRun {

@@ -8,7 +8,7 @@ import { storeError } from '../store/format/digest.ts';
 export type Credentials = { readonly username: string; readonly password: string } | { readonly token: string };
 
 /** A challenge, parsed. */
-export interface Challenge {
+interface Challenge {
   readonly scheme: 'basic' | 'bearer';
   readonly parameters: Readonly<Record<string, string>>;
 }

@@ -17,7 +17,7 @@ export interface RegistryOptions extends Bounds {
 }
 
 /** A request to the registry. */
-export interface RegistryRequest extends Omit<Exchange, 'headers'> {
+interface RegistryRequest extends Omit<Exchange, 'headers'> {
   readonly headers?: Exchange['headers'];
   /** Absolute, or a path of the registry. */
   readonly url: string | URL;

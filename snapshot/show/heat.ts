@@ -6,7 +6,7 @@ import type { Store } from '../store/store.ts';
 import { coalesce } from './memory-map.ts';
 
 /** A stretch of guest-physical memory. Bytes. */
-export interface MemoryStretch {
+interface MemoryStretch {
   readonly gpa: number;
   readonly length: number;
 }

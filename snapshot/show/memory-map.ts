@@ -15,13 +15,13 @@ export interface PageCounts {
 }
 
 /** A stretch of guest-physical memory that the checkpoint speaks of; pages outside all stretches are zero. Bytes. */
-export interface MapRange extends PageCounts {
+interface MapRange extends PageCounts {
   readonly gpa: number;
   readonly length: number;
 }
 
 /** A layer and how many pages of the checkpoint come from it. */
-export interface LayerShare {
+interface LayerShare {
   readonly digest: Digest;
   /** Compressed bytes. */
   readonly size: number;
@@ -36,7 +36,7 @@ export interface MemoryMap extends PageCounts {
 }
 
 /** Ranges that a reader can take in. */
-export const MAX_RANGES = 24;
+const MAX_RANGES = 24;
 
 /** Describes a checkpoint's memory. `layers`: as its manifest lists them. Reads no page. */
 export function memoryMap(

@@ -24,7 +24,7 @@ import { field, flagsOf, integer, type Meanings, named, type StateField, structF
 import { xsaveFields } from './xsave.ts';
 
 /** What the flag registers of the structs say. */
-export const REGISTER_MEANINGS: Meanings = Object.fromEntries(
+const REGISTER_MEANINGS: Meanings = Object.fromEntries(
   Object.keys(REGISTER_FLAGS).map((name) => [name, (value: bigint) => flagNames(name, value)]),
 );
 

@@ -2,14 +2,11 @@
 import type { Blobs } from './disk/blobs.ts';
 import type { Digest } from './format/digest.ts';
 import { type CheckpointConfig, encodeConfig, encodeManifest, type Manifest } from './format/documents.ts';
-import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, PAGE_SIZE } from './format/limits.ts';
-import { absorbFrom } from './history/compaction.ts';
+import { MAX_CONFIG_BYTES, MAX_LAYERS, MAX_MANIFEST_BYTES, PAGE_SIZE } from './format/limits.ts';
 import type { Chain } from './memory/chain.ts';
 import { LayerWriter } from './memory/layer-writer.ts';
-import { PageFinder } from './memory/page-finder.ts';
-import { type PageCounts, passPages } from './memory/page-pass.ts';
-import type { PageRun } from './memory/page-runs.ts';
-import type { OnProgress } from './store-types.ts';
+import { encodePages, type PageCounts, PageFinder } from './memory/page-pass.ts';
+import type { OnProgress, PageRun } from './store-types.ts';
 
 /** The memory of a checkpoint kept open between commits, so that the next one costs what has changed. */
 export interface Tip extends Disposable {
@@ -20,7 +17,7 @@ export interface Tip extends Disposable {
 }
 
 /** What a new checkpoint consists of, checked. */
-export interface NewCheckpoint {
+interface NewCheckpoint {
   readonly config: CheckpointConfig;
   readonly runs: readonly PageRun[];
   readonly parent: Digest | undefined;
@@ -86,7 +83,7 @@ function writeLayer(blobs: Blobs, tip: Tip, checkpoint: NewCheckpoint, all: bool
   let bytes = 0;
   try {
     const incremental = tip.digest !== undefined;
-    counts = passPages({ runs, chain, incremental, absorbed, known, writer, deltas, onProgress });
+    counts = encodePages({ runs, chain, incremental, absorbed, known, writer, deltas, onProgress });
     if (writer.empty && chain.order.length > 0) writer.abandon();
     else {
       const descriptor = writer.finish();
@@ -99,4 +96,24 @@ function writeLayer(blobs: Blobs, tip: Tip, checkpoint: NewCheckpoint, all: bool
   }
   chain.prune();
   return { counts, bytes };
+}
+
+/** Below this many layers nothing is compacted. */
+const LAZY = 16;
+/** Each layer kept contributes at least this fraction of everything newer. 64 layers of it reach past 2^26 pages. */
+const FRACTION = 1 / 3;
+
+/**
+ * The first of the layers that a commit absorbs, as an index into `weights` (= its length: none). `weights` are the
+ * pages each layer still contributes, oldest first; `added` are those of the commit.
+ */
+export function absorbFrom(weights: readonly number[], added: number): number {
+  if (weights.length + 1 <= LAZY) return weights.length;
+  let first = Math.min(weights.length, MAX_LAYERS - 1);
+  let newer = added + weights.slice(first).reduce((sum, weight) => sum + weight, 0);
+  for (let i = first - 1; i >= 0; i--) {
+    if (weights[i]! < newer * FRACTION) first = i;
+    newer += weights[i]!;
+  }
+  return first;
 }

@@ -30,8 +30,14 @@ import { Chain } from './memory/chain.ts';
 import { Checkpoint } from './memory/checkpoint.ts';
 import { FrameCache } from './memory/frame-cache.ts';
 import { LayerPool } from './memory/layer-pool.ts';
-import { orderRuns, type PageRun } from './memory/page-runs.ts';
-import type { CommitInput, CommitResult, OnProgress, StoreOptions } from './store-types.ts';
+import {
+  type CommitInput,
+  type CommitResult,
+  type OnProgress,
+  orderRuns,
+  type PageRun,
+  type StoreOptions,
+} from './store-types.ts';
 
 export type { CommitInput, CommitResult, OnProgress, StoreOptions } from './store-types.ts';
 

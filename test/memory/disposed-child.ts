@@ -13,8 +13,8 @@ const local = new LocalMachine(machine);
 local.run();
 const { vcpu } = local;
 const tracker = new DirtyTracker(machine);
-tracker.harvest(false);
-tracker.harvest(false);
+tracker.syncDirtyLog(false);
+tracker.syncDirtyLog(false);
 
 tracker[Symbol.dispose]();
 local[Symbol.dispose]();
@@ -43,7 +43,7 @@ const USES: Record<string, () => unknown> = {
   dirtyLog: () => vm.getDirtyLog(0, mapping),
   setDirtyLogging: () => machine.setDirtyLogging(true),
   checkExtension: () => kvm.checkExtension('KVM_CAP_MAX_VCPUS'),
-  harvest: () => tracker.harvest(true),
+  syncDirtyLog: () => tracker.syncDirtyLog(true),
 };
 
 for (const [use, action] of Object.entries(USES)) {

@@ -29,7 +29,7 @@ describeKvm('the dirty set', () => {
     for (let round = 0; round < 40; round++) {
       driver.go(1 + next(4));
       driver.local.completePendingIo();
-      tracker.harvest(true);
+      tracker.syncDirtyLog(true);
       const dirty = tracker.take()[0]!;
       const isDirty = (page: number) => {
         const bit = AREA / PAGE_SIZE + page;
@@ -51,13 +51,13 @@ describeKvm('the dirty set', () => {
     driver.go(100);
     using tracker = new DirtyTracker(driver.machine, mode);
     driver.go(3);
-    tracker.harvest(true);
+    tracker.syncDirtyLog(true);
     const taken = tracker.take();
     expect(taken[0]!.some((word) => word !== 0)).toBe(true);
-    tracker.harvest(true);
+    tracker.syncDirtyLog(true);
     expect(tracker.take()[0]!.every((word) => word === 0)).toBe(true);
-    tracker.giveBack(taken);
-    tracker.harvest(true);
+    tracker.restoreBits(taken);
+    tracker.syncDirtyLog(true);
     expect(tracker.pending[0]).toEqual(taken[0]);
   });
 });

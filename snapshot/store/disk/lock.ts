@@ -16,7 +16,7 @@ export interface Lock extends Disposable {
 }
 
 /** `writer`: whoever changes the store holds it alone. `unfinished`: shared by those that download without the other. */
-export type LockName = 'writer' | 'unfinished';
+type LockName = 'writer' | 'unfinished';
 
 /** True for the files of this version and of earlier ones, which had a file for each writer. */
 export const isLockName = (name: string): boolean => /^(writer|unfinished|\d{1,10}(,[\w.-]+){5})$/.test(name);

@@ -9,7 +9,7 @@ import type { Descriptor } from '../format/json.ts';
 import { MAX_MANIFEST_BYTES } from '../format/limits.ts';
 
 /** A checkpoint in the history. */
-export interface Commit {
+interface Commit {
   readonly digest: Digest;
   readonly manifest: Manifest;
 }
@@ -51,7 +51,7 @@ export function endsOf(blobs: Blobs, commits: ReadonlyMap<Digest, Manifest>): De
 }
 
 /** What can be read of a history, and what cannot. */
-export interface Survey {
+interface Survey {
   readonly commits: ReadonlyMap<Digest, Manifest>;
   readonly damaged: ReadonlyMap<Digest, unknown>;
 }

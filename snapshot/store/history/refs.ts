@@ -101,7 +101,7 @@ function latest(blobs: Blobs, index: StoreIndex): Digest[] {
 }
 
 /** Checks a name before it becomes a tag. Throws CheckpointError BAD_TAG. */
-export function checkTag(tag: string): void {
+function checkTag(tag: string): void {
   if (!isTag(tag))
     throw storeError(
       'BAD_TAG',

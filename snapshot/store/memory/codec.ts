@@ -5,9 +5,10 @@
 import { createRequire } from 'node:module';
 import * as zlib from 'node:zlib';
 import { storeError } from '../format/digest.ts';
+import { FRAME_PAGES, PAGE_SIZE } from '../format/limits.ts';
 
 /** One-shot zstd over whole frames. Compressed frames carry a checksum. */
-export interface Codec {
+interface Codec {
   readonly name: 'zstd-napi' | 'node:zlib';
   /** Compresses `source` into `out` (at least `bound(source.length)` bytes long); returns the bytes used. */
   compress(out: Uint8Array, source: Uint8Array, level: number): number;
@@ -99,4 +100,14 @@ export function zstd(): Codec {
     'no zstd in this process: the zstd-napi addon is not built and this Node has none of its own — ' +
       'run `npm rebuild zstd-napi` (needs python3, make and g++), or use Node 22.15 or newer',
   );
+}
+
+/** Bytes of a full frame. */
+export const FRAME_BYTES = FRAME_PAGES * PAGE_SIZE;
+
+const out = new Uint8Array(compressBound(FRAME_BYTES));
+
+/** Compresses up to {@link FRAME_BYTES}; the result is valid until the next call. */
+export function compressFrame(pages: Uint8Array, level: number): Uint8Array {
+  return out.subarray(0, zstd().compress(out, pages, level));
 }

@@ -7,9 +7,8 @@ import type { Blobs, BlobWriter } from '../disk/blobs.ts';
 import { sha256 } from '../format/digest.ts';
 import { encodeMap, ZERO_ENTRY } from '../format/layer-map.ts';
 import { FRAME_PAGES, PAGE_SIZE } from '../format/limits.ts';
-import { compressFrame, FRAME_BYTES } from './frame-encoder.ts';
+import { compressFrame, FRAME_BYTES } from './codec.ts';
 import { type Layer, type LayerDescriptor, SKIPPABLE_DELTAS, SKIPPABLE_HEADER, SKIPPABLE_MAP } from './layer.ts';
-import { NumberList } from './number-list.ts';
 
 /** What a guest page is in the layer being written. Numbers count from 0 within their kind. */
 export type NewEntry =
@@ -184,4 +183,33 @@ function skippable(magic: number, length: number): Uint8Array {
   header.setUint32(0, magic, true);
   header.setUint32(4, length, true);
   return new Uint8Array(header.buffer);
+}
+
+/** A growing list of numbers in a typed array: 8 bytes each, whatever their count. */
+export class NumberList {
+  #values = new Float64Array(64);
+  length = 0;
+
+  push(value: number): void {
+    if (this.length === this.#values.length) {
+      const larger = new Float64Array(this.length * 2);
+      larger.set(this.#values);
+      this.#values = larger;
+    }
+    this.#values[this.length++] = value;
+  }
+
+  /** The value at an index below `length`. */
+  at(index: number): number {
+    return this.#values[index]!;
+  }
+
+  set(index: number, value: number): void {
+    this.#values[index] = value;
+  }
+
+  /** The values, without a copy: valid until the next push. */
+  values(): Float64Array {
+    return this.#values.subarray(0, this.length);
+  }
 }

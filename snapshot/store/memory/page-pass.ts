@@ -2,18 +2,12 @@
  * One pass over the pages of a commit, in ascending order: each is found zero, unchanged, equal to another, close to
  * what it was, or new; and pages of absorbed layers are carried over.
  */
-
 import { RUN_WORDS, ZERO_ENTRY } from '../format/layer-map.ts';
 import { PAGE_SIZE } from '../format/limits.ts';
-import type { OnProgress } from '../store-types.ts';
-import type { Chain } from './chain.ts';
-import { xorPages } from './chain.ts';
-import { deltaPays } from './deltas.ts';
-import { type LayerWriter, type NewEntry, pageCrc } from './layer-writer.ts';
-import { NumberList } from './number-list.ts';
-import { PageFinder } from './page-finder.ts';
+import type { OnProgress, PageRun } from '../store-types.ts';
+import { type Chain, xorPages } from './chain.ts';
+import { type LayerWriter, type NewEntry, NumberList, pageCrc } from './layer-writer.ts';
 import type { Place } from './page-index.ts';
-import type { PageRun } from './page-runs.ts';
 
 /** How the pages of a commit fared. `absorbed` pages were not given but carried over from layers taken up. */
 export interface PageCounts {
@@ -31,7 +25,7 @@ export interface PageCounts {
 }
 
 /** What a pass works on. */
-export interface PassInput {
+interface PassInput {
   readonly runs: readonly PageRun[];
   /** The parent's memory; empty for a first checkpoint. */
   readonly chain: Chain;
@@ -55,12 +49,12 @@ const PROGRESS_PAGES = 256;
 const HERE = 1;
 
 /** True for a page of zeros. */
-export function isZeroPage(page: Uint8Array): boolean {
+function isZeroPage(page: Uint8Array): boolean {
   return page[0] === 0 && Buffer.compare(page, ZERO_PAGE) === 0;
 }
 
 /** Runs the pass: records every page in the writer and returns the counts. */
-export function passPages(input: PassInput): PageCounts {
+export function encodePages(input: PassInput): PageCounts {
   const pass = new PagePass(input);
   const carried = absorbedPages(input);
   const given = input.runs.reduce((sum, { bytes }) => sum + bytes.length, 0);
@@ -232,5 +226,77 @@ class PagePass {
     this.#origins.push(-1);
     this.#origins.push(-1);
     return { kind: 'stored', number: writer.addStored(this.#scratch, pageCrc(this.#scratch)) };
+  }
+}
+
+/**
+ * Changed 32-bit words up to which a delta is taken. A page that changes a little at every checkpoint drifts past it in
+ * the end and is stored whole: that costs once, and the deltas after it are small again.
+ */
+const FEW = 96;
+
+/** True where the XOR `mask` is likely to take much less room than the page: few words, and few of those in use. */
+function deltaPays(mask: Uint8Array, page: Uint8Array): boolean {
+  const changed = wordsSet(mask, FEW + 1);
+  return changed <= FEW && changed * 2 <= wordsSet(page, FEW * 2);
+}
+
+/** Number of words that are not zero, counted up to `limit`. */
+function wordsSet(page: Uint8Array, limit: number): number {
+  if (page.byteOffset % 4 !== 0) return wordsSet(page.slice(), limit);
+  const words = new Uint32Array(page.buffer, page.byteOffset, PAGE_SIZE / 4);
+  let set = 0;
+  for (let i = 0; i < words.length && set < limit; i++) if (words[i] !== 0) set++;
+  return set;
+}
+
+/**
+ * Finds pages by their CRC-32: a hash table in typed arrays, 16 bytes a slot. What it finds must still be compared.
+ */
+export class PageFinder {
+  readonly #alive: (owner: number) => boolean;
+  #crc = new Uint32Array(1024);
+  #owner = new Float64Array(1024);
+  #page = new Uint32Array(1024);
+  #used = 0;
+
+  /** Pages of owners that are not `alive` are forgotten when room is needed. */
+  constructor(alive: (owner: number) => boolean) {
+    this.#alive = alive;
+  }
+
+  /** The latest page put under a CRC: who has it (never 0) and its number there; undefined where there is none. */
+  find(crc: number): { owner: number; page: number } | undefined {
+    const i = this.#slot(crc);
+    return this.#owner[i] === 0 ? undefined : { owner: this.#owner[i]!, page: this.#page[i]! };
+  }
+
+  /** Puts a page under its CRC, in place of any other. */
+  put(crc: number, owner: number, page: number): void {
+    if (this.#used * 2 >= this.#crc.length) this.#makeRoom();
+    const i = this.#slot(crc);
+    if (this.#owner[i] === 0) this.#used++;
+    this.#crc[i] = crc;
+    this.#owner[i] = owner;
+    this.#page[i] = page;
+  }
+
+  #slot(crc: number): number {
+    const mask = this.#crc.length - 1;
+    let i = Math.imul(crc, 0x9e37_79b1) & mask;
+    while (this.#owner[i] !== 0 && this.#crc[i] !== crc) i = (i + 1) & mask;
+    return i;
+  }
+
+  #makeRoom(): void {
+    const [crcs, owners, pages] = [this.#crc, this.#owner, this.#page];
+    const kept = owners.reduce((count, owner) => count + (owner !== 0 && this.#alive(owner) ? 1 : 0), 0);
+    const size = kept * 4 > owners.length ? owners.length * 2 : owners.length;
+    this.#crc = new Uint32Array(size);
+    this.#owner = new Float64Array(size);
+    this.#page = new Uint32Array(size);
+    this.#used = 0;
+    for (const [i, owner] of owners.entries())
+      if (owner !== 0 && this.#alive(owner)) this.put(crcs[i]!, owner, pages[i]!);
   }
 }

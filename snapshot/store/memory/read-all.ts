@@ -7,7 +7,7 @@ import { PAGE_SIZE } from '../format/limits.ts';
 import type { OnProgress } from '../store-types.ts';
 import { type Chain, xorPages } from './chain.ts';
 import type { Layer } from './layer.ts';
-import { NumberList } from './number-list.ts';
+import { NumberList } from './layer-writer.ts';
 
 /** Takes the memory of a checkpoint, in no particular order of addresses. */
 export interface MemorySink {

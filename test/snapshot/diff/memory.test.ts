@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { diffCheckpoints } from '../../../snapshot/diff/diff.ts';
-import { runsOf } from '../../../snapshot/diff/mask-runs.ts';
+import { runsOf } from '../../../snapshot/diff/ranges.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
 import { commitMadeUp, pageWith } from '../show/made-up.ts';
 import { pageOf, random, temporaryDirectory } from '../store/support.ts';

@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { absorbFrom } from '../../../snapshot/store/commit.ts';
 import type { Digest } from '../../../snapshot/store/format/digest.ts';
 import { MAX_LAYERS, PAGE_SIZE } from '../../../snapshot/store/format/limits.ts';
-import { absorbFrom } from '../../../snapshot/store/history/compaction.ts';
 import { openStore, type Store } from '../../../snapshot/store/store.ts';
 import { CONFIG, contentOf, differences, type Oracle, pageOf, random, runsOf, temporaryDirectory } from './support.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { CheckpointConfig } from '../../../snapshot/store/format/documents.ts';
 import { PAGE_SIZE } from '../../../snapshot/store/format/limits.ts';
 import type { Checkpoint } from '../../../snapshot/store/memory/checkpoint.ts';
-import type { PageRun } from '../../../snapshot/store/memory/page-runs.ts';
+import type { PageRun } from '../../../snapshot/store/store-types.ts';
 
 /** A directory that is removed with the scope; in memory where the host has such a place. */
 export function temporaryDirectory(): Disposable & { readonly path: string } {

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import type { SymbolTable } from '../../../loaders/symbols.ts';
 import { diffCheckpoints } from '../../../snapshot/diff/diff.ts';
-import { machineNow } from '../../../snapshot/diff/machine-now.ts';
+import { liveView } from '../../../snapshot/diff/live-view.ts';
 import { decodeState, type GuestOrigin } from '../../../snapshot/machine-state.ts';
 import type { CheckpointReport } from '../../../snapshot/session.ts';
 import type { Digest } from '../../../snapshot/store/format/digest.ts';
@@ -184,7 +184,7 @@ function diffWithNow(
   { ref, limit = DEFAULT_LIMIT, stat = false, colour = false, symbols: file, page = false }: Methods['diff']['params'],
 ): Methods['diff']['result'] {
   using before = store.open(ref ?? session.base ?? 'latest');
-  using after = machineNow(session, before, guest);
+  using after = liveView(session, before, guest);
   const { description } = decodeState(after.config);
   const symbols = findSymbols(file, description);
   const most = Math.min(limit === 0 ? MOST_RANGES : limit, MOST_RANGES);

@@ -12,7 +12,7 @@ import type { Checkpoint } from '../store/memory/checkpoint.ts';
 import type { DiffTarget } from './diff-target.ts';
 
 /** See the file's header. The other checkpoint must stay open for as long as this is used. */
-class MachineNow implements DiffTarget {
+class LiveView implements DiffTarget {
   readonly info: CheckpointInfo = { label: 'now', time: new Date().toISOString(), stats: {} };
   readonly config: CheckpointConfig;
   readonly #other: Checkpoint;
@@ -46,15 +46,15 @@ class MachineNow implements DiffTarget {
 
 /**
  * Looks at the session's machine, which stands still only meanwhile, for a comparison with `other`, a checkpoint of the
- * session's store: `diffCheckpoints(other, machineNow(…))`. Throws KvmError or CheckpointError.
+ * session's store: `diffCheckpoints(other, liveView(…))`. Throws KvmError or CheckpointError.
  */
-export function machineNow(session: CheckpointSession, other: Checkpoint, guest?: GuestOrigin): DiffTarget {
+export function liveView(session: CheckpointSession, other: Checkpoint, guest?: GuestOrigin): DiffTarget {
   const { target } = session;
   const resume = target.running;
   try {
     const state = captureState(target, guest);
     const copies = copyPages(session, session.pagesUnlike(other));
-    return new MachineNow(other, copies, encodeState(state));
+    return new LiveView(other, copies, encodeState(state));
   } finally {
     if (resume) target.resume();
   }

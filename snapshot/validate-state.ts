@@ -1,6 +1,6 @@
 /**
- * Whether a decoded state has the sizes the kernel's structs have. A state from a store may have been damaged with its
- * digests made anew: nothing of it goes to an ioctl before it was measured.
+ * Compares the sizes in a decoded state with those of the kernel's structs. A store may be damaged and have new digests:
+ * no part of a state goes to an ioctl before its size is checked.
  */
 import { CheckpointError, VmlapseError } from '../src/errors.ts';
 import { readCpuidBytes } from '../src/kvm/cpuid.ts';
@@ -15,15 +15,9 @@ import { ramRanges } from '../src/memory/layout.ts';
 import { decodeState, type MachineState } from './machine-state.ts';
 import type { CheckpointConfig } from './store/format/documents.ts';
 
-/** The state in a checkpoint's config, every part of it measured. Throws CheckpointError BAD_STATE. */
-export function soundState(config: CheckpointConfig): MachineState {
+/** The state in a checkpoint's config. Throws CheckpointError BAD_STATE that names the first part of a wrong size. */
+export function validateState(config: CheckpointConfig): MachineState {
   const state = decodeState(config);
-  checkShape(state);
-  return state;
-}
-
-/** Throws CheckpointError BAD_STATE naming the first part that cannot be what its name says. */
-function checkShape(state: MachineState): void {
   checkRam(state);
   attempt('its CPUID', () => readCpuidBytes(state.cpuid));
   state.vcpus.forEach(checkVcpu);
@@ -33,6 +27,7 @@ function checkShape(state: MachineState): void {
   }
   const { host } = state.description;
   if (typeof host?.kvm !== 'string' || !Number.isSafeInteger(host.tscKhz)) throw bad('it does not say its host');
+  return state;
 }
 
 function checkRam({ description, roms }: MachineState): void {
