@@ -29,7 +29,8 @@ export interface MachineDescription {
   readonly memory: number;
   readonly cpus: number;
   readonly irqchip: boolean;
-  readonly host: { readonly kvm: string; readonly tscKhz: number };
+  /** `tsc` is "none" where the guest reads the host's own TSC. Absent in older checkpoints. */
+  readonly host: { readonly kvm: string; readonly tscKhz: number; readonly tsc?: string };
   readonly guest?: GuestOrigin;
   /** The guest had come to its end: the next runs end so, without running it. */
   readonly ended?: EndedVcpu;

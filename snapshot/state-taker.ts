@@ -72,7 +72,7 @@ export class StateTaker {
       const tscKhz = wordOf(vcpus[0]?.tsc_khz);
       const ended = endedVcpu(records.map((record) => readEnds(record, host)));
       return {
-        description: { ...this.#description, host: { kvm: this.#kvm, tscKhz }, ...(ended && { ended }) },
+        description: { ...this.#description, host: { kvm: this.#kvm, tscKhz, tsc: host.tsc }, ...(ended && { ended }) },
         vcpus,
         vm: copyOf(this.#vm.parts),
         devices: deviceRecords(devices, (this.#devicesThen.buffer as SharedArrayBuffer).slice(0)),

@@ -65,16 +65,22 @@ export function diff(a: Checkpoint, b: Checkpoint | CheckpointSession, options: 
 /** As {@link diff}, with the later side open already. */
 export function diffCheckpoints(a: Checkpoint, b: DiffTarget, options: DiffOptions = {}): CheckpointDiff {
   const [before, after] = [decodeState(a.config), decodeState(b.config)];
-  const remarks = otherGuests(before, after);
-  const symbols = remarks.length > 0 ? undefined : options.symbols;
+  const others = otherGuests(before, after);
+  const symbols = others.length > 0 ? undefined : options.symbols;
   const names = namesOf(symbols, [b, after], [a, before]);
   return {
     a: sideOf(a),
     b: sideOf(b),
     state: diffSections(stateSections(before), stateSections(after)),
     memory: diffMemory(a, b, names, options),
-    remarks,
+    remarks: [...others, ...hostTsc(before, after)],
   };
+}
+
+/** A difference in IA32_TSC says nothing about a guest that reads the host's counter. */
+function hostTsc(...states: readonly MachineState[]): string[] {
+  const own = states.every(({ description: { host } }) => host.tsc !== 'none');
+  return own ? [] : ["the TSC is the host's on this kind of KVM: its difference is real time, not the guest's"];
 }
 
 function otherGuests({ description: { guest: a } }: MachineState, { description: { guest: b } }: MachineState) {

@@ -7,9 +7,11 @@ import { type RestoreOptions as HowToRestore, restoreMachine } from '../../../sn
 import type { Checkpoint } from '../../../snapshot/store/memory/checkpoint.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
 import { UsageError } from '../../../src/errors.ts';
+import { probeHost } from '../../../src/kvm/state/probe.ts';
 import type { ClockMode } from '../../../src/kvm/state/vm-state.ts';
 import { refuseTakenName } from '../../control/claim.ts';
 import type { CommandRow } from '../command.ts';
+import { printLine } from '../output.ts';
 import { countUpTo } from '../parse.ts';
 import { PROGRESS_OPTION, type ProgressOptions, startProgress } from '../progress.ts';
 import { runForks } from '../session/forks.ts';
@@ -90,6 +92,10 @@ async function restore(ref: string, options: RestoreOptions): Promise<number> {
     ...(description.ended && { ended: true }),
     ...(guest && { guest, image: guest.path, symbols: () => loadSymbols(guest) }),
   };
+  if (!description.ended && probeHost(machine.kvm).tsc === 'none' && !options.quiet && !options.json)
+    printLine(
+      "vmlapse: note: this host cannot set the guest's TSC: it runs on, the guest's clock goes on from its saved time",
+    );
   const { store: directory, ...rest } = options;
   const records =
     options.checkpointAt !== undefined ||
