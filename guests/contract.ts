@@ -126,6 +126,7 @@ export const COUNTERS = [
   'ring3_steps',
 ] as const;
 
+/** Name of a counter that a guest may have. */
 export type CounterName = (typeof COUNTERS)[number];
 
 /**
@@ -161,6 +162,7 @@ export const PARAMETERS = [
   'param_hz',
 ] as const;
 
+/** Name of a parameter that a guest may have. */
 export type ParameterName = (typeof PARAMETERS)[number];
 
 const TABLES = {

@@ -108,6 +108,7 @@ export const PIT_CONFIG_FLAGS = { SPEAKER_DUMMY: 1 } as const;
 
 /** Register classes of KVM_CAP_SYNC_REGS, for kvm_valid_regs and kvm_dirty_regs. */
 export const SYNC_REGS = { REGS: 1, SREGS: 2, EVENTS: 4 } as const;
+/** All groups of registers that kvm_run can carry. */
 export const ALL_SYNC_REGS = SYNC_REGS.REGS | SYNC_REGS.SREGS | SYNC_REGS.EVENTS;
 
 /** `flags` of kvm_sregs2. */

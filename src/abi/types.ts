@@ -13,42 +13,49 @@ export interface Type<T> {
   write(view: DataView, offset: number, value: T): void;
 }
 
+/** An unsigned byte; number. */
 export const u8: Type<number> = {
   size: 1,
   ctype: '__u8',
   read: (v, o) => v.getUint8(o),
   write: (v, o, x) => v.setUint8(o, x),
 };
+/** Unsigned, 2 bytes, little-endian; number. */
 export const u16: Type<number> = {
   size: 2,
   ctype: '__u16',
   read: (v, o) => v.getUint16(o, true),
   write: (v, o, x) => v.setUint16(o, x, true),
 };
+/** Signed, 2 bytes, little-endian; number. */
 export const s16: Type<number> = {
   size: 2,
   ctype: '__s16',
   read: (v, o) => v.getInt16(o, true),
   write: (v, o, x) => v.setInt16(o, x, true),
 };
+/** Unsigned, 4 bytes, little-endian; number. */
 export const u32: Type<number> = {
   size: 4,
   ctype: '__u32',
   read: (v, o) => v.getUint32(o, true),
   write: (v, o, x) => v.setUint32(o, x, true),
 };
+/** Signed, 4 bytes, little-endian; number. */
 export const s32: Type<number> = {
   size: 4,
   ctype: '__s32',
   read: (v, o) => v.getInt32(o, true),
   write: (v, o, x) => v.setInt32(o, x, true),
 };
+/** Unsigned, 8 bytes, little-endian; bigint. */
 export const u64: Type<bigint> = {
   size: 8,
   ctype: '__u64',
   read: (v, o) => v.getBigUint64(o, true),
   write: (v, o, x) => v.setBigUint64(o, BigInt.asUintN(64, x), true),
 };
+/** Signed, 8 bytes, little-endian; bigint. */
 export const s64: Type<bigint> = {
   size: 8,
   ctype: '__s64',
@@ -73,7 +80,9 @@ export function bytes(length: number): Type<Uint8Array> {
 /** A live fixed-length array of elements. `at` reads an element (structs: a live record), `set` writes one. */
 export interface LiveArray<T> extends Iterable<T> {
   readonly length: number;
+  /** The element at `index`, from 0. */
   at(index: number): T;
+  /** Changes the element at `index`. */
   set(index: number, value: T): void;
 }
 
