@@ -74,4 +74,57 @@ describeKvm('pause and resume', () => {
     const line = machine.said.slice(0, 64);
     expect(machine.said).toBe(line.repeat(lines));
   });
+
+  it('a machine that is held stays so when its run ends, until resume(), and its timeout stands still', async () => {
+    const { started, counter } = await startGuest('ring3-writer');
+    await using machine = started;
+    const { running } = machine;
+    expect(running.hold()).toBe(true);
+    expect(running.hold()).toBe(false);
+    const first = running.run({ timeoutMs: 1 });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    running.stop();
+    expect((await first).reason).toBe('interrupted');
+    expect(counter('writer_writes')).toBe(0);
+    expect(running).toMatchObject({ leftMs: 1, held: true, running: false });
+    const second = running.run({ timeoutMs: running.leftMs });
+    expect(running.resume()).toBe(true);
+    expect(running.resume()).toBe(false);
+    expect((await second).reason).toBe('timeout');
+    expect(running.leftMs).toBeLessThanOrEqual(0);
+  });
+
+  it('a pause ends with the next run; a checkpoint of a machine that is held leaves it held', async () => {
+    const { started, counter } = await startGuest('ring3-writer');
+    await using machine = started;
+    const { running } = machine;
+    const first = running.run();
+    running.hold();
+    running.beginSave();
+    running.finishSave();
+    expect(running.held).toBe(true);
+    running.resume();
+    running.pause();
+    running.stop();
+    await first;
+    running.resume(); // no run is under way: nothing runs
+    const before = counter('writer_writes');
+    spin(2);
+    expect(counter('writer_writes')).toBe(before);
+    running.pause();
+    const second = running.run();
+    await eventually('the guest counts on', () => counter('writer_writes') > before);
+    running.stop();
+    await second;
+  });
+
+  it('an aborted signal ends a run, and one that begins after it', async () => {
+    const { started } = await startGuest('ring3-writer');
+    await using machine = started;
+    const stop = new AbortController();
+    const first = machine.running.run({ signal: stop.signal });
+    stop.abort();
+    expect((await first).reason).toBe('interrupted');
+    expect((await machine.running.run({ signal: stop.signal })).reason).toBe('interrupted');
+  });
 });

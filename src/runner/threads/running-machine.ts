@@ -32,6 +32,17 @@ export interface StartOptions {
   readonly stopAt?: StopPoints;
 }
 
+/** How to run. */
+export interface RunOptions {
+  /** Milliseconds that the guest may run, in which the time of a {@link RunningMachine.hold} is not counted. */
+  readonly timeoutMs?: number | undefined;
+  /** Ends the run with reason "interrupted"; at once if it is aborted already. */
+  readonly signal?: AbortSignal;
+}
+
+/** Whether the guest is to stand still, and what ends that: the next run or resume(), or resume() alone. */
+type Paused = 'no' | 'until-run' | 'until-resume';
+
 /**
  * Runs a machine with a thread for each vCPU. Create it with {@link RunningMachine.start}, end it with close().
  *
@@ -60,8 +71,8 @@ export class RunningMachine {
   readonly #input: SerialInput;
   #waiting: { resolve(result: RunResult): void; reject(error: Error): void } | undefined;
   #failure: Error | undefined;
-  /** The owner wants the machine paused, whatever the machine itself would do. */
-  #held = false;
+  #paused: Paused = 'no';
+  readonly #clock = new RunClock(() => this.stop('timeout'));
   #closing: Promise<void> | undefined;
 
   private constructor(machine: Machine, host: StateHost) {
@@ -123,27 +134,57 @@ export class RunningMachine {
   }
 
   /**
-   * Lets the guest run until something ends it, and leaves it paused. Rejects with what made a thread fail. A result
-   * can be run on from: the next run() goes on where the guest stopped. With `paused`, it waits for resume().
+   * Lets the guest run until something ends it, and leaves it paused. A machine that is held waits for resume(). Rejects
+   * with what made a thread fail. A result can be run on from: the next run() goes on where the guest stopped.
    */
-  run(options: { timeoutMs?: number; paused?: boolean } = {}): Promise<RunResult> {
+  run({ timeoutMs, signal }: RunOptions = {}): Promise<RunResult> {
     if (this.#failure) return Promise.reject(this.#failure);
     if (this.#closing) return Promise.reject(new UsageError('the machine is closed: start it anew'));
     if (this.#waiting) return Promise.reject(new UsageError('the machine is already running'));
-    const timer =
-      options.timeoutMs === undefined ? undefined : setTimeout(() => this.stop('timeout'), options.timeoutMs);
+    this.#clock.leftMs = timeoutMs;
+    const abort = () => this.stop('interrupted');
+    signal?.addEventListener('abort', abort);
     return new Promise<RunResult>((resolve, reject) => {
       this.#waiting = { resolve, reject };
       for (const thread of this.threads) thread.forgetEnd();
-      if (options.paused) this.#held = true;
-      else this.resume();
-    }).finally(() => clearTimeout(timer));
+      if (!this.held) this.resume();
+      if (signal?.aborted) abort();
+    }).finally(() => {
+      this.#clock.stop();
+      signal?.removeEventListener('abort', abort);
+    });
+  }
+
+  /** What is left of the last run's timeoutMs. */
+  get leftMs(): number | undefined {
+    return this.#clock.leftMs;
   }
 
   /** Pauses every vCPU and returns when all have: no guest code is running. Microseconds, blocking. */
   pause(): void {
-    this.#held = true;
+    this.#wantPaused();
     this.#group.pause();
+  }
+
+  #wantPaused(): void {
+    if (!this.held) this.#paused = 'until-run';
+  }
+
+  /**
+   * Pauses every vCPU until {@link resume}: a run that begins meanwhile waits, and the clock of its timeout stands still.
+   * Returns false if the machine was held already.
+   */
+  hold(): boolean {
+    this.pause();
+    this.#clock.stop();
+    const changed = !this.held;
+    this.#paused = 'until-resume';
+    return changed;
+  }
+
+  /** {@link hold} was called, and no resume() since. */
+  get held(): boolean {
+    return this.#paused === 'until-resume';
   }
 
   /**
@@ -151,7 +192,7 @@ export class RunningMachine {
    * stand still, with nothing pending. {@link finishSave} waits for the states.
    */
   beginSave(): void {
-    this.#held = true;
+    this.#wantPaused();
     this.#group.beginSave();
   }
 
@@ -162,30 +203,30 @@ export class RunningMachine {
 
   /** Pauses every vCPU and completes what is pending, which may change memory and devices. */
   completePendingIo(): void {
-    this.#held = true;
+    this.#wantPaused();
     this.#group.completePendingIo();
   }
 
   /** Pauses every vCPU and loads `records`, one for each, in its own thread. Throws KvmError. */
   loadVcpus(records: readonly Uint8Array[]): void {
-    this.#held = true;
+    this.#wantPaused();
     this.#group.load(records, vcpuStateLayout(this.host));
   }
 
   /** A run is under way and is not paused. */
   get running(): boolean {
-    return this.#waiting !== undefined && !this.#held;
+    return this.#waiting !== undefined && this.#paused === 'no';
   }
 
-  /** A run is under way, paused or not. */
-  get underWay(): boolean {
-    return this.#waiting !== undefined;
-  }
-
-  /** Lets every vCPU go on. One whose run has ended goes on with the next run(). */
-  resume(): void {
-    this.#held = false;
-    for (const thread of this.threads) thread.resume();
+  /** Lets the guest of a run under way go on, and ends a {@link hold}. Returns whether the machine was held. */
+  resume(): boolean {
+    const { held } = this;
+    this.#paused = 'no';
+    if (this.#waiting) {
+      this.#clock.start();
+      for (const thread of this.threads) thread.resume();
+    }
+    return held;
   }
 
   /** Ends the run from outside: run() resolves with this reason. Does nothing when no run is under way. */
@@ -229,7 +270,7 @@ export class RunningMachine {
 
   #falseAlarm(vcpu: number): void {
     this.threads[vcpu]?.forgetEnd();
-    if (this.#waiting && !this.#held) this.resume();
+    if (this.running) this.resume();
   }
 
   async #finish(vcpu: number, end: RunEnd, counts?: RunCounts): Promise<void> {
@@ -262,4 +303,30 @@ function checkDevices({ devices, deviceModule }: Machine): void {
   throw new UsageError(
     `device ${own.name} was made in this thread, and vCPU threads cannot use it; put it into a module and create the machine with { devices: await devicesFrom(url) }`,
   );
+}
+
+/** Counts down while the guest may run. */
+class RunClock {
+  /** Milliseconds left when the clock last stood still; undefined: no limit. */
+  leftMs: number | undefined;
+  readonly #expired: () => void;
+  #timer: NodeJS.Timeout | undefined;
+  #since = 0;
+
+  constructor(expired: () => void) {
+    this.#expired = expired;
+  }
+
+  start(): void {
+    if (this.leftMs === undefined || this.#timer) return;
+    this.#since = performance.now();
+    this.#timer = setTimeout(this.#expired, Math.max(1, this.leftMs));
+  }
+
+  stop(): void {
+    if (this.leftMs === undefined || !this.#timer) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.leftMs -= performance.now() - this.#since;
+  }
 }

@@ -11,7 +11,6 @@ import type { Machine } from '../../../src/machine/machine.ts';
 import type { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
 import type { CheckpointSummary, EndSummary, MachineStatus, Methods } from '../../control/protocol.ts';
 import { ControlServer, type ControlTarget } from '../../control/server.ts';
-import type { Hold } from '../attend/hold.ts';
 import { dropSlowReaders } from '../output.ts';
 import { diffText } from '../store/diff-text.ts';
 import { historyAround } from '../store/html/history-svg.ts';
@@ -40,7 +39,8 @@ export interface PreparedMachine {
 /** A session under way. */
 export interface RunContext {
   readonly running: RunningMachine;
-  readonly hold: Hold;
+  /** Ends the run under way, and each later one at once. */
+  readonly stop: AbortController;
   /** Undefined without a store. */
   readonly schedule: CheckpointSchedule | undefined;
   readonly prepared: PreparedMachine;
@@ -65,7 +65,7 @@ export class ControlEndpoint implements ScheduleListener {
     this.#server = await ControlServer.open(this.#name, this.#target(context));
   }
 
-  #target({ running, hold }: RunContext): ControlTarget {
+  #target({ running, stop }: RunContext): ControlTarget {
     const changed = (event: 'pause' | 'resume', change: () => boolean) => {
       this.#refuseWhenEnding();
       if (change()) this.#server?.emit(event, {});
@@ -73,14 +73,14 @@ export class ControlEndpoint implements ScheduleListener {
     };
     return {
       status: () => this.status(),
-      pause: () => changed('pause', () => hold.pause()),
-      resume: () => changed('resume', () => hold.resume()),
+      pause: () => changed('pause', () => running.hold()),
+      resume: () => changed('resume', () => running.resume()),
       checkpoint: async (params) => summary(await this.#schedule().checkpoint(params), params),
       rollback: ({ ref }) => this.#schedule().rollback(ref),
       diff: (params) => diffWithNow(this.#schedule(), this.#context!.prepared, params),
       stop: () => {
         dropSlowReaders();
-        hold.stop();
+        stop.abort();
         return { stopping: true };
       },
       input: ({ data }) => ({ taken: running.send(Buffer.from(data, 'latin1')) }),
@@ -100,13 +100,13 @@ export class ControlEndpoint implements ScheduleListener {
 
   /** The result of `status`. */
   status(): MachineStatus {
-    const { running, hold, schedule, prepared } = this.#context!;
+    const { running, schedule, prepared } = this.#context!;
     const { cpus, memory } = running.machine.config;
     const base = schedule && baseOf(schedule);
     return {
       name: this.#name,
       pid: process.pid,
-      state: this.#ending ? 'ending' : hold.paused ? 'paused' : 'running',
+      state: this.#ending ? 'ending' : running.held ? 'paused' : 'running',
       ...(prepared.image !== undefined && { guest: prepared.image }),
       cpus,
       memory,

@@ -1,4 +1,5 @@
 /** `restore --fork N`: several machines from one checkpoint at once, each line of output with its number before it. */
+import { setMaxListeners } from 'node:events';
 import type { ForkTemplate } from '../../../snapshot/fork.ts';
 import type { AssistMode } from '../../../src/runner/assist.ts';
 import type { RunResult } from '../../../src/runner/result.ts';
@@ -20,10 +21,9 @@ export interface ForkOptions {
 
 /** Runs `count` forks to their ends; returns the highest of their exit statuses. */
 export async function runForks(template: ForkTemplate, count: number, options: ForkOptions): Promise<number> {
-  const started: RunningMachine[] = [];
-  using signals = new EndSignals(() => {
-    for (const running of started) running.stop('interrupted');
-  });
+  const stop = new AbortController();
+  setMaxListeners(count, stop.signal); // or Node warns from the eleventh fork on
+  using signals = new EndSignals(() => stop.abort());
   const runs = Array.from({ length: count }, async (_, i) => {
     const captured = new CapturedOutput();
     const lines = new LineSplitter((line) => writeTo(process.stdout, Buffer.from(`[${i}] ${line}\n`, 'latin1')));
@@ -33,12 +33,9 @@ export async function runForks(template: ForkTemplate, count: number, options: F
       serial: (bytes) => (options.json ? captured.add(bytes) : lines.add(bytes)),
       assist: options.assist,
     });
-    started.push(running);
     try {
       load(running);
-      const ended = running.run(options.timeout === undefined ? {} : { timeoutMs: options.timeout });
-      if (signals.caught) running.stop('interrupted');
-      const result = await ended;
+      const result = await running.run({ timeoutMs: options.timeout, signal: stop.signal });
       lines.end();
       return { ...result, ended: endText(result), ...(options.json && captured.summary()) };
     } finally {

@@ -3,7 +3,6 @@ import { explainFault } from '../../../src/runner/fault/explain.ts';
 import { FAULTS, type RunResult } from '../../../src/runner/result.ts';
 import { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
 import type { EndSummary } from '../../control/protocol.ts';
-import { Hold } from '../attend/hold.ts';
 import { attachConsole, EnterEcho, isInteractive } from '../console.ts';
 import { printLine, toJson, writeTo } from '../output.ts';
 import { EXIT, endText, exitStatus, summaryLines } from '../run-end.ts';
@@ -16,8 +15,8 @@ import { stopPointsOf } from './triggers.ts';
 
 /** Runs the machine to its end; returns the exit status. The caller disposes the machine. */
 export async function runSession(prepared: PreparedMachine, options: SessionOptions): Promise<number> {
-  let hold: Hold | undefined;
-  using signals = new EndSignals(() => hold?.stop());
+  const stop = new AbortController();
+  using signals = new EndSignals(() => stop.abort());
   const captured = options.json ? new CapturedOutput() : undefined;
   const log = options.quiet || options.json ? () => {} : printLine;
   const endpoint = options.name === undefined ? undefined : new ControlEndpoint(options.name);
@@ -34,19 +33,18 @@ export async function runSession(prepared: PreparedMachine, options: SessionOpti
     ...(stopAt && { stopAt }),
     ...(tracing(options) && { trace: (bytes: Uint8Array) => writeTo(process.stderr, bytes) }),
   });
-  hold = new Hold(running, options.timeout, options.paused === true);
-  if (signals.caught) hold.stop();
+  if (options.paused) running.hold();
   let end: EndSummary = { reason: 'failed', exitStatus: EXIT.OURS };
   try {
     prepared.prepare?.(running);
     const { store } = options;
     if (store !== undefined)
       schedule = await CheckpointSchedule.start(running, { ...options, store }, prepared, log, endpoint);
-    const context = { running, hold, schedule, prepared };
+    const context = { running, stop, schedule, prepared };
     await endpoint?.attach(context);
     if (options.paused) log(`vmlapse: paused; it goes on with: vmlapse resume ${options.name}`);
     if (isInteractive()) log('vmlapse: Ctrl-A x leaves, Ctrl-A h helps');
-    const result = await runToEnd(context, signals, echo);
+    const result = await runToEnd(context, options.timeout, signals, echo);
     endpoint?.ending();
     const explained = await withExplanation(running, result, prepared);
     await schedule?.finish();
@@ -63,8 +61,13 @@ export async function runSession(prepared: PreparedMachine, options: SessionOpti
 }
 
 /** Runs with stdin attached; restores the terminal at every end. */
-async function runToEnd(context: RunContext, signals: EndSignals, echo: EnterEcho): Promise<RunResult> {
-  const { running, hold, schedule } = context;
+async function runToEnd(
+  { running, stop, schedule }: RunContext,
+  timeoutMs: number | undefined,
+  signals: EndSignals,
+  echo: EnterEcho,
+): Promise<RunResult> {
+  const { signal } = stop;
   const detach = attachConsole({
     send: (bytes) => {
       const taken = running.send(bytes);
@@ -77,14 +80,15 @@ async function runToEnd(context: RunContext, signals: EndSignals, echo: EnterEch
   });
   try {
     schedule?.arm();
-    for (let run = hold.run(); ; ) {
+    for (let run = running.run({ timeoutMs, signal }); ; ) {
       const result = await run;
-      if (hold.stopped && result.reason === 'stop-point') return { ...result, reason: 'interrupted' };
+      if (signal.aborted && result.reason === 'stop-point') return { ...result, reason: 'interrupted' };
       if (result.reason !== 'stop-point') {
         if (result.stopPoint !== undefined) await schedule?.take(result.stopPoint, { stayPaused: true });
         return result;
       }
-      ({ run } = await onFrom(result.stopPoint!, hold, schedule));
+      const goOn = () => running.run({ timeoutMs: running.leftMs, signal });
+      ({ run } = await onFrom(result.stopPoint!, goOn, schedule));
     }
   } finally {
     detach();
@@ -94,14 +98,14 @@ async function runToEnd(context: RunContext, signals: EndSignals, echo: EnterEch
 /** Takes the checkpoint of a stop point. The guest runs on when its memory is copied. */
 function onFrom(
   stopPoint: string,
-  hold: Hold,
+  run: () => Promise<RunResult>,
   schedule: CheckpointSchedule | undefined,
 ): Promise<{ readonly run: Promise<RunResult> }> {
   const stoppedAt = performance.now();
   return new Promise((resolve) => {
     let gone = false;
     const goOn = () => {
-      if (!gone) resolve({ run: hold.run() });
+      if (!gone) resolve({ run: run() });
       gone = true;
     };
     if (!schedule?.requested.wants(stopPoint)) goOn();
