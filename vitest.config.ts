@@ -11,7 +11,7 @@ if (factor > 1) console.log(`limits of tests are ${factor} times as long as on a
 export default defineConfig({
   test: {
     include: ['dist/test/**/*.test.js', 'dist/docs/**/*.test.js'],
-    globalSetup: ['test/support/left-over.ts'],
+    globalSetup: ['test/support/bundle.ts', 'test/support/left-over.ts'],
     env: { TEST_TIME_FACTOR: String(factor) },
     // Many tests wait for a guest or a child process: vitest's own choice, a processor less, leaves one of two idle.
     maxWorkers: availableParallelism(),

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const MAIN = join(ROOT, 'dist', 'tools', 'cli', 'main.js');
+const MAIN = join(ROOT, 'dist', 'tools', 'bin', 'vmlapse.js');
 
 /** A guest that prints a hash of all its memory in each round, and ends with the last byte of the last one. */
 const GUEST = 'guests/build/compute.elf';

@@ -21,7 +21,7 @@ import type { Result } from '../report.ts';
 const ROUNDS = 25;
 const RAM_MIB = 128;
 const GUEST = 'hello-multiboot';
-const CLI = join(ROOT, 'dist', 'tools', 'cli', 'main.js');
+const CLI = join(ROOT, 'dist', 'tools', 'bin', 'vmlapse.js');
 const AT_EXIT: RunEnd = { reason: 'stop-point' };
 const EXIT_MS = 5000;
 const MIB = 2 ** 20;

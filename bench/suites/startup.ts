@@ -11,7 +11,7 @@ import type { Result } from '../report.ts';
 const ROUNDS = 7;
 const GREETING = 'Hello from multiboot 1';
 const RAM_MIB = 128;
-const CLI = join(ROOT, 'dist', 'tools', 'cli', 'main.js');
+const CLI = join(ROOT, 'dist', 'tools', 'bin', 'vmlapse.js');
 /** What isa-debug-exit makes of the guest's 0: the process ends with (value << 1) | 1. */
 const QEMU_STATUS_OF_0 = 1;
 

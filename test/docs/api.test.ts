@@ -104,7 +104,7 @@ describeKvm('an example', () => {
     const { stdout, status } = spawnSync(process.execPath, [tsc, '-p', FOLDER], { encoding: 'utf8' });
     expect(status, stdout).toBe(0);
     cwd = mkdtempSync(join(tmpdir(), 'vmlapse-examples-'));
-    const main = join(ROOT, 'dist', 'tools', 'cli', 'main.js');
+    const main = join(ROOT, 'dist', 'tools', 'bin', 'vmlapse.js');
     const guest = join(ROOT, 'guests', 'build', 'compute.elf');
     const points = ['--checkpoint-at', 'exit:112', '--checkpoint-at', 'exit:176'];
     spawnSync(process.execPath, [main, 'run', '--quiet', '--store', 'lab', ...points, guest], { cwd });

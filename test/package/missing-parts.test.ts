@@ -28,7 +28,7 @@ beforeAll(() => {
   const installed = join(folder, 'node_modules', 'vmlapse');
   mkdirSync(installed, { recursive: true });
   execFileSync('tar', ['-xzf', join(folder, filename), '-C', installed, '--strip-components=1']);
-  main = join(installed, 'dist', 'tools', 'cli', 'main.js');
+  main = join(installed, 'dist', 'tools', 'bin', 'vmlapse.js');
   store = join(folder, 'store');
   using opened = openStore(store, { create: true });
   const parent = commitMadeUp(opened, {}, new Map([[0x1000, pageWith({ 1: [1] })]]));

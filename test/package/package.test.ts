@@ -35,7 +35,7 @@ afterAll(() => {
 });
 
 it('the build leaves the command ready to be called by its name', () => {
-  const { stdout } = spawnSync(join(ROOT, 'dist', 'tools', 'cli', 'main.js'), ['--version'], { encoding: 'utf8' });
+  const { stdout } = spawnSync(join(ROOT, 'dist', 'tools', 'bin', 'vmlapse.js'), ['--version'], { encoding: 'utf8' });
   expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
 });
 
@@ -71,6 +71,8 @@ describe('the package', () => {
       'dist/index.d.ts',
       'dist/src/runner/threads/worker.js',
       'dist/snapshot/live/writer-worker.js',
+      'dist/tools/bin/worker.js',
+      'dist/tools/bin/writer-worker.js',
       'guests/build/hello-long.elf',
       'guests/hello/long.S',
       'docs/lessons/01-open.ts',

@@ -10,7 +10,7 @@ import { scaled } from '../../support/time.ts';
 /** The interpreter and the executable. */
 export const PROGRAM = [
   process.execPath,
-  fileURLToPath(new URL('../../../tools/cli/main.js', import.meta.url)),
+  fileURLToPath(new URL('../../../tools/bin/vmlapse.js', import.meta.url)),
 ] as const;
 
 /** Hosts with an emulated processor are slower; the runner for them says by how much. */
