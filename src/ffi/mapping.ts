@@ -7,8 +7,8 @@
 
 import { errnoName, GuestMemoryError } from '../errors.ts';
 import { Cleanup } from './cleanup.ts';
-import { ENXIO, type Fd } from './fd.ts';
-import { close, errno, ftruncate, lseek, madvise, memfdCreate, mmap, munmap, viewMemory } from './libc.ts';
+import { ENXIO, Fd } from './fd.ts';
+import { errno, ftruncate, lseek, madvise, memfdCreate, mmap, munmap, viewMemory } from './libc.ts';
 
 /** Whether memory can be mapped in this process: koffi and glibc are there. */
 export { hasLibc as canMap } from './libc.ts';
@@ -143,13 +143,14 @@ export class Mapping implements Disposable {
   }
 }
 
-/** Creates an anonymous file of `length` bytes (memfd_create(2)); returns its descriptor number. */
-export function createMemfd(name: string, length: number): number {
-  const fd = memfdCreate(name, MFD_CLOEXEC);
-  if (fd < 0) throw new GuestMemoryError('MEMFD', `memfd_create failed: ${errnoName(errno())}`);
-  if (ftruncate(fd, length) === 0) return fd;
+/** Creates an anonymous file of `length` bytes, memfd_create(2). Throws GuestMemoryError. */
+export function createMemfd(name: string, length: number): Fd {
+  const number = memfdCreate(name, MFD_CLOEXEC);
+  if (number < 0) throw new GuestMemoryError('MEMFD', `memfd_create failed: ${errnoName(errno())}`);
+  const file = Fd.own(number);
+  if (ftruncate(number, length) === 0) return file;
   const code = errno();
-  close(fd);
+  file[Symbol.dispose]();
   throw new GuestMemoryError('MEMFD', `a memory file of ${length} bytes cannot be made: ${errnoName(code)}`);
 }
 

@@ -3,11 +3,10 @@
  * one memory slot. Every write by the host goes through here and is marked, since KVM's dirty log does not see writes
  * that the VMM makes through its own mapping.
  */
-
-import { closeSync } from 'node:fs';
 import { hex, PAGE_SIZE } from '../abi/numbers.ts';
 import { GuestMemoryError } from '../errors.ts';
 import { Cleanup } from '../ffi/cleanup.ts';
+import type { Fd } from '../ffi/fd.ts';
 import { createMemfd, dataRuns, Mapping, type MappingHandle, WINDOW_BYTES } from '../ffi/mapping.ts';
 import { bitmapWords, setBits } from './bitmap.ts';
 import { type E820Entry, e820, type RamRange, ramRanges } from './layout.ts';
@@ -48,22 +47,21 @@ export class GuestMemory implements Disposable {
   readonly regions: readonly Region[];
   /** Descriptor of the memory file; -1 for copy-on-write memory, which has none of its own. */
   readonly fd: number;
-  readonly #owned: boolean;
+  readonly #file: Fd | undefined;
   #closed = false;
 
-  private constructor(fd: number, regions: readonly Region[], owned: boolean) {
+  private constructor(fd: number, regions: readonly Region[], file?: Fd) {
     this.fd = fd;
     this.regions = regions;
-    this.#owned = owned;
+    this.#file = file;
   }
 
   /** `bytes` of zeroed RAM, a multiple of 4 KiB from 1 MiB to 1 TiB; pages cost memory when first touched. */
   static create(bytes: number): GuestMemory {
     const ranges = ramRanges(bytes);
     using made = new Cleanup();
-    const fd = createMemfd('vmlapse-ram', bytes);
-    made.defer(() => closeSync(fd));
-    const memory = new GuestMemory(fd, mapRegions(fd, ranges, true), true);
+    const file = made.use(createMemfd('vmlapse-ram', bytes));
+    const memory = new GuestMemory(file.number, mapRegions(file.number, ranges, true), file);
     made.keep();
     return memory;
   }
@@ -75,7 +73,7 @@ export class GuestMemory implements Disposable {
   static copyOnWrite(template: GuestMemory): GuestMemory {
     if (template.#closed)
       throw new GuestMemoryError('CLOSED', 'the memory to be copied has been disposed: make all copies before');
-    return new GuestMemory(PRIVATE, mapRegions(template.fd, template.ranges, false), true);
+    return new GuestMemory(PRIVATE, mapRegions(template.fd, template.ranges, false));
   }
 
   /** The memory another thread of this process owns. */
@@ -93,7 +91,7 @@ export class GuestMemory implements Disposable {
       fileOffset += size;
       return region;
     });
-    return new GuestMemory(handle.fd, regions, false);
+    return new GuestMemory(handle.fd, regions);
   }
 
   /** Plain data for {@link GuestMemory.borrow}. */
@@ -234,7 +232,7 @@ export class GuestMemory implements Disposable {
     if (this.#closed) return;
     this.#closed = true;
     for (const region of this.regions) region.mapping[Symbol.dispose]();
-    if (this.#owned && this.fd !== PRIVATE) closeSync(this.fd);
+    this.#file?.[Symbol.dispose]();
   }
 }
 

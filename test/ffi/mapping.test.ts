@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, ftruncateSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { fstatSync, ftruncateSync, readFileSync, readSync, writeSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { GuestMemoryError } from '../../src/errors.ts';
@@ -12,12 +12,8 @@ const MADV_DONTNEED = 4;
 
 /** A memory file for the length of a test. */
 function withFile(length: number, test: (fd: number) => void): void {
-  const fd = createMemfd('vmlapse-test', length);
-  try {
-    test(fd);
-  } finally {
-    closeSync(fd);
-  }
+  using file = createMemfd('vmlapse-test', length);
+  test(file.number);
 }
 
 /** Whether an address belongs to any mapping of this process. */
@@ -169,8 +165,8 @@ describe('a memory file', () => {
 
 describe('the data of a memory file', () => {
   it('is not taken for empty when it cannot be asked for', () => {
-    const fd = createMemfd('vmlapse-test', PAGE);
-    closeSync(fd);
-    expect(thrown(GuestMemoryError, () => [...dataRuns(fd, PAGE)]).message).toMatch(/lseek .* EBADF/);
+    const file = createMemfd('vmlapse-test', PAGE);
+    file[Symbol.dispose]();
+    expect(thrown(GuestMemoryError, () => [...dataRuns(file.number, PAGE)]).message).toMatch(/lseek .* EBADF/);
   });
 });

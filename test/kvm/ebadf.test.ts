@@ -119,7 +119,7 @@ function methodsOf(prototype: object): string[] {
 
 /** A Vcpu whose descriptor is no descriptor; its run area is a file of the right size. */
 function strayVcpu(): Vcpu {
-  const file = Fd.own(createMemfd('stray', 4096));
+  const file = createMemfd('stray', 4096);
   const vcpu = new Vcpu(file, 0, 4096);
   file[Symbol.dispose]();
   return Object.assign(vcpu, { fd: Fd.borrow(-1) });
