@@ -1,9 +1,11 @@
 /*
  * Floor of rollback in place: save at the first mark; then run to the next mark and put everything back, again and again.
- * Usage: rollback ELF RAM_MIB ROUNDS clear|hot|hot-sync
+ * Usage: rollback ELF RAM_MIB ROUNDS clear|hot|hot-sync shadow|tlb
  *   clear     KVM_GET_DIRTY_LOG, KVM_CLEAR_DIRTY_LOG, copy back: every page of every round costs a write fault
  *   hot       no KVM_CLEAR_DIRTY_LOG: set bits stay set, and every page with a set bit is copied back every time
  *   hot-sync  as hot, with registers, system registers and events handed over through KVM_RUN (KVM_CAP_SYNC_REGS)
+ *   shadow    makes KVM drop its shadow page tables each time, by a memory slot that comes and goes
+ *   tlb       makes KVM flush the TLB each time, by another CR3
  * Prints microseconds of one rollback and of one whole round (run and rollback), the pages put back a round, and checks
  * the result against the saved copy at the end.
  */
@@ -22,14 +24,32 @@ static void copy_run(void *context, uint64_t offset, uint64_t bytes)
 	memcpy(c->to + offset, c->from + offset, bytes);
 }
 
+/* Page tables are put back too: what was made from those of later must go (src/runner/translations.ts). */
+static void drop_translations(struct machine *m, int shadow)
+{
+	if (shadow) {
+		struct kvm_userspace_memory_region slot = { .slot = 100, .guest_phys_addr = 0xfd000000,
+							    .memory_size = 4096, .userspace_addr = (uintptr_t)m->ram };
+		check(ioctl(m->vm, KVM_SET_USER_MEMORY_REGION, &slot), "KVM_SET_USER_MEMORY_REGION");
+		slot.memory_size = 0;
+		check(ioctl(m->vm, KVM_SET_USER_MEMORY_REGION, &slot), "KVM_SET_USER_MEMORY_REGION");
+	} else {
+		struct kvm_sregs sregs;
+		check(ioctl(m->vcpu, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
+		sregs.cr3 ^= 0x1000;
+		check(ioctl(m->vcpu, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
+	}
+}
+
 int main(int argc, char **argv)
 {
-	if (argc != 5)
-		refuse("usage: rollback ELF RAM_MIB ROUNDS clear|hot|hot-sync");
+	if (argc != 6)
+		refuse("usage: rollback ELF RAM_MIB ROUNDS clear|hot|hot-sync shadow|tlb");
 	size_t rounds = strtoul(argv[3], NULL, 0);
 	int clear = !strcmp(argv[4], "clear"), sync = !strcmp(argv[4], "hot-sync");
-	if (rounds == 0 || (!clear && !sync && strcmp(argv[4], "hot")))
-		refuse("usage: rollback ELF RAM_MIB ROUNDS clear|hot|hot-sync");
+	int shadow = !strcmp(argv[5], "shadow");
+	if (rounds == 0 || (!shadow && strcmp(argv[5], "tlb")) || (!clear && !sync && strcmp(argv[4], "hot")))
+		refuse("usage: rollback ELF RAM_MIB ROUNDS clear|hot|hot-sync shadow|tlb");
 
 	struct machine m = machine_open(strtoul(argv[2], NULL, 0) * MIB, KVM_MEM_LOG_DIRTY_PAGES,
 					KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET);
@@ -53,6 +73,7 @@ int main(int argc, char **argv)
 		if (clear)
 			dirty_clear(&m, &dirty);
 		pages = dirty_runs(&m, &dirty, copy_run, &back);
+		drop_translations(&m, shadow);
 		if (sync)
 			state_restore_with_run(&m, saved);
 		else

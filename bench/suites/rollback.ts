@@ -1,5 +1,6 @@
 /** Rollback in place: only dirty pages are copied, against the same loop in C, and against QEMU's loadvm. */
 import { CheckpointSession } from '../../snapshot/session.ts';
+import { usesShadowPaging } from '../../src/kvm/kind.ts';
 import type { Bench } from '../bench.ts';
 import { withMarkedGuest, withStore } from '../checkpoint-lab.ts';
 import { interleave, median } from '../measure.ts';
@@ -25,7 +26,7 @@ interface Times {
 const guest = dirtyGuest.bind(undefined, { pages: PAGES, stride: STRIDE, mark: true });
 
 const floor = (memoryMib: number, strategy: Strategy) =>
-  runFloor<Times>('rollback', [guest(), memoryMib, LOOPS, strategy]);
+  runFloor<Times>('rollback', [guest(), memoryMib, LOOPS, strategy, usesShadowPaging() ? 'shadow' : 'tlb']);
 
 /** Calls `use` with a function that takes medians over a fresh series of rollbacks. */
 function withRollbacks<T>(memoryMib: number, use: (measure: () => Times) => Promise<T>): Promise<T> {

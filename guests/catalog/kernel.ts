@@ -76,6 +76,14 @@ export const KERNEL: readonly Guest[] = [
     ),
   }),
   guest({
+    name: 'remap',
+    format: 'elf',
+    mode: 'long',
+    shows: 'page tables that change under ring 3, by 2 MiB and by 4 KiB pages: what is read is what is mapped',
+    build: { target: 'long-elf', sources: ['kernel/remap.c'], runtime: true },
+    expect: exits(EXIT_CODES.OK, 'remap: 20 rounds, all as mapped\n'),
+  }),
+  guest({
     name: 'preempt',
     format: 'elf',
     mode: 'long',

@@ -25,3 +25,16 @@ function cpuFlags(path: string): ReadonlySet<string> {
     return new Set();
   }
 }
+
+/** The module parameter that is N where a processor that could translate in two levels is not let. */
+const TWO_LEVELS: Partial<Record<KvmKind, string>> = { VMX: 'kvm_intel/parameters/ept', SVM: 'kvm_amd/parameters/npt' };
+
+/** Whether KVM translates by page tables of its own, the shadow of the guest's. Taken for true where nothing tells. */
+export function usesShadowPaging(modules = '/sys/module', kind = kvmKind(modules)): boolean {
+  const parameter = TWO_LEVELS[kind];
+  try {
+    return parameter === undefined || !/^[Y1]/.test(readFileSync(`${modules}/${parameter}`, 'latin1'));
+  } catch {
+    return true;
+  }
+}

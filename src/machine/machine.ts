@@ -4,6 +4,7 @@
  */
 
 import { MEMORY_REGION_FLAGS } from '../abi/flags.ts';
+import { PAGE_SIZE } from '../abi/numbers.ts';
 import { Bus } from '../devices/bus.ts';
 import type { DeviceHost, DeviceSpec } from '../devices/device.ts';
 import { attachDevices, createDeviceState, DEVICE_SPECS, deviceLock } from '../devices/devices.ts';
@@ -57,6 +58,8 @@ export interface MachineHandle {
 const IDENTITY_MAP_ADDR = 0xfeff_c000;
 const TSS_ADDR = 0xfeff_d000;
 const PIT_SPEAKER_DUMMY = 1;
+/** Where slots come and go that no guest sees: one page for each vCPU, in the hole below 4 GiB. */
+const PASSING_SLOTS = 0xfd00_0000;
 
 interface Parts {
   readonly config: Required<MachineConfig>;
@@ -193,7 +196,7 @@ export class Machine implements Disposable {
 
   /** Maps read-only memory outside RAM, zero-filled to whole pages. Guest writes to it are MMIO exits. */
   addRom(gpa: number, content: Uint8Array): void {
-    const size = Math.ceil(content.length / 4096) * 4096;
+    const size = Math.ceil(content.length / PAGE_SIZE) * PAGE_SIZE;
     const mapping = Mapping.anonymous(size);
     try {
       mapping.bytes.set(content);
@@ -209,6 +212,18 @@ export class Machine implements Disposable {
   /** Read-only memory outside RAM: live content by guest-physical address. */
   get roms(): readonly { readonly gpa: number; readonly bytes: Uint8Array }[] {
     return this.#roms.map(({ gpa, mapping }) => ({ gpa, bytes: mapping.bytes }));
+  }
+
+  /**
+   * Makes KVM drop every shadow page table of this VM, by a memory slot that comes and goes. `vcpu`: whose thread calls,
+   * while none of them runs. Throws KvmError.
+   */
+  dropShadowPages(vcpu: number): void {
+    const slot = this.vm.checkExtension('KVM_CAP_NR_MEMSLOTS') - 1 - vcpu;
+    const { mapping } = this.memory.regions[0]!;
+    const passing = { slot, flags: 0, gpa: PASSING_SLOTS + vcpu * PAGE_SIZE, mapping };
+    this.vm.setUserMemoryRegion({ ...passing, size: PAGE_SIZE });
+    this.vm.setUserMemoryRegion({ ...passing, size: 0 });
   }
 
   /** How vCPU 0 starts. `occupied` is what the guest image holds, so that page tables go elsewhere. */

@@ -15,6 +15,7 @@ import { ExitCounters } from './counts.ts';
 import { type RunHooks, runVcpu } from './loop.ts';
 import { PendingEnds, recordBytes } from './pending-ends.ts';
 import type { RunCounts, RunEnd } from './result.ts';
+import { type Translations, translationsOf } from './translations.ts';
 import { Watchdog } from './watchdog.ts';
 
 /** The end of a run that a signal brought to a halt with nothing pending, for whoever asked for that. */
@@ -61,6 +62,8 @@ export class VcpuEngine implements Disposable {
   readonly #hooks: RunHooks;
   readonly #io: VcpuStateIo;
   readonly #ends = new PendingEnds();
+  /** Set once the vCPU has run. */
+  #translations: Translations | undefined;
 
   constructor(options: EngineOptions) {
     using made = new Cleanup();
@@ -96,7 +99,8 @@ export class VcpuEngine implements Disposable {
   }
 
   #loop(): RunEnd {
-    const { bus, ended } = this.#options;
+    const { bus, ended, machine, host } = this.#options;
+    this.#translations ??= translationsOf(machine, this.vcpu, host);
     const end = runVcpu(this.vcpu, bus, this.counters, this.#hooks);
     return ended ? ended(end) : end;
   }
@@ -128,11 +132,12 @@ export class VcpuEngine implements Disposable {
   }
 
   /**
-   * Loads the state in `record`. Nothing may be pending in KVM. With `handOver`, registers are left in the kvm_run area
+   * Loads the state in `record`, which memory may have been replaced for. Nothing may be pending in KVM. With `handOver`, registers are left in the kvm_run area
    * where the host can take them from there with the next KVM_RUN. Throws KvmError.
    */
   load(record = this.record, { handOver = false } = {}): void {
     const { host, idle } = this.#options;
+    this.#translations?.drop();
     this.#ends.load(record, host);
     this.#io.record.set(record.subarray(0, this.#io.record.length));
     this.isHandedOver = handOver && host.irqchip && host.syncRegs && syncRegs(this.vcpu.area, this.#io.parts);
@@ -149,6 +154,7 @@ export class VcpuEngine implements Disposable {
 
   [Symbol.dispose](): void {
     this.watchdog[Symbol.dispose]();
+    this.#translations?.[Symbol.dispose]();
     if (typeof this.#options.vcpu === 'number') this.vcpu[Symbol.dispose]();
   }
 }

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { kvmKind } from '../../src/kvm/kind.ts';
+import { kvmKind, usesShadowPaging } from '../../src/kvm/kind.ts';
 
 /** The kind on a host with these modules and CPU flags. */
 function kindWith(modules: readonly string[], cpuinfo: string | undefined) {
@@ -38,5 +38,31 @@ describe('the kind of KVM', () => {
     expect(kindWith(['kvm_intel', 'kvm_amd'], flags())).toBe('unknown');
     expect(kindWith(['kvm_intel', 'kvm_amd'], undefined)).toBe('unknown');
     expect(kindWith(['kvm_intel', 'kvm_amd'], flags('svmx'))).toBe('unknown');
+  });
+});
+
+describe('shadow paging', () => {
+  const uses = (module: string, parameter?: string, value?: string) => {
+    const folder = mkdtempSync(join(tmpdir(), 'vmlapse-'));
+    try {
+      mkdirSync(join(folder, module, 'parameters'), { recursive: true });
+      if (parameter !== undefined) writeFileSync(join(folder, module, 'parameters', parameter), `${value}\n`);
+      return usesShadowPaging(folder);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  };
+
+  it.each([
+    ['kvm_amd', 'npt', 'Y', false],
+    ['kvm_amd', 'npt', '1', false],
+    ['kvm_amd', 'npt', 'N', true],
+    ['kvm_amd', 'npt', '0', true],
+    ['kvm_intel', 'ept', 'Y', false],
+    ['kvm_intel', 'ept', 'N', true],
+    ['kvm_intel', undefined, undefined, true],
+    ['kvm_pvm', undefined, undefined, true],
+  ] as const)('%s with %s=%s: %s', (module, parameter, value, shadow) => {
+    expect(uses(module, parameter, value)).toBe(shadow);
   });
 });

@@ -1,0 +1,44 @@
+/**
+ * Translations that outlive the page tables they were made from. A rollback writes guest memory, page tables included,
+ * behind the back of vCPUs that have run. What KVM and the processor keep of the old tables must go with them: else the
+ * guest reads and writes other memory than it has mapped.
+ *
+ * - Processors keep translations in the TLB, tagged by machine; KVM flushes it where a control register changes.
+ * - KVM that translates by shadow page tables (docs/kvm-kinds.md), and any KVM for a guest in a guest, keeps tables of
+ *   its own. It follows writes by the guest, not those of user space; deleting a memory slot makes it drop them all.
+ */
+import { usesShadowPaging } from '../kvm/kind.ts';
+import type { StateHost } from '../kvm/state/host.ts';
+import { StatCounter } from '../kvm/stats.ts';
+import type { Vcpu } from '../kvm/vcpu.ts';
+import type { Machine } from '../machine/machine.ts';
+
+/** What drops a vCPU's translations, in its thread, while no vCPU runs; its registers are to be loaded afterwards. */
+export interface Translations extends Disposable {
+  /** Throws KvmError. */
+  drop(): void;
+}
+
+/** How it is done on this host. Throws KvmError. */
+export function translationsOf(machine: Machine, vcpu: Vcpu, { nestedBytes }: StateHost): Translations {
+  // the shadow page tables are the machine's: one vCPU drops them for all
+  if (usesShadowPaging())
+    return { drop: vcpu.id === 0 ? () => machine.dropShadowPages(vcpu.id) : () => {}, [Symbol.dispose]() {} };
+  const nested = nestedBytes > 0 ? StatCounter.open(vcpu.fd, 'nested_run') : undefined;
+  return {
+    drop() {
+      if (nested && nested.read() > 0n) machine.dropShadowPages(vcpu.id);
+      else flushTlb(vcpu);
+    },
+    [Symbol.dispose]: () => nested?.[Symbol.dispose](),
+  };
+}
+
+const CR3_FIRST_FRAME = 0x1000n;
+
+/** KVM_SET_SREGS with another CR3 flushes what the processor keeps for this vCPU (__set_sregs in arch/x86/kvm/x86.c). */
+function flushTlb(vcpu: Vcpu): void {
+  const sregs = vcpu.getSregs();
+  sregs.cr3 ^= CR3_FIRST_FRAME;
+  vcpu.setSregs(sregs);
+}
