@@ -1,7 +1,6 @@
 /** Fetching a checkpoint from a registry: what the store does not have whole, then all of it is taken in at once. */
 import { CheckpointError } from '../../src/errors.ts';
-import { type Digest, storeError } from '../store/format/digest.ts';
-import { isNotFound } from '../store/history/history.ts';
+import { type Digest, isNotFound, storeError } from '../store/format/digest.ts';
 import { checkTags } from '../store/history/refs.ts';
 import type { Store } from '../store/store.ts';
 import { RegistryClient } from './client.ts';

@@ -1,12 +1,15 @@
 /** Sending a checkpoint to a registry: blobs it does not have, then the manifest, which makes them one. */
 import { closeSync } from 'node:fs';
+import { ifThere } from '../store/disk/blobs.ts';
+import { readUnlocked } from '../store/disk/layout.ts';
 import { type Digest, storeError } from '../store/format/digest.ts';
-import type { Descriptor } from '../store/format/documents.ts';
+import { type Manifest, parseManifest } from '../store/format/documents.ts';
 import { MAX_MANIFEST_BYTES, MEDIA } from '../store/format/limits.ts';
+import { resolveRef } from '../store/history/refs.ts';
 import type { Store } from '../store/store.ts';
 import { RegistryClient, type RegistryOptions } from './client.ts';
 import { parseReference } from './reference.ts';
-import { faultAt, upload } from './upload.ts';
+import { faultAt, type OpenBlob, upload } from './upload.ts';
 
 /** What a transfer moved. Bytes are those of blobs and manifests that travelled. */
 export interface TransferReport {
@@ -31,17 +34,48 @@ export async function push(
 ): Promise<TransferReport> {
   const reference = parseReference(target, options.plainHttp);
   const client = new RegistryClient(reference, 'pull,push', options);
-  const digest = store.resolve(ref);
+  using files = openFiles(store, ref);
+  const { digest, manifest } = files;
   if (reference.digest !== undefined && reference.digest !== digest)
     throw storeError('INVALID', `${ref} is ${digest}, so it cannot be pushed as ${reference.digest} — give a tag`);
-  const sender = new Sender(store, client, options);
-  await sender.sendManifest(digest, reference.tag ?? digest);
-  let { parent } = store.manifest(digest);
-  for (let left = options.history ?? 0; left > 0 && parent && store.blobs.sizeOf(parent) !== undefined; left--) {
-    await sender.sendManifest(parent, parent);
-    ({ parent } = store.manifest(parent));
+  const sender = new Sender(client, options);
+  await sender.send(files, reference.tag ?? digest);
+  let { parent } = manifest;
+  for (let left = options.history ?? 0; left > 0 && parent; left--) {
+    using older = ifThere(store.blobs, parent, (digest) => openFiles(store, digest));
+    if (older) await sender.send(older, parent);
+    parent = older?.manifest.parent;
   }
   return { digest, ...sender.moved };
+}
+
+/** What a checkpoint consists of, open: it can be sent even if another process removes it meanwhile. */
+interface OpenFiles extends Disposable {
+  readonly digest: Digest;
+  readonly manifest: Manifest;
+  /** The manifest as it is in its file. */
+  readonly bytes: Uint8Array;
+  readonly blobs: readonly OpenBlob[];
+}
+
+function openFiles({ blobs: store }: Store, ref: string): OpenFiles {
+  return readUnlocked(store, (index) => {
+    const digest = resolveRef(store, index, ref);
+    const bytes = store.read(digest, MAX_MANIFEST_BYTES);
+    const manifest = parseManifest(bytes, `manifest ${digest}`);
+    const blobs: OpenBlob[] = [];
+    const close = () => {
+      for (const { fd } of blobs) closeSync(fd);
+    };
+    try {
+      for (const { digest, size } of [manifest.config, ...manifest.layers])
+        blobs.push({ digest, size, fd: store.open(digest, size) });
+      return { digest, manifest, bytes, blobs, [Symbol.dispose]: close };
+    } catch (error) {
+      close();
+      throw error;
+    }
+  });
 }
 
 /** What helps where a registry has not kept what it was sent. */
@@ -49,21 +83,18 @@ const KEPT = 'push again, or use another registry';
 
 class Sender {
   readonly moved = { blobs: 0, bytes: 0, skipped: 0 };
-  readonly #store: Store;
   readonly #client: RegistryClient;
   readonly #options: PushOptions;
   readonly #there = new Set<Digest>();
 
-  constructor(store: Store, client: RegistryClient, options: PushOptions) {
-    this.#store = store;
+  constructor(client: RegistryClient, options: PushOptions) {
     this.#client = client;
     this.#options = options;
   }
 
-  async sendManifest(digest: Digest, name: string): Promise<void> {
-    const { config, layers } = this.#store.manifest(digest);
-    for (const blob of [config, ...layers]) await this.#sendBlob(blob);
-    const body = this.#store.blobs.read(digest, MAX_MANIFEST_BYTES);
+  /** Sends the blobs, then the manifest as `name`. */
+  async send({ digest, bytes: body, blobs }: OpenFiles, name: string): Promise<void> {
+    for (const blob of blobs) await this.#sendBlob(blob);
     const url = this.#client.path(`manifests/${name}`);
     const headers = { 'content-type': MEDIA.manifest };
     const answer = await this.#client.request({ method: 'PUT', url, headers, body }, 200, 201, 202, 204);
@@ -76,19 +107,14 @@ class Sender {
     this.moved.bytes += body.length;
   }
 
-  async #sendBlob(blob: Descriptor): Promise<void> {
+  async #sendBlob(blob: OpenBlob): Promise<void> {
     if (this.#there.has(blob.digest)) return;
     this.#there.add(blob.digest);
     if ((await faultAt(this.#client, `blobs/${blob.digest}`, blob)) === undefined) {
       this.moved.skipped++;
       return;
     }
-    const fd = this.#store.blobs.open(blob.digest, blob.size);
-    try {
-      await upload(this.#client, { ...blob, fd }, this.#options);
-    } finally {
-      closeSync(fd);
-    }
+    await upload(this.#client, blob, this.#options);
     this.moved.blobs++;
     this.moved.bytes += blob.size;
   }

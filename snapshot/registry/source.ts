@@ -1,6 +1,6 @@
 /** A repository of a registry as a source of single blobs, for a store that has lost some. */
+import { isNotFound } from '../store/format/digest.ts';
 import { MAX_MANIFEST_BYTES, MEDIA } from '../store/format/limits.ts';
-import { isNotFound } from '../store/history/history.ts';
 import type { BlobSource } from '../store/history/repair.ts';
 import { RegistryClient, type RegistryOptions } from './client.ts';
 import { parseReference } from './reference.ts';

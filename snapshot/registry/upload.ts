@@ -18,7 +18,7 @@ const LEAST_PIECE = 2 ** 18;
 const SPARE = 4 * PIECE;
 
 /** A blob that is open to be read. */
-interface OpenBlob extends Descriptor {
+export interface OpenBlob extends Descriptor {
   readonly fd: number;
 }
 

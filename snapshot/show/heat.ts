@@ -1,5 +1,7 @@
 /** Where in guest memory checkpoints changed pages: a common axis with the untouched parts left out, and bins on it. */
 
+import { ifThere } from '../store/disk/blobs.ts';
+import type { Digest } from '../store/format/digest.ts';
 import { PAGE_SIZE } from '../store/format/limits.ts';
 import type { LogEntry } from '../store/history/history.ts';
 import type { Store } from '../store/store.ts';
@@ -22,17 +24,18 @@ const MAX_STRETCHES = 6;
 
 /**
  * Addresses of the pages in which a checkpoint differs from its parent, by its page map, ascending; of a first
- * checkpoint, or one whose parent is gone, all pages with content.
+ * checkpoint, or one whose parent is gone, all pages with content. Empty for one that was removed since `log`.
  */
-export function dirtyPages(store: Store, { digest, parent, parentMissing }: LogEntry): number[] {
-  using checkpoint = store.open(digest);
-  if (parent === undefined || parentMissing)
-    return checkpoint
-      .pages()
-      .filter(({ kind }) => kind !== 'zero')
-      .map(({ gpa }) => gpa);
-  using before = store.open(parent);
-  return checkpoint.pagesUnlike(before);
+export function dirtyPages(store: Store, { digest, parent }: LogEntry): number[] {
+  const open = (ref: Digest) => store.open(ref);
+  using checkpoint = ifThere(store.blobs, digest, open);
+  if (!checkpoint) return [];
+  using before = parent && ifThere(store.blobs, parent, open);
+  if (before) return checkpoint.pagesUnlike(before);
+  return checkpoint
+    .pages()
+    .filter(({ kind }) => kind !== 'zero')
+    .map(({ gpa }) => gpa);
 }
 
 /** An axis for sets of page addresses, with about `count` bins; each bin is whole pages. */

@@ -38,11 +38,8 @@ export interface MemoryMap extends PageCounts {
 /** Ranges that a reader can take in. */
 const MAX_RANGES = 24;
 
-/** Describes a checkpoint's memory. `layers`: as its manifest lists them. Reads no page. */
-export function memoryMap(
-  checkpoint: Checkpoint,
-  layers: readonly { readonly digest: Digest; readonly size: number }[],
-): MemoryMap {
+/** Describes a checkpoint's memory. Reads no page. */
+export function memoryMap(checkpoint: Checkpoint): MemoryMap {
   const places = checkpoint.pages();
   const shares = new Map<Digest, number>();
   for (const { layer, mask } of places) {
@@ -56,7 +53,7 @@ export function memoryMap(
       length,
       ...countsOf(places.slice(first, first + count)),
     })),
-    layers: layers.map(({ digest, size }) => ({ digest, size, pages: shares.get(digest) ?? 0 })),
+    layers: checkpoint.layers.map(({ digest, size }) => ({ digest, size, pages: shares.get(digest) ?? 0 })),
   };
 }
 

@@ -4,7 +4,7 @@
  */
 import { CheckpointError } from '../../src/errors.ts';
 import { openTip, type Tip, writeCheckpoint } from './commit.ts';
-import { Blobs, unlinkIfThere } from './disk/blobs.ts';
+import { Blobs, readManifest, unlinkIfThere } from './disk/blobs.ts';
 import { realFs } from './disk/fs-layer.ts';
 import {
   checkLayout,
@@ -12,6 +12,7 @@ import {
   keepUnfinished,
   lockStore,
   readIndex,
+  readUnlocked,
   writeIndex,
   writeIndexAnd,
 } from './disk/layout.ts';
@@ -22,7 +23,7 @@ import type { StoreIndex } from './format/index-file.ts';
 import { MAX_CONFIG_BYTES } from './format/limits.ts';
 import { collectGarbage, type GcOptions, type GcReport } from './history/gc.ts';
 import { withCommit, withHeads, withoutCheckpoint, withoutTag, withTag } from './history/heads.ts';
-import { endsOf, type LogEntry, logOf, otherCheckpoints, readManifest, survey, walk } from './history/history.ts';
+import { endsOf, type LogEntry, logOf, otherCheckpoints, survey, walk } from './history/history.ts';
 import { checkTags, resolveRef } from './history/refs.ts';
 import { type BlobSource, fetchAgain, repairLayout } from './history/repair.ts';
 import { type VerifyReport, verifyStore } from './history/verify.ts';
@@ -165,7 +166,7 @@ export class Store implements Disposable {
 
   /** The digest that a reference names: tag, `latest`, digest or its start, and `~N`. */
   resolve(ref: string): Digest {
-    return resolveRef(this.blobs, this.index(), ref);
+    return readUnlocked(this.blobs, (index) => resolveRef(this.blobs, index, ref));
   }
 
   /** A manifest by digest. */
@@ -175,15 +176,17 @@ export class Store implements Disposable {
 
   /** A machine description by the checkpoint's digest. */
   config(digest: Digest): CheckpointConfig {
-    return this.#config(this.manifest(digest));
+    return readUnlocked(this.blobs, () => this.#config(this.manifest(digest)));
   }
 
   /** Opens a checkpoint for reading. Dispose it after use. */
   open(ref: string): Checkpoint {
-    const digest = this.resolve(ref);
-    const manifest = readManifest(this.blobs, digest);
-    const config = this.#config(manifest);
-    return new Checkpoint(digest, manifest, config, Chain.open(this.#pool, manifest.layers));
+    return readUnlocked(this.blobs, (index) => {
+      const digest = resolveRef(this.blobs, index, ref);
+      const manifest = readManifest(this.blobs, digest);
+      const config = this.#config(manifest);
+      return new Checkpoint(digest, manifest, config, Chain.open(this.#pool, manifest.layers));
+    });
   }
 
   #config({ config }: Manifest): CheckpointConfig {
@@ -195,8 +198,7 @@ export class Store implements Disposable {
    * images in the layout are passed over.
    */
   log(failed?: (digest: Digest, error: unknown) => void): LogEntry[] {
-    const index = this.index();
-    const { commits, damaged } = survey(this.blobs, index);
+    const { index, commits, damaged } = survey(this.blobs);
     for (const [digest, error] of damaged) {
       if (!failed) throw error;
       failed(digest, error);
@@ -246,20 +248,26 @@ export class Store implements Disposable {
       return parent && size !== undefined ? [{ digest: parent, size }] : [];
     } catch (error) {
       if (!(error instanceof CheckpointError)) throw error;
-      const reached = walk(this.blobs, index, () => {});
+      const reached = walk(
+        (other) => readManifest(this.blobs, other),
+        index,
+        () => {},
+      );
       return endsOf(this.blobs, otherCheckpoints(this.blobs, reached));
     }
   }
 
   /** Removes every file that no checkpoint needs; a dry run needs no lock. */
   gc(options: GcOptions = {}): GcReport {
-    using _ = options.dryRun ? undefined : this.lock();
-    return collectGarbage(this.blobs, this.index(), options);
+    const collect = (index: StoreIndex) => collectGarbage(this.blobs, index, options);
+    if (options.dryRun) return readUnlocked(this.blobs, collect, ({ missing }) => missing).report;
+    using _ = this.lock();
+    return collect(this.index()).report;
   }
 
   /** Checks everything that can be reached: every digest, frame and page. Damage is reported, not thrown. */
   verify(): VerifyReport {
-    return verifyStore(this.blobs, this.index());
+    return verifyStore(this.blobs);
   }
 
   /** Fetches damaged and missing blobs again from another place, as far as it has them. */

@@ -72,7 +72,9 @@ async function stepsDone(running: Running, count: number): Promise<void> {
 /** The store can be opened and read while the others go on, whatever the one that was killed has left. */
 function expectReadable(directory: string): void {
   using store = openStore(directory, { readOnly: true });
-  store.log();
+  if (store.log().length > 0) store.open('latest')[Symbol.dispose]();
+  const { problems } = store.verify();
+  if (problems.length > 0) throw new Error(`verify without the lock: ${JSON.stringify(problems).slice(0, 500)}`);
 }
 
 /** Nothing runs: what is there is all that was reported. */

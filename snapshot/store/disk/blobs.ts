@@ -2,7 +2,10 @@
 import { createHash } from 'node:crypto';
 import { closeSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { corrupt, type Digest, digestOf, hexOf, isDigest, storeError } from '../format/digest.ts';
+import { CheckpointError } from '../../../src/errors.ts';
+import { corrupt, type Digest, digestOf, hexOf, isDigest, isNotFound, storeError } from '../format/digest.ts';
+import { type Manifest, parseManifest } from '../format/documents.ts';
+import { MAX_MANIFEST_BYTES } from '../format/limits.ts';
 import {
   errnoOf,
   ioError,
@@ -160,6 +163,36 @@ export class BlobWriter {
 
 function missing(digest: Digest) {
   return storeError('NOT_FOUND', `blob ${digest} is not in the store — copy or pull the checkpoint again`, { digest });
+}
+
+/** Reads a manifest. Throws NOT_FOUND, CORRUPT or NOT_A_CHECKPOINT. */
+export function readManifest(blobs: Blobs, digest: Digest): Manifest {
+  return parseManifest(blobs.read(digest, MAX_MANIFEST_BYTES), `manifest ${digest}`);
+}
+
+/** True for the digest of a manifest that can be read and is a checkpoint's. */
+export function isCheckpoint(blobs: Blobs, digest: Digest): boolean {
+  return manifestIfAny(blobs, digest) !== undefined;
+}
+
+/** Reads a manifest; undefined where there is none, or none of a checkpoint. */
+export function manifestIfAny(blobs: Blobs, digest: Digest): Manifest | undefined {
+  try {
+    return readManifest(blobs, digest);
+  } catch (error) {
+    if (error instanceof CheckpointError) return undefined;
+    throw error;
+  }
+}
+
+/** Opens a checkpoint with `open`; undefined where it is not in the store, as when another process has removed it. */
+export function ifThere<T>(blobs: Blobs, digest: Digest, open: (digest: Digest) => T): T | undefined {
+  try {
+    return open(digest);
+  } catch (error) {
+    if (isNotFound(error) && blobs.sizeOf(digest) === undefined) return undefined;
+    throw error;
+  }
 }
 
 /** Refuses to write what reading would refuse. Throws TOO_LARGE. */

@@ -148,6 +148,14 @@ export function openRegular(path: string): { fd: number; size: number } | undefi
   }
 }
 
+/** True where a path still leads to an open file: it was not removed or replaced since. */
+export function isFileAt(fd: number, path: string): boolean {
+  return withIo('cannot look at', path, () => {
+    const [mine, there] = [fstatSync(fd), statSync(path, { throwIfNoEntry: false })];
+    return mine.ino === there?.ino && mine.dev === there.dev;
+  });
+}
+
 /** Fills `into` from `position`; a file that ends earlier is corrupt. */
 export function readExactly(fd: number, into: Uint8Array, position: number, where: string): void {
   for (let done = 0; done < into.length; ) {

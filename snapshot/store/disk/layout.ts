@@ -2,16 +2,15 @@
  * The files around the blobs: the layout marker, index.json, and the directories for locks and unfinished files
  * (opencontainers/image-spec, image-layout.md; other tools ignore what they do not know).
  */
-import { existsSync, lstatSync, readdirSync } from 'node:fs';
+import { closeSync, existsSync, lstatSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { CheckpointError, UsageError } from '../../../src/errors.ts';
-import { corrupt, problemOf, storeError } from '../format/digest.ts';
+import { corrupt, isNotFound, problemOf, storeError } from '../format/digest.ts';
 import { encodeIndex, parseIndex, type StoreIndex } from '../format/index-file.ts';
 import { MAX_HEADS, MAX_INDEX_BYTES } from '../format/limits.ts';
 import { EMPTY_INDEX } from '../history/heads.ts';
-import { isCheckpoint } from '../history/history.ts';
-import { type Blobs, checkSize } from './blobs.ts';
-import { readSmallFile, withIo } from './fs-layer.ts';
+import { type Blobs, checkSize, isCheckpoint } from './blobs.ts';
+import { isFileAt, openRegular, readSmallFile, withIo } from './fs-layer.ts';
 import { acquireLock, isLockName, type Lock, tryAcquire } from './lock.ts';
 import { clearTemporary, isTemporaryName } from './temporary.ts';
 
@@ -140,6 +139,48 @@ export function readIndex(blobs: Blobs): StoreIndex {
     if (!(error instanceof CheckpointError && error.code === 'CORRUPT')) throw error;
     const cure = '`vmlapse verify --repair` makes it anew from the checkpoints that are there';
     throw storeError('CORRUPT', `${problemOf(error)} — ${cure}`, error.details, error);
+  }
+}
+
+/** How often a read begins again at most. */
+const MAX_READS = 100;
+
+/**
+ * Reads without the lock. Another process replaces index.json before it removes a file. So where `read` throws NOT_FOUND,
+ * or `missed` finds something in its result, it is run again with the new index.json, until that has not changed or the
+ * same is missed twice. Throws what `read` throws.
+ */
+export function readUnlocked<T>(
+  blobs: Blobs,
+  read: (index: StoreIndex) => T,
+  missed: (result: T) => readonly string[] = () => [],
+): T {
+  const path = join(blobs.root, INDEX);
+  for (let reads = 1, before = ''; ; reads++) {
+    // Held open, so that no other file has its inode number.
+    const file = openRegular(path);
+    try {
+      const index = readIndex(blobs);
+      const { end, lost } = outcomeOf(() => read(index), missed);
+      if (lost === '' || lost === before || reads === MAX_READS || (file && isFileAt(file.fd, path))) return end();
+      before = lost;
+    } finally {
+      if (file) closeSync(file.fd);
+    }
+  }
+}
+
+/** How a read ended, and what it missed. */
+function outcomeOf<T>(read: () => T, missed: (result: T) => readonly string[]): { end: () => T; lost: string } {
+  try {
+    const result = read();
+    return { end: () => result, lost: missed(result).join() };
+  } catch (error) {
+    const end = () => {
+      throw error;
+    };
+    const { message, cause } = error as Error;
+    return { end, lost: isNotFound(error) || isNotFound(cause) ? message : '' };
   }
 }
 

@@ -2,13 +2,13 @@
  * Locks of a store: flock(2) on files in `locks/`. The kernel releases a lock when its holder ends, however that comes
  * about. The files stay; what is in them only tells others who holds the lock. Reading a store takes no lock.
  */
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, statSync, writeSync } from 'node:fs';
+import { closeSync, constants, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { VmlapseError } from '../../../src/errors.ts';
 import { tryLock } from '../../../src/ffi/fd.ts';
 import { storeError } from '../format/digest.ts';
-import { errnoOf, type StoreFs, withIo } from './fs-layer.ts';
+import { errnoOf, isFileAt, type StoreFs, withIo } from './fs-layer.ts';
 
 /** A held lock. Releasing never throws, and twice is harmless. */
 export interface Lock extends Disposable {
@@ -47,6 +47,7 @@ export function tryAcquire(path: string, shared = false): Lock | undefined {
     fd = -1;
   };
   try {
+    // A file that was removed before it was locked does not count: others would lock a new one.
     if (lockFile(fd, path, shared) && isFileAt(fd, path)) {
       if (!shared) sign(fd);
       return { release, [Symbol.dispose]: release };
@@ -80,14 +81,6 @@ function lockFile(fd: number, path: string, shared: boolean): boolean {
     const { message } = error as Error;
     throw storeError('IO', `cannot lock ${path}: ${message} — use a file system that supports flock(2)`, {}, error);
   }
-}
-
-/** False where the file was removed before it was locked: others would lock a new one. */
-function isFileAt(fd: number, path: string): boolean {
-  return withIo('cannot lock', path, () => {
-    const [mine, there] = [fstatSync(fd), statSync(path, { throwIfNoEntry: false })];
-    return mine.ino === there?.ino && mine.dev === there.dev;
-  });
 }
 
 /** Writes who holds the lock. A full disk does not matter. */

@@ -32,6 +32,11 @@ export function storeError(code: string, message: string, details: Record<string
   return new CheckpointError(code, message, details, cause);
 }
 
+/** True for the errors that say that something is not there. */
+export function isNotFound(error: unknown): boolean {
+  return error instanceof CheckpointError && error.code === 'NOT_FOUND';
+}
+
 /** Damage: bytes that are not what their digest or the format says. */
 export function corrupt(where: string, what: string, details: Record<string, unknown> = {}): CheckpointError {
   const cure = '`vmlapse verify` says what is lost, and `vmlapse verify --repair --from SOURCE` fetches it again';

@@ -1,6 +1,5 @@
 /** The JSON documents behind index.json: manifests and machine descriptions. Reading checks every field that is used. */
 
-import type { LayerDescriptor } from '../memory/layer.ts';
 import { corrupt, type Digest, isDigest, storeError } from './digest.ts';
 import { type Descriptor, descriptor, encode, type Json, list, object, optionalObject, parseObject } from './json.ts';
 import { ANNOTATION, MAX_CONFIG_BYTES, MAX_LAYER_BYTES, MAX_LAYERS, MEDIA } from './limits.ts';
@@ -24,6 +23,13 @@ export interface CheckpointInfo {
   readonly time: string;
   /** Counts, bytes and microseconds by name: `pages`, `bytes`, and what the taker adds (`pauseUs`, …). */
   readonly stats: Readonly<Record<string, number>>;
+}
+
+/** What a manifest says of a layer. */
+export interface LayerDescriptor extends Descriptor {
+  /** Bytes and sha256 (hex) of the page map at the end. */
+  readonly mapBytes: number;
+  readonly mapHash: string;
 }
 
 /** A manifest, understood. */

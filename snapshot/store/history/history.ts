@@ -1,36 +1,17 @@
 /** Walking the tree of checkpoints from its heads through their parents. */
 
 import { CheckpointError } from '../../../src/errors.ts';
-import type { Blobs } from '../disk/blobs.ts';
-import type { Digest } from '../format/digest.ts';
-import { type Manifest, parseManifest } from '../format/documents.ts';
+import { type Blobs, manifestIfAny, readManifest } from '../disk/blobs.ts';
+import { readUnlocked } from '../disk/layout.ts';
+import { type Digest, isNotFound } from '../format/digest.ts';
+import type { Manifest } from '../format/documents.ts';
 import type { StoreIndex } from '../format/index-file.ts';
 import type { Descriptor } from '../format/json.ts';
-import { MAX_MANIFEST_BYTES } from '../format/limits.ts';
 
 /** A checkpoint in the history. */
 interface Commit {
   readonly digest: Digest;
   readonly manifest: Manifest;
-}
-
-/** Reads a manifest. Throws NOT_FOUND, CORRUPT or NOT_A_CHECKPOINT. */
-export function readManifest(blobs: Blobs, digest: Digest): Manifest {
-  return parseManifest(blobs.read(digest, MAX_MANIFEST_BYTES), `manifest ${digest}`);
-}
-
-/** True for the digest of a manifest that can be read and is a checkpoint's. */
-export function isCheckpoint(blobs: Blobs, digest: Digest): boolean {
-  return manifestIfAny(blobs, digest) !== undefined;
-}
-
-function manifestIfAny(blobs: Blobs, digest: Digest): Manifest | undefined {
-  try {
-    return readManifest(blobs, digest);
-  } catch (error) {
-    if (error instanceof CheckpointError) return undefined;
-    throw error;
-  }
 }
 
 /** The checkpoints among the blobs that are not in `known`. Reads every small blob. */
@@ -52,24 +33,38 @@ export function endsOf(blobs: Blobs, commits: ReadonlyMap<Digest, Manifest>): De
 
 /** What can be read of a history, and what cannot. */
 interface Survey {
+  readonly index: StoreIndex;
   readonly commits: ReadonlyMap<Digest, Manifest>;
   readonly damaged: ReadonlyMap<Digest, unknown>;
 }
 
-/**
- * All checkpoints. Where a manifest is damaged its ancestors are known to nobody, so then every one among the blobs
- * that can be read counts.
- */
-export function survey(blobs: Blobs, index: StoreIndex): Survey {
-  const damaged = new Map<Digest, unknown>();
-  const reached = walk(blobs, index, (digest, error) => isOtherImage(error) || damaged.set(digest, error));
-  if (damaged.size === 0) return { commits: reached, damaged };
-  return { commits: new Map([...reached, ...otherCheckpoints(blobs, reached)]), damaged };
+/** All checkpoints that the store has now. Takes no lock. */
+export function survey(blobs: Blobs): Survey {
+  const missed = ({ commits, damaged }: Survey) => [...damaged.keys(), ...missingParents(commits)];
+  return readUnlocked(blobs, (index) => surveyOf(blobs, index), missed);
 }
 
-/** True for the errors that say that something is not there. */
-export function isNotFound(error: unknown): boolean {
-  return error instanceof CheckpointError && error.code === 'NOT_FOUND';
+/**
+ * Parents that are not among the checkpoints. The parent of one that is removed becomes a head: a reader that lacks the
+ * one may lack the other.
+ */
+export function missingParents(commits: ReadonlyMap<Digest, Manifest>): Digest[] {
+  return [...commits.values()].flatMap(({ parent }) => (parent && !commits.has(parent) ? parent : []));
+}
+
+/**
+ * All checkpoints of an index. Where a manifest is damaged its ancestors are known to nobody, so then every one among
+ * the blobs that can be read counts.
+ */
+export function surveyOf(blobs: Blobs, index: StoreIndex): Survey {
+  const damaged = new Map<Digest, unknown>();
+  const reached = walk(
+    (digest) => readManifest(blobs, digest),
+    index,
+    (digest, error) => isOtherImage(error) || damaged.set(digest, error),
+  );
+  if (damaged.size === 0) return { index, commits: reached, damaged };
+  return { index, commits: new Map([...reached, ...otherCheckpoints(blobs, reached)]), damaged };
 }
 
 /** True for the error that says that a manifest is of another kind of image. */
@@ -79,11 +74,11 @@ export function isOtherImage(error: unknown): boolean {
 
 /**
  * Every checkpoint reachable from the heads, each once and before its parent on at least one path. A parent that was
- * removed ends its branch; anything else that cannot be read goes to `failed`. With `keep`, at most so many
+ * removed ends its branch; anything else that `read` throws for goes to `failed`. With `keep`, at most so many
  * generations before each head are followed.
  */
 export function walk(
-  blobs: Blobs,
+  read: (digest: Digest) => Manifest,
   index: StoreIndex,
   failed: (digest: Digest, error: unknown) => void,
   keep = Number.POSITIVE_INFINITY,
@@ -98,7 +93,7 @@ export function walk(
       next = undefined;
       depthLeft.set(digest, left);
       try {
-        const manifest = seen.get(digest) ?? readManifest(blobs, digest);
+        const manifest = seen.get(digest) ?? read(digest);
         seen.set(digest, manifest);
         next = manifest.parent;
       } catch (error) {

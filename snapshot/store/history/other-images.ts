@@ -5,9 +5,8 @@
 import { join } from 'node:path';
 import type { Blobs } from '../disk/blobs.ts';
 import { readSmallFile } from '../disk/fs-layer.ts';
-import { corrupt, type Digest, isDigest } from '../format/digest.ts';
+import { corrupt, type Digest, isDigest, isNotFound } from '../format/digest.ts';
 import type { Json } from '../format/json.ts';
-import { isNotFound } from './history.ts';
 
 /** Other tools write larger documents than we do. */
 const MOST = 64 * 2 ** 20;

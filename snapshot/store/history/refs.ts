@@ -1,10 +1,10 @@
 /** Names of checkpoints: a tag, `latest`, a digest or a unique part of its start, and `NAME~N`, the Nth parent. */
 import type { CheckpointError } from '../../../src/errors.ts';
-import type { Blobs } from '../disk/blobs.ts';
+import { type Blobs, isCheckpoint, readManifest } from '../disk/blobs.ts';
 import { type Digest, hexOf, storeError } from '../format/digest.ts';
 import { isTag } from '../format/documents.ts';
 import { isForeignName, type StoreIndex } from '../format/index-file.ts';
-import { isCheckpoint, newestFirst, readManifest, survey } from './history.ts';
+import { newestFirst, surveyOf } from './history.ts';
 
 /** Resolves a reference. Throws CheckpointError BAD_REF, NOT_FOUND or AMBIGUOUS. */
 export function resolveRef(blobs: Blobs, index: StoreIndex, ref: string): Digest {
@@ -52,7 +52,7 @@ function checkpointsWith(blobs: Blobs, index: StoreIndex, hex: string): Digest[]
   const candidates = blobs.list(hex);
   const readable = candidates.filter((digest) => isCheckpoint(blobs, digest));
   if (readable.length > 0 && readable.length === candidates.length) return readable;
-  const damaged = [...survey(blobs, index).damaged.keys()];
+  const damaged = [...surveyOf(blobs, index).damaged.keys()];
   return [...readable, ...damaged.filter((digest) => hexOf(digest).startsWith(hex))];
 }
 
@@ -93,7 +93,7 @@ function hint({ heads }: StoreIndex, name: string): string {
 
 /** The newest checkpoint: the first of `log`, or the last one committed if that is damaged. */
 function latest(blobs: Blobs, index: StoreIndex): Digest[] {
-  const { commits, damaged } = survey(blobs, index);
+  const { commits, damaged } = surveyOf(blobs, index);
   if (index.latest && damaged.has(index.latest)) return [index.latest];
   return newestFirst(commits, index.latest)
     .slice(0, 1)

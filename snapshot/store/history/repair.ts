@@ -2,7 +2,7 @@
 import { closeSync, existsSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { CheckpointError } from '../../../src/errors.ts';
-import { Blobs } from '../disk/blobs.ts';
+import { Blobs, isCheckpoint } from '../disk/blobs.ts';
 import { openRegular, readSmallFile, realFs, withIo } from '../disk/fs-layer.ts';
 import { INDEX, keepUnfinished, lockStore, MARKER, readIndex, writeIndex, writeMarker } from '../disk/layout.ts';
 import { type Digest, storeError } from '../format/digest.ts';
@@ -10,7 +10,7 @@ import { parseIndex, type StoreIndex } from '../format/index-file.ts';
 import { isObject, type Json, type JsonObject, parseObject } from '../format/json.ts';
 import { MAX_INDEX_BYTES, MAX_MANIFEST_BYTES, MEDIA } from '../format/limits.ts';
 import { EMPTY_INDEX, withHeads } from './heads.ts';
-import { endsOf, isCheckpoint, otherCheckpoints, survey } from './history.ts';
+import { endsOf, otherCheckpoints, survey } from './history.ts';
 import { verifyStore } from './verify.ts';
 
 /** Where whole blobs may be had. */
@@ -109,9 +109,8 @@ export async function fetchAgain(blobs: Blobs, lockTimeoutMs: number, source: Bl
   const fetched: Digest[] = [];
   const missing = new Map<Digest, NotFetched>();
   for (;;) {
-    const index = readIndex(blobs);
-    const limits = sizesIn(blobs, index);
-    const { problems } = verifyStore(blobs, index);
+    const limits = sizesIn(blobs);
+    const { problems } = verifyStore(blobs);
     const wanted = problems.flatMap(({ digest }) => digest ?? []);
     const left = wanted.filter((digest) => !missing.has(digest) && !fetched.includes(digest));
     if (left.length === 0) return { fetched, missing: [...missing.values()] };
@@ -128,8 +127,8 @@ export async function fetchAgain(blobs: Blobs, lockTimeoutMs: number, source: Bl
 }
 
 /** How large each blob is that a checkpoint names. */
-function sizesIn(blobs: Blobs, index: StoreIndex): Map<Digest, number> {
-  const { commits } = survey(blobs, index);
+function sizesIn(blobs: Blobs): Map<Digest, number> {
+  const { commits } = survey(blobs);
   const named = [...commits.values()].flatMap(({ config, layers }) => [config, ...layers]);
   return new Map(named.map(({ digest, size }) => [digest, size]));
 }

@@ -4,14 +4,14 @@ import { closeSync } from 'node:fs';
 import { CheckpointError } from '../../../src/errors.ts';
 import type { Blobs } from '../disk/blobs.ts';
 import { readExactly } from '../disk/fs-layer.ts';
+import { readUnlocked } from '../disk/layout.ts';
 import { corrupt, type Digest, problemOf } from '../format/digest.ts';
-import { type Manifest, parseConfig } from '../format/documents.ts';
-import type { StoreIndex } from '../format/index-file.ts';
+import { type LayerDescriptor, type Manifest, parseConfig } from '../format/documents.ts';
 import { dataFrames } from '../format/layer-map.ts';
 import { MAX_CONFIG_BYTES, PAGE_SIZE } from '../format/limits.ts';
 import { Chain } from '../memory/chain.ts';
 import { FrameCache } from '../memory/frame-cache.ts';
-import type { Layer, LayerDescriptor } from '../memory/layer.ts';
+import type { Layer } from '../memory/layer.ts';
 import { LayerPool } from '../memory/layer-pool.ts';
 import { pageCrc } from '../memory/layer-writer.ts';
 import { survey } from './history.ts';
@@ -63,10 +63,16 @@ class Findings {
   }
 }
 
-/** Checks every checkpoint that can be reached; other images are passed over. Never throws for damage. */
-export function verifyStore(blobs: Blobs, index: StoreIndex): VerifyReport {
+/** Checks every checkpoint that can be reached; other images are passed over. Takes no lock. Never throws for damage. */
+export function verifyStore(blobs: Blobs): VerifyReport {
+  const missed = ({ problems }: VerifyReport) =>
+    problems.flatMap(({ code, message }) => (code === 'NOT_FOUND' ? message : []));
+  return readUnlocked(blobs, () => verifyOnce(blobs), missed);
+}
+
+function verifyOnce(blobs: Blobs): VerifyReport {
   const findings = new Findings();
-  const { commits, damaged } = survey(blobs, index);
+  const { index, commits, damaged } = survey(blobs);
   for (const [digest, error] of damaged) findings.add(digest, error);
   const layers = new LayerChecks(blobs, findings);
   const lost = new Set(damaged.keys());

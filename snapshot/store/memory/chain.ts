@@ -3,9 +3,10 @@
  * layer still contributes. A commit moves it on from parent to child.
  */
 import { corrupt } from '../format/digest.ts';
+import type { LayerDescriptor } from '../format/documents.ts';
 import { RUN_WORDS, ZERO_ENTRY } from '../format/layer-map.ts';
 import { MAX_LAYERS, MAX_LIVE_PAGES, PAGE_SIZE } from '../format/limits.ts';
-import type { Layer, LayerDescriptor } from './layer.ts';
+import type { Layer } from './layer.ts';
 import type { LayerPool } from './layer-pool.ts';
 import { PageIndex, type Place, type Tally } from './page-index.ts';
 

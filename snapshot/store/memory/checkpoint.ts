@@ -1,7 +1,7 @@
 /** A checkpoint, opened for reading. It stays readable even if its blobs are removed meanwhile. */
 
 import { type Digest, storeError } from '../format/digest.ts';
-import type { CheckpointConfig, CheckpointInfo } from '../format/documents.ts';
+import type { CheckpointConfig, CheckpointInfo, Descriptor } from '../format/documents.ts';
 import { PAGE_SIZE } from '../format/limits.ts';
 import type { OnProgress } from '../store-types.ts';
 import { type Chain, readSource, type Source, xorPages } from './chain.ts';
@@ -44,6 +44,11 @@ export class Checkpoint implements Disposable {
     this.info = info;
     this.config = config;
     this.#chain = chain;
+  }
+
+  /** The layers that hold its memory, oldest first. */
+  get layers(): readonly Descriptor[] {
+    return this.#chain.order.map((slot) => this.#chain.layer(slot).descriptor);
   }
 
   /** Every page that the checkpoint speaks of, ascending by address. Pages not among them are zero. */

@@ -1,7 +1,8 @@
 /** Open layers, shared by everything in one store that reads them and closed with the last user. */
 import type { Blobs } from '../disk/blobs.ts';
+import type { LayerDescriptor } from '../format/documents.ts';
 import type { FrameCache } from './frame-cache.ts';
-import { Layer, type LayerDescriptor } from './layer.ts';
+import { Layer } from './layer.ts';
 
 export class LayerPool {
   readonly blobs: Blobs;

@@ -5,10 +5,11 @@
 import { crc32 } from 'node:zlib';
 import type { Blobs, BlobWriter } from '../disk/blobs.ts';
 import { sha256 } from '../format/digest.ts';
+import type { LayerDescriptor } from '../format/documents.ts';
 import { encodeMap, ZERO_ENTRY } from '../format/layer-map.ts';
 import { FRAME_PAGES, PAGE_SIZE } from '../format/limits.ts';
 import { compressFrame, FRAME_BYTES } from './codec.ts';
-import { type Layer, type LayerDescriptor, SKIPPABLE_DELTAS, SKIPPABLE_HEADER, SKIPPABLE_MAP } from './layer.ts';
+import { type Layer, SKIPPABLE_DELTAS, SKIPPABLE_HEADER, SKIPPABLE_MAP } from './layer.ts';
 
 /** What a guest page is in the layer being written. Numbers count from 0 within their kind. */
 export type NewEntry =

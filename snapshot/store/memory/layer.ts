@@ -7,21 +7,12 @@ import { closeSync } from 'node:fs';
 import type { Blobs } from '../disk/blobs.ts';
 import { readExactly } from '../disk/fs-layer.ts';
 import { ByteReader } from '../format/bytes.ts';
-import { corrupt, type Digest, sha256 } from '../format/digest.ts';
+import { corrupt, sha256 } from '../format/digest.ts';
+import type { LayerDescriptor } from '../format/documents.ts';
 import { dataFrames, decodeMap, type LayerMap } from '../format/layer-map.ts';
 import { MAX_MAP_BYTES, PAGE_SIZE } from '../format/limits.ts';
 import { compressBound, zstd } from './codec.ts';
 import type { FrameCache } from './frame-cache.ts';
-
-/** What a manifest says of a layer. */
-export interface LayerDescriptor {
-  readonly digest: Digest;
-  /** Bytes of the whole layer. */
-  readonly size: number;
-  /** Bytes and sha256 (hex) of the page map at the end. */
-  readonly mapBytes: number;
-  readonly mapHash: string;
-}
 
 /** Bytes of a skippable frame's header: magic number and length (RFC 8878, section 3.1.2). */
 export const SKIPPABLE_HEADER = 8;

@@ -21,7 +21,7 @@ describe('memory map', () => {
     ]);
     const digest = commitMadeUp(store, {}, second, { parent: base });
     using checkpoint = store.open(digest);
-    const map = memoryMap(checkpoint, store.manifest(digest).layers);
+    const map = memoryMap(checkpoint);
     expect(map).toMatchObject({ stored: 3, delta: 1, zero: 1 });
     expect(map.ranges).toEqual([
       { gpa: 0, length: 3 * PAGE, stored: 1, delta: 1, zero: 1 },

@@ -1,5 +1,5 @@
 /**
- * A disk whose calls fail, one at a time, for a whole operation: the calls of node:fs themselves are replaced, those that
+ * A disk whose calls fail, or have something else done before them, one at a time, for a whole operation: the calls of node:fs themselves are replaced, those that
  * read too, so that nothing that touches the directory goes unseen, whichever part of the program makes it.
  */
 import fs from 'node:fs';
@@ -48,30 +48,24 @@ const creates = (flags: unknown) =>
   typeof flags === 'number' ? (flags & O_CREAT) !== 0 : typeof flags === 'string' && /^[wa]/.test(flags);
 
 /**
- * Counts the calls below `directory` and fails number `failAt` of them, from 0, with `errno`. A file whose closing fails is
- * closed; one that was only read is closed without counting, for that cannot fail. Dispose it to have the real calls back.
+ * Counts the calls below `directory`, and before each runs `before`, whose own calls do not count. A file that was only
+ * read is closed without counting, for that cannot fail. Dispose it to have the real calls back.
  */
-export class FailingFs implements Disposable {
+export class HookedFs implements Disposable {
   readonly calls: FsCall[] = [];
   readonly #directory: string;
-  readonly #failAt: number;
-  readonly #errno: string;
+  readonly #before: (call: FsCall, number: number) => void;
+  #inside = false;
   readonly #files = new Map<number, { readonly path: string; readonly written: boolean }>();
   readonly #real = new Map<string, AnyFunction>();
 
-  constructor(directory: string, failAt = Number.POSITIVE_INFINITY, errno = 'EIO') {
+  constructor(directory: string, before: (call: FsCall, number: number) => void) {
     this.#directory = resolve(directory);
-    this.#failAt = failAt;
-    this.#errno = errno;
+    this.#before = before;
     for (const name of BY_PATH)
       this.#replace(name, (first) => (typeof first === 'string' ? resolve(first) : undefined));
     for (const name of BY_FD) this.#replace(name, (first) => this.#files.get(first as number)?.path);
     syncBuiltinESMExports();
-  }
-
-  /** The call that failed, once it has. */
-  get failed(): FsCall | undefined {
-    return this.calls[this.#failAt];
   }
 
   #replace(name: string, pathOf: (first: unknown) => string | undefined): void {
@@ -79,17 +73,22 @@ export class FailingFs implements Disposable {
     this.#real.set(name, real);
     table[name] = (...args: never[]) => {
       const path = pathOf(args[0]);
-      if (path === undefined || !path.startsWith(this.#directory)) return real(...args);
+      if (this.#inside || path === undefined || !path.startsWith(this.#directory)) return real(...args);
       const fd = args[0] as unknown as number;
       const onlyRead = this.#files.get(fd)?.written === false;
       if (name === 'closeSync') this.#files.delete(fd);
       if (name === 'closeSync' && onlyRead) return real(...args);
       const written = name === 'openSync' && creates(args[1]);
-      this.calls.push({ name, path, takesRoom: written || TAKE_ROOM.has(name) });
-      if (this.calls.length - 1 === this.#failAt) {
+      const call = { name, path, takesRoom: written || TAKE_ROOM.has(name) };
+      this.calls.push(call);
+      try {
+        this.#inside = true;
+        this.#before(call, this.calls.length - 1);
+      } catch (error) {
         if (name === 'closeSync') real(...args);
-        const syscall = name.replace('Sync', '');
-        throw Object.assign(new Error(`${this.#errno}: made to fail, ${syscall}`), { code: this.#errno, syscall });
+        throw error;
+      } finally {
+        this.#inside = false;
       }
       const answer = real(...args);
       if (name === 'openSync') this.#files.set(answer as number, { path, written });
@@ -100,5 +99,24 @@ export class FailingFs implements Disposable {
   [Symbol.dispose](): void {
     for (const [name, real] of this.#real) table[name] = real;
     syncBuiltinESMExports();
+  }
+}
+
+/** Fails call number `failAt`, from 0, with `errno`. A file whose closing fails is closed. */
+export class FailingFs extends HookedFs {
+  readonly #failAt: number;
+
+  constructor(directory: string, failAt = Number.POSITIVE_INFINITY, errno = 'EIO') {
+    super(directory, ({ name }, number) => {
+      if (number !== failAt) return;
+      const syscall = name.replace('Sync', '');
+      throw Object.assign(new Error(`${errno}: made to fail, ${syscall}`), { code: errno, syscall });
+    });
+    this.#failAt = failAt;
+  }
+
+  /** The call that failed, once it has. */
+  get failed(): FsCall | undefined {
+    return this.calls[this.#failAt];
   }
 }

@@ -46,7 +46,7 @@ function show(ref: string, options: StoreCommandOptions & { readonly all?: boole
     },
     description: state.description,
     state: stateSections(state),
-    memory: memoryMap(checkpoint, store.manifest(digest).layers),
+    memory: memoryMap(checkpoint),
   };
   const data = () => {
     const { state: sections, description, memory } = shown;
