@@ -119,7 +119,7 @@ export async function fetchAgain(blobs: Blobs, lockTimeoutMs: number, source: Bl
         await fetchBlob(blobs, lockTimeoutMs, source, digest, limits.get(digest) ?? MAX_MANIFEST_BYTES);
         fetched.push(digest);
       } catch (error) {
-        if (!(error instanceof CheckpointError)) throw error;
+        if (!(error instanceof CheckpointError) || error.code === 'ABORTED') throw error;
         missing.set(digest, { digest, why: error.message });
       }
     }

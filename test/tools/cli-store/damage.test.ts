@@ -3,8 +3,10 @@ import { cpSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openStore } from '../../../snapshot/store/store.ts';
+import { answer, fakeRegistry, serving } from '../../snapshot/registry/fake-registry.ts';
+import { sample } from '../../snapshot/registry/sample.ts';
 import { commitMadeUp } from '../../snapshot/show/made-up.ts';
-import { pageOf } from '../../snapshot/store/support.ts';
+import { pageOf, temporaryDirectory } from '../../snapshot/store/support.ts';
 import { cli, scratch } from '../cli/cli.ts';
 
 const folder = scratch();
@@ -43,5 +45,26 @@ describe('a store with damage', () => {
     const repaired = await cli(['verify', '--store', bad, '--repair', '--from', good]);
     expect(repaired).toMatchObject({ status: 0, stderr: '' });
     expect((await cli(['verify', '--store', bad, '--from', good])).status).toBe(2);
+  });
+
+  it('verify --repair --from a registry logs in as pull does', async () => {
+    using directory = temporaryDirectory();
+    const { store, files } = sample(directory.path);
+    const credentials = `Basic ${Buffer.from('me:secret').toString('base64')}`;
+    await using registry = await fakeRegistry(
+      ({ authorization }, response) =>
+        authorization !== credentials && answer(response, 401, {}, { 'www-authenticate': 'Basic realm="lab"' }),
+      serving(files),
+    );
+    const [layer] = store.manifest(store.resolve('one')).layers;
+    const from = ['verify', '--store', store.directory, '--repair', '--from'];
+    writeFileSync(store.blobs.path(layer!.digest), 'X');
+    const stranger = await cli([...from, `${registry.host}/demo`]);
+    expect(stranger).toMatchObject({ status: 1, stdout: expect.stringContaining('wants credentials') });
+    const login = ['--username', 'me', '--password-stdin', '--stall', '1m'];
+    const repaired = await cli([...from, `${registry.host}/demo`, ...login], 'secret\n');
+    expect(repaired).toMatchObject({ status: 0, stdout: expect.stringContaining(`fetched again: ${layer!.digest}`) });
+    const needless = await cli([...from, directory.path, ...login], 'secret\n');
+    expect(needless).toMatchObject({ status: 2, stderr: expect.stringContaining('need --from HOST/REPOSITORY') });
   });
 });

@@ -15,28 +15,39 @@ import { byteText, counted, short } from '../store/format.ts';
 import { withStore } from '../store/new-store.ts';
 import { openToRead, REF_HELP, STORE_OPTIONS, type StoreCommandOptions } from '../store/options.ts';
 
-interface RegistryCommandOptions extends StoreCommandOptions, ProgressOptions {
+/** What the command line says about a registry. */
+export interface TransferOptions extends ProgressOptions {
   readonly plainHttp?: boolean;
   readonly username?: string;
   readonly passwordStdin?: boolean;
   readonly tokenStdin?: boolean;
-  readonly history?: number;
   readonly stall: number;
 }
 
-/** Options of both; `verb`: what happens to older checkpoints. */
-const registryOptions = (verb: string): NonNullable<CommandRow['options']> => [
-  ...STORE_OPTIONS,
-  PROGRESS_OPTION,
+/** The options of every command that talks to a registry. */
+export const TRANSFER_OPTIONS: NonNullable<CommandRow['options']> = [
   ['--plain-http', 'use http for a registry on another machine; loopback is http by itself'],
   ['--username <name>', 'log in; the password is read as --password-stdin says'],
   ['--password-stdin', 'read the password from standard input'],
   ['--token-stdin', 'read a bearer token from standard input'],
-  ['--history <n>', `also ${verb} so many checkpoints before it`, parseCount],
   new Option('--stall <time>', 'give up when less than 64 KiB travel in this time')
     .argParser(parseStall)
     .default(PATIENCE_MS, '2m'),
 ];
+
+interface RegistryCommandOptions extends StoreCommandOptions, TransferOptions {
+  readonly history?: number;
+}
+
+/** Options of push and pull; `verb`: what happens to older checkpoints. */
+const registryOptions = (verb: string): NonNullable<CommandRow['options']> => [
+  ...STORE_OPTIONS,
+  PROGRESS_OPTION,
+  ...TRANSFER_OPTIONS,
+  ['--history <n>', `also ${verb} so many checkpoints before it`, parseCount],
+];
+
+const historyOf = ({ history }: RegistryCommandOptions) => (history === undefined ? {} : { history });
 
 /** See the file's header. */
 export const REGISTRY_COMMANDS: readonly CommandRow[] = [
@@ -52,7 +63,7 @@ export const REGISTRY_COMMANDS: readonly CommandRow[] = [
 Any OCI registry takes checkpoints. Only blobs that it does not have are sent.`,
     async run(ref: string, target: string, options: RegistryCommandOptions) {
       using store = openToRead(options);
-      const report = await transfer(options, (how) => push(store, ref, target, how));
+      const report = await transfer(options, (how) => push(store, ref, target, { ...how, ...historyOf(options) }));
       print(options, report, () => transferText('pushed', report));
     },
   },
@@ -70,7 +81,7 @@ meanwhile; it is changed when everything has arrived, or not at all.`,
     async run(source: string, options: RegistryCommandOptions & { readonly tag?: string }) {
       const named = options.tag === undefined ? {} : { tag: options.tag };
       const report = await withStore(options, (store) =>
-        transfer(options, (how) => pull(store, source, { ...how, ...named })),
+        transfer(options, (how) => pull(store, source, { ...how, ...historyOf(options), ...named })),
       );
       print(options, report, () => transferText('pulled', report));
     },
@@ -84,7 +95,7 @@ function parseStall(text: string): number {
 }
 
 /** Secrets come by standard input, never by arguments, which every user of the machine can read. */
-function credentialsOf(options: RegistryCommandOptions): Credentials | undefined {
+function credentialsOf(options: TransferOptions): Credentials | undefined {
   const { username, passwordStdin, tokenStdin } = options;
   if ((username !== undefined) !== (passwordStdin === true))
     throw new UsageError('--username and --password-stdin go together');
@@ -98,10 +109,7 @@ function credentialsOf(options: RegistryCommandOptions): Credentials | undefined
 const STOPPING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Runs a transfer with what the options say; Ctrl-C stops it at once. */
-async function transfer(
-  options: RegistryCommandOptions,
-  run: (options: RegistryOptions & { readonly history?: number }) => Promise<TransferReport>,
-): Promise<TransferReport> {
+export async function transfer<T>(options: TransferOptions, run: (how: RegistryOptions) => Promise<T>): Promise<T> {
   const credentials = credentialsOf(options);
   const stop = new AbortController();
   const onSignal = () => stop.abort();
@@ -114,7 +122,6 @@ async function transfer(
       onProgress: overBlobs(progress.update),
       ...(credentials && { credentials }),
       ...(options.plainHttp && { plainHttp: true }),
-      ...(options.history !== undefined && { history: options.history }),
     });
   } finally {
     for (const signal of STOPPING) process.off(signal, onSignal);

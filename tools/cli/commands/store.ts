@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { exportElf, exportRaw } from '../../../snapshot/export/export.ts';
 import { registrySource } from '../../../snapshot/registry/source.ts';
-import { type BlobSource, storeSource } from '../../../snapshot/store/history/repair.ts';
+import { storeSource } from '../../../snapshot/store/history/repair.ts';
 import type { VerifyReport } from '../../../snapshot/store/history/verify.ts';
 import { UsageError } from '../../../src/errors.ts';
 import type { CommandRow } from '../command.ts';
@@ -14,11 +14,11 @@ import { byteText, counted, printable, short, timeText } from '../store/format.t
 import { entryText } from '../store/log-text.ts';
 import { openToRead, openToWrite, REF_HELP, STORE_OPTIONS, type StoreCommandOptions } from '../store/options.ts';
 import { paintFor } from '../store/paint.ts';
+import { TRANSFER_OPTIONS, type TransferOptions, transfer } from './registry.ts';
 
-interface VerifyOptions extends StoreCommandOptions {
+interface VerifyOptions extends StoreCommandOptions, TransferOptions {
   readonly repair?: boolean;
   readonly from?: string;
-  readonly plainHttp?: boolean;
 }
 
 /** See the file's header. */
@@ -30,7 +30,7 @@ export const STORE_COMMANDS: readonly CommandRow[] = [
       ...STORE_OPTIONS,
       ['--repair', 'repair what can be repaired'],
       ['--from <source>', 'another store, or HOST[:PORT]/REPOSITORY, to fetch damaged files from; with --repair'],
-      ['--plain-http', 'use http for a registry on another machine; loopback is http by itself'],
+      ...TRANSFER_OPTIONS,
     ],
     help: `Examples:
   vmlapse verify
@@ -38,10 +38,10 @@ export const STORE_COMMANDS: readonly CommandRow[] = [
   vmlapse verify --store lab --repair
   vmlapse verify --store lab --repair --from /backup/lab
   vmlapse verify --store lab --repair --from localhost:5000/lab/kernel:before-login
+  vmlapse verify --repair --from registry.example/lab --username ci --password-stdin < password.txt
 
 Every digest, frame and page that can be reached is checked. The exit status is 1 when something is wrong. --repair makes
-a lost index.json anew from what is there; with --from, what is damaged or missing is fetched again, and checked first.
-For a registry that wants a password use \`vmlapse pull\`, which also fetches what is damaged.`,
+a lost index.json anew from what is there; with --from, what is damaged or missing is fetched again, and checked first.`,
     run: verify,
   },
   {
@@ -129,13 +129,19 @@ holes in both files.`,
 ];
 
 async function verify(options: VerifyOptions): Promise<void> {
-  const { repair = false, from, plainHttp = false } = options;
+  const { repair = false, from } = options;
   if (from !== undefined && !repair) throw new UsageError('--from says where to repair from: add --repair');
-  const sourceOf = (place: string): BlobSource =>
-    existsSync(place) ? storeSource(place) : registrySource(place, { plainHttp });
+  const forRegistry = [options.plainHttp, options.username, options.passwordStdin, options.tokenStdin];
+  const registry = from !== undefined && !existsSync(from);
+  if (!registry && forRegistry.some((given) => given !== undefined))
+    throw new UsageError('--plain-http, --username, --password-stdin and --token-stdin need --from HOST/REPOSITORY');
   using store = repair ? openToWrite(options, { repair }) : openToRead(options);
-  const { fetched, missing } =
-    from === undefined ? { fetched: [], missing: [] } : await store.fetchAgain(sourceOf(from));
+  const fetchAgain = () => {
+    if (from === undefined) return { fetched: [], missing: [] };
+    if (!registry) return store.fetchAgain(storeSource(from));
+    return transfer(options, (how) => store.fetchAgain(registrySource(from, how)));
+  };
+  const { fetched, missing } = await fetchAgain();
   const report = store.verify();
   const done = [
     ...store.repaired,
