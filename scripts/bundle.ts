@@ -1,6 +1,6 @@
 /**
- * `npm run build`, last part: the command line with its threads as few files, in dist/tools/bin. Loading some three
- * hundred modules one by one takes Node 20 three times as long as all the rest of its start.
+ * `npm run build`, last part: the command line as few files, in dist/tools/bin, and the code of a vCPU thread as one.
+ * Loading three hundred modules one by one takes Node 20 longer than all the rest of its start.
  */
 import {
   chmodSync,
@@ -16,25 +16,36 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 
-/** By the names under which the program and its owners of threads look for them. */
-const ENTRIES = {
-  vmlapse: 'tools/cli/main.js',
-  worker: 'src/runner/threads/worker.js',
-  'writer-worker': 'snapshot/live/writer-worker.js',
+/** The command line and its threads, which share what both need. */
+const COMMAND = {
+  folder: 'tools/bin',
+  entries: {
+    vmlapse: 'tools/cli/main.js',
+    'worker.bundle': 'src/runner/threads/worker.js',
+    'writer-worker': 'snapshot/live/writer-worker.js',
+  },
 };
+/** The vCPU thread of the library. */
+const THREAD = { folder: 'src/runner/threads', entries: { 'worker.bundle': 'src/runner/threads/worker.js' } };
 
 /** Bundles what is compiled in `dist`. Files that stay as they are stay untouched: a process may be reading them. */
 export async function bundle(dist: string): Promise<void> {
-  const input = Object.fromEntries(Object.entries(ENTRIES).map(([name, file]) => [name, join(dist, file)]));
+  const made = new Set(await write(dist, COMMAND));
+  const folder = join(dist, COMMAND.folder);
+  for (const old of readdirSync(folder)) if (!made.has(old)) rmSync(join(folder, old));
+  chmodSync(join(folder, 'vmlapse.js'), 0o755);
+  await write(dist, THREAD);
+}
+
+/** The names of the files. */
+async function write(dist: string, { folder, entries }: typeof COMMAND | typeof THREAD): Promise<string[]> {
+  const input = Object.fromEntries(Object.entries(entries).map(([name, file]) => [name, join(dist, file)]));
   const build = await rolldown({ input, platform: 'node', external: (id) => !/^[./]/.test(id) });
   const { output } = await build.generate({ format: 'esm', minifyInternalExports: false });
   await build.close();
-  const folder = join(dist, 'tools', 'bin');
-  mkdirSync(folder, { recursive: true });
-  for (const file of output) if (file.type === 'chunk') put(join(folder, file.fileName), file.code);
-  const made = new Set(output.map((file) => file.fileName));
-  for (const old of readdirSync(folder)) if (!made.has(old)) rmSync(join(folder, old));
-  chmodSync(join(folder, 'vmlapse.js'), 0o755);
+  mkdirSync(join(dist, folder), { recursive: true });
+  for (const file of output) if (file.type === 'chunk') put(join(dist, folder, file.fileName), file.code);
+  return output.map((file) => file.fileName);
 }
 
 function put(path: string, code: string): void {

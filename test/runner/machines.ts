@@ -5,7 +5,7 @@ import { guestSymbols, readGuest } from '../../guests/symbols.ts';
 import { load } from '../../loaders/index.ts';
 import { bootImage } from '../../loaders/place.ts';
 import type { CpuMode } from '../../src/machine/entry.ts';
-import { Machine } from '../../src/machine/machine.ts';
+import { Machine, type MachineOptions } from '../../src/machine/machine.ts';
 import { RunningMachine, type StartOptions } from '../../src/runner/threads/running-machine.ts';
 import { scaled } from '../support/time.ts';
 
@@ -85,10 +85,11 @@ export async function startGuest(
   name: string,
   parameters: Partial<Record<ParameterName, number>> = {},
   options: StartOptions = {},
+  others: Pick<MachineOptions, 'devices'> = {},
 ): Promise<StartedGuest> {
   const { memoryMib, cpus, irqchip } = guestNamed(name).options;
   const bytes = readGuest(name, parameters);
-  const machine = Machine.create({ memory: memoryMib * 2 ** 20, cpus, irqchip: irqchip !== 'no' });
+  const machine = Machine.create({ memory: memoryMib * 2 ** 20, cpus, irqchip: irqchip !== 'no', ...others });
   try {
     bootImage(machine, load(bytes, { memoryMap: machine.memory.memoryMap }));
   } catch (error) {

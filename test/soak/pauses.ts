@@ -5,11 +5,14 @@
  */
 import { spawnSync } from 'node:child_process';
 import { Worker } from 'node:worker_threads';
+import { devicesFrom } from '../../src/devices/own.ts';
 import { eventually, startGuest } from '../runner/machines.ts';
 import { countArgument, soak, type Verdicts } from './verdicts.ts';
 
 const DELAYS = new URL('./delays.js', import.meta.url).href;
 const UNCHECKED = new URL('./unchecked.js', import.meta.url).href;
+/** With a module of devices, threads load the library module by module: what is changed in one is changed for them. */
+const MODULES = new URL('data:text/javascript,export default []');
 const PAIRS = countArgument(100_000);
 /**
  * How long to look at a paused guest, in milliseconds, and how often much longer. A thread that goes on into the guest
@@ -27,7 +30,8 @@ function spin(ms: number): void {
 }
 
 async function pauses(cpus: number, verdicts: Verdicts): Promise<void> {
-  const guest = await startGuest(`checksum-writer-${cpus}`);
+  const others = process.execArgv.includes(UNCHECKED) ? { devices: await devicesFrom(MODULES) } : {};
+  const guest = await startGuest(`checksum-writer-${cpus}`, {}, {}, others);
   await using started = guest.started;
   const { running } = started;
   const counters = () => Array.from({ length: cpus }, (_, cpu) => guest.counter('checksum_position', cpu));
