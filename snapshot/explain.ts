@@ -1,4 +1,5 @@
 /** A restore in words: each ioctl in its order, with the reason for its place. */
+import { isPlainNested } from '../src/kvm/state/nested.ts';
 import { VCPU_RESTORE_ORDER, VCPU_ROWS } from '../src/kvm/state/vcpu-rows.ts';
 import { vmRows } from '../src/kvm/state/vm-state.ts';
 import type { MachineState } from './machine-state.ts';
@@ -38,8 +39,12 @@ export function restoreSteps({ description, vcpus, devices, roms }: MachineState
   }
   steps.push(['(copy)', `${devices.size} device records`, 'before any vCPU can run']);
   vcpus.forEach((parts, id) => {
+    const nested = parts.nested_state;
+    if (nested)
+      steps.push([VCPU_ROWS.nested_state.set, `vCPU ${id}: no nested guest`, 'what follows would be set in it']);
     for (const { part, reason } of VCPU_RESTORE_ORDER) {
-      if (parts[part]) steps.push([VCPU_ROWS[part].set, `vCPU ${id}: ${part}, ${parts[part].length} bytes`, reason]);
+      const bytes = part === 'nested_state' && nested && isPlainNested(nested) ? undefined : parts[part];
+      if (bytes) steps.push([VCPU_ROWS[part].set, `vCPU ${id}: ${part}, ${bytes.length} bytes`, reason]);
     }
     steps.push([
       'KVM_KVMCLOCK_CTRL',
