@@ -46,11 +46,10 @@ export {
   VmlapseError,
 } from './src/errors.ts';
 export { Mapping } from './src/ffi/mapping.ts';
-
+export { type KvmBackend, kvmBackend } from './src/kvm/backend.ts';
 export { setTracer, type Tracer } from './src/kvm/call.ts';
 export type { CpuidLeaf } from './src/kvm/cpuid.ts';
 export { decodeExit, type Exit, exitName } from './src/kvm/exit.ts';
-export { type KvmKind, kvmKind } from './src/kvm/kind.ts';
 export { KVM_API_VERSION, Kvm } from './src/kvm/kvm.ts';
 export type { MsrValue as Msr } from './src/kvm/msr-list.ts';
 export type { RunArea } from './src/kvm/run-area.ts';

@@ -6,7 +6,7 @@
  * failed; 2 for a wrong command line.
  */
 
-import { kvmKind } from '../src/kvm/kind.ts';
+import { kvmBackend } from '../src/kvm/backend.ts';
 import type { Bench } from './bench.ts';
 import { Skip } from './bench.ts';
 import { HEADING, type Result, toJsonRow, toLine } from './report.ts';
@@ -40,7 +40,7 @@ async function main(args: readonly string[]): Promise<number> {
     say(`usage: bench [--json] [FILTER]; benchmarks: ${BENCHES.map((bench) => bench.name).join(', ')}`);
     return 2;
   }
-  const kvm = kvmKind();
+  const kvm = kvmBackend();
   if (args.includes('--json')) {
     const results: Result[] = [];
     const failed = await runAll(chosen, (result) => results.push(result));

@@ -2,12 +2,12 @@
 
 import { msrName } from '../src/abi/msrs.ts';
 import { CheckpointError } from '../src/errors.ts';
+import { kvmBackend } from '../src/kvm/backend.ts';
 import { type CpuidLeaf, readCpuidBytes } from '../src/kvm/cpuid.ts';
-import { kvmKind } from '../src/kvm/kind.ts';
 import { readMsrList } from '../src/kvm/msr-list.ts';
-import { stateHost } from '../src/kvm/state/host.ts';
 import { isPlainNested } from '../src/kvm/state/nested.ts';
 import { VCPU_ROWS, type VcpuPart } from '../src/kvm/state/vcpu-rows.ts';
+import { vcpuStateCaps } from '../src/kvm/state/vcpu-state-caps.ts';
 import { vmRows } from '../src/kvm/state/vm-state.ts';
 import type { Machine } from '../src/machine/machine.ts';
 import type { MachineState } from './machine-state.ts';
@@ -72,7 +72,7 @@ export function checkSameMachine({ description }: MachineState, machine: Machine
 }
 
 function kindDifferences({ description }: MachineState): HostDifference[] {
-  const here = kvmKind();
+  const here = kvmBackend();
   const there = description.host.kvm;
   return here === there ? [] : [{ what: `it was taken on KVM of the kind ${there}, this is ${here}`, fatal: false }];
 }
@@ -93,7 +93,7 @@ const wordAt = (leaves: readonly CpuidLeaf[], leaf: number, index: number, regis
   leaves.find((l) => l.function === leaf && l.index === index)?.[register] ?? 0;
 
 function partDifferences(state: MachineState, machine: Machine): HostDifference[] {
-  const host = stateHost(machine.kvm, machine.vm, machine.config.irqchip);
+  const host = vcpuStateCaps(machine.kvm, machine.vm, machine.config.irqchip);
   return state.vcpus.flatMap((parts, id) => {
     const found: HostDifference[] = [];
     for (const part of Object.keys(VCPU_ROWS) as VcpuPart[]) {

@@ -2,7 +2,6 @@
 import { Msr } from '../src/abi/msrs.ts';
 import { deviceRestorer } from '../src/devices/devices.ts';
 import { msrEntry, readMsrList, writeMsrs } from '../src/kvm/msr-list.ts';
-import type { StateHost } from '../src/kvm/state/host.ts';
 import {
   alignTsc,
   type VcpuState,
@@ -10,6 +9,7 @@ import {
   vcpuStateLayout,
   vcpuStateParts,
 } from '../src/kvm/state/vcpu-state.ts';
+import type { VcpuStateCaps } from '../src/kvm/state/vcpu-state-caps.ts';
 import { type ClockMode, passedSince, restoreVm } from '../src/kvm/state/vm-state.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
 import { recordBytes, writeEnds } from '../src/runner/pending-ends.ts';
@@ -52,7 +52,7 @@ export function stateLoader(target: SnapshotTarget, state: MachineState): StateL
 const inCycles = (ns: bigint, { description }: MachineState) => (ns * BigInt(description.host.tscKhz)) / 1_000_000n;
 
 /** The parts of a vCPU as this host's flat record. */
-function recordOf(layout: VcpuStateLayout, host: StateHost, parts: VcpuState): Uint8Array {
+function recordOf(layout: VcpuStateLayout, host: VcpuStateCaps, parts: VcpuState): Uint8Array {
   const record = new Uint8Array(recordBytes(host));
   for (const [part, [at, size]] of layout.offsets) {
     const bytes = parts[part];
@@ -65,7 +65,7 @@ function recordOf(layout: VcpuStateLayout, host: StateHost, parts: VcpuState): U
 }
 
 /** The saved MSRs that this host has, in the order in which it wants them. */
-function inHostOrder(host: StateHost, list: Uint8Array): { index: number; value: bigint }[] {
+function inHostOrder(host: VcpuStateCaps, list: Uint8Array): { index: number; value: bigint }[] {
   const saved = new Map(readMsrList(list).map(({ index, value }) => [index, value]));
   return host.msrs.flatMap((index) => {
     const value = saved.get(index);

@@ -4,8 +4,8 @@
  */
 import { deviceLock, deviceRecords } from '../src/devices/devices.ts';
 import type { StateLock } from '../src/devices/lock.ts';
+import { kvmBackend } from '../src/kvm/backend.ts';
 import { writeCpuid } from '../src/kvm/cpuid.ts';
-import { kvmKind } from '../src/kvm/kind.ts';
 import { usedNested } from '../src/kvm/state/nested.ts';
 import { type VcpuState, vcpuStateLayout, vcpuStateParts } from '../src/kvm/state/vcpu-state.ts';
 import { type VmState, VmStateReader } from '../src/kvm/state/vm-state.ts';
@@ -21,7 +21,7 @@ export type TakenState = () => MachineState;
 export class StateTaker {
   readonly #target: SnapshotTarget;
   readonly #description: Omit<MachineDescription, 'host' | 'ended'>;
-  readonly #kvm = kvmKind();
+  readonly #kvm = kvmBackend();
   readonly #cpuid: Uint8Array;
   readonly #vm: VmStateReader;
   readonly #deviceLock: StateLock;

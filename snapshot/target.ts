@@ -1,12 +1,12 @@
 /** What a checkpoint is taken of and a restore fills: a machine whose vCPUs can be paused, saved and loaded. */
-import type { StateHost } from '../src/kvm/state/host.ts';
+import type { VcpuStateCaps } from '../src/kvm/state/vcpu-state-caps.ts';
 import type { Machine } from '../src/machine/machine.ts';
 
 /** LocalMachine and RunningMachine are targets. */
 export interface SnapshotTarget {
   readonly machine: Machine;
   /** What of a vCPU's state there is; lays out the records. */
-  readonly host: StateHost;
+  readonly host: VcpuStateCaps;
   /** Guest code runs, or would if nothing had paused it: resume() makes sense. */
   readonly running: boolean;
   /** Returns when no vCPU runs guest code. */

@@ -5,10 +5,10 @@
 import { CheckpointError, VmlapseError } from '../src/errors.ts';
 import { readCpuidBytes } from '../src/kvm/cpuid.ts';
 import { readMsrList } from '../src/kvm/msr-list.ts';
-import type { StateHost } from '../src/kvm/state/host.ts';
 import { usedNested } from '../src/kvm/state/nested.ts';
 import { VCPU_ROWS, type VcpuPart } from '../src/kvm/state/vcpu-rows.ts';
 import type { VcpuState } from '../src/kvm/state/vcpu-state.ts';
+import type { VcpuStateCaps } from '../src/kvm/state/vcpu-state-caps.ts';
 import { VM_ROWS, type VmPart } from '../src/kvm/state/vm-state.ts';
 import { PAGE_SIZE } from '../src/memory/bitmap.ts';
 import { ramRanges } from '../src/memory/layout.ts';
@@ -58,7 +58,7 @@ const MAX_XSAVE_BYTES = 2 ** 16;
 const MAX_NESTED_BYTES = 2 ** 14;
 
 /** Between them they have every part. */
-const HOSTS: readonly StateHost[] = [
+const HOSTS: readonly VcpuStateCaps[] = [
   {
     xsaveBytes: 4096,
     sregs2: true,

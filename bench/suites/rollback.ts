@@ -1,6 +1,6 @@
 /** Rollback in place: only dirty pages are copied, against the same loop in C, and against QEMU's loadvm. */
 import { CheckpointSession } from '../../snapshot/session.ts';
-import { usesShadowPaging } from '../../src/kvm/kind.ts';
+import { usesShadowPaging } from '../../src/kvm/backend.ts';
 import type { Bench } from '../bench.ts';
 import { withMarkedGuest, withStore } from '../checkpoint-lab.ts';
 import { interleave, median } from '../measure.ts';

@@ -1,5 +1,5 @@
 /** Lesson 1: open /dev/kvm, and ask it what it is and what it can do. */
-import { CAPABILITIES, type CapabilityName, IOCTLS, ioctlNumber, Kvm, KvmError, kvmKind } from 'vmlapse';
+import { CAPABILITIES, type CapabilityName, IOCTLS, ioctlNumber, Kvm, KvmError, kvmBackend } from 'vmlapse';
 
 using kvm = Kvm.open();
 
@@ -7,7 +7,7 @@ using kvm = Kvm.open();
 const row = IOCTLS.KVM_GET_API_VERSION;
 console.log(`KVM_GET_API_VERSION is number 0x${ioctlNumber(row).toString(16)}, on the ${row.on[0]} descriptor`);
 console.log(`API version      ${kvm.getApiVersion()}`);
-console.log(`KVM kind         ${kvmKind()}`);
+console.log(`KVM kind         ${kvmBackend()}`);
 console.log(`kvm_run area     ${kvm.getVcpuMmapSize()} bytes`);
 console.log(`MSRs to save     ${kvm.getMsrIndexList().length}`);
 console.log(`CPUID leaves     ${kvm.getSupportedCpuid().length}`);

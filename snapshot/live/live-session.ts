@@ -1,7 +1,7 @@
 /**
- * Checkpoints of a running machine. Pre-copy rounds while it runs; then a pause in which only state and the last dirty
- * pages are copied; then it runs on, while another thread writes. Only when that is done does the checkpoint exist; if
- * it fails, every page is dirty still and the guest has lost nothing.
+ * Checkpoints of a running machine: pre-copy rounds while it runs; stop-and-copy of the state and the last dirty pages;
+ * then the guest runs on while another thread writes. If writing fails there is no checkpoint, and all pages that were
+ * dirty are dirty again.
  *
  * A first checkpoint copies all resident guest memory into shared memory, which stays allocated until close(): the process
  * needs that much again. The copy is made in the calling thread, in pieces of 2 MiB with a turn of the event loop between.
@@ -32,30 +32,32 @@ export interface LiveOptions extends Omit<CheckpointOptions, 'verifyDirty'> {
   /** Pre-copy rounds at most. Default 5. */
   readonly maxRounds?: number;
   /**
-   * No checkpoint whose pause is longer than this, in milliseconds: one that is expected to be is given up before it is
-   * taken, one that proves to be is dropped. Either rejects with PAUSE_TOO_LONG.
+   * Longest pause, in milliseconds. A checkpoint is given up if a longer pause is expected, and dropped if its pause was
+   * longer. Both reject with PAUSE_TOO_LONG.
    */
   readonly maxPauseMs?: number;
-  /** When it was asked for, by performance.now(). Default: now. */
+  /** When it was requested, by performance.now(). Default: now. */
   readonly askedAt?: number;
-  /** Since when the guest stands still for this checkpoint, by performance.now(); it will until {@link onTaken}. */
+  /** When the guest was stopped for this checkpoint, by performance.now(); it stays stopped until {@link onTaken}. */
   readonly stoppedAt?: number;
-  /** Called when all is copied: the guest may run on while it is written. */
+  /** Called when everything is copied: the guest may run on. */
   readonly onTaken?: () => void;
-  /** Hears now and then how much of what was copied has been written, in bytes. */
+  /** Called at most every 100 ms with the bytes written so far and the bytes to write. */
   readonly onProgress?: OnProgress;
   /** Leaves the machine paused. Default: it runs on, if it ran. */
   readonly stayPaused?: boolean;
 }
 
-/** As it came to {@link LiveSession.checkpoint}, with the moment. */
+/** The options with the default of `askedAt` filled in. */
 type Asked = LiveOptions & { readonly askedAt: number };
 
-/** With this many dirty pages or fewer a first round would cost the guest more than it saves. */
-const FEW_PAGES = 128;
-/** With this many or fewer left another round, a short one by then, would not make the pause shorter. */
-const HARDLY_ANY = 8;
+/** Dirty pages above which a first round shortens the pause by more than it costs the guest. */
+const FIRST_ROUND_MIN_PAGES = 128;
+/** The same for a further round. */
+const NEXT_ROUND_MIN_PAGES = 8;
 const DEFAULT_ROUNDS = 5;
+/** Room in the staging memory for pages that become dirty before the pause. */
+const SPARE_PAGES = 128;
 /** Copied between two turns of the event loop: about a millisecond's work. */
 const PIECE_BYTES = 2 * 2 ** 20;
 
@@ -107,7 +109,7 @@ export class LiveSession {
     return live;
   }
 
-  /** The thread that writes. Should it end, the checkpoint it was writing fails and the next one starts another. */
+  /** The writer thread. If it ends, the checkpoint it was writing fails, and the next checkpoint starts a new thread. */
   get writer(): CheckpointWriter {
     return this.#writer;
   }
@@ -118,8 +120,8 @@ export class LiveSession {
   }
 
   /**
-   * Takes a checkpoint of the running machine; resolves when it is on disk. One after the other: a call while another
-   * is being written waits for it. Rejects with KvmError or CheckpointError.
+   * Takes a checkpoint of the running machine; resolves when it is on disk. A call while another checkpoint is being
+   * written waits for that one. Rejects with KvmError or CheckpointError.
    */
   checkpoint(options: LiveOptions = {}, remove: readonly Digest[] = []): Promise<CheckpointReport> {
     const asked = { ...options, askedAt: options.askedAt ?? performance.now() };
@@ -136,7 +138,7 @@ export class LiveSession {
       const lostParent = session.dropLostBase();
       const isFull = !session.base;
       if (isFull) await this.#copyResident(options);
-      const isRolledBack = isFull && session.base; // between two pieces: what was copied is no longer so
+      const isRolledBack = isFull && session.base; // between two pieces: the copies are of a past state
       if (isRolledBack) this.#staging.clear();
       const rounds = this.#precopy(options, isFull && !isRolledBack ? 1 : 0); // no turn of the event loop from here on
       const { parent, config, stats, ended } = this.#stopAndCopy(options);
@@ -170,8 +172,8 @@ export class LiveSession {
   }
 
   /**
-   * Copies while the guest runs, until little is left, it stops shrinking, or the rounds are used up. Returns the number
-   * of rounds, with the `before` that were made.
+   * Copies dirty pages while the guest runs, until few are left, their number no longer halves, or `maxRounds` is
+   * reached. Returns the number of rounds; `before` were made already.
    */
   #precopy({ maxRounds = DEFAULT_ROUNDS, ...options }: LiveOptions, before: number): number {
     const { session } = this;
@@ -182,27 +184,28 @@ export class LiveSession {
       const left = pageCount(session.tracker.pending);
       const shrinking = left < dirty / 2;
       dirty = left;
-      if (!shrinking || rounds >= maxRounds || left <= (rounds === 0 ? FEW_PAGES : HARDLY_ANY)) break;
-      session.tracker.syncDirtyLog(true); // protected again only to be copied: each write to a protected page costs the guest
+      if (!shrinking || rounds >= maxRounds || left <= (rounds === 0 ? FIRST_ROUND_MIN_PAGES : NEXT_ROUND_MIN_PAGES))
+        break;
+      session.tracker.syncDirtyLog(true); // only now: each write to a page that is protected again costs the guest a fault
       this.#copy(session.take());
       rounds++;
     }
-    this.#staging.reserve(this.#staging.missing(session.tracker.pending) + FEW_PAGES);
-    this.#limit.expect(dirty, options);
+    this.#staging.reserve(this.#staging.missing(session.tracker.pending) + SPARE_PAGES);
+    this.#limit.checkExpected(dirty, options);
     return rounds;
   }
 
   /**
-   * Copies all resident memory, with a turn of the event loop between pieces unless the guest stands still meanwhile.
-   * Stops when the machine is rolled back to a checkpoint. Throws GuestMemoryError when the memory is closed.
+   * Copies all resident memory in pieces, with a turn of the event loop between them unless the guest is stopped. Ends
+   * early if the machine is rolled back meanwhile. Throws GuestMemoryError if the memory is closed.
    */
   async #copyResident(options: LiveOptions): Promise<void> {
     const { session } = this;
     const runs = session.residentRuns().map(({ gpa, bytes }) => ({ gpa, length: bytes.length }));
     const pages = runs.reduce((sum, { length }) => sum + length, 0) / PAGE_SIZE;
     const stands = options.stoppedAt !== undefined;
-    if (stands) this.#limit.expect(pages, options);
-    this.#staging.reserve(pages + Math.ceil(pages / 8) + FEW_PAGES, { touch: false });
+    if (stands) this.#limit.checkExpected(pages, options);
+    this.#staging.reserve(pages + Math.ceil(pages / 8) + SPARE_PAGES, { touch: false });
     const { memory } = session.target.machine;
     let copied = 0;
     for (const { gpa, length } of runs) {
@@ -218,7 +221,7 @@ export class LiveSession {
     }
   }
 
-  /** The pause: state and the last dirty pages. */
+  /** Stops the guest, collects its state and copies the last dirty pages. */
   #stopAndCopy(options: Asked) {
     const { session } = this;
     const { stoppedAt, askedAt } = options;
@@ -234,7 +237,7 @@ export class LiveSession {
     try {
       collected = session.stopAndCollect((pages) => {
         pausedPages = pageCount(pages);
-        if (holdsUp) this.#limit.expect(pausedPages, { ...options, stoppedAt: since });
+        if (holdsUp) this.#limit.checkExpected(pausedPages, { ...options, stoppedAt: since });
         const from = performance.now();
         this.#copy(pages);
         copyMs = performance.now() - from;
@@ -244,7 +247,7 @@ export class LiveSession {
       if (resume) session.target.resume();
       pauseMs = performance.now() - since;
     }
-    if (holdsUp) this.#limit.proved({ pauseMs, copyMs, pages: pausedPages }, options);
+    if (holdsUp) this.#limit.checkMeasured({ pauseMs, copyMs, pages: pausedPages }, options);
     const stats = {
       pauseUs: holdsUp ? Math.round(pauseMs * 1000) : 0,
       pausedPages,

@@ -1,10 +1,10 @@
-/** Whether a checkpoint stops the guest for longer than it may: what is expected before, and what proved to be after. */
+/** The limit of --max-pause: checked against the expected pause before a checkpoint, and the measured one after it. */
 import { CheckpointError } from '../../src/errors.ts';
 
 /** What a pause is measured against. Milliseconds. */
 export interface Allowed {
   readonly maxPauseMs?: number;
-  /** Since when the guest stands still, by performance.now(); absent while it runs. */
+  /** When the guest was stopped, by performance.now(); absent while it runs. */
   readonly stoppedAt?: number;
 }
 
@@ -18,33 +18,33 @@ interface Pause {
 
 /** Copying speed assumed before anything was measured. */
 const ASSUMED_PAGES_PER_MS = 500;
-/** Fewer pages than this say nothing of the speed. */
-const TELLING_PAGES = 128;
-/** What a refusal leaves of the fixed costs it was made for: a host that was busy once is tried again. */
-const FORGETTING = 0.8;
+/** Pages that must be copied for the speed to be measured. */
+const MIN_SAMPLE_PAGES = 128;
+/** Each refusal multiplies the assumed fixed cost by this, so that one slow pause does not refuse all later ones. */
+const FIXED_COST_DECAY = 0.8;
 
-/** Learns from each pause what the next one takes. */
+/** Predicts the length of a pause from the pauses before. */
 export class PauseLimit {
   #pagesPerMs = ASSUMED_PAGES_PER_MS;
-  /** What a pause takes beside the copying. */
+  /** Time of a pause without the copying. */
   #fixedMs = 0;
 
-  /** Throws PAUSE_TOO_LONG when a pause with so many pages to copy would be longer than allowed. */
-  expect(pages: number, { maxPauseMs, stoppedAt }: Allowed): void {
+  /** Throws PAUSE_TOO_LONG if a pause that copies `pages` pages would be longer than allowed. */
+  checkExpected(pages: number, { maxPauseMs, stoppedAt }: Allowed): void {
     if (maxPauseMs === undefined) return;
     const stands = stoppedAt === undefined ? 0 : performance.now() - stoppedAt;
     const expectedMs = Math.max(stands, this.#fixedMs) + pages / this.#pagesPerMs;
     if (expectedMs <= maxPauseMs) return;
-    this.#fixedMs *= FORGETTING;
+    this.#fixedMs *= FIXED_COST_DECAY;
     throw tooLong(
       `the pause would take about ${ms(expectedMs)} (${pages} pages to copy, ${ms(expectedMs - pages / this.#pagesPerMs)} beside)`,
       maxPauseMs,
     );
   }
 
-  /** Learns from a pause. Throws PAUSE_TOO_LONG when it was longer than allowed: its checkpoint is not to be kept. */
-  proved({ pauseMs, copyMs, pages }: Pause, { maxPauseMs }: Allowed): void {
-    if (pages > TELLING_PAGES && copyMs > 0) this.#pagesPerMs = pages / copyMs;
+  /** Records a pause. Throws PAUSE_TOO_LONG if it was longer than allowed; the caller drops its checkpoint. */
+  checkMeasured({ pauseMs, copyMs, pages }: Pause, { maxPauseMs }: Allowed): void {
+    if (pages > MIN_SAMPLE_PAGES && copyMs > 0) this.#pagesPerMs = pages / copyMs;
     this.#fixedMs = pauseMs - copyMs;
     if (maxPauseMs === undefined || pauseMs <= maxPauseMs) return;
     throw tooLong(`the guest stood still for ${ms(pauseMs)}, and the checkpoint was dropped`, maxPauseMs);

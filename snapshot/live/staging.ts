@@ -1,9 +1,3 @@
-/**
- * Where pages are copied while, and just before, the guest stands still: shared memory that the writer's thread then
- * compresses from. It is kept between checkpoints, so that a pause touches no fresh memory, and each page has one slot,
- * so that a later copy replaces an earlier one. After a first checkpoint it is as large as the guest's resident memory,
- * and stays so until the session is closed.
- */
 import { bitmapWords, forEachRun, PAGE_SIZE } from '../../src/memory/bitmap.ts';
 import type { GuestMemory } from '../../src/memory/guest-memory.ts';
 import type { PageRun } from '../store/store-types.ts';
@@ -20,7 +14,11 @@ const FIRST_PAGES = 1024;
 const GROWTH = 1.5;
 const NONE = 0;
 
-/** See the file's header. */
+/**
+ * Shared memory to which pages are copied before and during the pause, and from which the writer thread compresses them.
+ * It stays allocated between checkpoints, so that a pause takes no page faults. Each page has one slot: a later copy
+ * replaces an earlier one. After a first checkpoint it is as large as the guest's resident memory.
+ */
 export class Staging {
   /** Slot + 1 of each RAM page, by region; 0: not staged. */
   readonly #slots: readonly { readonly base: number; readonly size: number; readonly slots: Uint32Array }[];
@@ -42,17 +40,17 @@ export class Staging {
     return this.#used;
   }
 
-  /** Pages there is memory for. */
+  /** Pages that fit without allocating. */
   get capacity(): number {
     return this.#bytes.length / PAGE_SIZE;
   }
 
-  /** The memory behind {@link runs}; another one after the staging has grown. */
+  /** The memory that {@link runs} refers to. Replaced when it has to grow. */
   get buffer(): SharedArrayBuffer {
     return this.#buffer;
   }
 
-  /** Makes room for `pages` more pages. `touch`: so that copying into it takes no page faults. */
+  /** Makes room for `pages` more pages. `touch` writes to each, so that copying into them takes no page faults. */
   reserve(pages: number, { touch = true } = {}): void {
     const wanted = this.#used + pages;
     if (wanted <= this.capacity) return;
@@ -106,7 +104,7 @@ export class Staging {
     else this.#bytes.set(bytes, (slot - 1) * PAGE_SIZE);
   }
 
-  /** How many pages of `sets`, laid out as those of the dirty tracker, are not staged yet. */
+  /** Counts the pages of `sets` (one bitmap a region) that are not staged yet. */
   missing(sets: readonly Uint32Array[]): number {
     let count = 0;
     this.#slots.forEach(({ slots }, region) => {
@@ -117,7 +115,7 @@ export class Staging {
     return count;
   }
 
-  /** What is staged, ascending by slot: neighbours in memory and in the guest are one run. */
+  /** Staged pages as runs, ascending by slot. Pages adjacent both here and in the guest form one run. */
   runs(): StagedRun[] {
     const runs: StagedRun[] = [];
     for (let slot = 0; slot < this.#used; ) {
@@ -129,7 +127,7 @@ export class Staging {
     return runs;
   }
 
-  /** Forgets what is staged; the memory stays. */
+  /** Removes all pages; the memory stays allocated. */
   clear(): void {
     for (let slot = 0; slot < this.#used; slot++) {
       const gpa = this.#gpas[slot]!;

@@ -1,4 +1,4 @@
-/** Entry of the writer's thread: one store, one commit after the other. */
+/** Entry of the writer thread: opens one store and writes one checkpoint after the other. */
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { CheckpointError, type ErrorData, errorToData } from '../../src/errors.ts';
@@ -9,14 +9,11 @@ import type { WriterReply, WriterRequest, WriterStart } from './writer.ts';
 
 const post = (reply: WriterReply) => parentPort!.postMessage(reply);
 
-/**
- * Nice value: where processors are few the guest goes first, by three to one. More would starve the writer under a guest
- * that uses every processor.
- */
-const BEHIND_THE_GUEST = 5;
+/** Nice value: on a busy host the guest gets three times the writer's time. A higher one would starve the writer. */
+const WRITER_NICE = 5;
 const PROGRESS_EVERY_MS = 100;
 
-/** Tells now and then how far a commit has come. */
+/** Posts the progress of a commit at most once in {@link PROGRESS_EVERY_MS}. */
 function progress(): OnProgress {
   let next = performance.now() + PROGRESS_EVERY_MS;
   return (done, total) => {
@@ -40,7 +37,7 @@ function removeIfThere(store: Store, digest: Digest): void {
   }
 }
 
-/** The checkpoint is on disk: what goes wrong after that is no failure of it. */
+/** Returns the error of `action`: the checkpoint is on disk already, so it has not failed. */
 function problemOf(action: () => void): ErrorData | undefined {
   try {
     action();
@@ -51,7 +48,7 @@ function problemOf(action: () => void): ErrorData | undefined {
 }
 
 try {
-  setPriority(BEHIND_THE_GUEST); // of this thread alone, on Linux
+  setPriority(WRITER_NICE); // of this thread alone, on Linux
   const store = openStore((workerData as WriterStart).directory, { create: true });
   parentPort!.on('message', ({ buffer, runs, remove, ...input }: WriterRequest) => {
     try {

@@ -7,7 +7,7 @@ import type { CommitResult } from '../store/store.ts';
 import type { OnProgress } from '../store/store-types.ts';
 import type { StagedRun } from './staging.ts';
 
-/** A commit, as it crosses to the thread. */
+/** Owner to thread: a checkpoint to commit. */
 export interface WriterRequest {
   readonly config: CheckpointConfig;
   readonly buffer: SharedArrayBuffer;
@@ -17,18 +17,18 @@ export interface WriterRequest {
   readonly tags?: readonly string[];
   readonly label?: string;
   readonly level?: number;
-  /** Checkpoints that this one makes superfluous: removed once it is on disk. */
+  /** Checkpoints to remove when this one is on disk. */
   readonly remove?: readonly Digest[];
 }
 
-/** What comes back. */
+/** Thread to owner. */
 export type WriterReply =
   | { readonly kind: 'ready' }
   | { readonly kind: 'progress'; readonly done: number; readonly total: number }
   | { readonly kind: 'committed'; readonly result: CommitResult; readonly notRemoved?: ErrorData }
   | { readonly kind: 'failed'; readonly error: ErrorData };
 
-/** A commit that is on disk, and what stood in the way of removing others. */
+/** A commit that is on disk, and the error of removing others, if there was one. */
 export interface Written {
   readonly result: CommitResult;
   readonly notRemoved?: Error;
@@ -50,7 +50,7 @@ export class CheckpointWriter {
     this.#worker = worker;
   }
 
-  /** Opens (or creates) the store at `directory` in a thread of its own. Throws what opening it threw. */
+  /** Opens (or creates) the store at `directory` in a new thread. Rejects with CheckpointError if that fails. */
   static start(directory: string): Promise<CheckpointWriter> {
     const worker = new Worker(new URL('./writer-worker.js', import.meta.url), {
       workerData: { directory } satisfies WriterStart,
@@ -61,12 +61,12 @@ export class CheckpointWriter {
         ready: () => resolve(writer),
         progress: ({ done, total }) => writer.#onProgress?.(done, total),
         committed: ({ result, notRemoved }) =>
-          writer.#settle()?.resolve({ result, ...(notRemoved && { notRemoved: errorFromData(notRemoved) }) }),
+          writer.#takePending()?.resolve({ result, ...(notRemoved && { notRemoved: errorFromData(notRemoved) }) }),
         failed: ({ error }) => fail(errorFromData(error)),
       };
       const fail = (error: Error) => {
         reject(error);
-        writer.#settle()?.reject(error);
+        writer.#takePending()?.reject(error);
       };
       worker.on('message', (reply: WriterReply) => handlers[reply.kind](reply as never));
       worker.on('error', fail);
@@ -77,18 +77,18 @@ export class CheckpointWriter {
     });
   }
 
-  /** The thread has ended: it writes no more. */
+  /** The thread has ended. */
   get gone(): boolean {
     return this.#gone;
   }
 
-  #settle() {
+  #takePending() {
     const pending = this.#pending;
     this.#pending = undefined;
     return pending;
   }
 
-  /** Commits. The staging memory must not change until the answer is there. Rejects with CheckpointError. */
+  /** Commits. The staging memory must not change until this resolves. Rejects with CheckpointError. */
   commit(request: WriterRequest, onProgress?: OnProgress): Promise<Written> {
     if (this.#gone) return Promise.reject(new CheckpointError('WRITER_GONE', 'the thread that writes has ended'));
     if (this.#pending) return Promise.reject(new Error('a checkpoint is being written already'));
@@ -99,7 +99,7 @@ export class CheckpointWriter {
     });
   }
 
-  /** Ends the thread; what it is writing is finished first by awaiting commit(). */
+  /** Ends the thread. Await commit() first, or the checkpoint being written is lost. */
   async close(): Promise<void> {
     await this.#worker.terminate();
   }

@@ -5,7 +5,7 @@
  */
 import { bytes, s64, u8 } from '../abi/types.ts';
 import type { DeviceHost, DeviceSpec } from './device.ts';
-import { record } from './record.ts';
+import { declareDevice } from './record.ts';
 import { decodeTime, encodeTime, isTimeRegister, STATUS_B, TIME_REGISTERS } from './rtc-time.ts';
 
 const INDEX = 0x70;
@@ -23,26 +23,21 @@ const KIB = 2 ** 10;
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 
-const RECORD = record('cmos', {
+const FIELDS = {
   index: u8,
   /** Milliseconds that the guest's clock is ahead of the host's, since the guest set it. */
   clockAhead: s64,
   memory: bytes(SIZE),
-});
+};
 
-/** CMOS memory with clock. Bytes nobody has written read 0; those that tell the machine's size cannot be changed. */
+/** CMOS memory with clock. Bytes not yet written read 0; those with the machine's size are read-only. */
 export function cmos(): DeviceSpec {
-  return {
-    name: 'cmos',
-    stateBytes: RECORD.stateBytes,
-    fields: RECORD.fields,
-    reset(state) {
-      const { memory } = RECORD.over(state);
+  return declareDevice('cmos', FIELDS, {
+    reset({ memory }) {
       memory[STATUS.A] = STATUS_A_POWER_ON;
       memory[STATUS.B] = STATUS_B.HOURS_24;
     },
-    attach(state, host) {
-      const r = RECORD.over(state);
+    attach(r, host) {
       const { memory } = r;
       const fixed = sizeRegisters(host);
       const guestTime = () => host.now() + Number(r.clockAhead);
@@ -72,7 +67,6 @@ export function cmos(): DeviceSpec {
       }
 
       return {
-        name: 'cmos',
         ports: [{ base: INDEX, length: 2 }],
         // The index is write-only in hardware.
         read: (port) => (port === INDEX ? 0xff : read(r.index & INDEX_BITS)),
@@ -83,7 +77,7 @@ export function cmos(): DeviceSpec {
         },
       };
     },
-  };
+  });
 }
 
 /** Registers that describe the machine, by index. */

@@ -4,29 +4,21 @@
  */
 import { u32 } from '../abi/types.ts';
 import type { DeviceSpec } from './device.ts';
-import { record } from './record.ts';
+import { declareDevice } from './record.ts';
 
-const RECORD = record('debug-exit', { value: u32 });
+const FIELDS = { value: u32 };
 
 /** Ends the guest with the value written, 1, 2 or 4 bytes wide, at any of the four ports from `base`. Reads give 0. */
 export function debugExit(base = 0xf4): DeviceSpec {
-  return {
-    name: 'debug-exit',
-    stateBytes: RECORD.stateBytes,
-    fields: RECORD.fields,
-    reset() {},
-    attach(state) {
-      const r = RECORD.over(state);
-      return {
-        name: 'debug-exit',
-        ports: [{ base, length: 4 }],
-        widest: 4,
-        read: () => 0,
-        write(_port, _width, value) {
-          r.value = value;
-          return { kind: 'exit', value };
-        },
-      };
-    },
-  };
+  return declareDevice('debug-exit', FIELDS, {
+    attach: (r) => ({
+      ports: [{ base, length: 4 }],
+      widest: 4,
+      read: () => 0,
+      write(_port, _width, value) {
+        r.value = value;
+        return { kind: 'exit', value };
+      },
+    }),
+  });
 }

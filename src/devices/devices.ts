@@ -22,7 +22,7 @@ import { vgaCrtc } from './vga-crtc.ts';
 /** The first serial port, where guests print and read. */
 export const COM1: UartSpec = uart({ name: 'com1', base: 0x3f8, irq: 4 });
 
-/** The devices a machine has unless told otherwise. The order is the order of the records. */
+/** The default devices of a machine, in the order of their records. */
 export const DEVICE_SPECS: readonly DeviceSpec[] = [
   COM1,
   debugExit(),
@@ -40,9 +40,6 @@ export const DEVICE_SPECS: readonly DeviceSpec[] = [
   testPorts(),
   irqPorts(),
 ];
-
-/** A copy of {@link DEVICE_SPECS} to add to or take from. */
-export const defaultDevices = (): DeviceSpec[] => [...DEVICE_SPECS];
 
 /** A cache line for the lock, so that nothing else shares it. */
 const LOCK_BYTES = 64;
@@ -76,14 +73,9 @@ export function deviceRecords(specs: readonly DeviceSpec[], buffer: SharedArrayB
 /** Memory for the devices, in their power-on state, the lock free. */
 export function createDeviceState(specs: readonly DeviceSpec[]): SharedArrayBuffer {
   const buffer = new SharedArrayBuffer(layoutDevices(specs).bytes);
-  resetDevices(specs, buffer);
-  return buffer;
-}
-
-/** Puts every device back into its power-on state, in place. */
-export function resetDevices(specs: readonly DeviceSpec[], buffer: SharedArrayBuffer): void {
   const records = deviceRecords(specs, buffer);
-  for (const spec of specs) spec.reset(records.get(spec.name)!.fill(0));
+  for (const spec of specs) spec.reset(records.get(spec.name)!);
+  return buffer;
 }
 
 /** The lock that belongs to a buffer. Give it to the {@link Bus} when more than one thread uses the devices. */
@@ -106,26 +98,11 @@ export function attachDevices(
   });
 }
 
-/** Copies of all records, by device name, taken under the buffer's lock. */
-export function saveDevices(specs: readonly DeviceSpec[], buffer: SharedArrayBuffer): Map<string, Uint8Array> {
-  const records = deviceRecords(specs, buffer);
-  return deviceLock(buffer).withLock(() => new Map([...records].map(([name, bytes]) => [name, bytes.slice()])));
-}
-
 /**
- * Puts saved records back, under the buffer's lock. All devices must be there, and none besides, with records of the
- * right size; otherwise throws CheckpointError and changes nothing. Interrupt lines follow with {@link Device.driveIrq}
- * where the interrupt controllers are not restored along.
+ * Returns a function that loads saved records, under the buffer's lock; it may be called repeatedly. Throws CheckpointError
+ * unless there is a record of the right size for each device, and no other. Interrupt lines follow with
+ * {@link Device.driveIrq} if the interrupt controllers are not restored, too.
  */
-export function restoreDevices(
-  specs: readonly DeviceSpec[],
-  buffer: SharedArrayBuffer,
-  saved: ReadonlyMap<string, Uint8Array>,
-): void {
-  deviceRestorer(specs, buffer, saved)();
-}
-
-/** As {@link restoreDevices}, to be called again and again: what can be checked and prepared is, now. */
 export function deviceRestorer(
   specs: readonly DeviceSpec[],
   buffer: SharedArrayBuffer,

@@ -4,11 +4,11 @@
  */
 import { u16, u32 } from '../abi/types.ts';
 import type { DeviceHost, DeviceSpec } from './device.ts';
-import { record } from './record.ts';
+import { declareDevice } from './record.ts';
 
 const SELECTOR = 0x510;
 
-const RECORD = record('fw-cfg', { key: u16, offset: u32 });
+const FIELDS = { key: u16, offset: u32 };
 
 /** Items by key. Bytes past an item's end, and all of an unknown one, read as zero: so the file directory is empty. */
 const ITEMS: Record<number, (host: DeviceHost) => Uint8Array> = {
@@ -23,31 +23,23 @@ const ITEMS: Record<number, (host: DeviceHost) => Uint8Array> = {
 
 /** A read-only fw_cfg with signature, RAM size and processor count. */
 export function fwCfg(): DeviceSpec {
-  return {
-    name: 'fw-cfg',
-    stateBytes: RECORD.stateBytes,
-    fields: RECORD.fields,
-    reset() {},
-    attach(state, host) {
-      const r = RECORD.over(state);
-      return {
-        name: 'fw-cfg',
-        ports: [{ base: SELECTOR, length: 2 }],
-        widest: 2,
-        read(port, width) {
-          if (port === SELECTOR) return width === 2 ? 0xffff : 0xff;
-          const item = ITEMS[r.key]?.(host);
-          const at = r.offset;
-          r.offset = at + 1;
-          return item?.[at] ?? 0;
-        },
-        write(port, _width, value) {
-          if (port !== SELECTOR) return undefined;
-          r.key = value;
-          r.offset = 0;
-          return undefined;
-        },
-      };
-    },
-  };
+  return declareDevice('fw-cfg', FIELDS, {
+    attach: (r, host) => ({
+      ports: [{ base: SELECTOR, length: 2 }],
+      widest: 2,
+      read(port, width) {
+        if (port === SELECTOR) return width === 2 ? 0xffff : 0xff;
+        const item = ITEMS[r.key]?.(host);
+        const at = r.offset;
+        r.offset = at + 1;
+        return item?.[at] ?? 0;
+      },
+      write(port, _width, value) {
+        if (port !== SELECTOR) return undefined;
+        r.key = value;
+        r.offset = 0;
+        return undefined;
+      },
+    }),
+  });
 }

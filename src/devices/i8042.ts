@@ -5,7 +5,7 @@
  */
 import { u8 } from '../abi/types.ts';
 import type { DeviceSpec, StopRequest } from './device.ts';
-import { record } from './record.ts';
+import { declareDevice } from './record.ts';
 
 const DATA = 0x60;
 const COMMAND = 0x64;
@@ -28,7 +28,7 @@ const SELF_TEST_PASSED = 0x55;
 /** Answer of the port tests: the clock line is stuck. Firmware and kernels then leave the port alone at once. */
 const CLOCK_STUCK = 0x01;
 
-const RECORD = record('i8042', {
+const FIELDS = {
   config: u8,
   outputPort: u8,
   /** The byte that waits at port 0x60, and the status bits that go with it. */
@@ -38,23 +38,18 @@ const RECORD = record('i8042', {
   pending: u8,
   lastWasCommand: u8,
   irqLevel: u8,
-});
+};
 
 /** An i8042 that is found, passes its tests and has no keyboard. */
 export function i8042(): DeviceSpec {
-  return {
-    name: 'i8042',
-    stateBytes: RECORD.stateBytes,
-    fields: RECORD.fields,
+  return declareDevice('i8042', FIELDS, {
     // As a BIOS leaves it: tests passed, scan codes translated, interrupts off.
-    reset: (state) =>
-      Object.assign(RECORD.over(state), {
+    reset: (r) =>
+      Object.assign(r, {
         config: CONFIG.SYSTEM | CONFIG.TRANSLATE,
         outputPort: OUTPUT_PORT.NOT_RESET | OUTPUT_PORT.A20,
       }),
-    attach(state, host) {
-      const r = RECORD.over(state);
-
+    attach(r, host) {
       function update(): void {
         const keyboardByte = (r.outputStatus & (STATUS.OUTPUT_FULL | STATUS.AUX_OUTPUT)) === STATUS.OUTPUT_FULL;
         const level = keyboardByte && r.config & CONFIG.KEYBOARD_IRQ ? 1 : 0;
@@ -132,7 +127,6 @@ export function i8042(): DeviceSpec {
         (r.lastWasCommand ? STATUS.COMMAND : 0);
 
       return {
-        name: 'i8042',
         ports: [
           { base: DATA, length: 1 },
           { base: COMMAND, length: 1 },
@@ -142,5 +136,5 @@ export function i8042(): DeviceSpec {
         driveIrq: () => host.setIrq(KEYBOARD_IRQ, r.irqLevel === 1 ? 1 : 0),
       };
     },
-  };
+  });
 }

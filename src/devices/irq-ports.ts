@@ -1,21 +1,16 @@
 /** Ports 0x2000 + n, where test suites for KVM raise (write 1) and lower (write 0) interrupt line n by hand. */
 import { bytes } from '../abi/types.ts';
 import type { DeviceSpec } from './device.ts';
-import { record } from './record.ts';
+import { declareDevice } from './record.ts';
 
 const LINES = 24;
 
-const RECORD = record('irq-ports', { levels: bytes(LINES) });
+const FIELDS = { levels: bytes(LINES) };
 
 /** One port per input of the I/O APIC. A read gives the level written last. */
 export function irqPorts(base = 0x2000): DeviceSpec {
-  return {
-    name: 'irq-ports',
-    stateBytes: RECORD.stateBytes,
-    fields: RECORD.fields,
-    reset() {},
-    attach: (state, host) => ({
-      name: 'irq-ports',
+  return declareDevice('irq-ports', FIELDS, {
+    attach: (_fields, host, state) => ({
       ports: [{ base, length: LINES }],
       read: (port) => state[port - base]!,
       write(port, _width, value) {
@@ -29,5 +24,5 @@ export function irqPorts(base = 0x2000): DeviceSpec {
         for (let line = 0; line < LINES; line++) if (state[line]) host.setIrq(line, 1);
       },
     }),
-  };
+  });
 }

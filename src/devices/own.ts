@@ -1,12 +1,11 @@
 /**
  * Devices of one's own: a range of ports or of guest-physical addresses, the fields of a record, and two functions. The
- * record is all the state there is, so such a device is checkpointed, restored, rolled back and compared as the
- * built-in ones are.
+ * record is the whole state, so such a device is checkpointed, restored, rolled back and compared as the built-in ones are.
  */
 import type { Live } from '../abi/struct.ts';
 import { UsageError } from '../errors.ts';
 import type { AddressRange, DeviceHost, DeviceSpec, StopRequest, Width } from './device.ts';
-import { type FieldTypes, type Placed, record } from './record.ts';
+import { declareDevice, type FieldTypes, type Placed } from './record.ts';
 
 /** What a device does. `state` is its record: fields that read and write the device's bytes. */
 export interface DeviceHandler<T extends FieldTypes> {
@@ -53,29 +52,20 @@ function deviceOf<const T extends FieldTypes>(
   handler: DeviceHandler<T>,
 ): DeviceSpec {
   const { name, widest = 4 } = handler;
-  const layout = record(name, handler.state ?? ({} as T));
-  return {
-    name,
-    stateBytes: layout.stateBytes,
-    fields: layout.fields,
-    reset() {},
-    attach(bytes, host) {
-      const state = layout.over(bytes);
-      return {
-        name,
-        ...place,
-        widest,
-        read: (address, width) =>
-          handler.read ? clipped(handler.read(state, address, width, host), width) : ALL_ONES[width],
-        write: (address, width, value) => handler.write?.(state, address, width, value, host) ?? undefined,
-      };
-    },
-  };
+  return declareDevice(name, handler.state ?? ({} as T), {
+    attach: (state, host) => ({
+      ...place,
+      widest,
+      read: (address, width) =>
+        handler.read ? clipped(handler.read(state, address, width, host), width) : ALL_ONES[width],
+      write: (address, width, value) => handler.write?.(state, address, width, value, host) ?? undefined,
+    }),
+  });
 }
 
 const clipped = (value: number, width: Width) => (value & ALL_ONES[width]) >>> 0;
 
-/** Devices that vCPU threads can make for themselves: the module that exports them, and what it exports. */
+/** Devices that each vCPU thread can import: the URL of the module, and its devices. */
 export interface DeviceModule {
   readonly module: string;
   readonly specs: readonly DeviceSpec[];

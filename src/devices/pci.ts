@@ -5,7 +5,7 @@
  */
 import { u8, u32 } from '../abi/types.ts';
 import type { DeviceSpec, Width } from './device.ts';
-import { record } from './record.ts';
+import { declareDevice } from './record.ts';
 
 const ADDRESS = 0xcf8;
 const RESET_CONTROL = 0xcf9;
@@ -14,34 +14,26 @@ const ENABLE_AND_ADDRESS = 0x80ff_fffc;
 const RESET_CPU = 0x04;
 const RESET_KEPT = 0x0a;
 
-const RECORD = record('pci', { address: u32, resetControl: u8 });
+const FIELDS = { address: u32, resetControl: u8 };
 
 /** An empty PCI bus, and the reset control register in its midst. */
 export function emptyPci(): DeviceSpec {
-  return {
-    name: 'pci',
-    stateBytes: RECORD.stateBytes,
-    fields: RECORD.fields,
-    reset() {},
-    attach(state) {
-      const r = RECORD.over(state);
-      return {
-        name: 'pci',
-        ports: [{ base: ADDRESS, length: 8 }],
-        widest: 4,
-        read(port, width) {
-          if (port === ADDRESS && width === 4) return r.address;
-          return port === RESET_CONTROL && width === 1 ? r.resetControl : allOnes(width);
-        },
-        write(port, width, value) {
-          if (port === ADDRESS && width === 4) r.address = (value & ENABLE_AND_ADDRESS) >>> 0;
-          if (port !== RESET_CONTROL || width !== 1) return undefined;
-          r.resetControl = value & RESET_KEPT;
-          return value & RESET_CPU ? { kind: 'reset' } : undefined;
-        },
-      };
-    },
-  };
+  return declareDevice('pci', FIELDS, {
+    attach: (r) => ({
+      ports: [{ base: ADDRESS, length: 8 }],
+      widest: 4,
+      read(port, width) {
+        if (port === ADDRESS && width === 4) return r.address;
+        return port === RESET_CONTROL && width === 1 ? r.resetControl : allOnes(width);
+      },
+      write(port, width, value) {
+        if (port === ADDRESS && width === 4) r.address = (value & ENABLE_AND_ADDRESS) >>> 0;
+        if (port !== RESET_CONTROL || width !== 1) return undefined;
+        r.resetControl = value & RESET_KEPT;
+        return value & RESET_CPU ? { kind: 'reset' } : undefined;
+      },
+    }),
+  });
 }
 
 const allOnes = (width: Width) => 2 ** (8 * width) - 1;

@@ -4,7 +4,7 @@
  */
 import { bytes, u8 } from '../abi/types.ts';
 import { type DeviceSpec, load, store } from './device.ts';
-import { record } from './record.ts';
+import { declareDevice } from './record.ts';
 
 /** PM1 control, ACPI specification 4.8.3.2.1: SLP_EN enters the sleep state of SLP_TYP; any of them is off here. */
 const SLP_EN = 0x2000;
@@ -12,19 +12,14 @@ const SLP_EN = 0x2000;
 /** 0x604 QEMU (PIIX4 and ICH9), 0xb004 Bochs and old QEMU, 0x4004 VirtualBox. */
 const PM1A_CONTROL_PORTS = [0x604, 0xb004, 0x4004] as const;
 
-const PM1A = record('acpi-pm1a', { control: bytes(2 * PM1A_CONTROL_PORTS.length) });
+const PM1A_FIELDS = { control: bytes(2 * PM1A_CONTROL_PORTS.length) };
 
 /** PM1a control at each known place; reads back without the write-only SLP_EN. */
 export function acpiPower(): DeviceSpec {
-  return {
-    name: 'acpi-pm1a',
-    stateBytes: PM1A.stateBytes,
-    fields: PM1A.fields,
-    reset() {},
-    attach(state) {
+  return declareDevice('acpi-pm1a', PM1A_FIELDS, {
+    attach(_fields, _host, state) {
       const at = (port: number) => PM1A_CONTROL_PORTS.findIndex((base) => (port & ~1) === base) * 2 + (port & 1);
       return {
-        name: 'acpi-pm1a',
         ports: PM1A_CONTROL_PORTS.map((base) => ({ base, length: 2 })),
         widest: 2,
         read: (port, width) => load(state, at(port), width),
@@ -35,32 +30,24 @@ export function acpiPower(): DeviceSpec {
         },
       };
     },
-  };
+  });
 }
 
 const SHUTDOWN_TEXT = Buffer.from('Shutdown', 'latin1');
-const SHUTDOWN = record('shutdown-port', { matched: u8 });
+const SHUTDOWN_FIELDS = { matched: u8 };
 
 /** Port 0x8900: switches off when the last bytes written were "Shutdown". Reads give all ones. */
 export function shutdownPort(port = 0x8900): DeviceSpec {
-  return {
-    name: 'shutdown-port',
-    stateBytes: SHUTDOWN.stateBytes,
-    fields: SHUTDOWN.fields,
-    reset() {},
-    attach(state) {
-      const r = SHUTDOWN.over(state);
-      return {
-        name: 'shutdown-port',
-        ports: [{ base: port, length: 1 }],
-        read: () => 0xff,
-        write(_port, _width, value) {
-          const matched = value === SHUTDOWN_TEXT[r.matched] ? r.matched + 1 : value === SHUTDOWN_TEXT[0] ? 1 : 0;
-          const complete = matched === SHUTDOWN_TEXT.length;
-          r.matched = complete ? 0 : matched;
-          return complete ? { kind: 'poweroff' } : undefined;
-        },
-      };
-    },
-  };
+  return declareDevice('shutdown-port', SHUTDOWN_FIELDS, {
+    attach: (r) => ({
+      ports: [{ base: port, length: 1 }],
+      read: () => 0xff,
+      write(_port, _width, value) {
+        const matched = value === SHUTDOWN_TEXT[r.matched] ? r.matched + 1 : value === SHUTDOWN_TEXT[0] ? 1 : 0;
+        const complete = matched === SHUTDOWN_TEXT.length;
+        r.matched = complete ? 0 : matched;
+        return complete ? { kind: 'poweroff' } : undefined;
+      },
+    }),
+  });
 }

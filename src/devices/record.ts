@@ -1,10 +1,10 @@
 /**
- * Device records as data: `record('post', { value: u8 })` lays its fields out one after the other, without gaps. The
- * one declaration gives the device typed live accessors and gives `show` and `diff` the names of the bytes.
+ * Devices as data: `declareDevice('post', { value: u8 }, …)` lays the fields of the device's record out one after the other,
+ * without gaps. The one declaration gives the device typed live accessors, and `show` and `diff` the names of the bytes.
  */
 import { type Live, type Struct, struct } from '../abi/struct.ts';
 import type { Type } from '../abi/types.ts';
-import type { DeviceSpec } from './device.ts';
+import type { Device, DeviceHost } from './device.ts';
 
 /** Fields of a record by name, in the order of their bytes. */
 // biome-ignore lint/suspicious/noExplicitAny: a field table mixes element types; Live recovers each one.
@@ -12,27 +12,33 @@ export type FieldTypes = Record<string, Type<any>>;
 /** The fields of a record, each at its offset. */
 export type Placed<T extends FieldTypes> = { readonly [K in keyof T]: readonly [offset: number, type: T[K]] };
 
-/** The layout of one device's state. */
-interface RecordLayout<T extends FieldTypes> {
-  readonly stateBytes: number;
-  readonly fields: DeviceSpec['fields'];
-  /** The fields, live over `state`. */
-  over(state: Uint8Array): Live<Placed<T>>;
+/** What a device does, given its record. */
+interface DeviceParts<T extends FieldTypes, D> {
+  /** Sets what is not zero at power-on. */
+  reset?(fields: Live<Placed<T>>): void;
+  /** The device over its fields; `state` is their bytes. Must not change them. */
+  attach(fields: Live<Placed<T>>, host: DeviceHost, state: Uint8Array): D;
 }
 
-/** Declares a record. The order of the fields is the order of the bytes, and so part of the checkpoint format. */
-export function record<const T extends FieldTypes>(name: string, types: T): RecordLayout<T> {
+/** Declares a device. The order of the fields is the order of the bytes, and so part of the checkpoint format. */
+export function declareDevice<const T extends FieldTypes, D extends Omit<Device, 'name'>>(
+  name: string,
+  types: T,
+  { reset, attach }: DeviceParts<T, D>,
+) {
   const placed: Record<string, readonly [number, Type<unknown>]> = {};
-  let size = 0;
+  let stateBytes = 0;
   for (const [field, type] of Object.entries(types)) {
-    placed[field] = [size, type];
-    size += type.size;
+    placed[field] = [stateBytes, type];
+    stateBytes += type.size;
   }
-  const layout = struct(name, size, placed as Placed<T>);
+  const layout = struct(name, stateBytes, placed as Placed<T>);
   return {
-    stateBytes: size,
+    name,
+    stateBytes,
     fields: Object.fromEntries(namedBytes('', 0, placed)),
-    over: (state) => layout.over(state),
+    reset: (state: Uint8Array) => reset?.(layout.over(state)),
+    attach: (state: Uint8Array, host: DeviceHost) => ({ name, ...attach(layout.over(state), host, state) }),
   };
 }
 

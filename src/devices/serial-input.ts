@@ -1,4 +1,4 @@
-/** The host's end of a serial line, for a thread that runs no vCPU: it pushes what a person types. */
+/** The host's end of a serial line, for a thread that runs no vCPU. */
 import { UsageError } from '../errors.ts';
 import type { DeviceHost, DeviceSpec } from './device.ts';
 import { COM1, deviceLock, deviceRecords } from './devices.ts';

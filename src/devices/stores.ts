@@ -1,18 +1,12 @@
 /** Ports that only remember: each byte reads back as it was written last. */
 import { bytes, u8 } from '../abi/types.ts';
 import type { DeviceSpec } from './device.ts';
-import { record } from './record.ts';
+import { declareDevice } from './record.ts';
 
 /** `length` ports from `base`, one byte each. */
 export function stores(name: string, base: number, length: number): DeviceSpec {
-  const RECORD = record(name, length === 1 ? { value: u8 } : { values: bytes(length) });
-  return {
-    name,
-    stateBytes: RECORD.stateBytes,
-    fields: RECORD.fields,
-    reset() {},
-    attach: (state) => ({
-      name,
+  return declareDevice(name, length === 1 ? { value: u8 } : { values: bytes(length) }, {
+    attach: (_fields, _host, state) => ({
       ports: [{ base, length }],
       read: (port) => state[port - base]!,
       write(port, _width, value) {
@@ -20,7 +14,7 @@ export function stores(name: string, base: number, length: number): DeviceSpec {
         return undefined;
       },
     }),
-  };
+  });
 }
 
 /** Port 0x80: a BIOS leaves its power-on self-test code here, and Linux writes it to wait a microsecond. */

@@ -11,7 +11,7 @@ type RingRecord = Live<ReturnType<typeof ringType>['fields']>;
 export const FIFO_BYTES = 16;
 
 /** The state is in the two records; this keeps nothing of its own. */
-export class Receiver {
+export class UartReceiver {
   readonly #fifo: Ring;
   readonly #queue: Ring;
   readonly #hasFifo: () => boolean;
@@ -65,7 +65,7 @@ export class Receiver {
     return fits;
   }
 
-  /** Forgets what has arrived, not what is on the wire. */
+  /** Drops what has arrived, not what is on the wire. */
   clear(): void {
     this.#fifo.clear();
   }

@@ -9,7 +9,7 @@ export const LCR_DLAB = 0x80;
 /** Interrupt enable. */
 export const IER = { RX: 0x01, THR_EMPTY: 0x02, LINE_STATUS: 0x04, MODEM_STATUS: 0x08, ALL: 0x0f } as const;
 
-/** Interrupt identification, highest priority first, and the bits that tell a 16550A from its forebears. */
+/** Interrupt identification, highest priority first, and the bits by which a 16550A differs from earlier UARTs. */
 export const IIR = {
   LINE_STATUS: 0x06,
   RX: 0x04,

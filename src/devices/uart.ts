@@ -1,16 +1,17 @@
 /**
- * A 16550A serial port (National Semiconductor PC16550D data sheet, 1995) at the speed of light: a character written
- * has left at once, and characters from the host wait in a queue, as on the wire, until the guest looks for them.
+ * A 16550A serial port (National Semiconductor PC16550D data sheet, 1995) without delays: a character written is sent at
+ * once, and characters from the host wait in a queue, as on the wire, until the guest reads.
  *
- * Time does not pass in here, which shows in two places. A receive FIFO below its trigger level reports the character
+ * The missing delays show in two places. A receive FIFO below its trigger level reports the character
  * time-out at once. And after a read that leaves characters behind, the interrupt line drops and rises, as if the next
  * one had just arrived; so a handler that takes one character per interrupt works behind an edge-triggered PIC.
  */
+import type { Live } from '../abi/struct.ts';
 import { u8 } from '../abi/types.ts';
 import type { Device, DeviceHost, DeviceSpec, StopRequest } from './device.ts';
-import { record } from './record.ts';
+import { declareDevice, type Placed } from './record.ts';
 import { ringType } from './ring.ts';
-import { FIFO_BYTES, Receiver } from './uart-receiver.ts';
+import { FIFO_BYTES, UartReceiver } from './uart-receiver.ts';
 import {
   FCR,
   IER,
@@ -28,7 +29,7 @@ import {
 /** Bytes of host input that wait for the guest beyond the FIFO. */
 export const SERIAL_QUEUE_BYTES = 4096;
 
-const RECORD = record('uart', {
+const FIELDS = {
   ier: u8,
   fcr: u8,
   lcr: u8,
@@ -40,23 +41,22 @@ const RECORD = record('uart', {
   lineErrors: u8,
   /** Low half of the modem status register: what changed since it was read. */
   modemDeltas: u8,
-  /** The transmitter became empty and nobody has taken note yet. */
+  /** The transmitter became empty, and the guest has not acknowledged it. */
   thrEmptied: u8,
   irqLevel: u8,
   fifo: ringType(FIFO_BYTES),
   queue: ringType(SERIAL_QUEUE_BYTES),
-});
+};
 
 /** Where a UART lives: COM1 is { base: 0x3f8, irq: 4 }. */
 interface UartPlace {
-  readonly name: string;
   readonly base: number;
   readonly irq: number;
 }
 
 /** A UART with its wire: the host's end of the line. */
 export interface Uart extends Device {
-  /** Queues input for the guest; returns how many bytes fitted. The rest is the caller's to offer again. */
+  /** Queues input for the guest; returns how many bytes fitted. The caller sends the rest later. */
   receive(bytes: Uint8Array): number;
   /** Bytes that {@link receive} would take now. */
   room(): number;
@@ -68,20 +68,15 @@ export interface UartSpec extends DeviceSpec {
 }
 
 /** A 16550A whose output goes to the host's serial channel. */
-export function uart({ name, base, irq }: UartPlace): UartSpec {
-  return {
-    name,
-    stateBytes: RECORD.stateBytes,
-    fields: RECORD.fields,
+export const uart = ({ name, ...place }: UartPlace & { readonly name: string }): UartSpec =>
+  declareDevice(name, FIELDS, {
     // 12 for the divisor is 9600 baud, which the first PCs set; the guest may read it before it sets its own.
-    reset: (state) => Object.assign(RECORD.over(state), { dll: 12 }),
-    attach: (state, host) => attachUart({ name, base, irq }, state, host),
-  };
-}
+    reset: (r) => Object.assign(r, { dll: 12 }),
+    attach: (r, host) => attachUart(place, r, host),
+  });
 
-function attachUart({ name, base, irq }: UartPlace, state: Uint8Array, host: DeviceHost): Uart {
-  const r = RECORD.over(state);
-  const receiver = new Receiver(r.fifo, r.queue, () => (r.fcr & FCR.ENABLE) !== 0);
+function attachUart({ base, irq }: UartPlace, r: Live<Placed<typeof FIELDS>>, host: DeviceHost): Omit<Uart, 'name'> {
+  const receiver = new UartReceiver(r.fifo, r.queue, () => (r.fcr & FCR.ENABLE) !== 0);
   const oneByte = new Uint8Array(1);
 
   const looped = () => (r.mcr & MCR.LOOP) !== 0;
@@ -129,7 +124,7 @@ function attachUart({ name, base, irq }: UartPlace, state: Uint8Array, host: Dev
   function transmit(bytes: Uint8Array): void {
     if (looped()) for (const byte of bytes) loopBack(byte);
     else host.output('serial', bytes);
-    // The holding register was full for an instant: its interrupt goes away and comes anew.
+    // The holding register was full for a moment: its interrupt is withdrawn and raised again.
     r.thrEmptied = 0;
     if (r.ier & IER.THR_EMPTY) update();
     r.thrEmptied = 1;
@@ -234,7 +229,6 @@ function attachUart({ name, base, irq }: UartPlace, state: Uint8Array, host: Dev
   }
 
   return {
-    name,
     ports: [{ base, length: 8 }],
     read: (port) => readers[port - base]!(),
     write: (port, _width, value) => write(port, value),

@@ -4,26 +4,20 @@
  */
 import { bytes, u8 } from '../abi/types.ts';
 import type { DeviceSpec } from './device.ts';
-import { record } from './record.ts';
+import { declareDevice } from './record.ts';
 
 const INDEX = 0x3d4;
 /** Registers 0x00 to 0x18 exist (IBM VGA); the others read 0. */
 const REGISTERS = 0x19;
 
-const RECORD = record('vga-crtc', { index: u8, registers: bytes(REGISTERS) });
+const FIELDS = { index: u8, registers: bytes(REGISTERS) };
 
 /** Index and registers that read back as written. */
 export function vgaCrtc(): DeviceSpec {
-  return {
-    name: 'vga-crtc',
-    stateBytes: RECORD.stateBytes,
-    fields: RECORD.fields,
-    reset() {},
-    attach(state) {
-      const r = RECORD.over(state);
+  return declareDevice('vga-crtc', FIELDS, {
+    attach(r) {
       const { registers } = r;
       return {
-        name: 'vga-crtc',
         ports: [{ base: INDEX, length: 2 }],
         read: (port) => (port === INDEX ? r.index : (registers[r.index] ?? 0)),
         write(port, _width, value) {
@@ -33,5 +27,5 @@ export function vgaCrtc(): DeviceSpec {
         },
       };
     },
-  };
+  });
 }

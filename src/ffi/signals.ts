@@ -37,7 +37,7 @@ export function maskInsideRun(threadMask: Uint8Array): Uint8Array {
 }
 
 /** Takes pending kicks off the calling thread's queue, so that the next KVM_RUN is not interrupted by an old one. */
-export function eatKicks(): void {
+export function clearKicks(): void {
   while (sigtimedwait(kickSet, null, zeroTimeout) === KICK_SIGNAL);
 }
 

@@ -1,5 +1,5 @@
 /**
- * Where RAM lies in the guest-physical address space, and the map the guest is told.
+ * Where RAM lies in the guest-physical address space, and the memory map (e820) that the guest gets.
  *
  *   0          640 K      1 M              3 G         4 G
  *   | RAM      | VGA/BIOS | RAM            | hole      | RAM above 3 GiB, moved up |

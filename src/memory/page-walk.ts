@@ -122,7 +122,7 @@ const largeFrame = (entry: bigint, shift: bigint, entryBytes: 4 | 8): bigint =>
   entryBytes === 4 ? (entry & 0xffc0_0000n) | (((entry >> 13n) & 0xffn) << 32n) : ((entry & FRAME) >> shift) << shift;
 
 /** Linear addresses in a row that are mapped to guest-physical ones in a row. */
-export interface Mapping {
+export interface LinearMapping {
   readonly linear: bigint;
   readonly physical: number;
   readonly size: number;
@@ -138,7 +138,7 @@ export function listMappings(
   read: ReadEntry,
   most = Number.POSITIVE_INFINITY,
   budget = 2 ** 22,
-): { readonly mappings: readonly Mapping[]; readonly complete: boolean } {
+): { readonly mappings: readonly LinearMapping[]; readonly complete: boolean } {
   const { levels, entryBytes, rootMask } = formatOf(registers);
   const mappings: { linear: bigint; physical: number; size: number }[] = [];
   let complete = true;

@@ -1,13 +1,13 @@
 /**
  * The instruction assist. Where KVM emulates ring-0 code in software, its emulator lacks some instructions: KVM_RUN then
- * ends with KVM_EXIT_INTERNAL_ERROR, suberror 1, and RIP still on the instruction. User space can read it, do it on the
- * vCPU's state, step over it and run on. Hardware virtualization never asks for this.
+ * ends with KVM_EXIT_INTERNAL_ERROR, suberror 1, and RIP still at the instruction. The assist executes it on the vCPU's
+ * state, and the guest runs on. With hardware virtualization this does not occur.
  */
 
 import { EMULATION_FAILURE_FLAGS } from '../abi/exits.ts';
 import { RFLAGS } from '../abi/registers.ts';
 import { KvmRunEmulationFailure, RUN_EXIT_OFFSET } from '../abi/structs.ts';
-import { type KvmKind, kvmKind } from '../kvm/kind.ts';
+import { type KvmBackend, kvmBackend } from '../kvm/backend.ts';
 import type { CodeMode } from '../kvm/mode.ts';
 import type { Machine } from '../machine/machine.ts';
 import { AssistCpu, type AssistVcpu } from './assist/cpu.ts';
@@ -17,28 +17,28 @@ import { ASSIST_TABLE } from './assist/table.ts';
 import type { ExitCounters } from './counts.ts';
 import type { RunHooks } from './loop.ts';
 
-/** When to assist: `auto` is on where KVM is of the emulating kind or unknown. */
+/** When to assist: `auto` is on if the KVM backend is PVM or unknown. */
 export type AssistMode = 'auto' | 'on' | 'off';
 
-/** The longest instruction there is. */
+/** Bytes of the longest x86 instruction. */
 export const LONGEST_INSTRUCTION = 15;
 
-const NEEDED: ReadonlySet<KvmKind> = new Set(['PVM', 'unknown']);
+const NEEDED: ReadonlySet<KvmBackend> = new Set(['PVM', 'unknown']);
 
 /** The part of a Machine the assist uses. */
-export interface AssistMachine {
+interface AssistMachine {
   readonly memory: Machine['memory'];
   readonly vm: Pick<Machine['vm'], 'checkExtension'>;
 }
 
-/** The run loop's assist hook for a vCPU of the calling thread, or no hook. Each instruction done is counted by mnemonic. */
+/** Creates the exit loop's assist hook for a vCPU of the calling thread, or no hook. It counts instructions by mnemonic. */
 export function createAssist(
   mode: AssistMode,
   machine: AssistMachine,
   vcpu: AssistVcpu,
   counters: Pick<ExitCounters, 'assist'>,
 ): Pick<RunHooks, 'assist'> {
-  if (mode === 'off' || (mode === 'auto' && !NEEDED.has(kvmKind()))) return {};
+  if (mode === 'off' || (mode === 'auto' && !NEEDED.has(kvmBackend()))) return {};
   const xsaveBytes = machine.vm.checkExtension('KVM_CAP_XSAVE2');
   return {
     assist() {
@@ -49,7 +49,7 @@ export function createAssist(
   };
 }
 
-/** Does the instruction at RIP. Its mnemonic, or undefined when it is not in the table or cannot be done here. */
+/** Executes the instruction at RIP. Returns its mnemonic; undefined if it is not in the table or cannot be executed here. */
 function assistOnce(vcpu: AssistVcpu, memory: Machine['memory'], xsaveBytes: number): string | undefined {
   const cpu = new AssistCpu(vcpu, memory, xsaveBytes);
   const found = assistable(failedInstruction(vcpu) ?? cpu.fetch(cpu.linearRip, LONGEST_INSTRUCTION), cpu.mode);
@@ -79,9 +79,9 @@ export function assistable(bytes: Uint8Array, mode: CodeMode) {
   return undefined;
 }
 
-/** The bytes KVM failed on, when it tells all that an instruction can have (kernels since 5.14). */
+/** The bytes that KVM failed on, if it reports all that an instruction can have (kernels since 5.14). */
 function failedInstruction(vcpu: AssistVcpu): Uint8Array | undefined {
   const failure = KvmRunEmulationFailure.over(vcpu.area.bytes, RUN_EXIT_OFFSET);
-  const told = failure.ndata >= 3 && (failure.flags & BigInt(EMULATION_FAILURE_FLAGS.INSTRUCTION_BYTES)) !== 0n;
-  return told && failure.insn_size === LONGEST_INSTRUCTION ? failure.insn_bytes : undefined;
+  const known = failure.ndata >= 3 && (failure.flags & BigInt(EMULATION_FAILURE_FLAGS.INSTRUCTION_BYTES)) !== 0n;
+  return known && failure.insn_size === LONGEST_INSTRUCTION ? failure.insn_bytes : undefined;
 }

@@ -1,5 +1,4 @@
-/** The run loop's own counters: flat arrays, since they are touched at every exit. */
-
+/** Counters of the exit loop: flat arrays, because every exit changes them. */
 import type { UnclaimedCounts } from '../devices/unclaimed.ts';
 import { exitName } from '../kvm/exit.ts';
 import type { RunCounts } from './result.ts';
@@ -7,8 +6,8 @@ import type { RunCounts } from './result.ts';
 const PORTS = 0x1_0000;
 const REASONS = 64;
 
-/** Reading the clock twice at every exit would cost 5 % of the loop, so after the first exits one in so many is timed; a
- * prime, since guests do things in powers of two. */
+/** Two reads of the clock at each exit would cost 5 % of the loop, so after the first exits only each 61st is timed: a prime,
+ * because guests do things in powers of two. */
 const TIMED_FIRST = 256;
 const TIMED_EVERY = 61;
 
@@ -17,12 +16,12 @@ export class ExitCounters {
   readonly byReason = new Float64Array(REASONS);
   readonly #other = new Map<number, number>();
   readonly #ports = new Float64Array(2 * PORTS);
-  /** Indices into #ports that were ever counted: a summary must not cost a walk over all ports. */
+  /** Indices into #ports that are not 0, so that a summary need not read all ports. */
   readonly #touched: number[] = [];
   readonly assisted: Record<string, number> = {};
   /** Exits of all reasons. */
   total = 0;
-  /** KVM_RUN calls brought back by a signal. */
+  /** KVM_RUN calls that a signal ended. */
   interrupted = 0;
   /** Milliseconds spent serving exits; estimated from a sample of them. */
   hostMs = 0;
@@ -30,14 +29,14 @@ export class ExitCounters {
   /** Milliseconds in the run loop, KVM_RUN included. */
   totalMs = 0;
 
-  /** How many exits the one about to be served stands for in {@link hostMs}; 0: leave the clock alone. */
+  /** Number of exits for which the next one counts in {@link hostMs}; 0: do not time it. */
   clockWeight(): number {
     const n = ++this.#clocked;
     if (n <= TIMED_FIRST) return 1;
     return n % TIMED_EVERY === 0 ? TIMED_EVERY : 0;
   }
 
-  /** Milliseconds inside KVM_RUN, up to the error of the sample. */
+  /** Milliseconds inside KVM_RUN; an estimate, as {@link hostMs} is. */
   get guestMs(): number {
     return Math.max(0, this.totalMs - this.hostMs);
   }

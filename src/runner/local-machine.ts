@@ -1,11 +1,8 @@
-/**
- * A machine with its one vCPU in the calling thread: no threads, no messages, nothing between a program and KVM_RUN.
- * The thread is busy while the guest runs.
- */
+/** A machine with one vCPU in the calling thread, which is blocked while the guest runs. */
 import type { DeviceHost } from '../devices/device.ts';
 import { UsageError } from '../errors.ts';
-import { eatKicks } from '../ffi/signals.ts';
-import { type StateHost, stateHost } from '../kvm/state/host.ts';
+import { clearKicks } from '../ffi/signals.ts';
+import { type VcpuStateCaps, vcpuStateCaps } from '../kvm/state/vcpu-state-caps.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { AssistMode } from './assist.ts';
@@ -18,8 +15,8 @@ export interface LocalOptions {
   readonly output?: DeviceHost['output'];
   readonly assist?: AssistMode;
   /**
-   * Called after each served exit, and when a signal brought KVM_RUN back, with the number of exits so far; an answer
-   * ends the run; one that comes while completePendingIo() is at work does not.
+   * Called with the number of exits so far, after each served exit and when a signal ended KVM_RUN. A returned end ends the
+   * run, unless it is returned during completePendingIo().
    */
   readonly served?: (exits: number) => RunEnd | undefined;
 }
@@ -31,7 +28,7 @@ export interface RunHereOptions extends LocalOptions {
 }
 
 /**
- * Runs vCPU 0 in this thread until the guest ends; a vCPU made before in this thread may be passed, and is left open.
+ * Runs vCPU 0 in this thread until the guest ends. `existing`: a vCPU created before in this thread; it is left open.
  * Throws UsageError on a machine with several vCPUs, KvmError when KVM fails.
  */
 export function runHere(machine: Machine, { timeoutMs, ...options }: RunHereOptions = {}, existing?: Vcpu): RunResult {
@@ -57,19 +54,19 @@ export function runHere(machine: Machine, { timeoutMs, ...options }: RunHereOpti
  */
 export class LocalMachine implements Disposable {
   readonly machine: Machine;
-  readonly host: StateHost;
+  readonly host: VcpuStateCaps;
   readonly #engine: VcpuEngine;
   /** Guest code runs only inside run(). */
   readonly running = false;
 
   /**
-   * Creates vCPU 0 in this thread, or uses `existing`, made in it before, and leaves that open. Throws UsageError on a
-   * machine with several vCPUs, KvmError when KVM fails.
+   * Creates vCPU 0 in this thread, or uses `existing`, created in it before, which dispose leaves open. Throws UsageError
+   * for a machine with several vCPUs, KvmError if KVM fails.
    */
   constructor(machine: Machine, options: LocalOptions = {}, existing?: Vcpu) {
     if (machine.config.cpus > 1) throw new UsageError('several vCPUs need a thread each: use RunningMachine');
     this.machine = machine;
-    this.host = stateHost(machine.kvm, machine.vm, machine.config.irqchip);
+    this.host = vcpuStateCaps(machine.kvm, machine.vm, machine.config.irqchip);
     const { output = () => {}, assist = 'auto', served } = options;
     this.#engine = new VcpuEngine({
       machine,
@@ -88,12 +85,12 @@ export class LocalMachine implements Disposable {
   }
 
   #interrupted(): RunEnd | undefined {
-    eatKicks();
+    clearKicks();
     const reason = this.#engine.watchdog.check(this.#engine.vcpu);
     return reason && { reason };
   }
 
-  /** The vCPU. After a load, registers that were left for KVM_RUN are taken first. */
+  /** The vCPU. After a load, completes the hand-over of registers first. */
   get vcpu(): Vcpu {
     if (this.#engine.isHandedOver) this.completePendingIo();
     return this.#engine.vcpu;
@@ -105,23 +102,23 @@ export class LocalMachine implements Disposable {
     return { ...end, vcpu: 0, ...this.#engine.counts() };
   }
 
-  /** As {@link run}, without drawing up the counts: for loops that stop and go on thousands of times a second. */
+  /** As {@link run}, without the counts: for loops that stop and run on thousands of times a second. */
   advance(timeoutMs?: number): RunEnd {
     return this.#engine.run(timeoutMs);
   }
 
-  /** Does nothing: the vCPU is in this thread, and so not running. */
+  /** Does nothing: guest code runs only inside run(). */
   pause(): void {}
 
-  /** Does nothing: the guest runs when run() is called. */
+  /** Does nothing: guest code runs only inside run(). */
   resume(): void {}
 
-  /** Completes what the last exit left pending in KVM. Throws KvmError. */
+  /** Completes the pending I/O of the last exit. Throws KvmError. */
   completePendingIo(): void {
     this.#engine.completePendingIo();
   }
 
-  /** Completes what is pending. See {@link finishSave}. */
+  /** Completes pending I/O. Throws KvmError. */
   beginSave(): void {
     this.completePendingIo();
   }
@@ -133,13 +130,13 @@ export class LocalMachine implements Disposable {
     return [this.#engine.record];
   }
 
-  /** Loads a record of finishSave(). Registers are taken with the next KVM_RUN, where the host can do that. Throws KvmError. */
+  /** Loads a record of finishSave(). If the host can, the next KVM_RUN takes the registers. Throws KvmError. */
   loadVcpus([record]: readonly Uint8Array[]): void {
     this.completePendingIo();
     this.#engine.load(record, { handOver: true });
   }
 
-  /** Ends the timer, and closes the vCPU if it was created here. */
+  /** Deletes the timer, and closes the vCPU if it was created here. */
   [Symbol.dispose](): void {
     this.#engine[Symbol.dispose]();
   }

@@ -1,6 +1,6 @@
 /**
- * The exit loop: KVM_RUN, look at why it came back, serve it, run again. Synchronous, free of threads and clocks, so
- * that a test can drive it with a vCPU made of plain objects.
+ * The exit loop: call KVM_RUN, read the exit reason, serve the exit, run again. Synchronous and without threads, so that a
+ * test can drive it with a vCPU made of plain objects.
  */
 import { Exit } from '../abi/exits.ts';
 import type { StopRequest, Width } from '../devices/device.ts';
@@ -12,7 +12,7 @@ import type { RunEnd } from './result.ts';
 /** The part of a Vcpu the loop uses. */
 export interface RunnableVcpu {
   readonly area: RunArea;
-  /** True: an exit to serve. False: a signal brought it back, with nothing pending. */
+  /** Calls KVM_RUN. True: an exit to serve. False: a signal ended it, with nothing pending. */
   run(): boolean;
   /** KVM_INTERRUPT; only used without irqchip. */
   interrupt(vector: number): void;
@@ -28,17 +28,17 @@ export interface RunnableBus {
   mmioWrite(gpa: number, bytes: Uint8Array): StopRequest | undefined;
 }
 
-/** What surrounds the loop: the thread's requests, interrupts without an irqchip, the instruction assist. */
+/** What the loop calls: for requests to the thread, interrupts without an irqchip, and the instruction assist. */
 export interface RunHooks {
-  /** A signal brought KVM_RUN back. An answer ends the run. */
+  /** Called when a signal ended KVM_RUN. A returned end ends the run. */
   interrupted?(): RunEnd | undefined;
   /** Without irqchip: interrupts to inject. `take` is called only when the guest can receive one. */
   readonly interrupts?: { waiting(): boolean; take(): number | undefined };
-  /** Without irqchip: HLT with interrupts on. Returns when there may be something to deliver; an answer ends the run. */
+  /** Without irqchip: HLT with interrupts on. Returns when an interrupt may be waiting; a returned end ends the run. */
   idle?(): RunEnd | undefined;
-  /** KVM could not emulate an instruction. True: it was done here, run on. */
+  /** Called when KVM could not emulate an instruction. True: it was executed here, and the guest runs on. */
   assist?(): boolean;
-  /** Called after each served exit, before the guest runs again. An answer ends the run. */
+  /** Called after each served exit, before the guest runs again. A returned end ends the run. */
   served?(): RunEnd | undefined;
 }
 
@@ -53,7 +53,7 @@ interface Context {
 
 type Handler = (context: Context) => RunEnd | undefined;
 
-/** Runs a vCPU until something ends it. Throws KvmError when KVM_RUN itself fails. */
+/** Runs a vCPU until an exit, a hook or a device ends the run. Throws KvmError if KVM_RUN fails. */
 export function runVcpu(vcpu: RunnableVcpu, bus: RunnableBus, counters: ExitCounters, hooks: RunHooks = {}): RunEnd {
   const { area } = vcpu;
   const context: Context = { vcpu, area, bus, counters, hooks };
@@ -104,7 +104,7 @@ const HANDLERS: Readonly<Record<number, Handler>> = {
     return hooks.idle ? hooks.idle() : { reason: 'halted' };
   },
   [Exit.IRQ_WINDOW_OPEN]: ({ area }) => {
-    area.head.request_interrupt_window = 0; // asked for anew while a line waits; else the exits would never cease
+    area.head.request_interrupt_window = 0; // set again while a line waits; otherwise these exits would not stop
     return undefined;
   },
   [Exit.INTR]: ({ hooks }) => hooks.interrupted?.(),
@@ -155,7 +155,7 @@ const STOPS: { readonly [Kind in StopRequest['kind']]: (stop: StopRequest) => Ru
 
 const asEnd = (stop: StopRequest | undefined): RunEnd | undefined => (stop ? STOPS[stop.kind](stop) : undefined);
 
-/** Delivers a waiting interrupt if the guest can take it now, or asks KVM to come back when it can. */
+/** Injects a waiting interrupt if the guest can take it now; otherwise requests an exit for when it can. */
 function offerInterrupt({ vcpu, area }: Context, take: () => number | undefined): void {
   const { head } = area;
   if (head.ready_for_interrupt_injection === 0 || head.if_flag === 0) {

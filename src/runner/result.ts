@@ -1,4 +1,4 @@
-/** What a run ended with. Plain data: it crosses threads and is printed as JSON. */
+/** The result of a run, as plain data: it crosses threads and is printed as JSON. */
 
 /** Why a run ended. */
 export type RunReason =
@@ -7,10 +7,10 @@ export type RunReason =
   | 'poweroff'
   | 'reset'
   | 'shutdown' // triple fault
-  | 'internal-error' // KVM could not go on, usually an instruction it cannot emulate
-  | 'fail-entry' // the CPU refused the guest state
-  | 'unexpected-exit' // an exit the run loop has no answer to
-  | 'stop-point' // an exit that the owner wanted to stop at
+  | 'internal-error' // KVM cannot continue, usually because of an instruction it cannot emulate
+  | 'fail-entry' // the processor refused the guest state
+  | 'unexpected-exit' // an exit that the loop has no handler for
+  | 'stop-point' // an exit that the owner chose to stop at
   | 'timeout'
   | 'interrupted'; // stopped from outside
 
@@ -19,9 +19,9 @@ export interface RunEnd {
   readonly reason: RunReason;
   /** exit-port: the value written. */
   readonly value?: number;
-  /** What the exit was of what the run was asked to stop at, as "exit:40", or "serial:login:, port:0x3f8". */
+  /** The stop points that the exit was, as "exit:40", or "serial:login:, port:0x3f8". */
   readonly stopPoint?: string;
-  /** What the exit carried: suberror, hardware reason, exit number. */
+  /** Data of the exit: suberror, hardware reason, exit number. */
   readonly detail?: Readonly<Record<string, number | bigint | string>>;
 }
 
@@ -30,7 +30,7 @@ export interface RunCounts {
   readonly exits: Readonly<Record<string, number>>;
   /** Port exits by "in 0x3fd" and "out 0x3f8". */
   readonly ports: Readonly<Record<string, number>>;
-  /** Accesses that no device answered, by "port 0x…" and "mmio 0x…". */
+  /** Accesses to no device, by "port 0x…" and "mmio 0x…". */
   readonly unclaimed: Readonly<Record<string, number>>;
   /** Instructions done by the assist, by mnemonic. */
   readonly assisted: Readonly<Record<string, number>>;
@@ -47,10 +47,10 @@ export interface RunResult extends RunEnd, RunCounts {
   readonly explanation?: string;
 }
 
-/** Ends that are the guest's fault, or KVM's inability. */
+/** Ends by a fault of the guest or a limit of KVM. */
 export const FAULTS: ReadonlySet<RunReason> = new Set(['shutdown', 'internal-error', 'fail-entry', 'unexpected-exit']);
 
-/** Ends that the guest came to by itself; the others are stops that its owner asked for. */
+/** Ends caused by the guest; the others are stops that the owner requested. */
 export const GUEST_ENDS: ReadonlySet<RunReason> = new Set([...FAULTS, 'exit-port', 'halted', 'poweroff', 'reset']);
 
 /** Adds up counts of several vCPUs. */

@@ -1,4 +1,4 @@
-/** Ends a run after chosen exits, so that its owner can look at the machine right there. */
+/** Ends a run after chosen exits. */
 import { Exit } from '../abi/exits.ts';
 import type { RunArea } from '../kvm/run-area.ts';
 import type { RunEnd } from './result.ts';
@@ -14,14 +14,14 @@ export interface StopPoints {
 }
 
 /**
- * Returns a function that says after each exit whether it is one to stop at; undefined where nothing was asked for. An exit that has ended the
- * run by itself, given as `end`, stays that end.
+ * Returns a function to call after each exit: it returns the end of the run if the exit is a stop point, with the other
+ * properties of `end` if the exit has ended the run by itself. Undefined if nothing is wanted.
  */
 export function stopPoints(
   wanted: StopPoints | undefined,
   area: RunArea,
   exits: () => number,
-  texts?: TextWatch,
+  texts?: TextSearch,
 ): ((end?: RunEnd) => RunEnd | undefined) | undefined {
   if (!wanted) return undefined;
   const numbers = new Set(wanted.exits);
@@ -40,7 +40,7 @@ export function stopPoints(
 }
 
 /** A queue of output whose older bytes can still be read. Positions are counts of bytes. */
-export interface SentBytes {
+interface SentBytes {
   /** The byte at a position. */
   at(position: number): number;
 }
@@ -53,8 +53,8 @@ export interface SerialText {
 
 const NONE: readonly string[] = [];
 
-/** Finds texts in what the guest sends, as it is sent; each is found once. */
-export class TextWatch {
+/** Finds texts in the guest's output as it is sent; each text once. */
+export class TextSearch {
   #waiting: readonly SerialText[];
   #found: string[] = [];
 
@@ -62,7 +62,7 @@ export class TextWatch {
     this.#waiting = texts;
   }
 
-  /** The bytes from `start` up to `end` have just been sent; there is none before position 0. */
+  /** Searches the bytes from `start` up to `end`, which have just been sent. */
   sent(bytes: SentBytes, start: number, end: number): void {
     if (this.#waiting.length === 0) return;
     for (let position = start + 1; position <= end; position++) {

@@ -7,8 +7,8 @@
  * - KVM that translates by shadow page tables (docs/kvm-kinds.md), and any KVM for a guest in a guest, keeps tables of
  *   its own. It follows writes by the guest, not those of user space; deleting a memory slot makes it drop them all.
  */
-import { usesShadowPaging } from '../kvm/kind.ts';
-import type { StateHost } from '../kvm/state/host.ts';
+import { usesShadowPaging } from '../kvm/backend.ts';
+import type { VcpuStateCaps } from '../kvm/state/vcpu-state-caps.ts';
 import { StatCounter } from '../kvm/stats.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import type { Machine } from '../machine/machine.ts';
@@ -20,7 +20,7 @@ export interface Translations extends Disposable {
 }
 
 /** How it is done on this host. Throws KvmError. */
-export function translationsOf(machine: Machine, vcpu: Vcpu, { nestedBytes }: StateHost): Translations {
+export function translationsOf(machine: Machine, vcpu: Vcpu, { nestedBytes }: VcpuStateCaps): Translations {
   // the shadow page tables are the machine's: one vCPU drops them for all
   if (usesShadowPaging())
     return { drop: vcpu.id === 0 ? () => machine.dropShadowPages(vcpu.id) : () => {}, [Symbol.dispose]() {} };

@@ -1,13 +1,9 @@
-/**
- * One vCPU with all that runs it, in the thread that made it: exit loop and bus, the watchdog's timer, what is pending, and
- * its state as a record. {@link LocalMachine} owns one in the calling thread, each vCPU thread one of its own.
- */
 import type { Bus } from '../devices/bus.ts';
 import { Cleanup } from '../ffi/cleanup.ts';
 import { blockKickSignal, maskInsideRun } from '../ffi/signals.ts';
-import type { StateHost } from '../kvm/state/host.ts';
 import { SYNC_PARTS, syncRegs } from '../kvm/state/sync-regs.ts';
 import { VcpuStateIo } from '../kvm/state/vcpu-state.ts';
+import type { VcpuStateCaps } from '../kvm/state/vcpu-state-caps.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import type { Machine } from '../machine/machine.ts';
 import { type AssistMode, createAssist } from './assist.ts';
@@ -18,45 +14,48 @@ import type { RunCounts, RunEnd } from './result.ts';
 import { type Translations, translationsOf } from './translations.ts';
 import { Watchdog } from './watchdog.ts';
 
-/** The end of a run that a signal brought to a halt with nothing pending, for whoever asked for that. */
+/** The end of a run that a signal interrupted with nothing pending. */
 export const INTERRUPTED: RunEnd = { reason: 'interrupted' };
 
-/** Line n arrives as vector 0x20 + n. */
+/** Without irqchip, line n is delivered as vector 0x20 + n. */
 export const FIRST_LINE_VECTOR = 0x20;
 
-/** What an engine is made of. */
+/** The parts of an engine. */
 export interface EngineOptions {
   readonly machine: Machine;
-  readonly host: StateHost;
+  readonly host: VcpuStateCaps;
   readonly bus: Bus;
   readonly assist: AssistMode;
-  /** The id of the vCPU to be created; or one that was created in this thread before, and is left open. */
+  /** Id of the vCPU to create; or one created before in this thread, which dispose leaves open. */
   readonly vcpu: number | Vcpu;
   /** The record to save to and load from, of recordBytes(host) bytes. Default: one of its own. */
   readonly record?: Uint8Array;
-  /** A signal brought KVM_RUN back, with nothing pending. An answer ends the run. */
+  /** Called when a signal ended KVM_RUN with nothing pending. A returned end ends the run. */
   interrupted(): RunEnd | undefined;
   /** See RunHooks. */
   readonly idle?: RunHooks['idle'];
   readonly served?: RunHooks['served'] | undefined;
-  /** Replaces the end of the loop. */
+  /** Returns the end of the run, given that of the loop. */
   readonly ended?: (end: RunEnd) => RunEnd;
 }
 
-/** See the file's header. Throws KvmError when KVM fails. Dispose it before the machine. */
+/**
+ * One vCPU with its exit loop, bus, watchdog, pending ends, and its state as a record. Use it in the thread that created
+ * it: LocalMachine owns one in the calling thread, each vCPU thread has its own. Dispose it before the machine.
+ */
 export class VcpuEngine implements Disposable {
   readonly vcpu: Vcpu;
   readonly counters = new ExitCounters();
   readonly watchdog: Watchdog;
   /** The vCPU's state and its pending ends, as last saved or loaded. */
   readonly record: Uint8Array;
-  /** Without irqchip: the vCPU is in HLT, which KVM does not know. */
+  /** Without irqchip: the vCPU is in HLT. KVM does not keep this state then. */
   isIdle = false;
   /** KVM_RUN has to complete an exit, or to take registers. */
   isPending = false;
   /** Registers of the last load wait in the kvm_run area. */
   isHandedOver = false;
-  /** {@link completePendingIo} is at work. */
+  /** During {@link completePendingIo}. */
   isCompleting = false;
   readonly #options: EngineOptions;
   readonly #hooks: RunHooks;
@@ -85,7 +84,7 @@ export class VcpuEngine implements Disposable {
     made.keep();
   }
 
-  /** Runs until something ends it, `timeoutMs` milliseconds at most. A pending end is returned at once. Throws KvmError. */
+  /** Runs until an end, at most `timeoutMs` milliseconds. Returns a pending end at once. Throws KvmError. */
   run(timeoutMs?: number): RunEnd {
     const pending = this.#ends.next();
     if (pending) return pending;
@@ -106,9 +105,9 @@ export class VcpuEngine implements Disposable {
   }
 
   /**
-   * Completes what the last exit left pending: after an IN or an MMIO read the guest's registers are stale until KVM_RUN is
-   * entered once more, and a string instruction may have further exits to serve. Ends that the guest comes to meanwhile
-   * are pending then: the next runs return them. Throws KvmError.
+   * Completes the pending I/O of the last exit: after an IN or an MMIO read the guest's registers are stale until KVM_RUN is
+   * entered again, and a string instruction may have further exits to serve. Keeps ends that occur meanwhile for the next
+   * runs. Throws KvmError.
    */
   completePendingIo(): void {
     if (!this.isPending) return;
@@ -132,8 +131,8 @@ export class VcpuEngine implements Disposable {
   }
 
   /**
-   * Loads the state in `record`, which memory may have been replaced for. Nothing may be pending in KVM. With `handOver`, registers are left in the kvm_run area
-   * where the host can take them from there with the next KVM_RUN. Throws KvmError.
+   * Loads the state in `record`; memory may have been replaced before. Nothing may be pending in KVM. With `handOver`, and
+   * if the host can, leaves registers in the kvm_run area for the next KVM_RUN to take. Throws KvmError.
    */
   load(record = this.record, { handOver = false } = {}): void {
     const { host, idle } = this.#options;

@@ -1,7 +1,7 @@
 /**
- * Finds out that a guest has halted for good. With the in-kernel irqchip a guest that executes HLT with interrupts off
- * sleeps inside KVM_RUN for ever. So a timer of the thread brings KVM_RUN back, in growing intervals, and the vCPU is
- * asked whether anything could still wake it.
+ * Detects a guest that has halted for good. With the in-kernel irqchip, a guest that executes HLT with interrupts off stays
+ * in KVM_RUN for ever. So a timer of the thread interrupts KVM_RUN at growing intervals, and the state of the vCPU is read
+ * to see whether anything can wake it.
  */
 import { MP_STATES } from '../abi/flags.ts';
 import { RFLAGS } from '../abi/registers.ts';
@@ -19,16 +19,16 @@ export function haltedForGood(vcpu: Vcpu): boolean {
   return (vcpu.getRegs().rflags & RFLAGS.IF) === 0n && vcpu.getVcpuEvents().nmi.pending === 0;
 }
 
-/** Kicks its own thread out of KVM_RUN in growing intervals, and at a deadline. */
+/** Interrupts KVM_RUN of its own thread at growing intervals, and at a deadline. */
 export class Watchdog implements Disposable {
   readonly #timer = new KickTimer();
   #deadline = Number.POSITIVE_INFINITY;
   #interval = FIRST_CHECK_MS;
-  /** When to look, and when the timer will fire; performance.now() milliseconds. */
+  /** Time of the next check, and time at which the timer fires; performance.now() milliseconds. */
   #next = 0;
   #fires = 0;
 
-  /** The guest begins to run: starts the intervals anew. `deadlineMs`: milliseconds from now; absent: none. */
+  /** Call it when the guest begins to run: starts with the shortest interval. `deadlineMs`: from now; absent: none. */
   restart(deadlineMs?: number): void {
     const now = performance.now();
     this.#deadline = deadlineMs === undefined ? Number.POSITIVE_INFINITY : now + deadlineMs;
@@ -36,7 +36,7 @@ export class Watchdog implements Disposable {
     this.#plan(now);
   }
 
-  /** Sets the next look. A timer that fires before it is left alone: {@link due} then sets it anew. */
+  /** Sets the time of the next check. Leaves a timer that fires earlier as it is: {@link due} sets it again then. */
   #plan(now: number): void {
     this.#next = Math.min(now + this.#interval, this.#deadline);
     if (this.#fires <= now || this.#fires > this.#next) this.#arm(now);
@@ -47,7 +47,7 @@ export class Watchdog implements Disposable {
     this.#fires = this.#next;
   }
 
-  /** After KVM_RUN was interrupted: whether the deadline has passed, or it is time to look at the vCPU, or neither. */
+  /** After KVM_RUN was interrupted: 'timeout' after the deadline, 'look' if the vCPU is to be checked. */
   due(): 'timeout' | 'look' | undefined {
     const now = performance.now();
     if (now >= this.#deadline) return 'timeout';
@@ -60,7 +60,7 @@ export class Watchdog implements Disposable {
     return 'look';
   }
 
-  /** {@link due}, for a machine with one vCPU: what has become of the guest, or undefined to run on. */
+  /** {@link due} for a machine with one vCPU: the reason to end the run, or undefined. */
   check(vcpu: Vcpu): 'halted' | 'timeout' | undefined {
     const due = this.due();
     if (due !== 'look') return due;

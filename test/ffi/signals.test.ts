@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { HostError } from '../../src/errors.ts';
 import {
   blockKickSignal,
-  eatKicks,
+  clearKicks,
   KICK_SIGNAL,
   KickTimer,
   kickThread,
@@ -33,15 +33,15 @@ describe('the kick signal', () => {
     kickThread(threadId());
     kickThread(threadId());
     expect(pending()).toBe(true);
-    eatKicks();
+    clearKicks();
     expect(pending()).toBe(false);
-    eatKicks();
+    clearKicks();
   });
 
   it('to a thread that is gone says so', () => {
     blockKickSignal();
     expect(kickThread(threadId())).toBe(true);
-    eatKicks();
+    clearKicks();
     expect(kickThread(2 ** 22 + 1)).toBe(false);
     expect(thrown(HostError, () => kickThread(-1)).message).toMatch(/tgkill of thread -1 failed: EINVAL/);
   });
@@ -60,7 +60,7 @@ describe('the kick timer', () => {
     timer.arm(50);
     expect(until(pending, scaled(5000))).toBe(true);
     expect(performance.now() - began).toBeGreaterThanOrEqual(49);
-    eatKicks();
+    clearKicks();
     expect(until(pending, 120), 'it does not repeat').toBe(false);
   });
 
@@ -69,7 +69,7 @@ describe('the kick timer', () => {
     using timer = new KickTimer();
     timer.arm(0.25);
     expect(until(pending, scaled(5000))).toBe(true);
-    eatKicks();
+    clearKicks();
     timer.arm(1010);
     expect(until(pending, 200), 'not after 10 ms').toBe(false);
   });

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { KvmError } from '../../src/errors.ts';
-import { blockKickSignal, eatKicks, KickTimer, kickThread, maskInsideRun, threadId } from '../../src/ffi/signals.ts';
+import { blockKickSignal, clearKicks, KickTimer, kickThread, maskInsideRun, threadId } from '../../src/ffi/signals.ts';
 import { type BareVm, withVm } from '../support/bare-vm.ts';
 import { code } from '../support/code.ts';
 import { describeKvm } from '../support/kvm.ts';
@@ -18,7 +18,7 @@ function withBlocked(guest: Uint8Array, test: (bare: BareVm, mask: Uint8Array) =
     try {
       test(bare, mask);
     } finally {
-      eatKicks();
+      clearKicks();
     }
   });
 }
@@ -30,7 +30,7 @@ describeKvm('KVM_SET_SIGNAL_MASK', () => {
       kickThread(threadId());
       expect(bare.vcpu.run()).toBe(false);
       expect(bare.vcpu.run(), 'the kick stays pending until it is eaten').toBe(false);
-      eatKicks();
+      clearKicks();
       expect(bare.outByte()).toBe(1);
     });
   });
@@ -49,7 +49,7 @@ describeKvm('KVM_SET_SIGNAL_MASK', () => {
       using timer = new KickTimer();
       timer.arm(5);
       expect(bare.vcpu.run()).toBe(false);
-      eatKicks();
+      clearKicks();
       timer.arm(20);
       timer.arm(0);
       kickThread(threadId());

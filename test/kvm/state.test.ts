@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { stateHost } from '../../src/kvm/state/host.ts';
 import { SYNC_PARTS } from '../../src/kvm/state/sync-regs.ts';
 import { VcpuStateIo } from '../../src/kvm/state/vcpu-state.ts';
+import { vcpuStateCaps } from '../../src/kvm/state/vcpu-state-caps.ts';
 import { type BareVm, START, withVm } from '../support/bare-vm.ts';
 import { code } from '../support/code.ts';
 import { describeKvm } from '../support/kvm.ts';
@@ -38,7 +38,7 @@ describeKvm('the saved state of a vCPU', () => {
       vcpu.setCpuid2(kvm.getSupportedCpuid());
       bare.start(code('b0 01 ; mov al, 1'));
       prepare(bare);
-      const host = stateHost(kvm, vm, true);
+      const host = vcpuStateCaps(kvm, vm, true);
       const saved = [true, false].map((syncRegs) => {
         const state = new VcpuStateIo(vcpu, { ...host, syncRegs: host.syncRegs && syncRegs });
         state.save();
@@ -59,7 +59,7 @@ describeKvm('the saved state of a vCPU', () => {
       expect(vcpu.run(), 'completes the exit').toBe(false);
       vcpu.area.immediateExit = false;
 
-      const state = new VcpuStateIo(vcpu, stateHost(kvm, vm, irqchip));
+      const state = new VcpuStateIo(vcpu, vcpuStateCaps(kvm, vm, irqchip));
       state.save();
       expect(bare.outByte()).toBe(2);
       state.restore();

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
 import { KvmRegs, KvmSregs } from '../../src/abi/structs.ts';
 import type { CodeMode } from '../../src/kvm/mode.ts';
-import { linearAddress, type RegisterName } from '../../src/runner/assist/decode.ts';
+import { type GeneralRegister, linearAddress } from '../../src/runner/assist/decode.ts';
 import { assistable } from '../../src/runner/assist.ts';
 
 const iced = createRequire(import.meta.url)('iced-x86') as typeof import('iced-x86');
@@ -13,7 +13,7 @@ const MODES: readonly CodeMode[] = [
   { name: 'long', bits: 64, cpl: 0 },
 ];
 const SEGMENTS = ['es', 'cs', 'ss', 'ds', 'fs', 'gs'] as const;
-const GPRS = 'rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15'.split(' ') as RegisterName[];
+const GPRS = 'rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15'.split(' ') as GeneralRegister[];
 
 /** Every register different, with high bits that must be cut off in the right place. */
 function state() {
@@ -35,7 +35,7 @@ function registerValue(register: number, next: bigint): bigint {
   if (register === iced.Register.None) return 0n;
   const name = iced.Register[register]!.toLowerCase();
   if (name === 'rip' || name === 'eip') return next;
-  const full = iced.Register[iced.RegisterExt.fullRegister(register)]!.toLowerCase() as RegisterName;
+  const full = iced.Register[iced.RegisterExt.fullRegister(register)]!.toLowerCase() as GeneralRegister;
   return BigInt.asUintN(iced.RegisterExt.size(register) * 8, regs[full]);
 }
 

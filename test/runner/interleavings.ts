@@ -4,10 +4,10 @@
  * once, so this comes to an end although scripts of the owner may have any length.
  */
 import {
+  CLEAR_END,
   createMailboxes,
   DEMANDS,
   type Demand,
-  FORGET_END,
   isAtRest,
   isGone,
   isOver,
@@ -16,7 +16,7 @@ import {
   Request,
   VcpuMailbox,
 } from '../../src/runner/threads/mailbox.ts';
-import { type Place, placeFor, type Steps, vcpuSteps } from '../../src/runner/threads/vcpu-steps.ts';
+import { placeFor, type Steps, type VcpuPlace, vcpuSteps } from '../../src/runner/threads/vcpu-steps.ts';
 
 /** One thing an owner does. */
 type Act = Demand & { readonly name: string; readonly withdraw?: number; readonly loads?: boolean };
@@ -35,7 +35,7 @@ const ACTS: readonly (readonly Act[])[] = [
     act('load', { ...DEMANDS.load, loads: true }),
   ],
   [act('resume', { withdraw: RESUME })],
-  [act('forget the end', { withdraw: FORGET_END }), act('resume', { withdraw: RESUME })],
+  [act('forget the end', { withdraw: CLEAR_END }), act('resume', { withdraw: RESUME })],
   [act('call', { ask: Request.CALL })],
   [act('close', { ask: Request.EXIT, until: isGone })],
 ];
@@ -43,7 +43,7 @@ const ACTS: readonly (readonly Act[])[] = [
 interface State {
   readonly word: number;
   /** The thread: where it is, and what happened to it. */
-  readonly place: Place;
+  readonly place: VcpuPlace;
   readonly kicked: boolean;
   readonly loaded: boolean;
   /** The owner: which of the lists of acts, which of its acts, and how far it is in it; -1: it does nothing now. */
@@ -65,7 +65,7 @@ export interface Exploration {
   readonly violations: ReadonlyMap<string, readonly string[]>;
 }
 
-const IN_GUEST: readonly Place[] = ['guest', 'interrupted', 'kicked', 'called', 'calling', 'again'];
+const IN_GUEST: readonly VcpuPlace[] = ['guest', 'interrupted', 'kicked', 'called', 'calling', 'again'];
 
 /** Explores all orders. The thread has just started, and is asked to pause. */
 export function explore({ mailbox: make, steps: change }: Variant = {}): Exploration {
@@ -81,7 +81,7 @@ export function explore({ mailbox: make, steps: change }: Variant = {}): Explora
       return true;
     },
     sleep: () => {},
-    eatKicks: () => {
+    clearKicks: () => {
       effect = { kicked: false };
     },
   });

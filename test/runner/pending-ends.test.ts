@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { StateHost } from '../../src/kvm/state/host.ts';
+import type { VcpuStateCaps } from '../../src/kvm/state/vcpu-state-caps.ts';
 import { ENDS_BYTES, PendingEnds, readEnds, recordBytes, writeEnds } from '../../src/runner/pending-ends.ts';
 
-const HOST: StateHost = {
+const HOST: VcpuStateCaps = {
   xsaveBytes: 4096,
   sregs2: true,
   irqchip: true,

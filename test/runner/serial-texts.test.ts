@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { TextWatch } from '../../src/runner/stop-points.ts';
+import { TextSearch } from '../../src/runner/stop-points.ts';
 import { createRing, OutputRing } from '../../src/runner/threads/output.ts';
 
 const text = (words: string) => ({ text: words, bytes: Buffer.from(words) });
 
 /** What is found after each piece that is sent. */
 function found(texts: readonly string[], pieces: readonly (string | Uint8Array)[]) {
-  const watch = new TextWatch(texts.map(text));
-  const ring = new OutputRing(createRing(), { watch });
+  const search = new TextSearch(texts.map(text));
+  const ring = new OutputRing(createRing(), { search });
   return pieces.map((piece) => {
     ring.write(Buffer.from(piece as string));
-    return watch.take();
+    return search.take();
   });
 }
 
@@ -31,22 +31,22 @@ describe('a text on the serial line', () => {
   });
 
   it('of NUL bytes is not found before any were sent', () => {
-    const watch = new TextWatch([{ text: 'nul', bytes: new Uint8Array(3) }]);
-    const ring = new OutputRing(createRing(), { watch });
+    const search = new TextSearch([{ text: 'nul', bytes: new Uint8Array(3) }]);
+    const ring = new OutputRing(createRing(), { search });
     ring.write(Uint8Array.of(0, 0));
-    expect(watch.take()).toEqual([]);
+    expect(search.take()).toEqual([]);
     ring.write(Uint8Array.of(0));
-    expect(watch.take()).toEqual(['nul']);
+    expect(search.take()).toEqual(['nul']);
   });
 
   it('is found where several writers sent it, and where the ring begins anew', () => {
     const buffer = createRing();
-    const watch = new TextWatch([text('together')]);
-    const [one, two] = [new OutputRing(buffer), new OutputRing(buffer, { watch })];
+    const search = new TextSearch([text('together')]);
+    const [one, two] = [new OutputRing(buffer), new OutputRing(buffer, { search })];
     one.write(new Uint8Array(65_536 - 4));
     one.take();
     one.write(Buffer.from('toge'));
     two.write(Buffer.from('ther'));
-    expect(watch.take()).toEqual(['together']);
+    expect(search.take()).toEqual(['together']);
   });
 });

@@ -2,14 +2,14 @@
 import { describe, expect, it } from 'vitest';
 import { Exit } from '../../src/abi/exits.ts';
 import type { Bus } from '../../src/devices/bus.ts';
-import type { StateHost } from '../../src/kvm/state/host.ts';
+import type { VcpuStateCaps } from '../../src/kvm/state/vcpu-state-caps.ts';
 import type { Vcpu } from '../../src/kvm/vcpu.ts';
 import type { Machine } from '../../src/machine/machine.ts';
 import type { RunEnd } from '../../src/runner/result.ts';
 import { type EngineOptions, INTERRUPTED, VcpuEngine } from '../../src/runner/vcpu-engine.ts';
 import { bytes, exit, FakeBus, FakeVcpu, io, type Step } from './fake-vcpu.ts';
 
-const HOST: StateHost = {
+const HOST: VcpuStateCaps = {
   xsaveBytes: 4096,
   sregs2: true,
   irqchip: true,

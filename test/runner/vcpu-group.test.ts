@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { HostError } from '../../src/errors.ts';
 import { createMailboxes, Request, State, VcpuMailbox } from '../../src/runner/threads/mailbox.ts';
 import { VcpuGroup } from '../../src/runner/threads/vcpu-group.ts';
-import { type Place, vcpuSteps } from '../../src/runner/threads/vcpu-steps.ts';
+import { type VcpuPlace, vcpuSteps } from '../../src/runner/threads/vcpu-steps.ts';
 import type { VcpuThread } from '../../src/runner/threads/vcpu-thread.ts';
 import { thrown } from '../support/thrown.ts';
 
@@ -14,13 +14,13 @@ function threadHere(buffer: SharedArrayBuffer, id: number, done: string[], isStu
     completePendingIo: () => true,
     exchange: (requests) => done.push(`${requests & Request.SAVE ? 'save' : 'load'} ${id}`) > 0,
     sleep: () => {},
-    eatKicks: () => done.push(`rest ${id}`),
+    clearKicks: () => done.push(`rest ${id}`),
   });
   mailbox.withdraw(Request.PAUSE);
   mailbox.enter();
   const ask = (bits: number) => {
     if (isStuck) return void mailbox.ask(bits);
-    let place: Place = mailbox.ask(bits) ? 'interrupted' : 'decide';
+    let place: VcpuPlace = mailbox.ask(bits) ? 'interrupted' : 'decide';
     while (place !== 'sleep' && place !== 'guest' && place !== 'gone') place = steps[place]();
   };
   const thread = {

@@ -6,10 +6,10 @@ import { Msr } from '../../src/abi/msrs.ts';
 import { setTracer } from '../../src/kvm/call.ts';
 import { Kvm } from '../../src/kvm/kvm.ts';
 import { readMsrList } from '../../src/kvm/msr-list.ts';
-import { stateHost } from '../../src/kvm/state/host.ts';
 import { probeHost } from '../../src/kvm/state/probe.ts';
 import { readTsc } from '../../src/kvm/state/tsc.ts';
 import { VcpuStateIo } from '../../src/kvm/state/vcpu-state.ts';
+import { vcpuStateCaps } from '../../src/kvm/state/vcpu-state-caps.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { RunningMachine } from '../../src/runner/threads/running-machine.ts';
 import { bootGuests } from '../../tools/testing/source.ts';
@@ -85,7 +85,7 @@ describeKvm(`the TSC of a guest, which can be set here: ${TSC}`, () => {
         kvm.getSupportedCpuid().map((leaf) => (leaf.function === 1 ? { ...leaf, ecx: leaf.ecx | (1 << 24) } : leaf)),
       );
       deadlineTimer(vcpu);
-      action(vcpu, new VcpuStateIo(vcpu, stateHost(kvm, vm, true)));
+      action(vcpu, new VcpuStateIo(vcpu, vcpuStateCaps(kvm, vm, true)));
     });
   const DEADLINE = Msr.IA32_TSC_DEADLINE;
 

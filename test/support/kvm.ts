@@ -4,10 +4,10 @@
  */
 import { closeSync, openSync } from 'node:fs';
 import { describe, it } from 'vitest';
-import { type KvmKind, kvmKind } from '../../src/kvm/kind.ts';
+import { type KvmBackend, kvmBackend } from '../../src/kvm/backend.ts';
 
 /** Which KVM these tests run on. */
-export const hostKind: KvmKind = kvmKind();
+export const hostKind: KvmBackend = kvmBackend();
 
 /** True where guest kernel code is run by KVM's instruction emulator, whatever the mode. */
 export const isPvm = hostKind === 'PVM';

@@ -1,8 +1,8 @@
 /**
- * Taking a machine's name: a listening socket under that name, which only one process can have.
+ * A machine's name is the file name of its listening socket, so only one process can have it.
  *
- * The socket listens before it gets its name, so a name that refuses connections was left by a process that has ended.
- * A process holds the folder's lock from checking the name until it has it, so no other process takes it meanwhile.
+ * The socket listens before it gets its name: a name that refuses connections is of a process that has ended. A process
+ * holds the folder's lock while it checks and takes a name.
  */
 import { chmodSync, closeSync, constants, linkSync, lstatSync, openSync, unlinkSync } from 'node:fs';
 import type { Server } from 'node:net';
@@ -12,10 +12,10 @@ import { tryLock } from '../../src/ffi/fd.ts';
 import { probe } from './probe.ts';
 import { makeFolder, runtimeFolder, socketPath, userId } from './runtime-folder.ts';
 
-/** A name that is held until it is released. */
+/** A name that this process has until it releases it. */
 export interface Claim {
   readonly path: string;
-  /** Removes the socket's file. Synchronous, never throws, twice is harmless. */
+  /** Removes the socket's file. Never throws. Safe to call twice. */
   release(): void;
 }
 
@@ -44,7 +44,7 @@ export async function claimName(name: string, server: Server): Promise<Claim> {
   }
 }
 
-/** Throws ControlError NAME_TAKEN where the name cannot be had. */
+/** Throws ControlError NAME_TAKEN if another machine has the name. */
 export async function refuseTakenName(name: string): Promise<void> {
   const folder = runtimeFolder();
   const path = socketPath(folder, name);
@@ -52,7 +52,7 @@ export async function refuseTakenName(name: string): Promise<void> {
   await isStale(path, name);
 }
 
-/** True where a socket of a process that is gone has the name, false where nothing has. Throws NAME_TAKEN. */
+/** True: a socket of an ended process has the name; false: nothing has. Throws ControlError NAME_TAKEN otherwise. */
 async function isStale(path: string, name: string): Promise<boolean> {
   const file = lstatSync(path, { throwIfNoEntry: false });
   if (!file) return false;
@@ -70,7 +70,7 @@ async function isStale(path: string, name: string): Promise<boolean> {
   throw taken(name);
 }
 
-/** Waits for the folder's lock, without blocking the thread: the holder may be of this process. */
+/** Waits for the folder's lock, without blocking the thread: this process itself may hold it. */
 async function lockFolder(folder: string): Promise<Disposable> {
   const fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY);
   const release = () => closeSync(fd);
@@ -113,7 +113,7 @@ function link(from: string, path: string): void {
   }
 }
 
-/** Which file a path names: enough to tell it from one made later, even in the same inode. */
+/** Inode and time of a file: differs for a file made later, even in the same inode. */
 function identity(path: string): string | undefined {
   const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   return found && `${found.ino}:${found.mtimeNs}`;

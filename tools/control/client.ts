@@ -1,4 +1,3 @@
-/** Talking to a running machine over its control socket. */
 import type { Socket } from 'node:net';
 import { ControlError, type ErrorData, errorFromData } from '../../src/errors.ts';
 import { LineReader, TOO_LONG } from './lines.ts';
@@ -21,7 +20,7 @@ interface Message {
   readonly params?: unknown;
 }
 
-/** See the file's header. Close it after use. */
+/** Calls methods of a running machine over its control socket, and receives its events. Close it after use. */
 export class ControlClient {
   readonly name: string;
   readonly #socket: Socket;
@@ -32,7 +31,7 @@ export class ControlClient {
   /** Resolves when the machine, or this side, has closed the connection. */
   readonly closed: Promise<void>;
 
-  /** `socket` is connected and becomes this client's. */
+  /** Takes over a connected socket. */
   constructor(name: string, socket: Socket) {
     this.name = name;
     this.#socket = socket;
@@ -58,16 +57,16 @@ export class ControlClient {
     } else if (message.method === 'event') {
       if (isEvent(message.params)) this.#onEvent(message.params);
     } else if (message.error) this.#fail(message.id, asError(message.error));
-    else this.#settle(message.id)?.resolve(message.result as never);
+    else this.#takePending(message.id)?.resolve(message.result as never);
   }
 
   /** An error without an id is about the connection. */
   #fail(id: number | null | undefined, error: Error): void {
     if (id === undefined || id === null) this.#failAll(error);
-    else this.#settle(id)?.reject(error);
+    else this.#takePending(id)?.reject(error);
   }
 
-  #settle(id: number | undefined): Pending | undefined {
+  #takePending(id: number | undefined): Pending | undefined {
     const pending = this.#pending.get(id ?? 0);
     this.#pending.delete(id ?? 0);
     return pending;
@@ -79,8 +78,8 @@ export class ControlClient {
   }
 
   /**
-   * Calls a method. Rejects with the machine's own error, or with ControlError GONE, or, after `timeoutMs`, with
-   * ControlError SILENT. Default: waits for as long as the machine takes.
+   * Calls a method. Rejects with the error that the machine answered, or with ControlError GONE, BAD_ANSWER, or SILENT
+   * after `timeoutMs` milliseconds (default: no limit).
    */
   call<Name extends MethodName>(
     method: Name,
@@ -98,17 +97,17 @@ export class ControlClient {
       this.#socket.write(requestLine(id, method, params));
     });
     if (timeoutMs === undefined) return answer;
-    const timer = setTimeout(() => this.#settle(id)?.reject(silent(this.name, timeoutMs)), timeoutMs);
+    const timer = setTimeout(() => this.#takePending(id)?.reject(silent(this.name, timeoutMs)), timeoutMs);
     return answer.finally(() => clearTimeout(timer));
   }
 
-  /** Asks for events; `onEvent` gets every one from now on. */
+  /** Subscribes to events; calls `onEvent` with each. */
   async subscribe(events: readonly EventName[], onEvent: (event: MachineEvent) => void): Promise<void> {
     this.#onEvent = onEvent;
     await this.call('subscribe', { events });
   }
 
-  /** Reads nothing until `busy` is over. A reader that is slow for long is dropped by the machine. */
+  /** Reads nothing until `busy` resolves. A client that does not read for long is disconnected by the machine. */
   async holdUntil(busy: Promise<void> | undefined): Promise<void> {
     if (!busy) return;
     this.#socket.pause();

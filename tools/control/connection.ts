@@ -1,19 +1,17 @@
-/**
- * One client of the control socket. Its requests are served one after the other, and nothing is read meanwhile, so a
- * client cannot pile up work; what it does not read is queued up to a bound, then it is dropped.
- */
 import type { Socket } from 'node:net';
 import { LineReader, TOO_LONG } from './lines.ts';
 import { checkParams, EVENTS, type EventName, MAX_REQUEST_BYTES, type MethodName, methodNamed } from './protocol.ts';
 import { errorLine, parseRequest, RPC, RpcError, resultLine } from './rpc.ts';
 
-/** Answers one method. What it throws goes to the client. */
+/** Runs one method. An error that it throws is sent to the client. */
 export type Serve = (method: Exclude<MethodName, 'subscribe'>, params: Readonly<Record<string, unknown>>) => unknown;
 
-/** Bytes that may wait for a client to read them when there is more to say. */
-export const MAX_QUEUED_BYTES = 4 * 2 ** 20;
+const MAX_QUEUED_BYTES = 4 * 2 ** 20;
 
-/** See the file's header. */
+/**
+ * One client of the control socket. Serves one request at a time and reads nothing meanwhile, so that requests do not
+ * pile up. Queues at most {@link MAX_QUEUED_BYTES} of answers and events; a client that leaves more unread is dropped.
+ */
 export class Connection {
   readonly #socket: Socket;
   readonly #serve: Serve;
@@ -21,7 +19,7 @@ export class Connection {
   readonly #events = new Set<EventName>();
   #served: Promise<void> = Promise.resolve();
 
-  /** `socket` must allow half-open connections: a client may end its side and still get the answers, but no events. */
+  /** `socket` must allow half-open connections: a client that has ended its side still gets answers, but no events. */
   constructor(socket: Socket, serve: Serve) {
     this.#socket = socket;
     this.#serve = serve;
@@ -64,12 +62,12 @@ export class Connection {
     return { events: [...this.#events] };
   }
 
-  /** True where the client has asked for events of that kind. */
+  /** Whether the client has subscribed to events of that kind. */
   wants(event: EventName): boolean {
     return this.#events.has(event);
   }
 
-  /** Queues a line; a client that leaves too much unread is dropped. */
+  /** Queues a line, or drops the client if too much is queued. */
   write(line: string): void {
     if (this.#socket.destroyed || this.#socket.writableEnded) return;
     if (this.#socket.writableLength > MAX_QUEUED_BYTES) this.#socket.destroy();

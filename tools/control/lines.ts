@@ -1,23 +1,21 @@
-/** Cuts a stream of bytes into lines, without ever keeping more than one line may have. */
-
-/** Stands for a line that was longer than allowed; its bytes are dropped. */
+/** In place of a line that was longer than allowed. Its bytes are dropped. */
 export const TOO_LONG = Symbol('line too long');
 
 const NEWLINE = 0x0a;
 
-/** See the file's header. */
+/** Cuts a stream of bytes into lines. Keeps at most the bytes of one line. */
 export class LineReader {
   readonly #limit: number;
   #parts: Buffer[] = [];
   #length = 0;
   #skipping = false;
 
-  /** `limit`: bytes a line may have, its newline not counted. */
+  /** `limit`: most bytes of a line, without its newline. */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** The lines that `chunk` completes. A line that is too long gives TOO_LONG once. */
+  /** Returns the lines that `chunk` completes; TOO_LONG for a line above the limit. */
   push(chunk: Buffer): (string | typeof TOO_LONG)[] {
     const lines: (string | typeof TOO_LONG)[] = [];
     for (let at = 0; at < chunk.length; ) {

@@ -6,7 +6,7 @@ import { probe } from './probe.ts';
 import type { MachineStatus } from './protocol.ts';
 import { checkFolder, nameOfSocket, runtimeFolder, socketPath } from './runtime-folder.ts';
 
-/** A machine in the list. Without a status it listens, but has not answered, or not as it should. */
+/** A machine in the list. Without a status: its socket is open, but its answer was wrong or did not come in time. */
 export interface ListedMachine {
   readonly name: string;
   readonly status?: MachineStatus;
@@ -23,7 +23,7 @@ function names(): string[] {
     .sort();
 }
 
-/** This user's running machines, by name. Stale sockets are passed over. */
+/** This user's running machines, by name. Skips stale sockets. */
 export async function listMachines(): Promise<ListedMachine[]> {
   const found = await Promise.all(names().map(look));
   return found.flatMap((machine) => machine ?? []);

@@ -15,7 +15,7 @@ const BY_ERRNO: Readonly<Record<string, 'stale' | 'none' | 'denied'>> = {
   EPERM: 'denied',
 };
 
-/** Connects. The socket of a live one is the caller's to end. */
+/** Connects. The caller closes the socket of a live one. */
 export function probe(path: string): Promise<Probe> {
   return new Promise((resolve) => {
     const socket = connect({ path });

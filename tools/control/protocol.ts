@@ -1,4 +1,4 @@
-/** The control socket's methods, with their parameters and results, and its events: a table that both sides check. */
+/** Methods and events of the control socket, with their parameters and results: the table by which both sides check. */
 import { RPC, RpcError } from './rpc.ts';
 import {
   anything,

@@ -2,7 +2,7 @@
 import { errorToData, VmlapseError } from '../../src/errors.ts';
 import { isObject } from './schema.ts';
 
-/** Codes of the specification; REFUSED is this server's own: the machine said no, and `data` says why. */
+/** Error codes of the specification, and REFUSED: the machine refused, and `data` has the reason. */
 export const RPC = {
   PARSE_ERROR: -32700,
   INVALID_REQUEST: -32600,
@@ -28,7 +28,7 @@ export interface RpcErrorData {
   readonly data?: unknown;
 }
 
-/** What is wrong with a request. `id` is the request's, where it could be read. */
+/** A fault in a request. `id` is the request's, if it could be read. */
 export class RpcError extends Error {
   readonly code: number;
   readonly id: RequestId;
@@ -40,7 +40,7 @@ export class RpcError extends Error {
   }
 }
 
-/** An id must come back as it was sent: a number that JSON cannot write again, or not exactly, is none. */
+/** Answers repeat the id exactly, so a number that JSON cannot represent exactly is refused. */
 const isId = (id: unknown): id is RequestId =>
   id === null || typeof id === 'string' || (typeof id === 'number' && Math.abs(id) <= Number.MAX_SAFE_INTEGER);
 
@@ -59,7 +59,7 @@ export function parseRequest(line: string): RpcRequest {
   return { ...(id !== undefined && { id }), method, params };
 }
 
-/** JSON, or RpcError. */
+/** Parses JSON. Throws RpcError. */
 export function parseJson(line: string): unknown {
   try {
     return JSON.parse(line);
@@ -71,7 +71,7 @@ export function parseJson(line: string): unknown {
 /** Digits of a fraction: nanoseconds, for times in milliseconds. */
 const DECIMALS = 6;
 
-/** For JSON.stringify: bigints as hex strings, bytes as base64, fractions without the digits only the binary form has. */
+/** Replacer for JSON.stringify: bigints as hex strings, bytes as base64, fractions rounded to {@link DECIMALS} digits. */
 export function jsonValue(_key: string, value: unknown): unknown {
   if (typeof value === 'bigint') return `0x${value.toString(16)}`;
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
@@ -84,13 +84,13 @@ const line = (message: object) => `${JSON.stringify({ jsonrpc: '2.0', ...message
 /** A request as a line. */
 export const requestLine = (id: number, method: string, params: object): string => line({ id, method, params });
 
-/** A good answer as a line. */
+/** A result as a line. */
 export const resultLine = (id: RequestId, result: unknown): string => line({ id, result });
 
 /** A notification as a line. */
 export const notificationLine = (method: string, params: object): string => line({ method, params });
 
-/** Anything thrown as a line: the family of errors keeps class and code, so that the client can rebuild it. */
+/** An error as a line. A VmlapseError keeps its class and code, so that the client can construct it again. */
 export function errorLine(id: RequestId, thrown: unknown): string {
   const { stack: _, ...data } = errorToData(thrown);
   if (thrown instanceof RpcError) return line({ id, error: { code: thrown.code, message: thrown.message } });

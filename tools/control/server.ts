@@ -1,4 +1,3 @@
-/** The control socket of a running machine: admits clients, serves requests, sends events. */
 import { createServer, type Server, type Socket } from 'node:net';
 import { peerUserId } from '../../src/ffi/fd.ts';
 import { type Claim, claimName } from './claim.ts';
@@ -6,7 +5,7 @@ import { Connection, type Serve } from './connection.ts';
 import type { EventData, EventName, MethodName, Methods } from './protocol.ts';
 import { errorLine, notificationLine, RPC, RpcError } from './rpc.ts';
 
-/** The machine behind the socket: a function for each method. `subscribe` is the server's own. */
+/** The machine behind the socket: a function for each method but `subscribe`, which the server itself serves. */
 export type ControlTarget = {
   readonly [Name in Exclude<MethodName, 'subscribe'>]: (
     params: Methods[Name]['params'],
@@ -18,7 +17,7 @@ export const MAX_CLIENTS = 32;
 const CLOSE_PATIENCE_MS = 300;
 const TURN_AWAY_MS = 1000;
 
-/** See the file's header. */
+/** The control socket of a running machine: admits clients, serves their requests, sends them events. */
 export class ControlServer {
   readonly #server: Server;
   readonly #clients = new Set<Connection>();
@@ -72,7 +71,7 @@ export class ControlServer {
   }
 }
 
-/** Sends the reason, and closes when the client does: it must be able to send until it has read that. */
+/** Sends the reason. Closes after the client, which may still be sending and would not read it otherwise. */
 function turnAway(socket: Socket, line: string): void {
   const timer = setTimeout(() => socket.destroy(), TURN_AWAY_MS).unref();
   socket.once('close', () => clearTimeout(timer));
@@ -80,7 +79,7 @@ function turnAway(socket: Socket, line: string): void {
   socket.end(line);
 }
 
-/** A second lock after the folder's mode: refuses a client of another user. */
+/** Refuses a client of another user, although the folder's mode keeps those out already. */
 function refusal(socket: Socket): RpcError | undefined {
   const peer = peerOf(socket);
   const own = process.geteuid?.();
@@ -88,7 +87,7 @@ function refusal(socket: Socket): RpcError | undefined {
   return new RpcError(RPC.REFUSED, `this machine belongs to user ${own}, you are user ${peer}`);
 }
 
-/** The client's user id, by the kernel. Undefined where Node hides the descriptor: there is no public way to it. */
+/** The client's user id, from the kernel. Undefined if Node, which has no public API for it, hides the descriptor. */
 function peerOf(socket: Socket): number | undefined {
   const { _handle: handle } = socket as unknown as { readonly _handle?: { readonly fd?: unknown } | null };
   return typeof handle?.fd === 'number' && handle.fd >= 0 ? peerUserId(handle.fd) : undefined;

@@ -1,6 +1,7 @@
 /** Where each part of a vCPU's state lies in one flat record: how state crosses threads without messages. */
-import type { StateHost } from './host.ts';
+
 import { VCPU_ROWS, VCPU_SAVE_ORDER, type VcpuPart, type VcpuState } from './vcpu-rows.ts';
+import type { VcpuStateCaps } from './vcpu-state-caps.ts';
 
 /** A record's size, and where the parts are. */
 export interface VcpuStateLayout {
@@ -9,7 +10,7 @@ export interface VcpuStateLayout {
 }
 
 /** The layout on a host. Offsets are multiples of 8. */
-export function vcpuStateLayout(host: StateHost): VcpuStateLayout {
+export function vcpuStateLayout(host: VcpuStateCaps): VcpuStateLayout {
   const offsets = new Map<VcpuPart, readonly [number, number]>();
   let bytes = 0;
   for (const { part } of VCPU_SAVE_ORDER) {

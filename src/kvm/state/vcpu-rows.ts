@@ -17,7 +17,7 @@ import {
   KvmXcrs,
 } from '../../abi/structs.ts';
 import { msrListBytes } from '../msr-list.ts';
-import type { StateHost } from './host.ts';
+import type { VcpuStateCaps } from './vcpu-state-caps.ts';
 
 /** A part of a vCPU's state. */
 export type VcpuPart =
@@ -41,15 +41,15 @@ export type VcpuState = { readonly [Part in VcpuPart]?: Uint8Array };
 
 /** How one part is read and written. */
 interface VcpuRow {
-  readonly get: (host: StateHost) => IoctlName;
+  readonly get: (host: VcpuStateCaps) => IoctlName;
   readonly set: IoctlName;
   /** Bytes of the part on this host, the most where that varies; 0 where it does not exist. */
-  readonly size: (host: StateHost) => number;
+  readonly size: (host: VcpuStateCaps) => number;
   /** A checkpoint without it can be restored: earlier releases did not save it, or its host did not have it. */
   readonly optional?: true;
 }
 
-const fixed = (get: IoctlName, set: IoctlName, size: number, when = (_host: StateHost) => true): VcpuRow => ({
+const fixed = (get: IoctlName, set: IoctlName, size: number, when = (_host: VcpuStateCaps) => true): VcpuRow => ({
   get: () => get,
   set,
   size: (host) => (when(host) ? size : 0),

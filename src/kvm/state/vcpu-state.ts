@@ -10,12 +10,12 @@ import { EINVAL } from '../../ffi/fd.ts';
 import { ioctl, kvmError, tryIoctl } from '../call.ts';
 import { MsrListIo, msrEntry, readMsrList, writeMsrList } from '../msr-list.ts';
 import type { Vcpu } from '../vcpu.ts';
-import { FIRST_MSRS, type StateHost } from './host.ts';
 import { isPlainNested, plainNested } from './nested.ts';
 import { SYNC_PARTS, syncRegsTaker } from './sync-regs.ts';
 import { getTscOffset, readTsc, setTsc, setTscOffset } from './tsc.ts';
 import { type VcpuStateLayout, vcpuStateLayout, vcpuStateParts } from './vcpu-layout.ts';
 import { VCPU_RESTORE_ORDER, VCPU_ROWS, VCPU_SAVE_ORDER, type VcpuPart, type VcpuState } from './vcpu-rows.ts';
+import { FIRST_MSRS, type VcpuStateCaps } from './vcpu-state-caps.ts';
 
 export { type VcpuStateLayout, vcpuStateLayout, vcpuStateParts } from './vcpu-layout.ts';
 export type { VcpuState } from './vcpu-rows.ts';
@@ -26,7 +26,7 @@ export class VcpuStateIo {
   readonly record: Uint8Array;
   readonly layout: VcpuStateLayout;
   readonly #vcpu: Vcpu;
-  readonly #host: StateHost;
+  readonly #host: VcpuStateCaps;
   /** Live views of the record. */
   readonly parts: VcpuState;
   readonly #msrs: MsrListIo;
@@ -39,7 +39,7 @@ export class VcpuStateIo {
   readonly #readRegisters: readonly (() => void)[];
   readonly #takeSyncRegs: (() => boolean) | undefined;
 
-  constructor(vcpu: Vcpu, host: StateHost) {
+  constructor(vcpu: Vcpu, host: VcpuStateCaps) {
     this.#vcpu = vcpu;
     this.#host = host;
     this.layout = vcpuStateLayout(host);

@@ -26,8 +26,8 @@ export interface Encoding {
 /** A memory operand before its registers are looked up. */
 export interface MemoryOperand {
   readonly segment: SegmentName;
-  readonly base?: RegisterName;
-  readonly index?: RegisterName;
+  readonly base?: GeneralRegister;
+  readonly index?: GeneralRegister;
   readonly scale: number;
   readonly displacement: number;
   /** Relative to the end of the instruction. */
@@ -40,17 +40,17 @@ export interface Instruction {
   readonly length: number;
   readonly operandBits: 16 | 32 | 64;
   /** Register in the reg field of ModRM. */
-  readonly reg?: RegisterName;
+  readonly reg?: GeneralRegister;
   /** Register operand (mod = 3). */
-  readonly register?: RegisterName;
+  readonly register?: GeneralRegister;
   /** The same for x87 instructions: the i of ST(i). */
   readonly stack?: number;
   readonly memory?: MemoryOperand;
   readonly immediate?: number;
 }
 
-const REGISTERS = 'rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15'.split(' ') as RegisterName[];
-export type RegisterName = Exclude<keyof Regs, 'rip' | 'rflags' | symbol>;
+const REGISTERS = 'rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15'.split(' ') as GeneralRegister[];
+export type GeneralRegister = Exclude<keyof Regs, 'rip' | 'rflags' | symbol>;
 export type SegmentName = 'es' | 'cs' | 'ss' | 'ds' | 'fs' | 'gs';
 
 const SEGMENT_PREFIXES: Readonly<Record<number, SegmentName>> = {
@@ -63,7 +63,7 @@ const SEGMENT_PREFIXES: Readonly<Record<number, SegmentName>> = {
 };
 
 /** The address forms of 16-bit ModRM, by the rm field. */
-const FORMS_16: readonly (readonly [RegisterName, RegisterName?])[] = [
+const FORMS_16: readonly (readonly [GeneralRegister, GeneralRegister?])[] = [
   ['rbx', 'rsi'],
   ['rbx', 'rdi'],
   ['rbp', 'rsi'],

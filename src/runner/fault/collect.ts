@@ -8,7 +8,7 @@ import { PAGE_SIZE } from '../../abi/numbers.ts';
 import { EFER } from '../../abi/registers.ts';
 import { plain } from '../../abi/struct.ts';
 import { KvmRunEmulationFailure, KvmRunInternal, RUN_EXIT_OFFSET } from '../../abi/structs.ts';
-import { type KvmKind, kvmKind } from '../../kvm/kind.ts';
+import { type KvmBackend, kvmBackend } from '../../kvm/backend.ts';
 import { type CodeMode, codeMode, linearRip } from '../../kvm/mode.ts';
 import type { RunArea } from '../../kvm/run-area.ts';
 import type { Vcpu } from '../../kvm/vcpu.ts';
@@ -49,7 +49,7 @@ export interface GateData {
 export interface FaultData {
   readonly end: RunEnd;
   readonly vcpu: number;
-  readonly kvm: KvmKind;
+  readonly kvm: KvmBackend;
   readonly mode: CodeMode;
   readonly regs: RegsData;
   readonly sregs: SregsData;
@@ -89,7 +89,7 @@ export function collectFault(vcpu: Vcpu, memory: GuestMemory, end: RunEnd): Faul
   return {
     end: { reason, ...(value !== undefined && { value }), ...(detail && { detail }) },
     vcpu: vcpu.id,
-    kvm: kvmKind(),
+    kvm: kvmBackend(),
     mode,
     regs,
     sregs,

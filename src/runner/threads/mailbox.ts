@@ -83,22 +83,22 @@ export const DEMANDS = {
   finishSave: { ask: 0, until: hasExchanged },
 } as const satisfies Record<string, Demand>;
 
-/** Whether the owner waits no more: the thread has done what was demanded, or is gone. */
+/** Whether the thread has done what was demanded, or is gone. */
 export const isOver = ({ until }: Demand, word: number): boolean => until(word) || isGone(word);
 
 /** Requests that resume() withdraws, and those that a new run() withdraws first. */
 export const RESUME = Request.PAUSE;
-export const FORGET_END = Request.ENDED;
+export const CLEAR_END = Request.ENDED;
 
 const WORDS = 4;
 const WORD = 0;
 const THREAD = 1;
 const HALTED = 2;
 
-/** For how long to look for what is about to happen before sleeping: to wake a thread takes as long as a whole pause. */
-const WATCH_MS = 0.25;
-/** Looks between two of those at the clock. */
-const LOOKS = 20;
+/** Time to spin before sleeping: to wake a thread takes as long as a whole pause. */
+const SPIN_MS = 0.25;
+/** Loads of the word between two reads of the clock. */
+const LOOKS_PER_CLOCK_READ = 20;
 
 /** Shared memory for `cpus` mailboxes. Each vCPU is asked to pause before it first runs. */
 export function createMailboxes(cpus: number): SharedArrayBuffer {
@@ -108,23 +108,23 @@ export function createMailboxes(cpus: number): SharedArrayBuffer {
   return buffer;
 }
 
-/** One vCPU's mailbox. Each thread makes its own object over the same words. */
+/** One vCPU's mailbox. Each thread creates its own object over the same words. */
 export class VcpuMailbox {
   readonly #words: Int32Array;
-  /** Time to look before sleeping, in milliseconds; 0 if there are not more processors than vCPUs. */
-  readonly #watchMs: number;
+  /** Time to spin before sleeping, in milliseconds; 0 if there are not more processors than vCPUs. */
+  readonly #spinMs: number;
 
   constructor(buffer: SharedArrayBuffer, vcpu: number) {
     this.#words = new Int32Array(buffer, vcpu * WORDS * 4, WORDS);
-    this.#watchMs = buffer.byteLength / (WORDS * 4) < availableParallelism() ? WATCH_MS : 0;
+    this.#spinMs = buffer.byteLength / (WORDS * 4) < availableParallelism() ? SPIN_MS : 0;
   }
 
-  /** The word as it is now, for the functions above. */
+  /** The current word. */
   look(): number {
     return Atomics.load(this.#words, WORD);
   }
 
-  /** Replaces the word in one step and wakes who sleeps on it. Returns what it was. */
+  /** Changes the word in one atomic step and wakes its sleepers. Returns the word before. */
   #update(change: (word: number) => number): number {
     for (;;) {
       const word = this.look();
@@ -148,7 +148,7 @@ export class VcpuMailbox {
 
   /** Owner: sleeps until `done`, at most `ms` milliseconds. Returns whether it is done. */
   waitUntil(done: (word: number) => boolean, ms: number): boolean {
-    if (this.#watch(done)) return true;
+    if (this.#spin(done)) return true;
     const end = performance.now() + ms;
     for (;;) {
       const word = this.look();
@@ -159,11 +159,11 @@ export class VcpuMailbox {
     }
   }
 
-  #watch(done: (word: number) => boolean): boolean {
-    if (this.#watchMs === 0) return done(this.look());
-    const end = performance.now() + this.#watchMs;
+  #spin(done: (word: number) => boolean): boolean {
+    if (this.#spinMs === 0) return done(this.look());
+    const end = performance.now() + this.#spinMs;
     do {
-      for (let look = 0; look < LOOKS; look++) if (done(this.look())) return true;
+      for (let look = 0; look < LOOKS_PER_CLOCK_READ; look++) if (done(this.look())) return true;
     } while (performance.now() < end);
     return false;
   }
@@ -210,9 +210,9 @@ export class VcpuMailbox {
     this.#update((word) => withState(word, State.GONE));
   }
 
-  /** Thread: sleeps until the word differs from `seen`, at most `ms` milliseconds. Awake at first if `soon`. */
+  /** Thread: sleeps until the word differs from `seen`, at most `ms` milliseconds. Spins first if `soon`. */
   sleep(seen: number, { ms = Number.POSITIVE_INFINITY, soon = false } = {}): void {
-    if (soon && this.#watch((word) => word !== seen)) return;
+    if (soon && this.#spin((word) => word !== seen)) return;
     Atomics.wait(this.#words, WORD, seen, ms);
   }
 
@@ -235,7 +235,7 @@ export class VcpuMailbox {
   }
 }
 
-/** Kicks a thread out of KVM_RUN. Looks at the state first: the id of one that is gone may be another thread's by now. */
+/** Interrupts KVM_RUN of a RUNNING thread. Of one that is gone, the id may belong to another thread by now. */
 export function kickIfRunning(mailbox: VcpuMailbox): void {
   if (isRunning(mailbox.look()) && !kickThread(mailbox.threadId)) mailbox.leave();
 }

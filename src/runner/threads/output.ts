@@ -1,10 +1,10 @@
 /**
- * What the guest prints, on its way from the vCPU threads to the sinks: byte queues in shared memory, filled by
- * {@link outputCollector} in each thread and emptied by {@link Outputs} in the owner's.
+ * The guest's output between the vCPU threads and the sinks: byte queues in shared memory, filled by {@link outputCollector}
+ * in each vCPU thread and emptied by {@link Outputs} in the owner's thread.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StateLock } from '../../devices/lock.ts';
-import type { TextWatch } from '../stop-points.ts';
+import type { TextSearch } from '../stop-points.ts';
 
 const HEAD = 0; // bytes ever read
 const TAIL = 1; // bytes ever written
@@ -17,32 +17,31 @@ const CAPACITY = 65_536; // a power of two, so that positions may wrap at 2^32
 export const createRing = (): SharedArrayBuffer => new SharedArrayBuffer(DATA_BYTES + CAPACITY);
 
 /**
- * One end of a queue; each thread makes its own over the same memory. Writers take turns by a lock; a full queue makes
- * them wait, so that output is never lost and never piles up.
+ * One end of a queue; each thread creates its own over the same memory. Writers exclude each other by a lock, and wait while
+ * the queue is full.
  */
 export class OutputRing {
   readonly #positions: Int32Array;
   readonly #data: Uint8Array;
   readonly #writers: StateLock | undefined;
-  readonly #watch: TextWatch | undefined;
+  readonly #search: TextSearch | undefined;
 
-  /** `onlyWriter`: no other end of the queue writes, so this one takes no turns. `watch` sees what this end writes. */
+  /** `onlyWriter`: no other end writes, so no lock is needed. `search` is called with what this end writes. */
   constructor(
     buffer: SharedArrayBuffer,
-    { onlyWriter = false, watch }: { onlyWriter?: boolean; watch?: TextWatch } = {},
+    { onlyWriter = false, search }: { onlyWriter?: boolean; search?: TextSearch } = {},
   ) {
-    this.#watch = watch;
+    this.#search = search;
     this.#positions = new Int32Array(buffer, 0, 4);
     this.#writers = onlyWriter ? undefined : new StateLock(buffer, LOCK_BYTES);
     this.#data = new Uint8Array(buffer, DATA_BYTES);
   }
 
   /**
-   * Appends the first `length` bytes, waiting for the reader while there is no room. Never call it in the reader's thread.
+   * Appends the first `length` bytes. Waits for the reader while there is no room, so never call it in the reader's thread.
    *
-   * Guests print single bytes, an exit for each, and every call into the engine counts: so the copy goes byte by byte,
-   * and positions are read without Atomics where that is enough. Only writers move TAIL, and an old HEAD errs on the safe
-   * side.
+   * Guests print single bytes, an exit for each. So the copy goes byte by byte, and positions are read without Atomics where
+   * that is enough: only writers move TAIL, and an old HEAD only shows less room than there is.
    */
   write(bytes: Uint8Array, length = bytes.length): void {
     const positions = this.#positions;
@@ -61,19 +60,19 @@ export class OutputRing {
         if (Atomics.load(positions, ASLEEP) === 1) Atomics.notify(positions, TAIL);
         done += span;
       }
-      if (this.#watch) this.#show(length);
+      if (this.#search) this.#show(length);
     } finally {
       this.#writers?.release();
     }
   }
 
-  /** What was taken lies in the ring still, until it is written over: so a text is found that several writers sent. */
+  /** Bytes that the reader has taken remain in the ring until overwritten, so a text of several writers is found. */
   #show(length: number): void {
     const end = this.#positions[TAIL]! >>> 0;
-    this.#watch?.sent({ at: (position) => this.#data[position & (CAPACITY - 1)]! }, end - length, end);
+    this.#search?.sent({ at: (position) => this.#data[position & (CAPACITY - 1)]! }, end - length, end);
   }
 
-  /** Takes everything there is, as a copy; undefined when the queue is empty. */
+  /** Takes all bytes, as a copy; undefined if the queue is empty. */
   take(): Uint8Array | undefined {
     const head = Atomics.load(this.#positions, HEAD);
     const used = (Atomics.load(this.#positions, TAIL) - head) >>> 0;
@@ -86,12 +85,12 @@ export class OutputRing {
     return copy;
   }
 
-  /** Makes a pending {@link readable} resolve although nothing came. */
+  /** Makes a pending {@link readable} resolve. */
   wakeReader(): void {
     Atomics.notify(this.#positions, TAIL);
   }
 
-  /** Resolves when there is something to take, or after `ms` milliseconds. */
+  /** Resolves when there are bytes to take, or after `ms` milliseconds. */
   async readable(ms: number): Promise<void> {
     Atomics.store(this.#positions, ASLEEP, 1);
     const tail = Atomics.load(this.#positions, TAIL);
@@ -106,7 +105,7 @@ export class OutputRing {
 /** Most bytes one exit can print: the data page of a string of accesses. */
 const EXIT_OUTPUT_BYTES = 4096;
 
-/** `output` collects; `flush` hands over. */
+/** Collects output of one exit, which `flush` writes to the rings. */
 export function outputCollector(rings: Record<'serial' | 'debugcon', OutputRing>) {
   const bytes = new Uint8Array(EXIT_OUTPUT_BYTES);
   let used = 0;
@@ -124,7 +123,7 @@ export function outputCollector(rings: Record<'serial' | 'debugcon', OutputRing>
   return { output, flush };
 }
 
-/** Where output goes. A returned promise holds the guest back until it resolves. */
+/** Receives output. If it returns a promise, no more output is handed over until that resolves. */
 export type OutputSink = (bytes: Uint8Array) => void | Promise<void>;
 
 interface Channel {
@@ -132,25 +131,25 @@ interface Channel {
   sink: OutputSink;
 }
 
-/** How long a pump waits before it looks whether it should end. */
+/** Time between two checks whether to end. */
 const RING_WAIT_MS = 250;
 
-/** Output that comes byte by byte is handed on in batches: waking this thread for each costs more than the exit did. */
+/** Output is handed over in batches: to wake this thread for each byte costs more than the exit. */
 const REST_MS = 2;
 
-/** The reading end of every ring. Bytes of one channel are handed over in order. */
+/** Reads all rings, and hands the bytes of each to its sink in order. */
 export class Outputs {
   readonly #channels: Channel[] = [];
   readonly #pumps: Promise<void>[] = [];
   readonly #failed: (error: Error) => void;
   #closed = false;
 
-  /** `failed` is called with what a sink threw; that sink is called no more. */
+  /** Calls `failed` with the error of a sink; that sink is not called again. */
   constructor(failed: (error: Error) => void) {
     this.#failed = failed;
   }
 
-  /** Makes a ring and begins to hand what comes out of it to `sink`. */
+  /** Creates a ring, and hands its bytes to `sink` from now on. */
   open(sink: OutputSink = () => {}): SharedArrayBuffer {
     const buffer = createRing();
     const channel = { ring: new OutputRing(buffer), sink };
@@ -180,7 +179,7 @@ export class Outputs {
     }
   }
 
-  /** Empties the rings at once, without waiting for the sinks: a thread that waits for room in one could not pause. */
+  /** Empties the rings without waiting for the sinks: a thread that waits for room in a ring cannot pause. */
   drainNow(): void {
     for (const channel of this.#channels)
       for (let bytes = channel.ring.take(); bytes; bytes = channel.ring.take()) void this.#hand(channel, bytes);
@@ -191,7 +190,7 @@ export class Outputs {
     for (const channel of this.#channels) await this.#empty(channel);
   }
 
-  /** Hands over what is left. Nobody may write any more. */
+  /** Hands over the remaining bytes. No thread may write any more. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const { ring } of this.#channels) ring.wakeReader();

@@ -1,10 +1,10 @@
 /**
- * What crosses between a machine's owner and its vCPU threads beside the mailbox: messages, the calls that a thread answers
- * between two KVM_RUNs, and the shared record of a vCPU's state. Plain data, typed on both sides.
+ * Data between a machine's owner and its vCPU threads, beside the mailbox: messages, calls that a thread answers between two
+ * KVM_RUNs, and the shared record of a vCPU's state.
  */
 import { bytesOf } from '../../abi/struct.ts';
 import { type ErrorData, errorFromData } from '../../errors.ts';
-import type { StateHost } from '../../kvm/state/host.ts';
+import type { VcpuStateCaps } from '../../kvm/state/vcpu-state-caps.ts';
 import type { Translation, Vcpu } from '../../kvm/vcpu.ts';
 import type { Machine, MachineHandle } from '../../machine/machine.ts';
 import type { AssistMode } from '../assist.ts';
@@ -13,20 +13,20 @@ import { jsonText, recordBytes } from '../pending-ends.ts';
 import type { RunCounts, RunEnd } from '../result.ts';
 import type { StopPoints } from '../stop-points.ts';
 
-/** What a vCPU thread is started with. */
+/** Start data of a vCPU thread. */
 export interface ThreadStart {
   readonly handle: MachineHandle;
   readonly vcpu: number;
   readonly mailboxes: SharedArrayBuffer;
   readonly serial: SharedArrayBuffer;
   readonly debugcon: SharedArrayBuffer;
-  /** Present when every ioctl is to be traced; lines go here. */
+  /** Ring for a line about each ioctl. Absent: no tracing. */
   readonly trace?: SharedArrayBuffer;
   readonly assist: AssistMode;
   /** Exits after which the run ends with reason "stop-point". */
   readonly stopAt?: StopPoints;
-  /** What of the vCPU's state there is, and the record through which it is saved and loaded. */
-  readonly host: StateHost;
+  /** The parts of the vCPU's state on this host, and the record through which it is saved and loaded. */
+  readonly host: VcpuStateCaps;
   readonly state: SharedArrayBuffer;
 }
 
@@ -46,7 +46,7 @@ export type ThreadMessage =
   | { readonly kind: 'failed'; readonly error: ErrorData };
 
 /** What a call works with. */
-export interface CallContext {
+interface CallContext {
   readonly vcpu: Vcpu;
   readonly machine: Machine;
   counts(): RunCounts;
@@ -87,23 +87,23 @@ const CALLS: Calls = {
   fault: ({ vcpu, machine }, end) => collectFault(vcpu, machine.memory, end),
 };
 
-/** The table as the thread uses it, with names and arguments from messages. */
+/** The table for names and arguments from messages. */
 export const VCPU_CALLS = CALLS as Readonly<Record<string, (context: CallContext, args: never) => unknown>> as Record<
   string,
   (context: CallContext, args: unknown) => unknown
 >;
 
 /** Shared memory for one vCPU's state on this host. */
-export const createRecord = (host: StateHost): SharedArrayBuffer => new SharedArrayBuffer(recordBytes(host));
+export const createRecord = (host: VcpuStateCaps): SharedArrayBuffer => new SharedArrayBuffer(recordBytes(host));
 
-/** Thread side: leaves an error where the state would have been. */
+/** Thread: writes an error into the record, in place of the state. */
 export function recordError(record: Uint8Array, error: ErrorData): void {
   const { stack: _, ...short } = error;
   const text = Buffer.from(jsonText(short));
   record.fill(0).set(text.subarray(0, record.length - 1));
 }
 
-/** Owner side: the error a thread left. */
+/** Owner: reads that error. */
 export function recordedError(record: Uint8Array): Error {
   const text = Buffer.from(record.subarray(0, record.indexOf(0))).toString();
   return errorFromData(JSON.parse(text) as ErrorData);

@@ -1,14 +1,9 @@
-/**
- * A machine with a thread for each vCPU: run, pause, resume, stop, console input and output. The thread that starts it
- * is its owner and stays free for its event loop.
- */
-
 import { DEVICE_SPECS } from '../../devices/devices.ts';
 import { openSerialInput, type SerialInput } from '../../devices/serial-input.ts';
 import { UsageError } from '../../errors.ts';
 import { blockKickSignal } from '../../ffi/signals.ts';
-import { type StateHost, stateHost } from '../../kvm/state/host.ts';
 import { vcpuStateLayout } from '../../kvm/state/vcpu-layout.ts';
+import { type VcpuStateCaps, vcpuStateCaps } from '../../kvm/state/vcpu-state-caps.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { AssistMode } from '../assist.ts';
 import { type RunCounts, type RunEnd, type RunReason, type RunResult, sumCounts } from '../result.ts';
@@ -28,7 +23,7 @@ export interface StartOptions {
   /** Receives a line for every ioctl of the vCPU threads. Absent: no tracing, at no cost. */
   readonly trace?: OutputSink;
   readonly assist?: AssistMode;
-  /** Exits after which run() resolves with reason "stop-point", to be run on from. */
+  /** Exits after which run() resolves with reason "stop-point"; the next run() continues from there. */
   readonly stopAt?: StopPoints;
 }
 
@@ -44,7 +39,8 @@ export interface RunOptions {
 type Paused = 'no' | 'until-run' | 'until-resume';
 
 /**
- * Runs a machine with a thread for each vCPU. Create it with {@link RunningMachine.start}, end it with close().
+ * Runs a machine with a thread for each vCPU; the calling thread stays free. Create it with {@link RunningMachine.start},
+ * end it with close().
  *
  * @example
  * ```ts
@@ -64,18 +60,18 @@ type Paused = 'no' | 'until-run' | 'until-resume';
  */
 export class RunningMachine {
   readonly machine: Machine;
-  /** What of a vCPU's state this host has; lays out the records of finishSave(). */
-  readonly host: StateHost;
+  /** The parts of a vCPU's state that this host has. They determine the layout of finishSave()'s records. */
+  readonly host: VcpuStateCaps;
   readonly #group: VcpuGroup;
   readonly #outputs: Outputs;
   readonly #input: SerialInput;
-  #waiting: { resolve(result: RunResult): void; reject(error: Error): void } | undefined;
+  #pendingRun: { resolve(result: RunResult): void; reject(error: Error): void } | undefined;
   #failure: Error | undefined;
   #paused: Paused = 'no';
   readonly #clock = new RunClock(() => this.stop('timeout'));
   #closing: Promise<void> | undefined;
 
-  private constructor(machine: Machine, host: StateHost) {
+  private constructor(machine: Machine, host: VcpuStateCaps) {
     this.machine = machine;
     this.host = host;
     this.#outputs = new Outputs((error) => this.#fail(error));
@@ -88,11 +84,11 @@ export class RunningMachine {
     );
   }
 
-  /** Starts a thread for each vCPU. All are paused; the machine stays the caller's to dispose after close(). */
+  /** Starts a thread for each vCPU, paused. The caller disposes the machine after close(). Throws UsageError or KvmError. */
   static async start(machine: Machine, options: StartOptions = {}): Promise<RunningMachine> {
     checkDevices(machine);
-    blockKickSignal(); // threads started from here on inherit it: a kick that comes late to a reused thread id does no harm
-    const host = stateHost(machine.kvm, machine.vm, machine.config.irqchip);
+    blockKickSignal(); // threads started later inherit this, so a late kick to a reused thread id does no harm
+    const host = vcpuStateCaps(machine.kvm, machine.vm, machine.config.irqchip);
     const running = new RunningMachine(machine, host);
     const mailboxes = createMailboxes(machine.config.cpus);
     const assist = options.assist ?? 'auto';
@@ -134,19 +130,19 @@ export class RunningMachine {
   }
 
   /**
-   * Lets the guest run until something ends it, and leaves it paused. A machine that is held waits for resume(). Rejects
-   * with what made a thread fail. A result can be run on from: the next run() goes on where the guest stopped.
+   * Runs the guest until it ends, or is stopped, and leaves it paused. If the machine is held, waits for resume() first.
+   * The next run() continues where the guest stopped. Rejects with the error of a vCPU thread that failed.
    */
   run({ timeoutMs, signal }: RunOptions = {}): Promise<RunResult> {
     if (this.#failure) return Promise.reject(this.#failure);
     if (this.#closing) return Promise.reject(new UsageError('the machine is closed: start it anew'));
-    if (this.#waiting) return Promise.reject(new UsageError('the machine is already running'));
+    if (this.#pendingRun) return Promise.reject(new UsageError('the machine is already running'));
     this.#clock.leftMs = timeoutMs;
     const abort = () => this.stop('interrupted');
     signal?.addEventListener('abort', abort);
     return new Promise<RunResult>((resolve, reject) => {
-      this.#waiting = { resolve, reject };
-      for (const thread of this.threads) thread.forgetEnd();
+      this.#pendingRun = { resolve, reject };
+      for (const thread of this.threads) thread.clearEnd();
       if (!this.held) this.resume();
       if (signal?.aborted) abort();
     }).finally(() => {
@@ -160,7 +156,7 @@ export class RunningMachine {
     return this.#clock.leftMs;
   }
 
-  /** Pauses every vCPU and returns when all have: no guest code is running. Microseconds, blocking. */
+  /** Pauses every vCPU, until resume() or the next run(). Blocks until no guest code runs, usually microseconds. */
   pause(): void {
     this.#wantPaused();
     this.#group.pause();
@@ -188,20 +184,20 @@ export class RunningMachine {
   }
 
   /**
-   * Asks every vCPU to pause, to complete what is pending, and to save its state in its own thread; returns when all
-   * stand still, with nothing pending. {@link finishSave} waits for the states.
+   * Pauses every vCPU, completes pending I/O, and begins to save each vCPU's state in its own thread. Returns when all are
+   * paused with nothing pending; {@link finishSave} waits for the states.
    */
   beginSave(): void {
     this.#wantPaused();
     this.#group.beginSave();
   }
 
-  /** The states of a save begun before: live records, valid until the next save or load. Throws KvmError. */
+  /** Waits for the states of beginSave(). The records are live: valid until the next save or load. Throws KvmError. */
   finishSave(): readonly Uint8Array[] {
     return this.#group.finishSave();
   }
 
-  /** Pauses every vCPU and completes what is pending, which may change memory and devices. */
+  /** Pauses every vCPU and completes pending I/O, which may change memory and devices. */
   completePendingIo(): void {
     this.#wantPaused();
     this.#group.completePendingIo();
@@ -215,23 +211,23 @@ export class RunningMachine {
 
   /** A run is under way and is not paused. */
   get running(): boolean {
-    return this.#waiting !== undefined && this.#paused === 'no';
+    return this.#pendingRun !== undefined && this.#paused === 'no';
   }
 
   /** Lets the guest of a run under way go on, and ends a {@link hold}. Returns whether the machine was held. */
   resume(): boolean {
     const { held } = this;
     this.#paused = 'no';
-    if (this.#waiting) {
+    if (this.#pendingRun) {
       this.#clock.start();
       for (const thread of this.threads) thread.resume();
     }
     return held;
   }
 
-  /** Ends the run from outside: run() resolves with this reason. Does nothing when no run is under way. */
+  /** Ends the run: run() resolves with this reason. Does nothing if no run is under way. */
   stop(reason: RunReason = 'interrupted'): void {
-    if (this.#waiting) void this.#finish(0, { reason });
+    if (this.#pendingRun) void this.#finish(0, { reason });
   }
 
   /** Queues console input; returns how many bytes the guest's serial port had room for. */
@@ -240,8 +236,7 @@ export class RunningMachine {
   }
 
   /**
-   * Ends a run that is under way, then the threads, and flushes output. The machine itself is its owner's to dispose.
-   * Safe to call twice.
+   * Ends a run that is under way and the threads, and flushes output. Does not dispose the machine. Safe to call twice.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -249,12 +244,12 @@ export class RunningMachine {
   }
 
   async #close(): Promise<void> {
-    if (this.#waiting) await this.#finish(0, { reason: 'interrupted' });
+    if (this.#pendingRun) await this.#finish(0, { reason: 'interrupted' });
     await Promise.all(this.threads.map((thread) => thread.close()));
     await this.#outputs.close();
   }
 
-  /** One vCPU's loop ended. HLT ends the run only if no other vCPU can wake this one. */
+  /** Handles the end of one vCPU's loop. HLT ends the run only if no other vCPU can wake this one. */
   async #ended(vcpu: number, end: RunEnd, counts: RunCounts): Promise<void> {
     try {
       if (end.reason === 'halted' && this.threads.length > 1) {
@@ -269,13 +264,13 @@ export class RunningMachine {
   }
 
   #falseAlarm(vcpu: number): void {
-    this.threads[vcpu]?.forgetEnd();
+    this.threads[vcpu]?.clearEnd();
     if (this.running) this.resume();
   }
 
   async #finish(vcpu: number, end: RunEnd, counts?: RunCounts): Promise<void> {
-    const waiting = this.#waiting;
-    this.#waiting = undefined;
+    const waiting = this.#pendingRun;
+    this.#pendingRun = undefined;
     if (!waiting) return;
     try {
       this.#group.pause();
@@ -290,13 +285,13 @@ export class RunningMachine {
 
   #fail(error: Error): void {
     this.#failure ??= error;
-    this.#waiting?.reject(error);
-    this.#waiting = undefined;
+    this.#pendingRun?.reject(error);
+    this.#pendingRun = undefined;
     for (const thread of this.threads) thread.ask(Request.PAUSE);
   }
 }
 
-/** Functions do not cross threads: devices that are not built in must come from a module that each thread imports. */
+/** Functions cannot cross threads: a device that is not built in must come from a module that each thread imports. */
 function checkDevices({ devices, deviceModule }: Machine): void {
   const own = devices[DEVICE_SPECS.length];
   if (own === undefined || deviceModule !== undefined) return;

@@ -1,4 +1,3 @@
-/** All vCPU threads of a machine as one: what is demanded of each is awaited of all, blocking, in microseconds. */
 import { HostError } from '../../errors.ts';
 import { followTscOffset, type VcpuStateLayout } from '../../kvm/state/vcpu-layout.ts';
 import { DEMANDS, type Demand, hasFailed, isGone, isOver, isPending } from './mailbox.ts';
@@ -6,10 +5,10 @@ import { recordedError } from './protocol.ts';
 import type { VcpuThread } from './vcpu-thread.ts';
 
 const RETRY_MS = 1;
-/** A thread that takes longer than this to come to rest never will. */
+/** After this time a thread is reported as stuck. */
 const DEADLINE_MS = 30_000;
 
-/** What the group needs of its owner while it blocks. */
+/** What the group calls while it blocks. */
 export interface GroupOwner {
   /** Empties the output rings: a thread that waits for room in one cannot pause. */
   drain(): void;
@@ -20,8 +19,9 @@ export interface GroupOwner {
 }
 
 /**
- * The threads, by vCPU id. Each method throws HostError when a thread does not come to rest, or is found to have ended; a
- * thread that is known to have ended counts as paused.
+ * All vCPU threads of a machine, by vCPU id. Each method makes a request to all and blocks until all have done it, usually
+ * microseconds. Throws HostError if a thread does not respond in time, or has ended unnoticed; one that is known to have
+ * ended counts as paused.
  */
 export class VcpuGroup {
   readonly threads: VcpuThread[] = [];
@@ -36,34 +36,34 @@ export class VcpuGroup {
     this.#demand(DEMANDS.pause);
   }
 
-  /** Pauses every vCPU and completes what is pending, which may change memory and devices. */
+  /** Pauses every vCPU and completes pending I/O, which may change memory and devices. */
   completePendingIo(): void {
     this.pause();
     if (this.threads.some(({ mailbox }) => isPending(mailbox.look()))) this.#exchange(DEMANDS.save);
   }
 
   /**
-   * Begins to save every vCPU; returns when all stand still with nothing pending. Of several none is saved before: one
-   * that still runs could send another an interrupt that is in neither's state.
+   * Begins to save every vCPU; returns when all are paused with nothing pending. All pause before any is saved: one that
+   * still runs could send another an interrupt that is in neither's state.
    */
   beginSave(): void {
     if (this.threads.length > 1) this.completePendingIo();
     this.#demand(DEMANDS.beginSave);
   }
 
-  /** The states of a save begun before: live records. Throws KvmError. */
+  /** Waits for the states of beginSave(): live records. Throws KvmError. */
   finishSave(): readonly Uint8Array[] {
     this.#exchange(DEMANDS.finishSave);
     return this.threads.map((thread) => thread.record);
   }
 
   /**
-   * Pauses and loads a record into every vCPU. With several, and a TSC that can be set exactly, the first is loaded
-   * before the others: they get an offset that goes with its. Throws KvmError.
+   * Pauses every vCPU and loads a record into each. With several vCPUs, and a TSC that can be set exactly, loads the first
+   * one before the others, whose TSC offsets depend on it. Throws KvmError.
    */
   load(records: readonly Uint8Array[], layout: VcpuStateLayout): void {
     this.pause();
-    this.#demand(DEMANDS.finishSave); // one that was given up would overwrite the record
+    this.#demand(DEMANDS.finishSave); // a save that was given up would overwrite the record
     this.threads.forEach((thread, i) => {
       thread.record.set(records[i]!);
     });

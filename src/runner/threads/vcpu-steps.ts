@@ -1,6 +1,6 @@
 /**
- * What a vCPU thread does, as steps from place to place. Each step changes the mailbox at most once, and what a step does
- * depends on nothing but the mailbox: so a test can run these very steps through all interleavings with the owner's.
+ * What a vCPU thread does, as steps from place to place. Each step changes the mailbox at most once and depends on nothing
+ * else, so a test can run these steps in all interleavings with the owner's.
  */
 import { isPending, Request, type VcpuMailbox } from './mailbox.ts';
 
@@ -10,10 +10,10 @@ type BackFromKvmRun = 'interrupted' | 'kicked' | 'called' | 'calling' | 'again' 
 type StepPlace = OutsideGuest | Exchanging | BackFromKvmRun;
 
 /** Where a thread is between two steps. */
-export type Place = StepPlace | 'guest' | 'gone';
+export type VcpuPlace = StepPlace | 'guest' | 'gone';
 
 /** The steps by place; each returns the next place. */
-export type Steps = Readonly<Record<StepPlace, () => Place>>;
+export type Steps = Readonly<Record<StepPlace, () => VcpuPlace>>;
 
 /** What the steps do besides changing the mailbox. */
 export interface StepWork {
@@ -25,7 +25,7 @@ export interface StepWork {
   exchange(requests: number): boolean;
   /** Sleeps until the word is another than the one seen. */
   sleep(seen: number): void;
-  eatKicks(): void;
+  clearKicks(): void;
 }
 
 /** Where a request leads a thread that does not run the guest; the first that is set counts. */
@@ -37,14 +37,14 @@ const LEADS_TO = [
 ] as const;
 
 /** The place after a look at the mailbox. */
-export const placeFor = (word: number): Place => LEADS_TO.find(([bits]) => (word & bits) !== 0)?.[1] ?? 'enter';
+export const placeFor = (word: number): VcpuPlace => LEADS_TO.find(([bits]) => (word & bits) !== 0)?.[1] ?? 'enter';
 
 /**
  * The steps of one thread, which begins at 'decide'. Two places have no step: at 'guest' KVM_RUN is called, and what
  * brings it back leads to 'interrupted' or, after {@link VcpuMailbox.ended}, to 'decide'; 'gone' is the end.
  */
 export function vcpuSteps(mailbox: VcpuMailbox, work: StepWork): Steps {
-  const go = (next: Place, action: () => void) => (): Place => {
+  const go = (next: VcpuPlace, action: () => void) => (): VcpuPlace => {
     action();
     return next;
   };
@@ -68,11 +68,11 @@ export function vcpuSteps(mailbox: VcpuMailbox, work: StepWork): Steps {
 
     enter: () => (mailbox.enter() ? 'guest' : 'decide'),
     interrupted: () => (mailbox.pauseIfAsked() ? 'paused' : 'kicked'),
-    kicked: go('called', work.eatKicks),
+    kicked: go('called', work.clearKicks),
     called: () => (mailbox.takeCall() ? 'calling' : 'again'),
     calling: go('again', work.answer),
     again: () => (mailbox.pauseIfAsked() ? 'paused' : 'guest'),
-    paused: go('decide', work.eatKicks),
+    paused: go('decide', work.clearKicks),
 
     leave: go('gone', () => mailbox.leave()),
   };

@@ -1,12 +1,11 @@
-/** The owner's handle on one vCPU thread. */
 import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { errorFromData, HostError, UsageError } from '../../errors.ts';
 import type { RunCounts, RunEnd } from '../result.ts';
-import { FORGET_END, isPaused, kickIfRunning, RESUME, Request, VcpuMailbox } from './mailbox.ts';
+import { CLEAR_END, isPaused, kickIfRunning, RESUME, Request, VcpuMailbox } from './mailbox.ts';
 import type { CallMessage, ThreadMessage, ThreadStart, VcpuCallName, VcpuCallTypes } from './protocol.ts';
 
-/** What a thread reports on its own account. */
+/** Reports of a thread. */
 export interface ThreadEvents {
   ended(end: RunEnd, counts: RunCounts): void;
   failed(error: Error): void;
@@ -18,24 +17,24 @@ interface PendingCall {
 }
 
 /**
- * What the thread runs: worker.js as one file, which loads in half the time. A module of devices shares classes with the
- * library it imports, so beside one the library is loaded module by module.
+ * The thread's program: worker.js as one file, which loads in half the time. But a module of devices must share classes with
+ * the library that it imports, so with one the library is loaded module by module.
  */
 const code = ({ handle }: ThreadStart) =>
   new URL(handle.deviceModule === undefined ? './worker.bundle.js' : './worker.js', import.meta.url);
 
-/** A thread with one vCPU, paused at first. */
+/** The owner's side of a thread with one vCPU, which begins paused. */
 export class VcpuThread {
   readonly id: number;
   readonly mailbox: VcpuMailbox;
-  /** The vCPU's state as last saved, or to be loaded; laid out by the host's VcpuStateLayout. */
+  /** The vCPU's state as last saved, or to be loaded. */
   readonly record: Uint8Array;
   readonly #worker: Worker;
   readonly #calls = new Map<number, PendingCall>();
   readonly #exited: Promise<void>;
   #nextCall = 1;
   #isClosed = false;
-  /** States loaded so far. An end that comes with fewer is of a past that was rolled back. */
+  /** States loaded so far. An end that was sent before the last load is dropped. */
   #loads = 0;
   #gone: Error | undefined;
 
@@ -67,14 +66,14 @@ export class VcpuThread {
     });
   }
 
-  /** No answer will come any more. */
+  /** Rejects all calls: no answer will come any more. */
   #leave(error: Error): void {
     this.#gone ??= error;
     for (const call of this.#calls.values()) call.reject(this.#gone);
     this.#calls.clear();
   }
 
-  /** Starts the thread and creates its vCPU there. Throws what creating it threw. */
+  /** Starts the thread and creates its vCPU there. Rejects with the error of creating it. */
   static async start(start: ThreadStart, events: ThreadEvents): Promise<VcpuThread> {
     let thread: VcpuThread | undefined;
     await new Promise((resolve, reject) => {
@@ -99,7 +98,7 @@ export class VcpuThread {
     kickIfRunning(this.mailbox);
   }
 
-  /** It was closed, or the error it ended with is known. */
+  /** The thread was closed, or its error is known. */
   get isOver(): boolean {
     return this.#isClosed || this.#gone !== undefined;
   }
@@ -113,32 +112,32 @@ export class VcpuThread {
     this.mailbox.withdraw(RESUME);
   }
 
-  /** Its state has been replaced by one it was asked to LOAD. */
+  /** Call it after a LOAD. */
   loaded(): void {
     this.#loads++;
-    this.forgetEnd();
+    this.clearEnd();
   }
 
-  /** Lets {@link resume} run a vCPU on whose loop has ended. */
-  forgetEnd(): void {
-    this.mailbox.withdraw(FORGET_END);
+  /** Clears the end of the vCPU's loop, so that {@link resume} lets it run on. */
+  clearEnd(): void {
+    this.mailbox.withdraw(CLEAR_END);
   }
 
-  /** Looks whether the kernel still has the thread: one that was terminated, or ran out of memory, says nothing. */
+  /** Checks that the thread still exists: one that was terminated, or ran out of memory, sends no message. */
   noticeDeath(): void {
     const { threadId } = this.mailbox;
     if (threadId !== 0 && !existsSync(`/proc/self/task/${threadId}`)) this.mailbox.leave();
   }
 
-  /** Why nothing can be asked of the thread any more. */
+  /** The error for requests to a thread that has ended. */
   goneError(): Error {
     const why = `the thread of vCPU ${this.id} has ended: it failed, was terminated or ran out of memory`;
     return this.#gone ?? new HostError('VCPU_GONE', `${why}; close the machine and start another`, { vcpu: this.id });
   }
 
   /**
-   * Runs a function of {@link VcpuCallTypes} in the thread, pausing the guest only for as long as that takes. Rejects
-   * with what it threw, or with what became of the thread.
+   * Calls a function of {@link VcpuCallTypes} in the thread; the guest stops meanwhile. Rejects with the error that it
+   * threw, or that of the thread if it has ended.
    */
   call<Name extends VcpuCallName>(
     name: Name,

@@ -1,23 +1,23 @@
 /**
- * A vCPU thread: the vCPU is created, run, saved and restored here, as the KVM API document asks. Entry of a worker;
- * it begins paused, and after a run ends it is paused again, ready to answer calls or to go on.
+ * Entry of a vCPU thread. The vCPU is created, run, saved and restored here, as the KVM API document requires. The thread is
+ * paused before and after a run, and answers calls.
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { DeviceSpec } from '../../devices/device.ts';
 import { devicesFrom } from '../../devices/own.ts';
 import { errorToData, UsageError } from '../../errors.ts';
-import { eatKicks, threadId } from '../../ffi/signals.ts';
+import { clearKicks, threadId } from '../../ffi/signals.ts';
 import { setTracer } from '../../kvm/call.ts';
 import { traceLine } from '../../kvm/trace.ts';
 import { Machine } from '../../machine/machine.ts';
 import type { RunEnd } from '../result.ts';
-import { stopPoints, TextWatch } from '../stop-points.ts';
+import { stopPoints, TextSearch } from '../stop-points.ts';
 import { INTERRUPTED, VcpuEngine } from '../vcpu-engine.ts';
 import { haltedForGood } from '../watchdog.ts';
 import { kickIfRunning, Request, VcpuMailbox } from './mailbox.ts';
 import { OutputRing, outputCollector } from './output.ts';
 import { type CallMessage, recordError, type ThreadMessage, type ThreadStart, VCPU_CALLS } from './protocol.ts';
-import { type Place, placeFor, type Steps, vcpuSteps } from './vcpu-steps.ts';
+import { placeFor, type Steps, type VcpuPlace, vcpuSteps } from './vcpu-steps.ts';
 
 const IDLE_POLL_MS = 1;
 
@@ -28,7 +28,7 @@ class VcpuWorker {
   readonly #steps: Steps;
   readonly #machine: Machine;
   readonly #engine: VcpuEngine;
-  /** How often a state was loaded: an end of before is none of the machine as it is after. */
+  /** States loaded so far, sent with each end: the owner drops an end from before the last load. */
   #loads = 0;
 
   constructor(start: ThreadStart, devices: readonly DeviceSpec[]) {
@@ -41,14 +41,14 @@ class VcpuWorker {
       completePendingIo: () => this.#worked(() => this.#engine.completePendingIo()),
       exchange: (requests) => this.#worked(() => this.#exchange(requests)),
       sleep: (seen) => this.#mailbox.sleep(seen, { soon: true }),
-      eatKicks,
+      clearKicks,
     });
     this.#machine = Machine.borrow(start.handle, devices);
     const alone = { onlyWriter: cpus === 1 };
     const { serial } = start.stopAt ?? {};
-    const texts = serial && new TextWatch(serial);
-    const watched = { ...alone, ...(texts && { watch: texts }) };
-    const rings = { serial: new OutputRing(start.serial, watched), debugcon: new OutputRing(start.debugcon, alone) };
+    const texts = serial && new TextSearch(serial);
+    const ends = { ...alone, ...(texts && { search: texts }) };
+    const rings = { serial: new OutputRing(start.serial, ends), debugcon: new OutputRing(start.debugcon, alone) };
     const { output, flush } = outputCollector(rings);
     const wake = () => kickIfRunning(this.#mailboxes[0]!);
     this.#engine = new VcpuEngine({
@@ -73,11 +73,11 @@ class VcpuWorker {
     const stop = stopPoints(start.stopAt, vcpu.area, () => counters.total, texts);
   }
 
-  /** Serves the owner until it asks the thread to go. */
+  /** Serves the owner until it requests EXIT. */
   serve(): void {
     post({ kind: 'ready' });
     try {
-      for (let place: Place = 'decide'; place !== 'gone'; ) {
+      for (let place: VcpuPlace = 'decide'; place !== 'gone'; ) {
         if (place === 'guest') {
           this.#runGuest();
           place = 'decide';
@@ -88,7 +88,7 @@ class VcpuWorker {
     }
   }
 
-  /** Lets the guest run until its loop ends or the owner wants the thread. */
+  /** Runs the guest until its loop ends or the owner makes a request. */
   #runGuest(): void {
     this.#mailbox.halted = false;
     const end = this.#engine.run();
@@ -117,24 +117,24 @@ class VcpuWorker {
     this.#loads++;
   }
 
-  /** A signal brought KVM_RUN back, with nothing pending. */
+  /** A signal ended KVM_RUN, with nothing pending. */
   #interrupted(): RunEnd | undefined {
-    let place: Place = 'interrupted';
+    let place: VcpuPlace = 'interrupted';
     while (place !== 'guest' && place !== 'decide' && place !== 'gone') place = this.#steps[place]();
     if (place === 'decide') return INTERRUPTED;
     return this.#engine.watchdog.due() === 'look' ? this.#look() : undefined;
   }
 
   /**
-   * Whether the machine may have halted: this vCPU has, and each of the others had when its thread last looked. One
-   * that was woken since makes this a false alarm, so the owner looks again with all of them paused.
+   * Whether the machine may have halted: this vCPU has, and each of the others had when its thread last checked. One of
+   * them may have been woken since, so the owner checks again with all paused.
    */
   #look(): RunEnd | undefined {
     this.#mailbox.halted = haltedForGood(this.#engine.vcpu);
     return this.#mailboxes.every(({ halted }) => halted) ? { reason: 'halted' } : undefined;
   }
 
-  /** HLT without irqchip: sleeps until a line is raised or the owner wants the thread. Calls are answered meanwhile. */
+  /** HLT without irqchip: sleeps until a line is raised or the owner makes a request. Answers calls meanwhile. */
   #idle(): RunEnd | undefined {
     this.#engine.isIdle = true;
     while (!this.#machine.lines.waiting) {

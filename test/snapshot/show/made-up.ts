@@ -18,7 +18,7 @@ import {
   KvmSregs,
   KvmVcpuEvents,
 } from '../../../src/abi/structs.ts';
-import { createDeviceState, DEVICE_SPECS, saveDevices } from '../../../src/devices/devices.ts';
+import { createDeviceState, DEVICE_SPECS, deviceRecords } from '../../../src/devices/devices.ts';
 import { writeCpuid } from '../../../src/kvm/cpuid.ts';
 
 /** What to make up; everything else is zero or as after power-on. */
@@ -68,7 +68,7 @@ function lapic(svr: number): Uint8Array {
 }
 
 function devices(scratch: number): Map<string, Uint8Array> {
-  const records = saveDevices(DEVICE_SPECS, createDeviceState(DEVICE_SPECS));
+  const records = deviceRecords(DEVICE_SPECS, createDeviceState(DEVICE_SPECS));
   const serial = DEVICE_SPECS.find(({ name }) => name === 'com1')!;
   records.get('com1')![serial.fields.scr![0]] = scratch;
   return records;

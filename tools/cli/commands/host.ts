@@ -2,7 +2,7 @@
 import type { CapabilityName } from '../../../src/abi/capabilities.ts';
 import { type IoctlRow, ioctlNumber } from '../../../src/abi/ioctl-row.ts';
 import { IOCTLS } from '../../../src/abi/ioctls.ts';
-import { kvmKind } from '../../../src/kvm/kind.ts';
+import { kvmBackend } from '../../../src/kvm/backend.ts';
 import { Kvm } from '../../../src/kvm/kvm.ts';
 import { probeHost } from '../../../src/kvm/state/probe.ts';
 import type { TscControl } from '../../../src/kvm/state/tsc.ts';
@@ -62,7 +62,7 @@ const FEATURES: readonly (readonly [CapabilityName, feature: string, without: st
 function hostFacts(kvm: Kvm) {
   return {
     apiVersion: kvm.getApiVersion(),
-    kind: kvmKind(),
+    kind: kvmBackend(),
     recommendedVcpus: kvm.checkExtension('KVM_CAP_NR_VCPUS'),
     maxVcpus: kvm.checkExtension('KVM_CAP_MAX_VCPUS'),
     memorySlots: kvm.checkExtension('KVM_CAP_NR_MEMSLOTS'),
@@ -79,7 +79,7 @@ function hostFacts(kvm: Kvm) {
   };
 }
 
-const KINDS: Readonly<Record<ReturnType<typeof kvmKind>, string>> = {
+const KINDS: Readonly<Record<ReturnType<typeof kvmBackend>, string>> = {
   VMX: 'VMX (Intel hardware virtualization)',
   SVM: 'SVM (AMD hardware virtualization)',
   PVM: 'PVM (software: ring-0 guest code is emulated, ring 3 runs natively)',

@@ -1,17 +1,16 @@
-/** What the guest printed, for --json: the first MiB, and how much more there was. */
 const KEPT_BYTES = 2 ** 20;
 
 /** Output in a JSON document. */
-export interface Printed {
+export interface CapturedSummary {
   /** As UTF-8. */
   readonly output: string;
   /** The bytes themselves, where they are not UTF-8. */
   readonly outputBase64?: string;
-  /** Bytes behind the first MiB, which are left out. */
+  /** Bytes after the first MiB, which are left out. */
   readonly outputDropped: number;
 }
 
-/** Collects output as it comes. */
+/** Collects the guest's output for --json: its first MiB, and the number of bytes after that. */
 export class CapturedOutput {
   readonly #chunks: Uint8Array[] = [];
   #kept = 0;
@@ -24,9 +23,9 @@ export class CapturedOutput {
     this.#dropped += bytes.length - keep;
   }
 
-  summary(): Printed {
+  summary(): CapturedSummary {
     const bytes = Buffer.concat(this.#chunks);
-    const cut = { stream: this.#dropped > 0 }; // a character that was cut in two is no fault of the guest
+    const cut = { stream: this.#dropped > 0 }; // the last character may be cut in two
     const output = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes, cut);
     return {
       output,

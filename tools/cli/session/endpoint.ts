@@ -1,4 +1,3 @@
-/** The control socket of a session: what its methods do, and the events it sends. */
 import { resolve } from 'node:path';
 import type { SymbolTable } from '../../../loaders/symbols.ts';
 import { diffCheckpoints } from '../../../snapshot/diff/diff.ts';
@@ -23,20 +22,20 @@ import type { CheckpointSchedule, ScheduleListener } from './schedule.ts';
 /** A machine that is ready to run. */
 export interface PreparedMachine {
   readonly machine: Machine;
-  /** Is called when the vCPU threads exist, before the first run. */
+  /** Called once the vCPU threads exist, before the first run. */
   prepare?(running: RunningMachine): void;
   /** The checkpoint it was restored from. */
   readonly base?: Digest;
   readonly guest?: GuestOrigin;
   /** The machine was restored at its guest's end. */
   readonly ended?: boolean;
-  /** Path of the image, for `vmlapse ps`. */
+  /** Path of the image, shown by `vmlapse ps`. */
   readonly image?: string;
   /** Reads the symbols of the guest, for a fault report. */
   symbols?(): SymbolTable;
 }
 
-/** A session under way. */
+/** What the parts of a session share. */
 export interface RunContext {
   readonly running: RunningMachine;
   /** Ends the run under way, and each later one at once. */
@@ -46,7 +45,7 @@ export interface RunContext {
   readonly prepared: PreparedMachine;
 }
 
-/** See the file's header. {@link attach} opens the socket. */
+/** The control socket of a session: serves its methods and sends its events. {@link attach} opens it. */
 export class ControlEndpoint implements ScheduleListener {
   readonly #name: string;
   readonly #started = new Date();

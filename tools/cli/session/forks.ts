@@ -1,4 +1,4 @@
-/** `restore --fork N`: several machines from one checkpoint at once, each line of output with its number before it. */
+/** `restore --fork N`: runs several machines from one checkpoint at once; each output line begins with the fork's number. */
 import { setMaxListeners } from 'node:events';
 import type { ForkTemplate } from '../../../snapshot/fork.ts';
 import type { AssistMode } from '../../../src/runner/assist.ts';
@@ -59,7 +59,7 @@ function report(results: readonly RunResult[], options: ForkOptions): void {
 
 const LONGEST_LINE = 4096;
 
-/** Cuts a byte stream into lines, with a character for each byte; what has no end in sight is cut after 4 KiB. */
+/** Cuts a byte stream into lines, one character for each byte. A line without an end is cut after 4 KiB. */
 class LineSplitter {
   readonly #emit: (line: string) => void | Promise<void>;
   #rest = '';

@@ -1,32 +1,31 @@
-/** The checkpoints that a run was asked for, which of them were missed, and why. */
 import { CheckpointError } from '../../../src/errors.ts';
 import { counted } from '../store/format.ts';
 import { labelOf, type Trigger } from './triggers.ts';
 
-/** With --every and --max-pause, a checkpoint that needs a longer pause is left out, which is no failure. */
+/** A checkpoint of --every that --max-pause leaves out is not a failure. */
 const isTooLong = (error: unknown) => error instanceof CheckpointError && error.code === 'PAUSE_TOO_LONG';
 
 const whyOf = (error: unknown) =>
   isTooLong(error) ? 'the pause would have been longer than --max-pause' : (error as Error).message;
 
-/** See the file's header. */
+/** The checkpoints that the options of a run request: which were missed, and why. */
 export class RequestedCheckpoints {
   readonly #waiting: Set<string>;
   readonly #missed: string[] = [];
   readonly #leftOut = new Map<string, number>();
-  /** Ticks of --every during a checkpoint under way. Their reason is known when it ends. */
+  /** Ticks of --every during the checkpoint under way. Its end gives the reason. */
   #skipped = 0;
 
   constructor(triggers: readonly Trigger[]) {
     this.#waiting = new Set(triggers.filter(({ kind }) => kind !== 'signal').map(labelOf));
   }
 
-  /** Whether a stop at these points asks for a checkpoint: each port access does, a text on the serial line once. */
+  /** Whether a checkpoint is to be taken at this stop: at each access to a port, and the first time at an exit or text. */
   wants(stopPoint: string): boolean {
     return [...this.#waiting].some((label) => includes(stopPoint, label)) || /(^|, )port:/.test(stopPoint);
   }
 
-  /** Records that a trigger fired. */
+  /** Records that a trigger was reached. */
   came(label: string): void {
     for (const waiting of this.#waiting) if (includes(label, waiting)) this.#waiting.delete(waiting);
   }
@@ -42,7 +41,7 @@ export class RequestedCheckpoints {
   }
 
   /** Ends the checkpoint that ticks were skipped for. */
-  settled(error?: unknown): void {
+  checkpointEnded(error?: unknown): void {
     this.#leaveOut(this.#skipped, error ? whyOf(error) : 'the one before was still being written');
     this.#skipped = 0;
   }

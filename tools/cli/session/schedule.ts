@@ -1,4 +1,3 @@
-/** Takes the checkpoints of a run: at triggers, at intervals, on request; and rolls the machine back. */
 import { type LiveOptions, LiveSession } from '../../../snapshot/live/live-session.ts';
 import type { GuestOrigin } from '../../../snapshot/machine-state.ts';
 import type { RollbackReport } from '../../../snapshot/rollback.ts';
@@ -37,7 +36,7 @@ export interface ScheduleListener {
 /** How a checkpoint for a trigger is taken. */
 type HowTaken = Pick<LiveOptions, 'stayPaused' | 'askedAt' | 'stoppedAt' | 'onTaken'>;
 
-/** See the file's header. */
+/** Takes the checkpoints of a run (at triggers, at intervals, on request) and rolls the machine back. */
 export class CheckpointSchedule {
   readonly live: LiveSession;
   readonly store: Store;
@@ -145,8 +144,8 @@ export class CheckpointSchedule {
     const next = this.#last.then(() => this.#one(asked));
     this.#last = next
       .then(
-        () => this.requested.settled(),
-        (error) => this.requested.settled(error),
+        () => this.requested.checkpointEnded(),
+        (error) => this.requested.checkpointEnded(error),
       )
       .finally(() => this.#underWay--);
     return next;

@@ -3,10 +3,7 @@ import { InvalidArgumentError } from 'commander';
 import type { SerialText, StopPoints } from '../../../src/runner/stop-points.ts';
 import { parseAddress, parseCount, parseDuration } from '../parse.ts';
 
-/**
- * One moment. `exit`, `port` and `serial` are exact: the guest stands right behind that exit. The others come as soon as
- * can be.
- */
+/** One moment. `exit`, `port` and `serial` are exact: the guest stops right after that exit. The others are not. */
 export type Trigger =
   | { readonly kind: 'exit'; readonly number: number }
   | { readonly kind: 'port'; readonly port: number }
@@ -62,7 +59,7 @@ const LABELS: { readonly [Kind in Trigger['kind']]: (trigger: Trigger & { kind: 
 /** A trigger as its checkpoint is labelled. */
 export const labelOf = (trigger: Trigger): string => LABELS[trigger.kind](trigger as never);
 
-/** Where the vCPU threads must stop for the exact ones; undefined when there are none. */
+/** Stop points for the exact triggers; undefined if there are none. */
 export function stopPointsOf(triggers: readonly Trigger[]): StopPoints | undefined {
   const exits = triggers.flatMap((t) => (t.kind === 'exit' ? [t.number] : []));
   const ports = triggers.flatMap((t) => (t.kind === 'port' ? [t.port] : []));

@@ -2,15 +2,15 @@
 import { existsSync, readFileSync } from 'node:fs';
 
 /** VMX and SVM: hardware virtualization of Intel and AMD. PVM: guests run deprivileged, ring 0 through an emulator. */
-export type KvmKind = 'VMX' | 'SVM' | 'PVM' | 'unknown';
+export type KvmBackend = 'VMX' | 'SVM' | 'PVM' | 'unknown';
 
-const MODULES = { kvm_pvm: 'PVM', kvm_intel: 'VMX', kvm_amd: 'SVM' } as const satisfies Record<string, KvmKind>;
+const MODULES = { kvm_pvm: 'PVM', kvm_intel: 'VMX', kvm_amd: 'SVM' } as const satisfies Record<string, KvmBackend>;
 
 /** What tells the kinds apart when several modules are built into the kernel: only one of them can be in use. */
-const CPU_FLAGS: Partial<Record<KvmKind, string>> = { VMX: 'vmx', SVM: 'svm' };
+const CPU_FLAGS: Partial<Record<KvmBackend, string>> = { VMX: 'vmx', SVM: 'svm' };
 
 /** The kind of KVM behind /dev/kvm. Never throws: a host that does not tell is "unknown". */
-export function kvmKind(modules = '/sys/module', cpuinfo = '/proc/cpuinfo'): KvmKind {
+export function kvmBackend(modules = '/sys/module', cpuinfo = '/proc/cpuinfo'): KvmBackend {
   const found = Object.entries(MODULES).filter(([module]) => existsSync(`${modules}/${module}`));
   if (found.length <= 1) return found[0]?.[1] ?? 'unknown';
   const flags = cpuFlags(cpuinfo);
@@ -27,10 +27,13 @@ function cpuFlags(path: string): ReadonlySet<string> {
 }
 
 /** The module parameter that is N where a processor that could translate in two levels is not let. */
-const TWO_LEVELS: Partial<Record<KvmKind, string>> = { VMX: 'kvm_intel/parameters/ept', SVM: 'kvm_amd/parameters/npt' };
+const TWO_LEVELS: Partial<Record<KvmBackend, string>> = {
+  VMX: 'kvm_intel/parameters/ept',
+  SVM: 'kvm_amd/parameters/npt',
+};
 
 /** Whether KVM translates by page tables of its own, the shadow of the guest's. Taken for true where nothing tells. */
-export function usesShadowPaging(modules = '/sys/module', kind = kvmKind(modules)): boolean {
+export function usesShadowPaging(modules = '/sys/module', kind = kvmBackend(modules)): boolean {
   const parameter = TWO_LEVELS[kind];
   try {
     return parameter === undefined || !/^[Y1]/.test(readFileSync(`${modules}/${parameter}`, 'latin1'));

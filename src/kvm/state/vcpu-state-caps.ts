@@ -7,7 +7,7 @@ import { probeHost } from './probe.ts';
 import type { TscControl } from './tsc.ts';
 
 /** Plain data; every thread of a machine uses the same. */
-export interface StateHost {
+export interface VcpuStateCaps {
   /** Bytes of the XSAVE area (KVM_CAP_XSAVE2, at least 4096); 0 where there is no XSAVE and KVM_GET_FPU serves. */
   readonly xsaveBytes: number;
   readonly sregs2: boolean;
@@ -25,7 +25,7 @@ export interface StateHost {
 const LEGACY_XSAVE_BYTES = 4096;
 
 /** Asks KVM. `irqchip` is a decision of the machine. */
-export function stateHost(kvm: Kvm, vm: Vm, irqchip: boolean): StateHost {
+export function vcpuStateCaps(kvm: Kvm, vm: Vm, irqchip: boolean): VcpuStateCaps {
   const xsave = kvm.checkExtension('KVM_CAP_XSAVE') > 0;
   const { unlistedMsrs, tsc } = probeHost(kvm);
   return {
