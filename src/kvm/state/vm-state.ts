@@ -35,7 +35,8 @@ export const VM_ROWS: readonly VmRow[] = [
     set: 'KVM_SET_PIT2',
     size: KvmPitState2.size,
     needsIrqchip: true,
-    reason: 'before the chips it interrupts: programming it may raise its line',
+    reason:
+      'before the chips it interrupts: it counts anew, so a tick between two saves comes again, and may raise its line',
   },
   {
     part: 'clock',
