@@ -2,11 +2,36 @@
 
 /** Rough seconds on an emulated processor, of files that take much longer than the others. */
 const SECONDS: Readonly<Record<string, number>> = {
-  'real/guests.test.js': 120,
+  'real/guests.test.js': 170,
   'boot/guests.test.js': 90,
-  'runner/halted.test.js': 30,
+  'runner/halted.test.js': 70,
+  'runner/ends.test.js': 70,
+  'snapshot/fidelity/cycles.test.js': 60,
+  'runner/pause.test.js': 50,
+  'snapshot/ended.test.js': 50,
+  'snapshot/failed-checkpoint.test.js': 50,
+  'snapshot/live/session.test.js': 50,
+  'snapshot/live/invariants.test.js': 50,
+  'snapshot/fidelity/threads.test.js': 50,
+  'snapshot/rollback.test.js': 50,
+  'runner/leaks.test.js': 45,
+  'snapshot/restore.test.js': 40,
+  'snapshot/fork.test.js': 40,
+  'runner/serial.test.js': 40,
+  'devices/own.test.js': 30,
+  'machine/leaks.test.js': 30,
+  'snapshot/fidelity/abc.test.js': 30,
+  'snapshot/fidelity/guests.test.js': 25,
+  'snapshot/fidelity/exact-points.test.js': 25,
+  'snapshot/fork-memory.test.js': 20,
+  'machine/modes.test.js': 20,
+  'runner/stop-points.test.js': 20,
+  'runner/fault.test.js': 12,
+  'memory/page-walk.test.js': 10,
+  'golden/golden.test.js': 10,
+  'kvm/msr-list.test.js': 10,
 };
-const USUAL_SECONDS = 4;
+const USUAL_SECONDS = 3;
 
 const weight = (file: string) => SECONDS[file] ?? USUAL_SECONDS;
 
