@@ -32,16 +32,23 @@ export function dirtyPages(store: Store, { digest, parent }: LogEntry): number[]
   if (!checkpoint) return [];
   using before = parent && ifThere(store.blobs, parent, open);
   if (before) return checkpoint.pagesUnlike(before);
-  return checkpoint
-    .pages()
-    .filter(({ kind }) => kind !== 'zero')
-    .map(({ gpa }) => gpa);
+  const held: number[] = [];
+  checkpoint.forEachPage(({ gpa, kind }) => {
+    if (kind !== 'zero') held.push(gpa);
+  });
+  return held;
 }
 
 /** An axis for sets of page addresses, with about `count` bins; each bin is whole pages. */
 export function heatAxis(sets: readonly (readonly number[])[], count: number): HeatAxis {
-  const all = [...new Set(sets.flat())].sort((a, b) => a - b);
-  const stretches = coalesce(all, MAX_STRETCHES).map(({ gpa, length }) => ({ gpa, length }));
+  const all = new Float64Array(sets.reduce((sum, { length }) => sum + length, 0));
+  let end = 0;
+  for (const set of sets) {
+    all.set(set, end);
+    end += set.length;
+  }
+  const once = all.sort().filter((gpa, i) => gpa !== all[i - 1]);
+  const stretches = coalesce(once, MAX_STRETCHES).map(({ gpa, length }) => ({ gpa, length }));
   const pages = stretches.reduce((sum, { length }) => sum + length / PAGE_SIZE, 0);
   const binBytes = Math.max(1, Math.ceil(pages / count)) * PAGE_SIZE;
   const bins = stretches.flatMap(({ gpa, length }) =>

@@ -2,7 +2,7 @@
 
 import type { Digest } from '../store/format/digest.ts';
 import { PAGE_SIZE } from '../store/format/limits.ts';
-import type { Checkpoint, PagePlace } from '../store/memory/checkpoint.ts';
+import type { Checkpoint } from '../store/memory/checkpoint.ts';
 
 /** Pages by how they are kept. */
 export interface PageCounts {
@@ -35,31 +35,38 @@ export interface MemoryMap extends PageCounts {
   readonly layers: readonly LayerShare[];
 }
 
+/** A page takes a number and not a name: a checkpoint may have millions. */
+const KINDS = ['stored', 'delta', 'zero'] as const;
+
 /** Ranges that a reader can take in. */
 const MAX_RANGES = 24;
 
 /** Describes a checkpoint's memory. Reads no page. */
 export function memoryMap(checkpoint: Checkpoint): MemoryMap {
-  const places = checkpoint.pages();
+  const gpas: number[] = [];
+  const kinds: number[] = [];
   const shares = new Map<Digest, number>();
-  for (const { layer, mask } of places) {
+  checkpoint.forEachPage(({ gpa, kind, layer, mask }) => {
+    gpas.push(gpa);
+    kinds.push(KINDS.indexOf(kind));
     const from = mask?.layer ?? layer;
     if (from) shares.set(from, (shares.get(from) ?? 0) + 1);
-  }
+  });
   return {
-    ...countsOf(places),
-    ranges: coalesce(places.map(({ gpa }) => gpa)).map(({ first, count, gpa, length }) => ({
+    ...countsOf(kinds, 0, kinds.length),
+    ranges: coalesce(gpas).map(({ first, count, gpa, length }) => ({
       gpa,
       length,
-      ...countsOf(places.slice(first, first + count)),
+      ...countsOf(kinds, first, first + count),
     })),
     layers: checkpoint.layers.map(({ digest, size }) => ({ digest, size, pages: shares.get(digest) ?? 0 })),
   };
 }
 
-function countsOf(places: readonly PagePlace[]): PageCounts {
+/** Counts the pages from one place in the list to another. */
+function countsOf(kinds: readonly number[], from: number, to: number): PageCounts {
   const counts = { stored: 0, delta: 0, zero: 0 };
-  for (const { kind } of places) counts[kind]++;
+  for (let i = from; i < to; i++) counts[KINDS[kinds[i]!]!]++;
   return counts;
 }
 
@@ -75,7 +82,7 @@ export interface Stretch {
 /**
  * Joins ascending page addresses into at most `most` stretches: neighbours first, then over ever wider gaps.
  */
-export function coalesce(gpas: readonly number[], most = MAX_RANGES): Stretch[] {
+export function coalesce(gpas: ArrayLike<number>, most = MAX_RANGES): Stretch[] {
   for (let gap = PAGE_SIZE; ; gap *= 4) {
     const stretches = joinUpTo(gpas, gap, most);
     if (stretches) return stretches;
@@ -83,7 +90,7 @@ export function coalesce(gpas: readonly number[], most = MAX_RANGES): Stretch[] 
 }
 
 /** Undefined when there would be more than `most`. */
-function joinUpTo(gpas: readonly number[], gap: number, most: number): Stretch[] | undefined {
+function joinUpTo(gpas: ArrayLike<number>, gap: number, most: number): Stretch[] | undefined {
   const stretches: Stretch[] = [];
   for (let first = 0; first < gpas.length; ) {
     let next = first + 1;

@@ -54,10 +54,15 @@ export class Checkpoint implements Disposable {
   /** Every page that the checkpoint speaks of, ascending by address. Pages not among them are zero. */
   pages(): PagePlace[] {
     const places: PagePlace[] = [];
-    this.#chain.index.forEach((page, slot, entry) => {
-      places.push(describe(page * PAGE_SIZE, this.#chain.source({ slot, entry })));
-    });
+    this.forEachPage((place) => places.push(place));
     return places;
+  }
+
+  /** Calls `visit` for each of {@link pages}, of which there may be too many for a list. */
+  forEachPage(visit: (place: PagePlace) => void): void {
+    this.#chain.index.forEach((page, slot, entry) => {
+      visit(describe(page * PAGE_SIZE, this.#chain.source({ slot, entry })));
+    });
   }
 
   /** Where one page is. */

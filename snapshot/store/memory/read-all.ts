@@ -3,7 +3,7 @@
  * handed out in runs as long as they are contiguous both in the frame and in the guest.
  */
 
-import { PAGE_SIZE } from '../format/limits.ts';
+import { MAX_LIVE_PAGES, PAGE_SIZE } from '../format/limits.ts';
 import type { OnProgress } from '../store-types.ts';
 import { type Chain, xorPages } from './chain.ts';
 import type { Layer } from './layer.ts';
@@ -17,41 +17,46 @@ export interface MemorySink {
   zero?(gpa: number, length: number): void;
 }
 
-/** A page that is a mask over a stored page. */
-interface Masked {
-  readonly base: number;
-  readonly mask: { readonly layer: Layer; readonly entry: number };
-  readonly guestPage: number;
-}
-
-/** What is wanted of one layer. */
+/** What is wanted of one layer, as keys of a stored page and a guest page. */
 interface Wanted {
   readonly layer: Layer;
-  /** Stored page * SHIFT + guest page. Both are bounded so that this is exact. */
   readonly pages: NumberList;
-  readonly masked: Masked[];
+  /** Pages that are a mask over a stored page of this layer. */
+  readonly masked: NumberList;
 }
 
-const SHIFT = 2 ** 28;
+/** Above every guest page number, so a key orders by stored page and then by guest page. */
+const SHIFT = 2 ** 29;
+/** Half of the stored pages that a layer may have: with them below zero, a double holds every key exactly. */
+const HALF = MAX_LIVE_PAGES / 2;
+
+const keyOf = (stored: number, guest: number) => (stored - HALF) * SHIFT + guest;
+const storedOf = (key: number) => Math.floor(key / SHIFT) + HALF;
+const guestOf = (key: number) => key - Math.floor(key / SHIFT) * SHIFT;
 
 /** Hands out the memory of a chain. */
 export function readChain(chain: Chain, sink: MemorySink, onProgress?: OnProgress): void {
   const wanted = new Map<Layer, Wanted>(
-    chain.order.map((slot) => [chain.layer(slot), { layer: chain.layer(slot), pages: new NumberList(), masked: [] }]),
+    chain.order.map((slot) => {
+      const layer = chain.layer(slot);
+      return [layer, { layer, pages: new NumberList(), masked: new NumberList() }];
+    }),
   );
   const zeros = zeroRuns(sink);
   chain.index.forEach((guestPage, slot, entry) => {
     const source = chain.source({ slot, entry });
     if (!source) zeros.add(guestPage);
-    else if (source.delta) wanted.get(source.layer)!.masked.push({ base: source.page, mask: source.delta, guestPage });
-    else wanted.get(source.layer)!.pages.push(source.page * SHIFT + guestPage);
+    else {
+      const { pages, masked } = wanted.get(source.layer)!;
+      (source.delta ? masked : pages).push(keyOf(source.page, guestPage));
+    }
   });
   zeros.flush();
   let done = 0;
   const all = [...wanted.values()];
   const total = all.reduce((sum, { pages, masked }) => sum + pages.length + masked.length, 0);
   for (const part of all) {
-    readLayer(part, sink, (pages) => {
+    readLayer(chain, part, sink, (pages) => {
       done += pages;
       onProgress?.(done * PAGE_SIZE, total * PAGE_SIZE);
     });
@@ -78,25 +83,25 @@ function zeroRuns(sink: MemorySink) {
 }
 
 /** `read` is called for each frame, with the pages that were handed out of it. */
-function readLayer({ layer, pages, masked }: Wanted, sink: MemorySink, read: (pages: number) => void): void {
+function readLayer(chain: Chain, wanted: Wanted, sink: MemorySink, read: (pages: number) => void): void {
+  const { layer } = wanted;
   const { framePages } = layer.map;
-  const plain = pages.values().sort();
-  masked.sort((a, b) => a.base - b.base);
+  const plain = wanted.pages.values().sort();
+  const masked = wanted.masked.values().sort();
   const buffer = new Uint8Array(framePages * PAGE_SIZE);
   const scratch = new Uint8Array(PAGE_SIZE);
-  const frameOfPlain = (i: number) =>
-    i < plain.length ? Math.floor(plain[i]! / SHIFT / framePages) : Number.POSITIVE_INFINITY;
-  const frameOfMasked = (i: number) =>
-    i < masked.length ? Math.floor(masked[i]!.base / framePages) : Number.POSITIVE_INFINITY;
+  const frameOf = (keys: Float64Array, i: number) =>
+    i < keys.length ? Math.floor(storedOf(keys[i]!) / framePages) : Number.POSITIVE_INFINITY;
   for (let i = 0, j = 0; i < plain.length || j < masked.length; ) {
-    const frame = Math.min(frameOfPlain(i), frameOfMasked(j));
+    const frame = Math.min(frameOf(plain, i), frameOf(masked, j));
     const bytes = buffer.subarray(0, layer.pagesInFrame(frame) * PAGE_SIZE);
     layer.decode(frame, bytes);
     const before = i + j;
-    while (frameOfPlain(i) === frame) i = handOutRun(plain, i, frame * framePages, bytes, sink);
-    for (; frameOfMasked(j) === frame; j++) {
-      const { base, mask, guestPage } = masked[j]!;
-      const at = (base - frame * framePages) * PAGE_SIZE;
+    while (frameOf(plain, i) === frame) i = handOutRun(plain, i, frame * framePages, bytes, sink);
+    for (; frameOf(masked, j) === frame; j++) {
+      const guestPage = guestOf(masked[j]!);
+      const mask = chain.source(chain.index.get(guestPage))!.delta!;
+      const at = (storedOf(masked[j]!) - frame * framePages) * PAGE_SIZE;
       xorPages(bytes.subarray(at, at + PAGE_SIZE), mask.layer.page(mask.entry), scratch);
       sink.data(guestPage * PAGE_SIZE, scratch);
     }
@@ -113,11 +118,11 @@ function handOutRun(
   sink: MemorySink,
 ): number {
   const start = plain[from]!;
-  const slot = Math.floor(start / SHIFT) - firstInFrame;
+  const slot = storedOf(start) - firstInFrame;
   const room = bytes.length / PAGE_SIZE - slot;
   let count = 1;
   // The next stored page and the next guest page: both parts of the key one higher.
   while (count < room && plain[from + count] === start + count * (SHIFT + 1)) count++;
-  sink.data((start % SHIFT) * PAGE_SIZE, bytes.subarray(slot * PAGE_SIZE, (slot + count) * PAGE_SIZE));
+  sink.data(guestOf(start) * PAGE_SIZE, bytes.subarray(slot * PAGE_SIZE, (slot + count) * PAGE_SIZE));
   return from + count;
 }

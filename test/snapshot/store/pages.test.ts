@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { absorbFrom } from '../../../snapshot/store/commit.ts';
 import type { Digest } from '../../../snapshot/store/format/digest.ts';
-import { MAX_LAYERS, PAGE_SIZE } from '../../../snapshot/store/format/limits.ts';
+import { MAX_LAYERS, MAX_PAGE_NUMBER, PAGE_SIZE } from '../../../snapshot/store/format/limits.ts';
 import { openStore, type Store } from '../../../snapshot/store/store.ts';
 import { CONFIG, contentOf, differences, type Oracle, pageOf, random, runsOf, temporaryDirectory } from './support.ts';
 
@@ -20,6 +20,23 @@ describe('what a commit stores', () => {
         oracle.set(page, page % 3 === 0 ? new Uint8Array(PAGE_SIZE) : pageOf(page % 5));
       const { stats } = store.commit({ config: CONFIG, runs: runsOf(oracle, oracle.keys()) });
       expect(stats).toMatchObject({ pages: 100, zero: 34, stored: 5, duplicates: 61, deltas: 0, unchanged: 0 });
+    }));
+
+  it('gives back pages at the highest addresses there may be, whole and as deltas', () =>
+    withStore((store) => {
+      const oracle: Oracle = new Map(
+        [5, 2 ** 28 - 1, 2 ** 28, MAX_PAGE_NUMBER - 1].map((page) => [page, pageOf(page % 99)]),
+      );
+      const parent = store.commit({ config: CONFIG, runs: runsOf(oracle, oracle.keys()) }).digest;
+      for (const page of oracle.keys())
+        oracle.set(
+          page,
+          oracle.get(page)!.map((byte, i) => (i === 9 ? byte ^ 1 : byte)),
+        );
+      const { digest, stats } = store.commit({ config: CONFIG, parent, runs: runsOf(oracle, oracle.keys()) });
+      expect(stats).toMatchObject({ deltas: 4 });
+      using checkpoint = store.open(digest);
+      expect(differences(oracle, contentOf(checkpoint))).toEqual([]);
     }));
 
   it('finds pages again that an earlier layer holds', () =>
