@@ -1,7 +1,7 @@
 /**
  * CMOS memory and real-time clock behind 0x70 and 0x71: the MC146818's clock in UTC, and the bytes in which a PC's
- * firmware leaves the size of memory (register numbers as SeaBIOS and coreboot read them). It has no alarm and no
- * periodic interrupt, and "update in progress" is never set, so waiting for an update to end costs nothing.
+ * firmware stores the size of memory (register numbers as SeaBIOS and coreboot read them). It has no alarm and no periodic
+ * interrupt, and never sets "update in progress", so a guest that waits for the end of an update does not wait.
  */
 import { bytes, s64, u8 } from '../abi/types.ts';
 import type { DeviceHost, DeviceSpec } from './device.ts';
@@ -46,7 +46,7 @@ export function cmos(): DeviceSpec {
         const size = fixed.get(index);
         if (size !== undefined) return size;
         const statusB = memory[STATUS.B]!;
-        // While the guest sets the time, the clock stands and the registers are plain memory.
+        // While the guest sets the time, the clock is stopped and the registers are plain memory.
         if (isTimeRegister(index) && !(statusB & STATUS_B.SET)) return encodeTime(index, guestTime(), statusB);
         return memory[index]!;
       }

@@ -1,7 +1,7 @@
 /**
- * What a device is to the bus: a name, the ports or MMIO ranges it claims, a flat byte record that is its whole
- * state, and two functions. A device keeps nothing outside its record that the guest could notice, so saving the
- * record saves the device, and threads that share the record share the device.
+ * A device for the bus: a name, its ports or MMIO ranges, a flat byte record that is its whole state, and two functions.
+ * A device keeps no guest-visible state outside its record, so to save the record is to save the device, and threads that
+ * share the record share the device.
  */
 
 /** A claimed range: first port number or guest-physical address, and length in bytes. */
@@ -26,21 +26,21 @@ export interface Device {
   write(address: number, width: Width, value: number): StopRequest | undefined;
   /** Writes a run of bytes to one port (`rep outsb`). Same effect as one write each; absent: the bus does just that. */
   writeRun?(port: number, bytes: Uint8Array): StopRequest | undefined;
-  /** Sets its interrupt line to the level its record says, for a host whose lines were made anew. */
+  /** Sets its interrupt line to the level in its record, for a host with new lines. */
   driveIrq?(): void;
 }
 
-/** What a device write can ask of the run loop. */
+/** A request of a device to the exit loop: to end the run. */
 export type StopRequest =
   | { readonly kind: 'exit'; readonly value: number } // debug-exit: the guest ends with this value
   | { readonly kind: 'reset' } // i8042 0xfe, port 0x92, reset register
   | { readonly kind: 'poweroff' }; // ACPI-style or "Shutdown" port
 
-/** What a device may use of the outside world. The machine supplies it. No call may come back into the bus. */
+/** What a device may call, supplied by the machine. These functions must not access the bus. */
 export interface DeviceHost {
   /** Sets the level of an interrupt line (GSI). Must be callable from any thread of the process. */
   setIrq(gsi: number, level: 0 | 1): void;
-  /** Bytes the guest sends out: serial or debug console, in order. They are only valid during the call. */
+  /** Output of the guest on its serial or debug console, in order. The bytes are valid only during the call. */
   output(channel: 'serial' | 'debugcon', bytes: Uint8Array): void;
   /** RAM size in bytes and number of vCPUs, for CMOS and fw_cfg. */
   readonly ramBytes: number;
@@ -51,7 +51,7 @@ export interface DeviceHost {
   now(): number;
 }
 
-/** How a device is declared: how many bytes of state it has, how it is born, and how it is laid over existing state. */
+/** The declaration of a device: the size of its state, its power-on state, and how to attach it to a state. */
 export interface DeviceSpec {
   readonly name: string;
   readonly stateBytes: number;

@@ -1,5 +1,5 @@
 /**
- * The least of QEMU's firmware configuration device (QEMU documentation, "Firmware Configuration (fw_cfg) Device"):
+ * The minimum of QEMU's firmware configuration device (QEMU documentation, "Firmware Configuration (fw_cfg) Device"):
  * a 16-bit selector at 0x510 and a data byte at 0x511, without DMA and without files.
  */
 import { u16, u32 } from '../abi/types.ts';

@@ -21,7 +21,7 @@ export class StateLock {
     this.#word = new Int32Array(buffer, offset, 1);
   }
 
-  /** Waits until the lock is this thread's. Throws UsageError if it already is: a device callback came back into the bus. */
+  /** Takes the lock. Throws UsageError if this thread has it: a device callback has accessed the bus. */
   acquire(): void {
     if (this.#mine) throw new UsageError('a device or output callback used the bus that called it: return first');
     for (let spin = 0; spin < SPINS; spin++) {
@@ -39,7 +39,7 @@ export class StateLock {
     if (Atomics.exchange(this.#word, 0, FREE) === CONTENDED) Atomics.notify(this.#word, 0, 1);
   }
 
-  /** Runs `fn` alone among all threads that use the lock. */
+  /** Runs `fn` while holding the lock. */
   withLock<T>(fn: () => T): T {
     this.acquire();
     try {

@@ -19,7 +19,7 @@ export class MmioMap {
     this.#unclaimed = unclaimed;
   }
 
-  /** Adds a device's ranges. Throws UsageError, and changes nothing, when one of them is taken or no range at all. */
+  /** Adds a device's ranges. Throws UsageError, and changes nothing, if one of them is taken, empty or no address. */
   attach(device: Device): void {
     const added = (device.mmio ?? []).map(({ base, length }) => ({ base, end: base + length, device }));
     for (const claim of added) {

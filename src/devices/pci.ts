@@ -16,7 +16,7 @@ const RESET_KEPT = 0x0a;
 
 const FIELDS = { address: u32, resetControl: u8 };
 
-/** An empty PCI bus, and the reset control register in its midst. */
+/** An empty PCI bus with the reset control register. */
 export function emptyPci(): DeviceSpec {
   return declareDevice('pci', FIELDS, {
     attach: (r) => ({

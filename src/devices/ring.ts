@@ -8,7 +8,7 @@ export const ringType = (capacity: number) =>
 
 type RingRecord = Live<ReturnType<typeof ringType>['fields']>;
 
-/** The queue over such a record. It keeps nothing of its own, and a damaged record cannot lead it outside its storage. */
+/** The queue over such a record, without state of its own. A damaged record cannot make it leave its storage. */
 export class Ring {
   readonly #record: RingRecord;
   readonly #data: Uint8Array;

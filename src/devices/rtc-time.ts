@@ -1,4 +1,4 @@
-/** The clock face of the MC146818 (Motorola data sheet): a moment as its time registers show it, and back. */
+/** Time registers of the MC146818 (Motorola data sheet): encoding a time, and decoding it. */
 
 /** Status B: time is binary instead of BCD, and hours run to 23 instead of 12 with a PM bit. */
 export const STATUS_B = { SET: 0x80, BINARY: 0x04, HOURS_24: 0x02 } as const;
@@ -26,7 +26,7 @@ const PARTS: Record<number, (date: Date) => number> = {
 /** Indices of the time registers. */
 export const TIME_REGISTERS: readonly number[] = Object.values(TIME);
 
-/** True for an index that shows time. */
+/** Whether an index is a time register. */
 export const isTimeRegister = (index: number): boolean => index in PARTS;
 
 /** The content of one time register at `ms`, in the format that status B asks for. */

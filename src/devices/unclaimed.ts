@@ -1,9 +1,9 @@
 /** Counts of accesses that no device answered, by address. */
 
-/** Distinct addresses counted one by one; a guest that walks all of memory must not grow the table. */
+/** Addresses that are counted singly, so that a guest that reads all of memory does not grow the table. */
 const MAX_ADDRESSES = 1024;
 
-/** Accesses by first address of each, in order of first sight. Accesses beyond the table's size share one number. */
+/** Accesses by first address, in order of the first access. */
 export interface UnclaimedCounts {
   readonly ports: ReadonlyMap<number, number>;
   readonly mmio: ReadonlyMap<number, number>;

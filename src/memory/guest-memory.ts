@@ -1,7 +1,6 @@
 /**
- * Guest RAM: one memory file (memfd), mapped shared, cut into regions of guest-physical addresses. Each region becomes
- * one memory slot. Every write by the host goes through here and is marked, since KVM's dirty log does not see writes
- * that the VMM makes through its own mapping.
+ * Guest RAM: one memory file (memfd), mapped shared, cut into regions of guest-physical addresses, each a KVM memslot.
+ * Host writes go through here and are marked, because KVM's dirty log does not see them.
  */
 import { hex, PAGE_SIZE } from '../abi/numbers.ts';
 import { GuestMemoryError } from '../errors.ts';
@@ -11,20 +10,20 @@ import { createMemfd, dataRuns, Mapping, type MappingHandle, WINDOW_BYTES } from
 import { bitmapWords, setBits } from './bitmap.ts';
 import { type E820Entry, e820, type RamRange, ramRanges } from './layout.ts';
 
-/** One contiguous stretch of RAM: a memory slot. */
+/** A contiguous range of RAM: a memslot. */
 export interface Region extends RamRange {
-  /** KVM memory slot number. */
+  /** Number of the memslot. */
   readonly slot: number;
   readonly mapping: Mapping;
   /** Byte offset of the region in the memory file. */
   readonly fileOffset: number;
   /** Pages the host wrote since the bits were last taken; one bit a page, shared between threads. */
   readonly hostDirty: Uint32Array;
-  /** Not 0 once any bit of hostDirty was set; cleared by whoever takes them. */
+  /** Not 0 if any bit of hostDirty may be set; cleared when the bits are taken. */
   readonly hostWrote: Int32Array;
 }
 
-/** What another thread needs to use the same guest memory. Structured-clone safe. */
+/** Data with which another thread can use the same guest memory. Structured-clone safe. */
 export interface GuestMemoryHandle {
   readonly fd: number;
   readonly regions: readonly (RamRange & { mapping: MappingHandle; hostDirty: SharedArrayBuffer })[];
@@ -67,8 +66,8 @@ export class GuestMemory implements Disposable {
   }
 
   /**
-   * Memory that begins as `template` is and shares its pages until they are written. The template must not be written
-   * from then on, and may be disposed. Throws GuestMemoryError CLOSED when it has been.
+   * Memory with the content of `template`, whose pages it shares until they are written. The template must not be written
+   * after that, and may be disposed. Throws GuestMemoryError CLOSED if it was disposed before.
    */
   static copyOnWrite(template: GuestMemory): GuestMemory {
     if (template.#closed)
@@ -76,7 +75,7 @@ export class GuestMemory implements Disposable {
     return new GuestMemory(PRIVATE, mapRegions(template.fd, template.ranges, false));
   }
 
-  /** The memory another thread of this process owns. */
+  /** Memory that another thread of this process owns. */
   static borrow(handle: GuestMemoryHandle): GuestMemory {
     let fileOffset = 0;
     const regions = handle.regions.map(({ base, size, mapping, hostDirty }, slot) => {
@@ -184,7 +183,7 @@ export class GuestMemory implements Disposable {
     this.markWritten(region, gpa - region.base, bytes.length);
   }
 
-  /** Zeroes `length` bytes. Memory never touched is left untouched, so a large BSS stays free. */
+  /** Zeroes `length` bytes. Does not touch pages that were never touched, so a large BSS costs no memory. */
   zero(gpa: number, length: number): void {
     const region = this.#region(gpa, length, 'a write');
     const start = region.fileOffset + gpa - region.base;
@@ -221,7 +220,7 @@ export class GuestMemory implements Disposable {
     }
   }
 
-  /** Runs of the memory file that hold data. What a copy-on-write mapping holds only the kernel knows: all of it. */
+  /** Runs of the memory file that hold data. For a copy-on-write mapping, which only the kernel knows: all of it. */
   #dataRuns(): Iterable<readonly [start: number, end: number]> {
     if (this.#closed) throw new GuestMemoryError('CLOSED', 'guest memory was used after it was disposed of');
     return this.fd === PRIVATE ? [[0, this.size]] : dataRuns(this.fd, this.size);
@@ -254,7 +253,7 @@ function mapRegions(fd: number, ranges: readonly RamRange[], shared: boolean): R
 
 const freshBitmap = (bytes: number) => bitmapOver(new SharedArrayBuffer(bitmapWords(bytes / PAGE_SIZE) * 4 + 4));
 
-/** The bitmap, and behind it the word that says whether there is anything in it. */
+/** The bitmap, and after it the word {@link Region.hostWrote}. */
 function bitmapOver(buffer: SharedArrayBuffer) {
   const words = buffer.byteLength / 4 - 1;
   return { hostDirty: new Uint32Array(buffer, 0, words), hostWrote: new Int32Array(buffer, words * 4, 1) };

@@ -1,9 +1,10 @@
 /**
- * A walk through the guest's own page tables, entry by entry (SDM volume 3, chapter 5), over a function that reads
- * entries: of a live guest or of a checkpoint. KVM_TRANSLATE says only whether an address is mapped; this says at which
- * entry the walk ended.
+ * Walks the guest's own page tables (SDM volume 3, chapter 5), of a live guest or of a checkpoint, through a function that
+ * reads entries. KVM_TRANSLATE returns only whether an address is mapped; a walk also returns the entry where it ended.
  */
+import { PAGE_SIZE } from '../abi/numbers.ts';
 import { CR0, CR3_BASE_MASK, CR4, EFER } from '../abi/registers.ts';
+import type { GuestMemory } from './guest-memory.ts';
 
 /** The control registers that choose the paging mode. */
 export interface PagingRegisters {
@@ -13,7 +14,7 @@ export interface PagingRegisters {
   readonly efer: bigint;
 }
 
-/** One entry looked at. */
+/** One entry of a walk. */
 interface WalkStep {
   /** Table it is in: PML5, PML4, PDPT, PD, PT. */
   readonly table: string;
@@ -21,7 +22,7 @@ interface WalkStep {
   readonly entry: bigint;
 }
 
-/** What became of a linear address. Plain data. */
+/** The walk for a linear address. Plain data. */
 export interface PageWalk {
   readonly linear: bigint;
   readonly steps: readonly WalkStep[];
@@ -79,10 +80,10 @@ function formatOf({ cr4, efer }: PagingRegisters): Format {
 /** Reads a little-endian table entry at a guest-physical address; undefined outside RAM. */
 export type ReadEntry = (gpa: number, width: 4 | 8) => bigint | undefined;
 
-/** Whether addresses go through page tables at all. */
+/** Whether paging is on. */
 export const isPaged = ({ cr0 }: PagingRegisters): boolean => (cr0 & CR0.PG) !== 0n;
 
-/** Walks for `linear`. */
+/** Walks the page tables for a linear address. */
 export function walkPages(registers: PagingRegisters, linear: bigint, read: ReadEntry): PageWalk {
   if (!isPaged(registers)) {
     if (linear >> 32n) return { linear, steps: [], failure: 'above 4 GiB' };
@@ -111,7 +112,7 @@ export function walkPages(registers: PagingRegisters, linear: bigint, read: Read
 
 const addressBits = (levels: readonly Level[]): number => Number(levels[0]!.shift + levels[0]!.indexBits);
 
-/** The address whose upper bits are what the paging mode asks for: zero in 32-bit modes, else copies of the top bit. */
+/** The address with canonical upper bits: zero in 32-bit modes, otherwise copies of the top bit. */
 function canonical(levels: readonly Level[], linear: bigint): bigint {
   const bits = addressBits(levels);
   return bits > 32 ? BigInt.asUintN(64, BigInt.asIntN(bits, linear)) : BigInt.asUintN(32, linear);
@@ -121,7 +122,7 @@ function canonical(levels: readonly Level[], linear: bigint): bigint {
 const largeFrame = (entry: bigint, shift: bigint, entryBytes: 4 | 8): bigint =>
   entryBytes === 4 ? (entry & 0xffc0_0000n) | (((entry >> 13n) & 0xffn) << 32n) : ((entry & FRAME) >> shift) << shift;
 
-/** Linear addresses in a row that are mapped to guest-physical ones in a row. */
+/** A range of linear addresses that is mapped to one range of guest-physical addresses. `size` in bytes. */
 export interface LinearMapping {
   readonly linear: bigint;
   readonly physical: number;
@@ -129,9 +130,8 @@ export interface LinearMapping {
 }
 
 /**
- * What the page tables map, ascending by linear address, neighbours put together: at most `most` of them, and from at
- * most `budget` entries, for tables that point at each other map more than can be listed. `complete` says whether that
- * is all.
+ * Lists what the page tables map, ascending by linear address, adjacent ranges joined: at most `most` ranges, from at most
+ * `budget` entries, because tables that point at each other map more than can be listed. `complete`: the list has all.
  */
 export function listMappings(
   registers: PagingRegisters,
@@ -165,6 +165,33 @@ export function listMappings(
   };
   list(0, registers.cr3 & rootMask, 0n);
   return { mappings, complete };
+}
+
+/** Guest-physical address of a linear one; undefined if it is not mapped. */
+export type Translate = (linear: bigint) => number | undefined;
+
+/** Cuts `length` bytes at a linear address into pieces within a page. Stops at the first page that is not mapped. */
+export function* linearPieces(linear: bigint, length: number, translate: Translate) {
+  for (let at = 0; at < length; ) {
+    const start = linear + BigInt(at);
+    const size = Math.min(length - at, PAGE_SIZE - Number(start % BigInt(PAGE_SIZE)));
+    const gpa = translate(start);
+    if (gpa === undefined) return;
+    yield { gpa, at, size };
+    at += size;
+  }
+}
+
+/** Reads `length` bytes at a linear address; fewer if what follows is not mapped to RAM. */
+export function readLinear(memory: GuestMemory, linear: bigint, length: number, translate: Translate): Uint8Array {
+  const bytes = new Uint8Array(length);
+  let done = 0;
+  for (const { gpa, at, size } of linearPieces(linear, length, translate)) {
+    if (!memory.find(gpa, size)) break;
+    memory.readInto(gpa, bytes.subarray(at, at + size));
+    done = at + size;
+  }
+  return bytes.slice(0, done);
 }
 
 /** Where a walk ended, for people: "PML4[3] is not present". */

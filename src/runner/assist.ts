@@ -12,7 +12,7 @@ import type { CodeMode } from '../kvm/mode.ts';
 import type { Machine } from '../machine/machine.ts';
 import { AssistCpu, type AssistVcpu } from './assist/cpu.ts';
 import { matchEncoding, readPrefixes } from './assist/decode.ts';
-import { finishEvents } from './assist/outcome.ts';
+import { finishEvents } from './assist/row.ts';
 import { ASSIST_TABLE } from './assist/table.ts';
 import type { ExitCounters } from './counts.ts';
 import type { RunHooks } from './loop.ts';
@@ -52,7 +52,9 @@ export function createAssist(
 /** Executes the instruction at RIP. Returns its mnemonic; undefined if it is not in the table or cannot be executed here. */
 function assistOnce(vcpu: AssistVcpu, memory: Machine['memory'], xsaveBytes: number): string | undefined {
   const cpu = new AssistCpu(vcpu, memory, xsaveBytes);
-  const found = assistable(failedInstruction(vcpu) ?? cpu.fetch(cpu.linearRip, LONGEST_INSTRUCTION), cpu.mode);
+  const failed = failedInstruction(vcpu.area);
+  const whole = failed?.length === LONGEST_INSTRUCTION ? failed : cpu.fetch(cpu.linearRip, LONGEST_INSTRUCTION);
+  const found = assistable(whole, cpu.mode);
   if (!found) return undefined;
   const { row, instruction } = found;
   const interruptible = cpu.regs.rflags & RFLAGS.IF;
@@ -79,9 +81,9 @@ export function assistable(bytes: Uint8Array, mode: CodeMode) {
   return undefined;
 }
 
-/** The bytes that KVM failed on, if it reports all that an instruction can have (kernels since 5.14). */
-function failedInstruction(vcpu: AssistVcpu): Uint8Array | undefined {
-  const failure = KvmRunEmulationFailure.over(vcpu.area.bytes, RUN_EXIT_OFFSET);
-  const known = failure.ndata >= 3 && (failure.flags & BigInt(EMULATION_FAILURE_FLAGS.INSTRUCTION_BYTES)) !== 0n;
-  return known && failure.insn_size === LONGEST_INSTRUCTION ? failure.insn_bytes : undefined;
+/** The bytes that KVM failed on, if it reports them (kernels since 5.14). They are live until the next KVM_RUN. */
+export function failedInstruction({ bytes }: AssistVcpu['area']): Uint8Array | undefined {
+  const { ndata, flags, insn_size, insn_bytes } = KvmRunEmulationFailure.over(bytes, RUN_EXIT_OFFSET);
+  const known = ndata >= 3 && (flags & BigInt(EMULATION_FAILURE_FLAGS.INSTRUCTION_BYTES)) !== 0n;
+  return known ? insn_bytes.subarray(0, insn_size) : undefined;
 }

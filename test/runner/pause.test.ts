@@ -118,6 +118,17 @@ describeKvm('pause and resume', () => {
     await second;
   });
 
+  it('the timeout of a run that begins before the one before has resolved is its own', async () => {
+    const { started } = await startGuest('ring3-writer');
+    await using machine = started;
+    const { running } = machine;
+    const first = running.run({ timeoutMs: 60_000 });
+    running.stop();
+    const second = running.run({ timeoutMs: 20 });
+    expect((await first).reason).toBe('interrupted');
+    expect((await second).reason).toBe('timeout');
+  });
+
   it('an aborted signal ends a run, and one that begins after it', async () => {
     const { started } = await startGuest('ring3-writer');
     await using machine = started;

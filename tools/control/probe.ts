@@ -2,7 +2,7 @@
 import { connect, type Socket } from 'node:net';
 
 /** The result of connecting. `stale`: the file is there, but its process has ended. */
-export type Probe =
+type Probe =
   | { readonly state: 'live'; readonly socket: Socket }
   | { readonly state: 'stale' | 'none' | 'denied' }
   | { readonly state: 'failed'; readonly error: Error };

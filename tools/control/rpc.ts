@@ -12,10 +12,10 @@ export const RPC = {
   REFUSED: -32000,
 } as const;
 
-export type RequestId = string | number | null;
+type RequestId = string | number | null;
 
 /** A request; without an id it is a notification, which gets no answer. */
-export interface RpcRequest {
+interface RpcRequest {
   readonly id?: RequestId;
   readonly method: string;
   readonly params: Readonly<Record<string, unknown>>;
@@ -60,7 +60,7 @@ export function parseRequest(line: string): RpcRequest {
 }
 
 /** Parses JSON. Throws RpcError. */
-export function parseJson(line: string): unknown {
+function parseJson(line: string): unknown {
   try {
     return JSON.parse(line);
   } catch (error) {

@@ -21,7 +21,7 @@ export function runtimeFolder(env: NodeJS.ProcessEnv = process.env): string {
 }
 
 /** Checks the name of a machine. Throws UsageError. */
-export function checkName(name: string): void {
+function checkName(name: string): void {
   if (!NAME.test(name)) {
     const rule = 'use letters, digits, ".", "_" and "-", at most 40, starting with a letter or digit';
     throw new UsageError(`${JSON.stringify(name)} cannot name a machine: ${rule}`);

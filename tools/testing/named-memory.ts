@@ -1,7 +1,7 @@
 /** Guest memory by symbol or by guest-physical address. */
 import type { SymbolTable } from '../../loaders/symbols.ts';
 import { GuestMemoryError, UsageError } from '../../src/errors.ts';
-import { PAGE_SIZE } from '../../src/memory/bitmap.ts';
+import { linearPieces } from '../../src/memory/page-walk.ts';
 import type { LocalMachine } from '../../src/runner/local-machine.ts';
 
 /** A symbol of the guest's image, or a guest-physical address. */
@@ -89,18 +89,12 @@ export class NamedMemory {
   }
 
   /** The parts of a range that are contiguous in guest-physical memory. */
-  *#pieces(place: Place, length: number): Generator<{ gpa: number; at: number; size: number }> {
-    if (typeof place === 'number') {
-      yield { gpa: place, at: 0, size: length };
-      return;
-    }
-    const { address } = this.#symbol(place);
-    for (let at = 0; at < length; ) {
-      const linear = address + BigInt(at);
-      const size = Math.min(length - at, PAGE_SIZE - Number(linear % BigInt(PAGE_SIZE)));
-      yield { gpa: this.#translate(linear, place), at, size };
-      at += size;
-    }
+  #pieces(
+    place: Place,
+    length: number,
+  ): Iterable<{ readonly gpa: number; readonly at: number; readonly size: number }> {
+    if (typeof place === 'number') return [{ gpa: place, at: 0, size: length }];
+    return linearPieces(this.#symbol(place).address, length, (linear) => this.#translate(linear, place));
   }
 }
 

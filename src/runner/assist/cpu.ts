@@ -1,9 +1,9 @@
 /** The vCPU as a row of the assist table sees it: registers, x87 and SSE control, guest memory by linear address. */
 
-import { PAGE_SIZE } from '../../abi/numbers.ts';
 import { type CodeMode, codeMode, linearRip } from '../../kvm/mode.ts';
 import type { Vcpu } from '../../kvm/vcpu.ts';
 import type { GuestMemory } from '../../memory/guest-memory.ts';
+import { linearPieces, readLinear } from '../../memory/page-walk.ts';
 import type { Regs, Sregs } from './decode.ts';
 
 /** The part of a Vcpu the assist uses. */
@@ -62,16 +62,13 @@ export class AssistCpu {
 
   /** Bytes at a linear address, as many of `length` as are mapped to RAM. */
   fetch(linear: bigint, length: number): Uint8Array {
-    const bytes = new Uint8Array(length);
-    let done = 0;
-    while (done < length) {
-      const piece = this.#locate(linear + BigInt(done), length - done);
-      if (!piece) break;
-      bytes.set(this.#memory.read(piece.gpa, piece.length), done);
-      done += piece.length;
-    }
-    return bytes.subarray(0, done);
+    return readLinear(this.#memory, linear, length, this.#translate);
   }
+
+  readonly #translate = (linear: bigint): number | undefined => {
+    const { valid, physical } = this.#vcpu.translate(BigInt.asUintN(64, linear));
+    return valid ? physical : undefined;
+  };
 
   /** Reads a little-endian integer; undefined where nothing is mapped or no RAM lies. */
   load(linear: bigint, width: number): number | undefined {
@@ -88,25 +85,12 @@ export class AssistCpu {
   /** Writes a little-endian integer; false, and nothing written, where it cannot be. */
   store(linear: bigint, width: number, value: number | bigint): boolean {
     const bytes = Uint8Array.from({ length: width }, (_, i) => Number((BigInt(value) >> BigInt(8 * i)) & 0xffn));
-    const pieces: { gpa: number; length: number }[] = [];
-    for (let done = 0; done < width; done += pieces.at(-1)!.length) {
-      const piece = this.#locate(linear + BigInt(done), width - done);
-      if (!piece) return false;
-      pieces.push(piece);
-    }
-    let done = 0;
-    for (const { gpa, length } of pieces) {
-      this.#memory.write(gpa, bytes.subarray(done, done + length));
-      done += length;
-    }
+    const pieces = [...linearPieces(linear, width, this.#translate)].filter(({ gpa, size }) =>
+      this.#memory.find(gpa, size),
+    );
+    if (pieces.reduce((sum, { size }) => sum + size, 0) < width) return false;
+    for (const { gpa, at, size } of pieces) this.#memory.write(gpa, bytes.subarray(at, at + size));
     return true;
-  }
-
-  /** The part of [linear, linear + length) up to the end of its page, as RAM. */
-  #locate(linear: bigint, length: number): { gpa: number; length: number } | undefined {
-    const { valid, physical } = this.#vcpu.translate(BigInt.asUintN(64, linear));
-    const span = Math.min(length, PAGE_SIZE - (physical % PAGE_SIZE));
-    return valid && this.#memory.find(physical, span) ? { gpa: physical, length: span } : undefined;
   }
 
   #fpu(): DataView {

@@ -1,6 +1,6 @@
 /**
- * As much instruction decoding as the assist needs: prefixes, opcode bytes, ModRM with its address forms (SDM volume 2,
- * chapter 2). It recognises the rows of a table and nothing else, so an instruction it does not know is never guessed at.
+ * Decodes prefixes, opcode bytes and ModRM with its address forms (SDM volume 2, chapter 2), and recognises only the rows of
+ * a table.
  */
 import type { Live } from '../../abi/struct.ts';
 import type { KvmRegs, KvmSregs } from '../../abi/structs.ts';
@@ -24,7 +24,7 @@ export interface Encoding {
 }
 
 /** A memory operand before its registers are looked up. */
-export interface MemoryOperand {
+interface MemoryOperand {
   readonly segment: SegmentName;
   readonly base?: GeneralRegister;
   readonly index?: GeneralRegister;
@@ -51,7 +51,7 @@ export interface Instruction {
 
 const REGISTERS = 'rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15'.split(' ') as GeneralRegister[];
 export type GeneralRegister = Exclude<keyof Regs, 'rip' | 'rflags' | symbol>;
-export type SegmentName = 'es' | 'cs' | 'ss' | 'ds' | 'fs' | 'gs';
+type SegmentName = 'es' | 'cs' | 'ss' | 'ds' | 'fs' | 'gs';
 
 const SEGMENT_PREFIXES: Readonly<Record<number, SegmentName>> = {
   38: 'es',
@@ -75,7 +75,7 @@ const FORMS_16: readonly (readonly [GeneralRegister, GeneralRegister?])[] = [
 ];
 
 /** Prefixes, and where the opcode begins. */
-export interface Prefixes {
+interface Prefixes {
   readonly length: number;
   readonly segment: SegmentName | undefined;
   readonly operandSize: boolean;

@@ -1,12 +1,11 @@
 /**
- * The instructions the assist can do, one row each: what it looks like, what it does. They are those that small kernels
- * and boot code execute in ring 0 and that KVM's instruction emulator lacks. Semantics: SDM volume 2, page of the name.
+ * The instructions that the assist can execute, one row each: those that small kernels and boot code execute in ring 0 and
+ * that KVM's instruction emulator lacks. Semantics: SDM volume 2, page of the name.
  */
 import { CR0, CR4, RFLAGS } from '../../abi/registers.ts';
 import type { AssistCpu } from './cpu.ts';
 import type { Instruction } from './decode.ts';
-import { GP, NM, type Outcome, UD } from './outcome.ts';
-import { type AssistRow, address } from './row.ts';
+import { type AssistRow, address, GP, NM, type Outcome, UD } from './row.ts';
 import { X87_ROWS } from './x87-rows.ts';
 
 const RFLAGS_ARITHMETIC = RFLAGS.CF | RFLAGS.PF | RFLAGS.AF | RFLAGS.ZF | RFLAGS.SF | RFLAGS.OF;
@@ -36,7 +35,7 @@ function onesIn(value: bigint): bigint {
   return count;
 }
 
-/** The return to where an interrupt came from in ring 0 of 32-bit code: same code segment, same stack. */
+/** Returns from an interrupt within ring 0 of 32-bit code: to the same code segment, on the same stack. */
 function returnFromInterrupt(cpu: AssistCpu, { operandBits }: Instruction): Outcome {
   const { regs, sregs, mode } = cpu;
   if (mode.name !== 'protected' || mode.cpl !== 0 || operandBits !== 32 || regs.rflags & RFLAGS.NT) return 'unable';
@@ -50,7 +49,7 @@ function returnFromInterrupt(cpu: AssistCpu, { operandBits }: Instruction): Outc
   return 'done';
 }
 
-/** Mnemonics are what the counters show. */
+/** The counters show the mnemonics. */
 export const ASSIST_TABLE: readonly AssistRow[] = [
   ...X87_ROWS,
   {

@@ -1,13 +1,12 @@
 /**
- * The x87 rows of the assist table. KVM's emulator does FNINIT, FNSTCW and FNSTSW to memory by itself. An exception that
- * is not masked is left to the fault report; so nothing would read the pointers to the last x87 instruction and its
- * operand, and they are not kept.
+ * The x87 rows of the assist table. KVM's emulator executes FNINIT, FNSTCW and FNSTSW to memory itself. An exception that is
+ * not masked ends the run with a fault report. So no code reads the pointers to the last x87 instruction and its operand,
+ * and they are not kept.
  */
 import { CR0 } from '../../abi/registers.ts';
 import type { AssistCpu } from './cpu.ts';
 import type { Encoding, Instruction } from './decode.ts';
-import { MF, NM, type Outcome } from './outcome.ts';
-import { type AssistRow, address } from './row.ts';
+import { type AssistRow, address, MF, NM, type Outcome } from './row.ts';
 import { calculate, FORMATS, type MemoryFormat, ONE, OPERATIONS, PRECISIONS, SIGN, type Stored } from './x87.ts';
 
 const INEXACT = 1 << 5;
@@ -21,7 +20,7 @@ const FCW_FIXED = 0x40;
 
 const usableX87 = (cpu: AssistCpu) => (cpu.sregs.cr0 & (CR0.EM | CR0.TS) ? NM : undefined);
 
-/** An x87 exception that is due is raised by the next waiting instruction. */
+/** A pending x87 exception is raised by the next instruction that waits for it. */
 function dueException(cpu: AssistCpu): Outcome | undefined {
   if ((cpu.fsw & FSW_SUMMARY) === 0) return undefined;
   return cpu.sregs.cr0 & CR0.NE ? MF : 'unable';
@@ -42,7 +41,7 @@ const rounding = (cpu: AssistCpu) => (cpu.fcw >> 10) & 3;
 const exact = (bits: bigint | undefined): Stored | undefined =>
   bits === undefined ? undefined : { bits, inexact: false, up: false };
 
-/** Puts into the status word how a result was rounded; false where that is an exception that is not masked. */
+/** Sets the status word to how a result was rounded. False: that is an exception that is not masked. */
 function noteRounding(cpu: AssistCpu, { inexact, up }: Stored): boolean {
   if (inexact && (cpu.fcw & INEXACT) === 0) return false;
   cpu.fsw = (cpu.fsw & ~FSW_ROUNDED_UP) | (inexact ? INEXACT : 0) | (up ? FSW_ROUNDED_UP : 0);
@@ -63,7 +62,7 @@ const register = (opcode: number, digit: number): Encoding => ({ opcode: [opcode
 
 type Run = (cpu: AssistCpu, instruction: Instruction) => boolean;
 
-/** A row of an instruction that waits for an exception that is due. `run` says whether it could be done. */
+/** A row of an instruction that raises a pending exception first. `run` returns whether it could be executed. */
 const row = (mnemonic: string, doc: string, encoding: Encoding, run: Run): AssistRow => ({
   mnemonic,
   doc,
@@ -71,7 +70,7 @@ const row = (mnemonic: string, doc: string, encoding: Encoding, run: Run): Assis
   run: (cpu, instruction) => usableX87(cpu) ?? dueException(cpu) ?? (run(cpu, instruction) ? 'done' : 'unable'),
 });
 
-/** A row that pops when it is done, if its mnemonic says so. */
+/** As {@link row}; pops ST(0) afterwards if the mnemonic ends in P. */
 const poppingRow = (mnemonic: string, doc: string, encoding: Encoding, run: Run): AssistRow =>
   row(mnemonic, doc, encoding, (cpu, instruction) => {
     const done = run(cpu, instruction);
@@ -164,7 +163,7 @@ export const X87_ROWS: readonly AssistRow[] = [
   },
   {
     mnemonic: 'FNCLEX',
-    doc: 'clears the x87 exceptions without looking at them',
+    doc: 'clears the x87 exceptions without raising them',
     opcode: [0xdb, 0xe2],
     run(cpu) {
       const refused = usableX87(cpu);

@@ -1,7 +1,7 @@
 /**
- * x87 arithmetic on 80-bit values (SDM volume 1, sections 4.8 and 8.1; IEEE 754). It is exact on BigInt and then rounded
- * once. It knows zeros and normal numbers; undefined is the answer where a NaN, an infinity, a denormal or an unsupported
- * value goes in or would come out, and where a division is by zero.
+ * x87 arithmetic on 80-bit values (SDM volume 1, sections 4.8 and 8.1; IEEE 754): exact on BigInt, then rounded once, for
+ * zeros and normal numbers. Functions return undefined if an operand or the result is a NaN, an infinity, a denormal or an
+ * unsupported value, and for a division by zero.
  */
 
 /** ± significand × 2^exponent. */
@@ -128,7 +128,7 @@ function integer(bytes: number): MemoryFormat {
   };
 }
 
-/** The formats of memory operands. Eighty bits are copied whatever they are. */
+/** The formats of memory operands. Eighty bits are copied unchecked. */
 export const FORMATS: Readonly<Record<'m32' | 'm64' | 'm80' | 'i16' | 'i32' | 'i64', MemoryFormat>> = {
   m32: floating(4, 24),
   m64: floating(8, 53),

@@ -1,19 +1,19 @@
 /**
- * What a vCPU looked like when its run ended, as plain data. It is collected in the vCPU's thread, which alone may ask
- * the vCPU, and explained wherever there is somebody to read it.
+ * The state of a vCPU at the end of its run, as plain data: collected in the vCPU's thread, and explained (explain.ts) in
+ * any thread.
  */
 
-import { EMULATION_FAILURE_FLAGS, Exit } from '../../abi/exits.ts';
-import { PAGE_SIZE } from '../../abi/numbers.ts';
+import { Exit } from '../../abi/exits.ts';
 import { EFER } from '../../abi/registers.ts';
 import { plain } from '../../abi/struct.ts';
-import { KvmRunEmulationFailure, KvmRunInternal, RUN_EXIT_OFFSET } from '../../abi/structs.ts';
+import { KvmRunInternal, RUN_EXIT_OFFSET } from '../../abi/structs.ts';
 import { type KvmBackend, kvmBackend } from '../../kvm/backend.ts';
 import { type CodeMode, codeMode, linearRip } from '../../kvm/mode.ts';
 import type { RunArea } from '../../kvm/run-area.ts';
 import type { Vcpu } from '../../kvm/vcpu.ts';
 import type { GuestMemory } from '../../memory/guest-memory.ts';
-import { type PageWalk, walkPages } from '../../memory/page-walk.ts';
+import { type PageWalk, readLinear, walkPages } from '../../memory/page-walk.ts';
+import { failedInstruction } from '../assist.ts';
 import type { RunEnd } from '../result.ts';
 
 /** General-purpose registers, RIP and RFLAGS by name. */
@@ -41,7 +41,7 @@ export type SregsData = Readonly<Record<'cs' | 'ds' | 'es' | 'fs' | 'gs' | 'ss' 
 /** A gate of the guest's interrupt descriptor table. */
 export interface GateData {
   readonly vector: number;
-  /** Outside the table's limit, unreadable, not present, or there. */
+  /** 'beyond limit': outside the table; 'unmapped': cannot be read. */
   readonly state: 'beyond limit' | 'unmapped' | 'not present' | 'present';
 }
 
@@ -53,13 +53,13 @@ export interface FaultData {
   readonly mode: CodeMode;
   readonly regs: RegsData;
   readonly sregs: SregsData;
-  /** Bytes at RIP, as far as they are mapped to RAM; from ROM, those of an instruction KVM failed on. */
+  /** Bytes at RIP that are mapped to RAM; if there are none, those of the instruction that KVM failed on. */
   readonly code: Uint8Array;
   /** Page walks for the linear addresses of RIP, the stack pointer, the IDT, and CR2 (a page fault's address). */
   readonly walks: Readonly<Record<'rip' | 'stack' | 'idt' | 'cr2', PageWalk>>;
   /** Gates of the exceptions that a fault passes through on its way to a triple fault. */
   readonly gates: readonly GateData[];
-  /** After an internal error: what KVM said of it. */
+  /** After an internal error: KVM's data about it. */
   readonly internal?: {
     readonly suberror: number;
     readonly words: readonly bigint[];
@@ -69,7 +69,6 @@ export interface FaultData {
 
 /** Bytes at RIP to keep: enough for several instructions. */
 const CODE_BYTES = 64;
-const PAGE = BigInt(PAGE_SIZE);
 const GATE_PRESENT = 0x80;
 /** #UD, #DF, #GP, #PF. */
 const GATES = [6, 8, 13, 14];
@@ -80,7 +79,7 @@ export function collectFault(vcpu: Vcpu, memory: GuestMemory, end: RunEnd): Faul
   const sregs = plain(vcpu.getSregs()) as SregsData;
   const mode = codeMode(sregs, regs.rflags);
   const walk = (linear: bigint) => walkPages(sregs, linear, (gpa, width) => entryAt(memory, gpa, width));
-  const read = (linear: bigint, length: number) => readLinear(memory, walk, linear, length);
+  const read = (linear: bigint, length: number) => readLinear(memory, linear, length, (at) => walk(at).physical);
   const rip = linearRip(sregs, mode, regs.rip);
   const stack = mode.bits === 64 ? regs.rsp : BigInt.asUintN(32, sregs.ss.base + regs.rsp);
   const { reason, value, detail } = end;
@@ -104,24 +103,6 @@ function entryAt(memory: GuestMemory, gpa: number, width: 4 | 8): bigint | undef
   return memory.find(gpa, width) ? memory.readUint(gpa, width) : undefined;
 }
 
-function readLinear(
-  memory: GuestMemory,
-  walk: (linear: bigint) => PageWalk,
-  linear: bigint,
-  length: number,
-): Uint8Array {
-  const pieces: Uint8Array[] = [];
-  for (let done = 0; done < length; ) {
-    const at = linear + BigInt(done);
-    const span = Math.min(length - done, Number(PAGE - (at % PAGE)));
-    const { physical } = walk(at);
-    if (physical === undefined || !memory.find(physical, span)) break;
-    pieces.push(memory.read(physical, span));
-    done += span;
-  }
-  return Uint8Array.from(Buffer.concat(pieces));
-}
-
 function gate(
   { idt, efer }: SregsData,
   vector: number,
@@ -137,12 +118,10 @@ function gate(
 function internalError(area: RunArea, end: RunEnd): FaultData['internal'] {
   if (end.reason !== 'internal-error' || area.exitReason !== Exit.INTERNAL_ERROR) return undefined;
   const { suberror, ndata, data } = KvmRunInternal.over(area.bytes, RUN_EXIT_OFFSET);
-  const failure = KvmRunEmulationFailure.over(area.bytes, RUN_EXIT_OFFSET);
-  const hasBytes =
-    suberror === 1 && ndata >= 3 && (failure.flags & BigInt(EMULATION_FAILURE_FLAGS.INSTRUCTION_BYTES)) !== 0n;
+  const instruction = suberror === 1 ? failedInstruction(area)?.slice() : undefined;
   return {
     suberror,
     words: [...data].slice(0, ndata),
-    ...(hasBytes && { instruction: failure.insn_bytes.slice(0, failure.insn_size) }),
+    ...(instruction && { instruction }),
   };
 }

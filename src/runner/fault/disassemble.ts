@@ -1,4 +1,4 @@
-/** Guest code as text, by iced-x86. The decoder is WebAssembly of some size: it is loaded when the first fault asks. */
+/** Disassembles guest code with iced-x86, whose large WebAssembly is loaded on first use. */
 import { createRequire } from 'node:module';
 
 type Iced = typeof import('iced-x86');

@@ -1,17 +1,17 @@
-/** Clues in the state of a vCPU, each a rule: what must be so, and the sentence that says what it means. */
+/** Clues in the state of a vCPU. Each is a rule: a condition, and the sentence to print if it holds. */
 import { hex } from '../../abi/numbers.ts';
 import { CR0, CR4, EFER } from '../../abi/registers.ts';
 import { describeWalk } from '../../memory/page-walk.ts';
 import type { FaultData } from './collect.ts';
 import type { CodeLine } from './disassemble.ts';
 
-/** What a rule looks at: the state, and the instruction at RIP if there is one. */
+/** Input of a rule: the state, and the instruction at RIP if there is one. */
 export interface Scene {
   readonly data: FaultData;
   readonly line: CodeLine | undefined;
 }
 
-/** A rule answers with a sentence, or not at all. */
+/** Returns a sentence if the rule applies. */
 export type Rule = (scene: Scene) => string | undefined | false;
 
 const RESET_RIP = 0xfff0n;
@@ -27,7 +27,7 @@ const usesSse = (line: CodeLine | undefined) => uses(line, /^S?SSE/);
 const usesAvx = (line: CodeLine | undefined) => uses(line, /^(AVX|FMA)/);
 const usesX87 = (line: CodeLine | undefined) => uses(line, /^FPU/);
 
-/** AMD processors forget the registers in a triple fault, and KVM resets them. */
+/** Whether the registers are those of a reset: AMD processors lose them in a triple fault, and KVM resets them. */
 export const lostRegisters = ({ end, regs, sregs }: FaultData): boolean =>
   end.reason === 'shutdown' && regs.rip === RESET_RIP && sregs.cs.selector === RESET_CS;
 
@@ -53,7 +53,7 @@ const PLACE: readonly Rule[] = [
     'The instruction pointer is in zeros: the guest has run past its code or jumped to nowhere.',
 ];
 
-/** What the instruction at RIP cannot help raising. */
+/** Exceptions that the instruction at RIP must raise. */
 const RAISED: readonly Rule[] = [
   ({ line }) =>
     line?.mnemonic === 'UD2' &&
@@ -83,7 +83,7 @@ const RAISED: readonly Rule[] = [
     'EFER.SCE is 0, so SYSCALL raises #UD. Set EFER.SCE, STAR and LSTAR first.',
 ];
 
-/** What the machinery for exceptions lacks. */
+/** Faults in the tables and the stack that exception delivery needs. */
 const MACHINERY: readonly Rule[] = [
   ({ line, data }) =>
     data.kvm === 'PVM' &&

@@ -22,7 +22,7 @@ const VMX_INSTRUCTION: Readonly<Record<number, string>> = {
 /** VMEXIT_INVALID (AMD APM volume 2, appendix C), as 32 or 64 bits. */
 const SVM_INVALID = [0xffff_ffffn, 0xffff_ffff_ffff_ffffn];
 
-/** The hardware's reason in words, as far as it is known. */
+/** The hardware's reason in words, if it is known. */
 export function entryFailure({ kvm }: FaultData, reason: bigint): string {
   if (SVM_INVALID.includes(reason) && kvm !== 'VMX') return 'VMEXIT_INVALID: the guest state in the VMCB is invalid';
   const known =
@@ -33,7 +33,7 @@ export function entryFailure({ kvm }: FaultData, reason: bigint): string {
 const TSS_BUSY = 11;
 const TSS16_BUSY = 3;
 
-/** States no processor runs in (SDM volume 3, section 28.3.1; AMD APM volume 2, section 15.5.1). */
+/** States in which no processor runs (SDM volume 3, section 28.3.1; AMD APM volume 2, section 15.5.1). */
 const CONTRADICTIONS: readonly (readonly [says: string, holds: (data: FaultData) => boolean])[] = [
   ['CR0.PG without CR0.PE', ({ sregs: { cr0 } }) => (cr0 & CR0.PG) !== 0n && (cr0 & CR0.PE) === 0n],
   ['CR0.NW without CR0.CD', ({ sregs: { cr0 } }) => (cr0 & CR0.NW) !== 0n && (cr0 & CR0.CD) === 0n],

@@ -1,4 +1,4 @@
-/** What each end of a run means: one row a reason, a sentence or several, fitted to what the vCPU's state shows. */
+/** Explains each reason of an end in sentences that depend on the vCPU's state. */
 
 import { Exit, INTERNAL_ERROR_DOCS } from '../../abi/exits.ts';
 import { hex } from '../../abi/numbers.ts';
@@ -33,7 +33,7 @@ function internalError(scene: Scene): string[] {
   ];
 }
 
-/** Why KVM was emulating at all, by kind of KVM and privilege. */
+/** Why KVM emulated the instruction, by KVM backend and privilege. */
 function whyEmulated({ kvm, mode }: FaultData, name: string): string {
   if (kvm === 'PVM' && mode.cpl === 0) {
     return `This host's kind of KVM (PVM) runs ring-0 code with an instruction emulator, which lacks ${name}. Hardware virtualization (VMX, SVM) would run it, and so would ring 3 here.`;
@@ -75,7 +75,7 @@ function failedEntry({ data }: Scene): string[] {
   ];
 }
 
-/** Exits that come without being asked for, in words. */
+/** Meanings of exits that vmlapse does not handle. */
 const EXITS: Readonly<Record<string, string>> = {
   UNKNOWN: 'the hardware left the guest for a reason KVM does not know',
   EXCEPTION: 'the guest raised an exception that KVM hands to user space',
@@ -99,7 +99,7 @@ const EXPLAIN: Partial<Record<RunReason, (scene: Scene) => string[]>> = {
   timeout: () => ['The time given to the guest was over. It was here:'],
 };
 
-/** Sentences on what happened, the plainest first. */
+/** Explains the end, the simplest sentence first. */
 export function explainReason(scene: Scene): string[] {
   const { reason } = scene.data.end;
   return EXPLAIN[reason]?.(scene) ?? [`The run ended: ${reason}. The guest was here:`];

@@ -145,10 +145,7 @@ export class RunningMachine {
       for (const thread of this.threads) thread.clearEnd();
       if (!this.held) this.resume();
       if (signal?.aborted) abort();
-    }).finally(() => {
-      this.#clock.stop();
-      signal?.removeEventListener('abort', abort);
-    });
+    }).finally(() => signal?.removeEventListener('abort', abort));
   }
 
   /** What is left of the last run's timeoutMs. */
@@ -255,7 +252,11 @@ export class RunningMachine {
       if (end.reason === 'halted' && this.threads.length > 1) {
         this.#group.pause();
         const halted = await Promise.all(this.threads.map((thread) => thread.call('haltedForGood', undefined)));
-        if (!halted.every(Boolean)) return this.#falseAlarm(vcpu);
+        if (!halted.every(Boolean)) {
+          this.threads[vcpu]?.clearEnd();
+          if (this.running) this.resume();
+          return;
+        }
       }
       await this.#finish(vcpu, end, counts);
     } catch (error) {
@@ -263,30 +264,30 @@ export class RunningMachine {
     }
   }
 
-  #falseAlarm(vcpu: number): void {
-    this.threads[vcpu]?.clearEnd();
-    if (this.running) this.resume();
+  #takePendingRun() {
+    const run = this.#pendingRun;
+    this.#pendingRun = undefined;
+    this.#clock.stop();
+    return run;
   }
 
   async #finish(vcpu: number, end: RunEnd, counts?: RunCounts): Promise<void> {
-    const waiting = this.#pendingRun;
-    this.#pendingRun = undefined;
-    if (!waiting) return;
+    const run = this.#takePendingRun();
+    if (!run) return;
     try {
       this.#group.pause();
       const others = this.threads.filter((thread) => !(counts && thread.id === vcpu));
       const rest = await Promise.all(others.map((thread) => thread.call('counts', undefined)));
       await this.#outputs.flush();
-      waiting.resolve({ ...end, vcpu, ...sumCounts(counts ? [counts, ...rest] : rest) });
+      run.resolve({ ...end, vcpu, ...sumCounts(counts ? [counts, ...rest] : rest) });
     } catch (error) {
-      waiting.reject(error as Error);
+      run.reject(error as Error);
     }
   }
 
   #fail(error: Error): void {
     this.#failure ??= error;
-    this.#pendingRun?.reject(error);
-    this.#pendingRun = undefined;
+    this.#takePendingRun()?.reject(error);
     for (const thread of this.threads) thread.ask(Request.PAUSE);
   }
 }

@@ -9,7 +9,7 @@ const RETRY_MS = 1;
 const DEADLINE_MS = 30_000;
 
 /** What the group calls while it blocks. */
-export interface GroupOwner {
+interface GroupOwner {
   /** Empties the output rings: a thread that waits for room in one cannot pause. */
   drain(): void;
   /** Why a thread is gone, if that is known. */

@@ -16,7 +16,7 @@ export type VcpuPlace = StepPlace | 'guest' | 'gone';
 export type Steps = Readonly<Record<StepPlace, () => VcpuPlace>>;
 
 /** What the steps do besides changing the mailbox. */
-export interface StepWork {
+interface StepWork {
   /** Answers the calls that have come. */
   answer(): void;
   /** Completes the pending exit. False: it failed. */

@@ -6,7 +6,7 @@ import { CLEAR_END, isPaused, kickIfRunning, RESUME, Request, VcpuMailbox } from
 import type { CallMessage, ThreadMessage, ThreadStart, VcpuCallName, VcpuCallTypes } from './protocol.ts';
 
 /** Reports of a thread. */
-export interface ThreadEvents {
+interface ThreadEvents {
   ended(end: RunEnd, counts: RunCounts): void;
   failed(error: Error): void;
 }

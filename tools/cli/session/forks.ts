@@ -10,7 +10,7 @@ import { CapturedOutput } from './captured-output.ts';
 import { EndSignals } from './end-signals.ts';
 
 /** How the forks run. */
-export interface ForkOptions {
+interface ForkOptions {
   readonly timeout?: number;
   readonly assist: AssistMode;
   /** The checkpoint is of a guest that had ended. */
