@@ -1,6 +1,7 @@
 /** Whether a machine's checkpoint can go on here, and if not, everything that stands in the way. */
 
 import { msrName } from '../src/abi/msrs.ts';
+import { CR4, EFER } from '../src/abi/registers.ts';
 import { CheckpointError } from '../src/errors.ts';
 import { kvmBackend } from '../src/kvm/backend.ts';
 import { type CpuidLeaf, readCpuidBytes } from '../src/kvm/cpuid.ts';
@@ -11,6 +12,7 @@ import { vcpuStateCaps } from '../src/kvm/state/vcpu-state-caps.ts';
 import { vmRows } from '../src/kvm/state/vm-state.ts';
 import type { Machine } from '../src/machine/machine.ts';
 import type { MachineState } from './machine-state.ts';
+import { sregsOf } from './page-tables.ts';
 
 /** A difference between the host of a checkpoint and this one. `fatal`: not even --force can go on. */
 export interface HostDifference {
@@ -56,6 +58,16 @@ export function checkCompatible(state: MachineState, machine: Machine, force: bo
     : 'try --force, at your own risk';
   throw new CheckpointError('INCOMPATIBLE', `the checkpoint does not fit this host:${list}\n${cure}`, {
     differences: found.map(({ what }) => what),
+  });
+}
+
+/** What a checkpoint does not hold although its guest may have used it, a sentence each. */
+export function stateNotes({ vcpus }: MachineState): string[] {
+  return vcpus.flatMap((parts, id) => {
+    const { efer = 0n, cr4 = 0n } = sregsOf(parts) ?? {};
+    const bit = efer & EFER.SVME ? 'EFER.SVME' : cr4 & CR4.VMXE ? 'CR4.VMXE' : undefined;
+    if (bit === undefined || parts.nested_state) return [];
+    return [`vCPU ${id} has ${bit} set and the checkpoint has no nested state: a guest that it ran does not come back`];
   });
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { guestPath } from '../../guests/list.ts';
+import { stateNotes } from '../../snapshot/compatible.ts';
 import { KvmNestedState } from '../../src/abi/structs.ts';
 import { Kvm } from '../../src/kvm/kvm.ts';
 import { isPlainNested, plainNested, usedNested } from '../../src/kvm/state/nested.ts';
@@ -7,6 +8,7 @@ import type { Isolation } from '../../tools/testing/options.ts';
 import { bootGuests } from '../../tools/testing/source.ts';
 import { describeKvm, kvmProblem } from '../support/kvm.ts';
 import { scaled } from '../support/time.ts';
+import { madeUpState } from './show/made-up.ts';
 
 /** Whether guests see SVM here: the processor has it, and its state can be saved. */
 function svmHere(): boolean {
@@ -63,6 +65,18 @@ describe('nested state', () => {
     expect(isPlainNested(state(1, 0)), 'SVM, interrupts held back').toBe(false);
     expect(isPlainNested(state(0, 0)), 'VMX, with a VMXON region').toBe(false);
     expect(isPlainNested(new Uint8Array(128)), 'left out').toBe(true);
+  });
+
+  it('is missed in a checkpoint of a guest that may have used it', () => {
+    const made = madeUpState({ sregs: { efer: 0x1500n } });
+    const note =
+      'vCPU 0 has EFER.SVME set and the checkpoint has no nested state: a guest that it ran does not come back';
+    expect(stateNotes(made)).toEqual([note]);
+    expect(stateNotes(madeUpState({ sregs: { cr4: 0x2020n } }))[0]).toContain('CR4.VMXE');
+    expect(
+      stateNotes({ ...made, vcpus: made.vcpus.map((parts) => ({ ...parts, nested_state: state(1, 0) })) }),
+    ).toEqual([]);
+    expect(stateNotes(madeUpState({}))).toEqual([]);
   });
 
   it('is stored without what was not used', () => {

@@ -282,6 +282,17 @@ describe('mistakes are said in a line, without a stack trace', () => {
     expect(outcome.stdout).toBe('');
   });
 
+  it('nested state that an older checkpoint does not hold: show and restore say so', async () => {
+    const store = folder.file('older');
+    using opened = openStore(store, { create: true });
+    commitMadeUp(opened, { sregs: { efer: 0x1500n } }, new Map());
+    const shown = await cli(['show', '--store', store, 'latest']);
+    expect(shown.stdout).toMatch(/^note: vCPU 0 has EFER.SVME set and the checkpoint has no nested state/m);
+    const restored = await cli(['restore', '--store', store, 'latest']);
+    expect(restored.stderr).toMatch(/^vmlapse: note: vCPU 0 has EFER.SVME set/);
+    expect((await cli(['restore', '--store', store, 'latest', '--quiet'])).stderr).not.toContain('SVME');
+  });
+
   it('a store where none can be made', { skip: !existsSync('/proc/self') }, async () => {
     const { status, stderr } = await cli(['pull', 'localhost:1/x:y', '--store', '/proc/nothing/store']);
     expect(status).toBe(1);

@@ -1,5 +1,6 @@
 /** `vmlapse restore REF`: restores a checkpoint in this process and runs it. */
 import { Option } from 'commander';
+import { stateNotes } from '../../../snapshot/compatible.ts';
 import { explainRestore } from '../../../snapshot/explain.ts';
 import { ForkTemplate } from '../../../snapshot/fork.ts';
 import { decodeState } from '../../../snapshot/machine-state.ts';
@@ -75,11 +76,14 @@ async function restore(ref: string, options: RestoreOptions): Promise<number> {
   startTracing(options);
   using store = openStore(options.store, { readOnly: true });
   using checkpoint = store.open(ref);
-  const { description } = decodeState(checkpoint.config);
+  const state = decodeState(checkpoint.config);
+  const { description } = state;
   if (options.explain) {
-    process.stdout.write(explainRestore(decodeState(checkpoint.config)));
+    process.stdout.write(explainRestore(state));
     return 0;
   }
+  const note = (text: string) => options.quiet || options.json || printLine(`vmlapse: note: ${text}`);
+  stateNotes(state).forEach(note);
   if (options.fork !== undefined) return await forks(checkpoint, options.fork, options);
   if (options.name !== undefined) await refuseTakenName(options.name);
   const { machine, load } = bringBack(restoreMachine, checkpoint, options);
@@ -92,10 +96,8 @@ async function restore(ref: string, options: RestoreOptions): Promise<number> {
     ...(description.ended && { ended: true }),
     ...(guest && { guest, image: guest.path, symbols: () => loadSymbols(guest) }),
   };
-  if (!description.ended && probeHost(machine.kvm).tsc === 'none' && !options.quiet && !options.json)
-    printLine(
-      "vmlapse: note: this host cannot set the guest's TSC: it runs on, the guest's clock goes on from its saved time",
-    );
+  if (!description.ended && probeHost(machine.kvm).tsc === 'none')
+    note("this host cannot set the guest's TSC: it runs on, the guest's clock goes on from its saved time");
   const { store: directory, ...rest } = options;
   const records =
     options.checkpointAt !== undefined ||

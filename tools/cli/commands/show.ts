@@ -1,4 +1,5 @@
 /** `vmlapse show REF`: everything a checkpoint holds, by name. */
+import { stateNotes } from '../../../snapshot/compatible.ts';
 import { decodeState } from '../../../snapshot/machine-state.ts';
 import { memoryMap } from '../../../snapshot/show/memory-map.ts';
 import { stateSections } from '../../../snapshot/show/state-sections.ts';
@@ -47,15 +48,17 @@ function show(ref: string, options: StoreCommandOptions & { readonly all?: boole
     description: state.description,
     state: stateSections(state),
     memory: memoryMap(checkpoint),
+    notes: stateNotes(state),
   };
   const data = () => {
-    const { state: sections, description, memory } = shown;
+    const { state: sections, description, memory, notes } = shown;
     return {
       ...entryData(shown.entry),
       machine: description,
       state: sectionsData(sections),
       meanings: meaningsData(sections),
       memory,
+      ...(notes.length > 0 && { notes }),
     };
   };
   print(options, options.json && data(), () => showText(shown, paintFor(), options.all));

@@ -13,13 +13,16 @@ export interface Shown {
   readonly description: MachineDescription;
   readonly state: readonly StateSection[];
   readonly memory: MemoryMap;
+  /** What it does not hold, a sentence each. */
+  readonly notes: readonly string[];
 }
 
 /** Everything; `all` also the fields that are zero, and CPUID. */
-export function showText({ entry, description, state, memory }: Shown, paint: Paint, all = false): string {
+export function showText({ entry, description, state, memory, notes }: Shown, paint: Paint, all = false): string {
   const sections = state.filter(({ path }) => all || path !== 'machine/cpuid');
   return [
     ...headText(entry, description, paint),
+    ...notes.map((note) => `note: ${note}`),
     ...sections.flatMap((section) => sectionText(section, paint, all)),
     ...memoryText(memory, paint),
   ]
