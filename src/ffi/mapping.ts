@@ -6,7 +6,6 @@
  */
 
 import { errnoName, GuestMemoryError } from '../errors.ts';
-import { Cleanup } from './cleanup.ts';
 import { ENXIO, Fd } from './fd.ts';
 import { errno, ftruncate, lseek, madvise, memfdCreate, mmap, munmap, viewMemory } from './libc.ts';
 
@@ -59,34 +58,36 @@ export class Mapping implements Disposable {
   readonly length: number;
   readonly #address: bigint;
   readonly #owned: boolean;
-  /** None once the mapping was disposed. */
-  #windows: readonly Uint8Array[] | undefined;
+  /** Views made so far, by number; none once the mapping was disposed of. */
+  #windows: Uint8Array[] | undefined = [];
 
   private constructor(address: bigint, length: number, owned: boolean) {
-    using made = new Cleanup();
-    if (owned) made.defer(() => munmap(address, length));
     this.#address = address;
     this.length = length;
     this.#owned = owned;
-    const windows: Uint8Array[] = [];
-    for (let at = 0; at < length; at += WINDOW_BYTES) {
-      windows.push(new Uint8Array(viewMemory(address + BigInt(at), Math.min(WINDOW_BYTES, length - at))));
-    }
-    this.#windows = windows;
-    made.keep();
   }
 
-  /** Views that together are the mapping. Throws GuestMemoryError CLOSED after it was disposed; those from before crash. */
-  get windows(): readonly Uint8Array[] {
-    if (this.#windows) return this.#windows;
+  /**
+   * The view of bytes [number * WINDOW_BYTES, …), made when it is first used: a view costs milliseconds, and little of a
+   * large machine is ever looked at. Throws GuestMemoryError CLOSED after the mapping was disposed of.
+   */
+  window(number: number): Uint8Array {
+    return this.#windows?.[number] ?? this.#view(number);
+  }
+
+  #view(number: number): Uint8Array {
+    const at = number * WINDOW_BYTES;
+    const view = new Uint8Array(viewMemory(this.address + BigInt(at), Math.min(WINDOW_BYTES, this.length - at)));
+    this.#windows![number] = view;
+    return view;
+  }
+
+  /** Host address of the first byte. For the kernel and for other threads of this process only. Throws as window(). */
+  get address(): bigint {
+    if (this.#windows) return this.#address;
     throw new GuestMemoryError('CLOSED', `${this.length} bytes of memory were used after they were disposed of`, {
       length: this.length,
     });
-  }
-
-  /** Host address of the first byte. For the kernel and for other threads of this process only. Throws as windows. */
-  get address(): bigint {
-    return this.windows && this.#address;
   }
 
   /** Maps `length` bytes of a file descriptor. */
@@ -124,9 +125,8 @@ export class Mapping implements Disposable {
 
   /** The whole mapping as one view; only for mappings of at most one window. */
   get bytes(): Uint8Array {
-    const only = this.windows[0];
-    if (!only || this.windows.length > 1) throw new RangeError(`a mapping of ${this.length} bytes has no single view`);
-    return only;
+    if (this.length > WINDOW_BYTES) throw new RangeError(`a mapping of ${this.length} bytes has no single view`);
+    return this.window(0);
   }
 
   /** madvise(2) over a byte range of the mapping. */

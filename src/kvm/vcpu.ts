@@ -91,7 +91,7 @@ export class Vcpu implements Disposable {
 
   /** The shared kvm_run area. Throws GuestMemoryError after the vCPU was disposed. */
   get area(): RunArea {
-    return this.#mapping.windows && this.#area;
+    return this.#mapping.bytes && this.#area;
   }
 
   #get<F>(name: IoctlName, struct: Struct<F>): Live<F> {

@@ -139,7 +139,7 @@ export class GuestMemory implements Disposable {
   #pieces(region: Region, gpa: number, length: number, visit: (view: Uint8Array, done: number) => void): void {
     let offset = gpa - region.base;
     for (let done = 0; done < length; ) {
-      const window = region.mapping.windows[Math.floor(offset / WINDOW_BYTES)]!;
+      const window = region.mapping.window(Math.floor(offset / WINDOW_BYTES));
       const start = offset % WINDOW_BYTES;
       const span = Math.min(length - done, window.length - start);
       visit(window.subarray(start, start + span), done);
@@ -170,7 +170,7 @@ export class GuestMemory implements Disposable {
     const region = this.#region(gpa, length, 'a view');
     const offset = gpa - region.base;
     if (length === 0) return new Uint8Array();
-    const window = region.mapping.windows[Math.floor(offset / WINDOW_BYTES)]!;
+    const window = region.mapping.window(Math.floor(offset / WINDOW_BYTES));
     const start = offset % WINDOW_BYTES;
     if (start + length > window.length) throw new RangeError(`a view at ${hex(gpa)} crosses a 1 GiB window`);
     return window.subarray(start, start + length);

@@ -28,7 +28,7 @@ const USES: Record<string, () => unknown> = {
   write: () => memory.write(0, Uint8Array.of(1)),
   zero: () => memory.zero(0, 16),
   residentRuns: () => [...memory.residentRuns(memory.regions[0]!)],
-  windows: () => mapping.windows,
+  window: () => mapping.window(0),
   bytes: () => mapping.bytes,
   address: () => mapping.address,
   advise: () => mapping.advise(0, 4096, 4),
