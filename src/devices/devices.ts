@@ -13,9 +13,8 @@ import { i8042 } from './i8042.ts';
 import { irqPorts } from './irq-ports.ts';
 import { StateLock } from './lock.ts';
 import { emptyPci } from './pci.ts';
-import { acpiPower, shutdownPort } from './power.ts';
+import { acpiPower, shutdownPort, systemControl } from './power.ts';
 import { post, testPorts } from './stores.ts';
-import { systemControl } from './system-control.ts';
 import { type UartSpec, uart } from './uart.ts';
 import { vgaCrtc } from './vga-crtc.ts';
 

@@ -1,6 +1,7 @@
 /**
- * The ways a guest without firmware switches the machine off: the ACPI PM1a control register where QEMU, Bochs and
- * VirtualBox put it, and Bochs' port that waits for the text "Shutdown" (GRUB on coreboot, kernel test suites).
+ * The ways a guest without firmware resets the machine or switches it off: port 0x92 of the PS/2; the ACPI PM1a control
+ * register where QEMU, Bochs and VirtualBox have it; and Bochs' port that waits for the text "Shutdown" (GRUB on coreboot,
+ * kernel test suites).
  */
 import { bytes, u8 } from '../abi/types.ts';
 import { type DeviceSpec, load, store } from './device.ts';
@@ -47,6 +48,29 @@ export function shutdownPort(port = 0x8900): DeviceSpec {
         const complete = matched === SHUTDOWN_TEXT.length;
         r.matched = complete ? 0 : matched;
         return complete ? { kind: 'poweroff' } : undefined;
+      },
+    }),
+  });
+}
+
+const FAST_RESET = 0x01;
+const A20 = 0x02;
+
+const PORT92_FIELDS = { control: u8 };
+
+/**
+ * System control port A of the PS/2, 0x92: bit 0 resets the machine; bit 1, the A20 gate, is open at power-on and reads back
+ * as written, but KVM never masks address line 20.
+ */
+export function systemControl(port = 0x92): DeviceSpec {
+  return declareDevice('port92', PORT92_FIELDS, {
+    reset: (r) => Object.assign(r, { control: A20 }),
+    attach: (r) => ({
+      ports: [{ base: port, length: 1 }],
+      read: () => r.control,
+      write(_port, _width, value) {
+        r.control = value & ~FAST_RESET;
+        return value & FAST_RESET ? { kind: 'reset' } : undefined;
       },
     }),
   });

@@ -4,9 +4,8 @@ import { debugcon } from '../../src/devices/debugcon.ts';
 import { fwCfg } from '../../src/devices/fw-cfg.ts';
 import { irqPorts } from '../../src/devices/irq-ports.ts';
 import { emptyPci } from '../../src/devices/pci.ts';
-import { acpiPower, shutdownPort } from '../../src/devices/power.ts';
+import { acpiPower, shutdownPort, systemControl } from '../../src/devices/power.ts';
 import { post, testPorts } from '../../src/devices/stores.ts';
-import { systemControl } from '../../src/devices/system-control.ts';
 import { vgaCrtc } from '../../src/devices/vga-crtc.ts';
 import { ascii, fakeHost, plugged } from './fake-host.ts';
 

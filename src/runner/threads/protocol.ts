@@ -68,11 +68,9 @@ export interface VcpuCallTypes {
 
 export type VcpuCallName = keyof VcpuCallTypes;
 
-type Calls = {
+const CALLS: {
   [Name in VcpuCallName]: (context: CallContext, args: VcpuCallTypes[Name]['args']) => VcpuCallTypes[Name]['result'];
-};
-
-const CALLS: Calls = {
+} = {
   regs: ({ vcpu }) => bytesOf(vcpu.getRegs()),
   setRegs: ({ vcpu }, bytes) => {
     const regs = vcpu.getRegs();
@@ -88,10 +86,7 @@ const CALLS: Calls = {
 };
 
 /** The table for names and arguments from messages. */
-export const VCPU_CALLS = CALLS as Readonly<Record<string, (context: CallContext, args: never) => unknown>> as Record<
-  string,
-  (context: CallContext, args: unknown) => unknown
->;
+export const VCPU_CALLS: Readonly<Record<string, (context: CallContext, args: never) => unknown>> = CALLS;
 
 /** Shared memory for one vCPU's state on this host. */
 export const createRecord = (host: VcpuStateCaps): SharedArrayBuffer => new SharedArrayBuffer(recordBytes(host));

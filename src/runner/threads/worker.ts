@@ -157,7 +157,7 @@ class VcpuWorker {
         if (!call) throw new UsageError(`there is no vCPU call ${name}`);
         const { vcpu } = this.#engine;
         const context = { vcpu, machine: this.#machine, counts: () => this.#engine.counts(), haltedForGood };
-        post({ kind: 'reply', id, value: call(context, args) });
+        post({ kind: 'reply', id, value: call(context, args as never) });
       } catch (error) {
         post({ kind: 'refused', id, error: errorToData(error) });
       }
