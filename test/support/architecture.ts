@@ -1,6 +1,7 @@
 /**
  * The rules of ARCHITECTURE.md as pure functions over a map of file -> source text, so that each rule can be shown to
- * fail. A finding is a line that says what is wrong, where, and what the rule is.
+ * fail. A finding is a line that says what is wrong, where, and what the rule is. Cycles, koffi and console are the
+ * linter's (biome.json), which sees an import as it is written, not the layer it leads to.
  */
 import { dirname, join } from 'node:path';
 
@@ -107,43 +108,9 @@ function wrongArrow({ from, to, typesOnly }: Import): string | undefined {
   return `${from} imports ${to}: ${source} may only use ${layer.uses.join(', ') || 'nothing'}${types}`;
 }
 
-/** Files that import each other in a circle, types included; each circle once, from its first file by name. */
-export function cycles(sources: Sources): string[] {
-  const targets = new Map<string, string[]>();
-  for (const { from, to } of allImports(sources)) {
-    if (sources.has(to)) targets.set(from, [...(targets.get(from) ?? []), to]);
-  }
-  const found = new Set<string>();
-  const done = new Set<string>();
-  const visit = (file: string, path: readonly string[]) => {
-    const start = path.indexOf(file);
-    if (start >= 0) {
-      found.add(circle(path.slice(start)));
-      return;
-    }
-    if (done.has(file)) return;
-    for (const next of targets.get(file) ?? []) visit(next, [...path, file]);
-    done.add(file);
-  };
-  for (const file of [...sources.keys()].sort()) visit(file, []);
-  return [...found];
-}
-
-function circle(files: readonly string[]): string {
-  const first = files.indexOf([...files].sort()[0]!);
-  const turned = [...files.slice(first), ...files.slice(0, first)];
-  return [...turned, turned[0]].join(' -> ');
-}
-
-/** Uses of koffi outside src/ffi, imported or required. */
-export function koffiOutsideFfi(sources: Sources): string[] {
-  const users = [...sources].filter(([, text]) => /['"`]koffi['"`]/.test(withoutComments(text)));
-  return users.map(([file]) => file).filter((file) => !file.startsWith('src/ffi/'));
-}
-
-/** Files that print, other than those whose business it is. */
+/** Files that write to the streams of the process, other than those whose business it is. The linter finds console. */
 export function printing(sources: Sources): string[] {
-  const prints = /\bconsole\s*\.\s*\w+|\bprocess\s*\.\s*(stdout|stderr)\b/;
+  const prints = /\bprocess\s*\.\s*(stdout|stderr)\b/;
   return [...sources].flatMap(([file, text]) => {
     const found = prints.exec(withoutComments(text))?.[0];
     return found && !CONSOLE_ALLOWED.test(file) ? `${file}: ${found}` : [];
