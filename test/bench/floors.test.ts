@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { dirtyGuest, FLOORS, floorProgram, outsGuest, runFloor } from '../../bench/native.ts';
+import { usesShadowPaging } from '../../src/kvm/backend.ts';
 
 const gcc = (process.env.PATH ?? '').split(':').some((folder) => existsSync(`${folder}/gcc`));
 const kvm = existsSync('/dev/kvm');
@@ -29,7 +30,8 @@ describe.skipIf(!gcc || !kvm)('C floors on KVM', () => {
   it('puts back at least the pages the guest dirtied, with every strategy', () => {
     const guest = dirtyGuest({ pages: 10, stride: 3, mark: true });
     for (const strategy of ['clear', 'hot', 'hot-sync']) {
-      const result = runFloor<{ pages: number; rollbackUs: number }>('rollback', [guest, 64, 20, strategy]);
+      const words = [guest, 64, 20, strategy, usesShadowPaging() ? 'shadow' : 'tlb'];
+      const result = runFloor<{ pages: number; rollbackUs: number }>('rollback', words);
       expect(result.pages).toBeGreaterThanOrEqual(11); // and the page of the round counter
       expect(result.rollbackUs).toBeGreaterThan(0);
     }
