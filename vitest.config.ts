@@ -8,14 +8,22 @@ const factor = Number(process.env.TEST_TIME_FACTOR ?? (await measuredFactor()));
 process.env.TEST_TIME_FACTOR = String(factor);
 if (factor > 1) console.log(`limits of tests are ${factor} times as long as on an idle machine`);
 
+const ALL = ['dist/test/**/*.test.js', 'dist/docs/**/*.test.js'];
+/** They count what their process holds, or change what all of it shares. */
+const APART = ['dist/test/**/leaks.test.js', 'dist/test/ffi/signals.test.js'];
+
 export default defineConfig({
   test: {
-    include: ['dist/test/**/*.test.js', 'dist/docs/**/*.test.js'],
     globalSetup: ['test/support/bundle.ts', 'test/support/left-over.ts'],
     env: { TEST_TIME_FACTOR: String(factor) },
     // Many tests wait for a guest or a child process: vitest's own choice, a processor less, leaves one of two idle.
     maxWorkers: availableParallelism(),
     testTimeout: 30_000 * factor,
     hookTimeout: 60_000 * factor,
+    // A process for each file costs half a second of processor time, most of it for loading the same modules again.
+    projects: [
+      { extends: true, test: { name: 'together', include: ALL, exclude: APART, isolate: false } },
+      { extends: true, test: { name: 'apart', include: APART } },
+    ],
   },
 });
