@@ -112,8 +112,12 @@ describe('on a system without glibc', () => {
 describe.skipIf(NEW_NODE)('without the native part of zstd-napi, and without the zstd of a newer Node', () => {
   beforeAll(() => dependencies('zstd-napi', () => {}));
 
-  it('a run that would keep checkpoints is refused before the guest starts', () => {
-    const outcome = run('run', '--store', join(folder, 'new'), '--checkpoint-at', 'end', GUEST);
+  it.each([
+    ['--checkpoint-at', 'end'],
+    ['--every', '1s'],
+    ['--name', 'without-zstd'],
+  ])('a run that would keep checkpoints is refused before the guest starts: %s %s', (...asked) => {
+    const outcome = run('run', '--store', join(folder, 'new'), ...asked, GUEST);
     expectOneLine(outcome, /no zstd in this process.*npm rebuild zstd-napi/);
     expect(outcome.stdout).toBe('');
   });

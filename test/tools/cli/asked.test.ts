@@ -33,6 +33,20 @@ describeKvm('run --store', () => {
   const run = (store: string, guest: string, ...more: string[]) =>
     cli(['run', '--store', store, ...FLAT, ...more, folder.file(guest)]);
   const restore = (store: string, ...more: string[]) => cli(['restore', '--store', store, 'latest', ...more]);
+  it('a store that another process writes all the time is said before the guest starts', async () => {
+    const path = newStore();
+    using store = openStore(path, { create: true });
+    using _ = store.lock();
+    const asked = [
+      ['--every', '1s'],
+      ['--checkpoint-at', 'end'],
+    ];
+    for (const { status, stdout, stderr } of await Promise.all(asked.map((words) => run(path, 'ready', ...words)))) {
+      expect(stderr).toMatch(/^vmlapse: the store .* is being written by process \d+ .*\n$/);
+      expect({ status, stdout }).toEqual({ status: 125, stdout: '' });
+    }
+  });
+
   const labels = (path: string) => {
     using store = openStore(path);
     return store.log().map(({ label }) => label);

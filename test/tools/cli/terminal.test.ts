@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { GUESTS_FOLDER } from '../../../guests/builder/paths.ts';
 import { guestPath } from '../../../guests/list.ts';
 import { describeKvm } from '../../support/kvm.ts';
-import { TIME_FACTOR } from '../../support/time.ts';
-import { PROGRAM, start } from './cli.ts';
+import { scaled, TIME_FACTOR } from '../../support/time.ts';
+import { cli, PROGRAM, scratch, start, startCli } from './cli.ts';
 
 /** One step of a dialogue on a pseudo-terminal. */
 type Step = { see: string } | { type: string } | { signal: number } | { raw: boolean };
@@ -99,6 +100,34 @@ suite('on a terminal', () => {
     expect(rest).toEqual({ status: 0, restored: true, problem: null });
     expect(seen).toMatch(/the guest exited with 0/);
     expect(seen).not.toMatch(/Ctrl-A/);
+  });
+
+  it('in the background restore does the same', async () => {
+    using folder = scratch();
+    const store = ['--store', folder.file('store')];
+    expect((await cli([...run('hello-long', ...store, '--checkpoint-at', 'exit:1')])).status).toBe(0);
+    const { seen, ...rest } = await onTerminal(['restore', ...store, 'latest'], [], { PTY_BACKGROUND: '1' });
+    expect(rest).toEqual({ status: 0, restored: true, problem: null });
+    expect(seen).toMatch(/the guest exited with 0/);
+  });
+
+  it('in the background console shows what happens, until the machine ends', async () => {
+    using folder = scratch();
+    const name = `background-${process.pid}`;
+    const said = folder.file('said');
+    writeFileSync(said, '');
+    const store = ['--store', folder.file('store')];
+    expect((await cli([...run('hello-long', ...store, '--checkpoint-at', 'exit:1')])).status).toBe(0);
+    const machine = startCli(['restore', ...store, 'latest', '--name', name, '--paused']);
+    await vi.waitUntil(async () => (await cli(['status', name])).status === 0, scaled(20_000));
+    const console = ['sh', '-c', 'exec "$@" 2> "$0"', said, ...PROGRAM, 'console', name];
+    const env = { ...process.env, PTY_LIMIT: String(20 * TIME_FACTOR), PTY_BACKGROUND: '1' };
+    const player = start('python3', [PLAYER, '[]', ...console], { env });
+    await vi.waitUntil(() => readFileSync(said, 'utf8').includes('is paused'), scaled(20_000));
+    expect((await cli(['resume', name])).status).toBe(0);
+    expect(JSON.parse((await player.outcome).stdout)).toMatchObject({ status: 0, restored: true, problem: null });
+    expect(readFileSync(said, 'utf8')).toContain('has ended');
+    expect((await machine.outcome).status).toBe(0);
   });
 
   it('Ctrl-A x leaves a guest that never reads, however much was typed', async () => {

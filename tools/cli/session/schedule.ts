@@ -73,7 +73,7 @@ export class CheckpointSchedule {
 
   /**
    * Opens the store, creating it if needed, and starts the dirty log. `log` prints a line for the user. Throws
-   * CheckpointError, also if zstd is missing.
+   * CheckpointError, also if zstd is missing, or the store cannot be written when checkpoints are asked for.
    */
   static async start(
     running: RunningMachine,
@@ -85,6 +85,8 @@ export class CheckpointSchedule {
     zstd();
     const store = openStore(options.store, { create: true });
     try {
+      // Whoever asks for checkpoints hears before the guest starts that there could be none.
+      if (options.every !== undefined || options.checkpointAt?.length) store.lock().release();
       return new CheckpointSchedule(await LiveSession.start(running, store, origin), store, options, log, listener);
     } catch (error) {
       store[Symbol.dispose]();
