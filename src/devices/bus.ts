@@ -1,6 +1,6 @@
 /**
  * The bus: from a port number or guest-physical address to the device that claims it. A port access costs one lookup
- * in a flat table and one call. What nobody claims reads all ones, as an undriven bus does, and is counted.
+ * in a flat table and one call. Unclaimed addresses read all ones, as an undriven bus does; these accesses are counted.
  */
 import { hex } from '../abi/numbers.ts';
 import { UsageError } from '../errors.ts';
@@ -22,7 +22,7 @@ export interface BusOptions {
 export class Bus {
   readonly #lock: StateLock | undefined;
   readonly #unclaimed = new UnclaimedCounter();
-  /** Index into #devices by port; 0 is nobody. */
+  /** Index into #devices by port; 0: unclaimed. */
   readonly #owner = new Uint16Array(PORTS);
   readonly #devices: Device[];
   readonly #widest: Width[] = [4];

@@ -53,7 +53,7 @@ export class MmioMap {
     );
   }
 
-  /** Cuts an access into naturally aligned pieces that one device takes whole, and single bytes that nobody claims. */
+  /** Cuts an access into naturally aligned pieces that one device takes whole, and single bytes where no device is. */
   #eachPiece(
     gpa: number,
     length: number,

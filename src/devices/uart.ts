@@ -3,8 +3,8 @@
  * once, and characters from the host wait in a queue, as on the wire, until the guest reads.
  *
  * The missing delays show in two places. A receive FIFO below its trigger level reports the character
- * time-out at once. And after a read that leaves characters behind, the interrupt line drops and rises, as if the next
- * one had just arrived; so a handler that takes one character per interrupt works behind an edge-triggered PIC.
+ * time-out at once. And after a read that leaves characters in the FIFO, the interrupt line drops and rises, as if the next
+ * one had just arrived; so a handler that takes one character per interrupt works with an edge-triggered PIC.
  */
 import type { Live } from '../abi/struct.ts';
 import { u8 } from '../abi/types.ts';

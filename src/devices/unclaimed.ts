@@ -11,7 +11,7 @@ export interface UnclaimedCounts {
   readonly others: number;
 }
 
-/** The counter behind {@link UnclaimedCounts}. A diagnosis, not device state: the guest cannot see it. */
+/** Counts for a diagnosis. Not device state: the guest cannot see it. */
 export class UnclaimedCounter implements UnclaimedCounts {
   readonly ports = new Map<number, number>();
   readonly mmio = new Map<number, number>();

@@ -237,7 +237,7 @@ export class GuestMemory implements Disposable {
 
 const PRIVATE = -1;
 
-/** Maps each range of a memory file, one behind the other. Leaves nothing mapped when it throws. */
+/** Maps the ranges of a memory file, in which they follow each other. Leaves nothing mapped when it throws. */
 function mapRegions(fd: number, ranges: readonly RamRange[], shared: boolean): Region[] {
   using made = new Cleanup();
   const regions: Region[] = [];

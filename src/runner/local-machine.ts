@@ -96,7 +96,7 @@ export class LocalMachine implements Disposable {
     return this.#engine.vcpu;
   }
 
-  /** Runs until the guest ends, or until `timeoutMs` milliseconds have passed. Can be called again to go on. */
+  /** Runs until the guest ends, or until `timeoutMs` milliseconds have passed. A further call continues. Throws KvmError. */
   run(options: { timeoutMs?: number } = {}): RunResult {
     const end = this.advance(options.timeoutMs);
     return { ...end, vcpu: 0, ...this.#engine.counts() };

@@ -91,7 +91,7 @@ describeKvm('pause and resume', () => {
     expect(running.resume()).toBe(true);
     expect(running.resume()).toBe(false);
     expect((await second).reason).toBe('timeout');
-    expect(running.leftMs).toBeLessThanOrEqual(0);
+    expect(running.leftMs).toBeLessThan(1); // Node's timers may come a little early
   });
 
   it('a pause ends with the next run; a checkpoint of a machine that is held leaves it held', async () => {

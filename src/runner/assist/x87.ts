@@ -161,7 +161,7 @@ const multiply: Operation = (a, b) => ({
   exponent: a.exponent + b.exponent,
 });
 
-/** Zeros behind a dividend of 64 bits: the quotient has 66 bits or more, and another one says whether something remains. */
+/** Zeros appended to a dividend of 64 bits: the quotient has 66 bits or more, and one more for a remainder. */
 const QUOTIENT_BITS = 66;
 
 const divide: Operation = (a, b) => {

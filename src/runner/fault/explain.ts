@@ -38,7 +38,7 @@ export function explainFault(data: FaultData, symbols?: SymbolNames): string {
 const complete = (code: Uint8Array, start: bigint) => (line: CodeLine, index: number) =>
   index === 0 || line.mnemonic !== '' || Number(line.address - start) + LONGEST_INSTRUCTION <= code.length;
 
-/** Zeros behind the code decode as additions; they are not shown. */
+/** Index of the last line that is not all zeros: zeros after the code decode as additions, and are not shown. */
 const lastMeaningful = (lines: readonly CodeLine[]) =>
   Math.max(
     0,

@@ -164,7 +164,7 @@ export class RunningMachine {
   }
 
   /**
-   * Pauses every vCPU until {@link resume}: a run that begins meanwhile waits, and the clock of its timeout stands still.
+   * Pauses every vCPU until {@link resume}: a run that begins meanwhile waits, and the clock of its timeout is stopped.
    * Returns false if the machine was held already.
    */
   hold(): boolean {
@@ -211,7 +211,7 @@ export class RunningMachine {
     return this.#pendingRun !== undefined && this.#paused === 'no';
   }
 
-  /** Lets the guest of a run under way go on, and ends a {@link hold}. Returns whether the machine was held. */
+  /** Ends a pause or {@link hold}: the guest runs if a run is under way. Returns whether the machine was held. */
   resume(): boolean {
     const { held } = this;
     this.#paused = 'no';

@@ -60,7 +60,7 @@ export async function runSession(prepared: PreparedMachine, options: SessionOpti
   }
 }
 
-/** Runs with stdin attached; restores the terminal at every end. */
+/** Runs with stdin attached; restores the terminal however the run ends. */
 async function runToEnd(
   { running, stop, schedule }: RunContext,
   timeoutMs: number | undefined,
@@ -140,9 +140,9 @@ async function withExplanation(
 /** Facts of a run beside its result. */
 interface RunFacts {
   readonly status: number;
-  /** Checkpoints that were asked for and not taken. */
+  /** Checkpoints that were requested and not taken. */
   readonly missed: readonly string[];
-  /** The guest had ended before it was restored. */
+  /** The checkpoint is of a guest that had ended. */
   readonly before: boolean;
 }
 
