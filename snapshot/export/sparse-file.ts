@@ -1,17 +1,7 @@
 /** Writing a large, mostly empty file so that it appears whole or not at all: beside its place, synced, renamed. */
-import {
-  closeSync,
-  fchmodSync,
-  fsyncSync,
-  ftruncateSync,
-  openSync,
-  renameSync,
-  statSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs';
-import { dirname, resolve } from 'node:path';
-import { realFs, syncChange, withIo } from '../store/disk/fs-layer.ts';
+import { fchmodSync, ftruncateSync, statSync, writeSync } from 'node:fs';
+import { realFs, withIo } from '../store/disk/fs-layer.ts';
+import { replaceFile, temporaryAt } from '../store/disk/temporary.ts';
 import { storeError } from '../store/format/digest.ts';
 
 /** A file being written. What is not written reads as zeros and takes no room on disk. */
@@ -30,7 +20,6 @@ const PERMISSIONS = 0o777;
  * takes over, but nothing that is no file. When it throws, as a full disk makes it (CheckpointError), nothing has changed.
  */
 export function writeSparse(path: string, size: number, fill: (file: SparseFile) => void): void {
-  const temporary = `${path}.${process.pid}.tmp`;
   const io = <T>(step: () => T) => withIo('cannot write', path, step);
   const there = io(() => statSync(path, { throwIfNoEntry: false }));
   if (there && !there.isFile())
@@ -38,26 +27,12 @@ export function writeSparse(path: string, size: number, fill: (file: SparseFile)
       'NOT_A_FILE',
       `${path} is ${there.isDirectory() ? 'a directory' : 'a device or a pipe'}: name a file`,
     );
-  const fd = io(() => openSync(temporary, 'wx', there ? OWNER : MODE));
-  try {
-    try {
-      if (there) io(() => fchmodSync(fd, there.mode & PERMISSIONS));
-      io(() => ftruncateSync(fd, size));
-      fill({ write: (offset, bytes) => io(() => writeFully(fd, bytes, offset)) });
-      io(() => fsyncSync(fd));
-    } finally {
-      io(() => closeSync(fd));
-    }
-    io(() => renameSync(temporary, path));
-    syncChange(realFs, dirname(resolve(path)), path);
-  } catch (error) {
-    try {
-      unlinkSync(temporary);
-    } catch {
-      // Renamed already, or the directory has gone.
-    }
-    throw error;
-  }
+  const temporary = io(() => temporaryAt(realFs, `${path}.${process.pid}.tmp`, there ? OWNER : MODE));
+  replaceFile(realFs, path, temporary, (fd) => {
+    if (there) fchmodSync(fd, there.mode & PERMISSIONS);
+    ftruncateSync(fd, size);
+    fill({ write: (offset, bytes) => io(() => writeFully(fd, bytes, offset)) });
+  });
 }
 
 function writeFully(fd: number, bytes: Uint8Array, offset: number): void {

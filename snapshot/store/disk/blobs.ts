@@ -6,17 +6,8 @@ import { CheckpointError } from '../../../src/errors.ts';
 import { corrupt, type Digest, digestOf, hexOf, isDigest, isNotFound, storeError } from '../format/digest.ts';
 import { type Manifest, parseManifest } from '../format/documents.ts';
 import { MAX_MANIFEST_BYTES } from '../format/limits.ts';
-import {
-  errnoOf,
-  ioError,
-  openRegular,
-  readSmallFile,
-  type StoreFs,
-  syncChange,
-  withIo,
-  writeAll,
-} from './fs-layer.ts';
-import { createTemporary, type TemporaryFile } from './temporary.ts';
+import { errnoOf, ioError, openRegular, readSmallFile, type StoreFs, withIo, writeAll } from './fs-layer.ts';
+import { createTemporary, replaceFile, type TemporaryFile } from './temporary.ts';
 
 /** Where the parts of a store are. */
 export class Blobs {
@@ -99,20 +90,8 @@ export class Blobs {
 
   /** Replaces a file of the store's root atomically and durably. */
   replace(name: string, bytes: Uint8Array): void {
-    const target = join(this.root, name);
     const file = createTemporary(this.fs, this.temporary);
-    try {
-      withIo('cannot write', target, () => {
-        writeAll(this.fs, file.fd, bytes);
-        this.fs.fsync(file.fd);
-        file.close();
-        this.fs.rename(file.path, target);
-      });
-      syncChange(this.fs, this.root, target);
-    } catch (error) {
-      file.discard();
-      throw error;
-    }
+    replaceFile(this.fs, join(this.root, name), file, (fd) => writeAll(this.fs, fd, bytes));
   }
 }
 

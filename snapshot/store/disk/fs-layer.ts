@@ -23,8 +23,8 @@ import { corrupt, storeError } from '../format/digest.ts';
 export interface StoreFs {
   /** Makes a directory and its parents; nothing happens where it exists. */
   mkdir(path: string): void;
-  /** Creates a file that must not exist, for writing. */
-  create(path: string): number;
+  /** Creates a file that must not exist, for writing; `mode`: its permissions, 0644 if not given. */
+  create(path: string, mode?: number): number;
   /** Writes at the end; returns how many bytes were taken. */
   write(fd: number, bytes: Uint8Array): number;
   fsync(fd: number): void;
@@ -42,7 +42,7 @@ const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY
 /** The real ones. Directories are made for the owner alone: guest memory holds what the guest was told in confidence. */
 export const realFs: StoreFs = {
   mkdir: makeDirectory,
-  create: (path) => openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644),
+  create: (path, mode = 0o644) => openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode),
   write: (fd, bytes) => writeSync(fd, bytes),
   fsync: (fd) => fsyncSync(fd),
   close: (fd) => closeSync(fd),

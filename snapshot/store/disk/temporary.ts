@@ -4,8 +4,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import { lstatSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { type StoreFs, withIo } from './fs-layer.ts';
+import { dirname, join, resolve } from 'node:path';
+import { type StoreFs, syncChange, withIo } from './fs-layer.ts';
 
 /** A new file in the directory for unfinished ones. */
 export interface TemporaryFile {
@@ -18,10 +18,15 @@ export interface TemporaryFile {
 
 let serial = 0;
 
-/** Creates a file. */
+/** Creates a file in the directory for unfinished ones. */
 export function createTemporary(fs: StoreFs, directory: string): TemporaryFile {
   const path = join(directory, `${process.pid}-${serial++}-${randomBytes(3).toString('hex')}`);
-  const fd = withIo('cannot create', path, () => fs.create(path));
+  return withIo('cannot create', path, () => temporaryAt(fs, path));
+}
+
+/** Creates a file that is to get another name. Throws node's errors. */
+export function temporaryAt(fs: StoreFs, path: string, mode?: number): TemporaryFile {
+  const fd = fs.create(path, mode);
   let open = true;
   const close = () => {
     if (open) {
@@ -38,6 +43,25 @@ export function createTemporary(fs: StoreFs, directory: string): TemporaryFile {
     }
   };
   return { path, fd, close, discard };
+}
+
+/**
+ * Makes the file `target` what `fill` writes into the temporary one, durably: it appears whole or not at all. Throws
+ * CheckpointError; the temporary file is then removed.
+ */
+export function replaceFile(fs: StoreFs, target: string, file: TemporaryFile, fill: (fd: number) => void): void {
+  try {
+    withIo('cannot write', target, () => {
+      fill(file.fd);
+      fs.fsync(file.fd);
+      file.close();
+      fs.rename(file.path, target);
+    });
+    syncChange(fs, dirname(resolve(target)), target);
+  } catch (error) {
+    file.discard();
+    throw error;
+  }
 }
 
 /** Removes unfinished files; strangers' files stay. Call with both locks held alone. */
