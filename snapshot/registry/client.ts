@@ -7,7 +7,7 @@ import { basicHeader, type Credentials, parseChallenge, tokenUrl } from './auth.
 import { type Answer, type Bounds, type Exchange, exchange } from './exchange.ts';
 import { isLoopback, type RegistryReference } from './reference.ts';
 
-/** What push and pull may be told. */
+/** Options of push and pull. */
 export interface RegistryOptions extends Bounds {
   readonly credentials?: Credentials;
   /** Talks http to hosts other than this machine. */

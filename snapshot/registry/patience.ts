@@ -1,4 +1,4 @@
-/** Ends a transfer that gets nowhere: so many bytes must travel in each span of time, or the request be over. */
+/** Ends a transfer that makes no progress: in each span of time some bytes must travel, or the request must end. */
 
 /** The least that must travel while patience lasts. */
 const LEAST_BYTES = 65536;
@@ -7,7 +7,7 @@ export const PATIENCE_MS = 120_000;
 /** Node's fetch itself waits no longer than this, for the head of an answer or for more of it. */
 export const MAX_PATIENCE_MS = 300_000;
 
-/** Watches one request. Dispose it when that is over. */
+/** The time limit of one request. Dispose it when the request has ended. */
 export class Patience implements Disposable {
   /** Aborted when nothing moves, or when the user stops the transfer. */
   readonly signal: AbortSignal;
@@ -42,5 +42,5 @@ export class Patience implements Disposable {
   }
 }
 
-/** What must travel, in words. */
+/** What was not reached, in words. */
 export const patienceText = (ms: number): string => `less than ${LEAST_BYTES >> 10} KiB in ${ms / 1000} s`;

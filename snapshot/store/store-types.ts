@@ -1,4 +1,4 @@
-/** What the store is told and what it answers. */
+/** Arguments and results of the store. */
 import type { StoreFs } from './disk/fs-layer.ts';
 import { type Digest, storeError } from './format/digest.ts';
 import type { CheckpointConfig } from './format/documents.ts';
@@ -20,7 +20,7 @@ export interface StoreOptions {
   readonly fs?: StoreFs;
 }
 
-/** Hears how far work has come, in bytes. Called often: cheap ones do not show. */
+/** Takes the progress of long work, in bytes. Is called often, so it must be cheap. */
 export type OnProgress = (done: number, total: number) => void;
 
 /** What a checkpoint is taken of. */

@@ -12,7 +12,7 @@ function untagged({ tag: _, ...head }: Head): Head {
 }
 
 /** True for a checkpoint that is a head, tagged or not. */
-export function isHead(index: StoreIndex, digest: Digest): boolean {
+function isHead(index: StoreIndex, digest: Digest): boolean {
   return index.heads.some((head) => head.digest === digest);
 }
 

@@ -51,14 +51,14 @@ export class Checkpoint implements Disposable {
     return this.#chain.order.map((slot) => this.#chain.layer(slot).descriptor);
   }
 
-  /** Every page that the checkpoint speaks of, ascending by address. Pages not among them are zero. */
+  /** Every page that the checkpoint has recorded, ascending by address. All others are zero. */
   pages(): PagePlace[] {
     const places: PagePlace[] = [];
     this.forEachPage((place) => places.push(place));
     return places;
   }
 
-  /** Calls `visit` for each of {@link pages}, of which there may be too many for a list. */
+  /** Calls `visit` for each of {@link Checkpoint.pages}, of which there may be too many for a list. */
   forEachPage(visit: (place: PagePlace) => void): void {
     this.#chain.index.forEach((page, slot, entry) => {
       visit(describe(page * PAGE_SIZE, this.#chain.source({ slot, entry })));

@@ -1,5 +1,5 @@
 /**
- * Which entry of which layer each guest page is. Sparse: only pages that some layer says something of take room, in
+ * Which entry of which layer each guest page is. Sparse: only pages that some layer has recorded take room, in
  * blocks of 512 (2 MiB of guest memory).
  */
 import { ZERO_ENTRY } from '../format/layer-map.ts';
@@ -7,7 +7,7 @@ import { ZERO_ENTRY } from '../format/layer-map.ts';
 const BLOCK = 512;
 
 interface Block {
-  /** Layer slots, from 1; 0: no layer speaks of the page, so it is zero. */
+  /** Layer slots, from 1; 0: no layer has recorded the page, so it is zero. */
   readonly layer: Uint16Array;
   readonly entry: Uint32Array;
 }
@@ -20,7 +20,7 @@ export interface Place {
 
 const emptyBlock = (): Block => ({ layer: new Uint16Array(BLOCK), entry: new Uint32Array(BLOCK) });
 
-/** Is told what a run changes. */
+/** Counts what a run changes. */
 export interface Tally {
   /** A page had this place, and has another now. */
   replaced(slot: number, entry: number): void;
@@ -57,7 +57,7 @@ export class PageIndex {
     return this.#blocks.get(Math.floor(page / BLOCK))?.layer[page % BLOCK] ?? 0;
   }
 
-  /** The place of a page, or undefined where no layer speaks of it. */
+  /** The place of a page, or undefined where no layer has recorded it. */
   get(page: number): Place | undefined {
     const block = this.#blocks.get(Math.floor(page / BLOCK));
     const slot = block?.layer[page % BLOCK] ?? 0;
@@ -83,7 +83,7 @@ export class PageIndex {
     return block;
   }
 
-  /** Visits all pages that a layer speaks of, ascending. */
+  /** Visits all pages that a layer has recorded, ascending. */
   forEach(visit: (page: number, slot: number, entry: number) => void): void {
     for (const number of [...this.#blocks.keys()].sort((a, b) => a - b)) {
       const { layer, entry } = this.#blocks.get(number)!;

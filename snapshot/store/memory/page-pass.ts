@@ -43,7 +43,7 @@ interface PassInput {
 
 const ZERO_PAGE = new Uint8Array(PAGE_SIZE);
 const ZERO: NewEntry = { kind: 'zero' };
-/** Progress is told every MiB. */
+/** Progress is reported once for so many pages: each MiB. */
 const PROGRESS_PAGES = 256;
 /** Owner, in the finder of this commit's pages. */
 const HERE = 1;
@@ -79,7 +79,7 @@ export function encodePages(input: PassInput): PageCounts {
   return pass.counts;
 }
 
-/** To be called for each page; tells of every so many. */
+/** Returns a function to be called for each page, which reports progress. */
 function pageCounter(total: number, onProgress: OnProgress | undefined): () => void {
   let pages = 0;
   return () => {

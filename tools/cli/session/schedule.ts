@@ -85,7 +85,7 @@ export class CheckpointSchedule {
     zstd();
     const store = openStore(options.store, { create: true });
     try {
-      // Whoever asks for checkpoints hears before the guest starts that there could be none.
+      // A store that cannot be written is an error before the guest starts, not at its first checkpoint.
       if (options.every !== undefined || options.checkpointAt?.length) store.lock().release();
       return new CheckpointSchedule(await LiveSession.start(running, store, origin), store, options, log, listener);
     } catch (error) {
