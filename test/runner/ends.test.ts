@@ -182,9 +182,9 @@ describeKvm('failures', () => {
   });
 
   it('a KVM_RUN that fails rejects run(), calls, and later runs', async () => {
-    await using machine = await startCode({ mode: 'real', code: SPIN });
+    await using machine = await startCode({ mode: 'real', code: `b001 e6f4 ${SPIN}` });
     const { running } = machine;
-    await running.run({ timeoutMs: 1 }); // what a thread opens before its first KVM_RUN is open
+    await running.run(); // to the OUT: what a thread opens before its first KVM_RUN is open
     const result = running.run();
     running.pause();
     breakVcpu();
