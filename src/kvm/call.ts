@@ -1,6 +1,6 @@
 /**
- * The one place an ioctl of the table is issued. A negative answer becomes a KvmError, a removed ioctl is refused with
- * its replacement, and a tracer, when there is one, sees every call.
+ * Every ioctl of the table is issued here, except KVM_RUN without a tracer (`Vcpu.run`). A negative answer becomes a
+ * KvmError, a removed ioctl is refused with its replacement, and a tracer, when there is one, sees every call.
  */
 import { CAPABILITIES, type CapabilityName } from '../abi/capabilities.ts';
 import { encodedSize, type IoctlRow, ioctlNumber } from '../abi/ioctl-row.ts';

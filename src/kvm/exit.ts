@@ -1,6 +1,7 @@
 /**
  * Why KVM_RUN returned, as a union to switch on: `reason` names the exit as <linux/kvm.h> does (without KVM_EXIT_),
- * `detail` is the matching arm of kvm_run's union, live. A reason this table does not know is carried, not lost.
+ * `detail` is the matching arm of kvm_run's union, live. A reason that is not in the table becomes OTHER, with its
+ * number.
  */
 import { EXIT_REASONS } from '../abi/exits.ts';
 import type { Live } from '../abi/struct.ts';

@@ -1,6 +1,7 @@
 /**
- * The vCPU file descriptor: KVM_RUN, and what reads and writes the vCPU's state (KVM API document, section 4). Its
- * ioctls come from the thread that created the vCPU.
+ * The vCPU file descriptor: KVM_RUN, and what reads and writes the vCPU's state (KVM API document, section 4). Only the
+ * thread that created the vCPU may call them. KVM does not check that; but no other thread can get at the vCPU: unlike
+ * a VM it cannot be borrowed.
  */
 import type { CapabilityName } from '../abi/capabilities.ts';
 import type { IoctlName } from '../abi/ioctls.ts';

@@ -181,7 +181,7 @@ export class Machine implements Disposable {
     this.setDirtyLogging(false);
   }
 
-  /** Switches KVM_MEM_LOG_DIRTY_PAGES of every RAM slot on or off. Off forgets what was logged. */
+  /** Switches KVM_MEM_LOG_DIRTY_PAGES of every RAM slot on or off. Off discards what was logged. */
   setDirtyLogging(on: boolean): void {
     for (const { slot, base, size, mapping } of this.memory.regions) {
       this.vm.setUserMemoryRegion({

@@ -1,7 +1,7 @@
 /**
- * Translations that outlive the page tables they were made from. A rollback writes guest memory, page tables included,
- * behind the back of vCPUs that have run. What KVM and the processor keep of the old tables must go with them: else the
- * guest reads and writes other memory than it has mapped.
+ * Drops translations of addresses whose page tables are replaced. A rollback writes guest memory, page tables included.
+ * KVM and the processor still hold translations that were made from the old tables; with these the guest would read and
+ * write other memory than it has mapped.
  *
  * - Processors keep translations in the TLB, tagged by machine; KVM flushes it where a control register changes.
  * - KVM that translates by shadow page tables (docs/kvm-kinds.md), and any KVM for a guest in a guest, keeps tables of
@@ -13,7 +13,7 @@ import { StatCounter } from '../kvm/stats.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import type { Machine } from '../machine/machine.ts';
 
-/** What drops a vCPU's translations, in its thread, while no vCPU runs; its registers are to be loaded afterwards. */
+/** Drops a vCPU's translations. Call it in the vCPU's thread, while no vCPU runs, and load the registers afterwards. */
 export interface Translations extends Disposable {
   /** Throws KvmError. */
   drop(): void;

@@ -131,8 +131,9 @@ export class VcpuEngine implements Disposable {
   }
 
   /**
-   * Loads the state in `record`; memory may have been replaced before. Nothing may be pending in KVM. With `handOver`, and
-   * if the host can, leaves registers in the kvm_run area for the next KVM_RUN to take. Throws KvmError.
+   * Loads the state in `record`. Memory may have been replaced before, so translations of addresses are dropped.
+   * Nothing may be pending in KVM. With `handOver`, and if the host can, leaves registers in the kvm_run area for the
+   * next KVM_RUN to take. Throws KvmError.
    */
   load(record = this.record, { handOver = false } = {}): void {
     const { host, idle } = this.#options;
