@@ -47,7 +47,7 @@ export function findRoom(
   return findFree(usableRam(map), busy, { ...request, to });
 }
 
-/** An address for the request. Throws LoadError NO_ROOM that says how much memory would do. */
+/** An address for the request. Throws LoadError NO_ROOM that says how much memory is enough. */
 export function room(map: readonly MemoryRange[], taken: readonly (Segment | Reservation)[], request: Request): number {
   const found = findRoom(map, taken, request);
   if (found !== undefined) return found;
@@ -75,10 +75,10 @@ export function informationRoom(
   );
 }
 
-/** More RAM than anyone gives a test guest: an address above is virtual, or nonsense. */
+/** More RAM than a test guest gets: a higher address is virtual, or wrong. */
 const PLAUSIBLE = 2 ** 40;
 
-/** One sentence: the `--mem` that would do, or why none will. RAM beyond the device window moves up above 4 GiB. */
+/** One sentence: which `--mem` is enough, or why none is. RAM above 3 GiB lies from 4 GiB up. */
 export function memoryCure(gpa: number, end: number): string {
   if (end > PLAUSIBLE) return 'no guest has that much RAM: link the image at a lower address, or try the other --place';
   if (end <= HOLE_START) return `give the guest at least ${Math.ceil(end / MIB)} MiB with --mem`;

@@ -8,7 +8,7 @@ const SECTOR = 512;
 export const BOOT_ADDRESS = 0x7c00;
 const FIRST_HARD_DISK = 0x80n;
 
-/** True when the first sector ends in 55 aa, as a PC BIOS demands. */
+/** True when the first sector ends in 55 aa, as a PC BIOS requires. */
 export function hasBootSignature(bytes: Uint8Array): boolean {
   return bytes.length >= SECTOR && bytes[510] === 0x55 && bytes[511] === 0xaa;
 }

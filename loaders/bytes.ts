@@ -1,4 +1,4 @@
-/** Small, bounds-aware helpers over bytes: the vocabulary of all loaders. x86 is little-endian. */
+/** Small helpers for bytes, used by all loaders. x86 is little-endian. */
 import { GIB, KIB, MIB } from '../src/abi/numbers.ts';
 
 export { GIB, hex, KIB, MIB, PAGE_SIZE } from '../src/abi/numbers.ts';
@@ -35,7 +35,7 @@ export function size(bytes: number): string {
   return `${bytes} bytes`;
 }
 
-/** Text from a guest image, with everything that could steer a terminal replaced. */
+/** Text from a guest image; replaces characters that control a terminal. */
 export function printable(text: string): string {
   return text.replace(/[\x00-\x1f\x7f-\x9f]/g, '?');
 }

@@ -1,4 +1,4 @@
-/** Names the format of a file by its content. Known formats that are no guests are named too, with what to do. */
+/** Names the format of a file by its content. Other known formats are named too, with advice. */
 
 import { EM, machineName } from '../src/abi/elf.ts';
 import { LoadError } from '../src/errors.ts';
@@ -18,7 +18,7 @@ import { type Wrapper, wrapperOf } from './unwrap.ts';
 export type Detection =
   /** A guest image that `load` understands. */
   | { readonly kind: 'guest'; readonly format: FormatName }
-  /** A compressed image: `load` unwraps it and looks again. */
+  /** A compressed image: `load` unwraps it and detects again. */
   | { readonly kind: 'wrapped'; readonly wrapper: Wrapper }
   /** Something known that is no x86 guest image. */
   | { readonly kind: 'other'; readonly name: string; readonly advice: string }
@@ -98,7 +98,7 @@ export function detect(bytes: Uint8Array): Detection {
   if (wrapper) return { kind: 'wrapped', wrapper };
   if (isElf(bytes)) return detectElf(bytes);
   if (isBzImage(bytes)) return guest('linux');
-  // Firmware may carry a Multiboot header for its own ends; its reset vector is what it is made for.
+  // Firmware may also have a Multiboot header; but it is made to start at the reset vector.
   if (looksLikeRom(bytes)) return guest('rom');
   const known = SIGNATURES.find((s) => matches(bytes, s));
   if (findMultiboot2(bytes) !== undefined) return guest('multiboot2');
@@ -121,7 +121,7 @@ function matches(bytes: Uint8Array, { at, magic }: Signature): boolean {
   return wanted.every((b, i) => bytes[at + i] === b);
 }
 
-/** Multiboot before PVH before plain ELF: a kernel that offers a richer protocol means it. */
+/** Multiboot before PVH before plain ELF: a kernel with a boot protocol needs what that passes. */
 function detectElf(bytes: Uint8Array): Detection {
   if (bytes.length >= 20) {
     const machine = viewOf(bytes).getUint16(18, bytes[5] !== 2);
@@ -140,7 +140,7 @@ function detectElf(bytes: Uint8Array): Detection {
     if (pvhEntry(notes)) return guest('elf-pvh');
     if (elf.bits === 64 && notes.some((n) => n.owner === 'Linux')) return guest('linux');
   } catch (error) {
-    // Loading it as ELF says what is wrong with it.
+    // Loading it as ELF reports what is wrong.
     if (!(error instanceof LoadError)) throw error;
   }
   return guest('elf');

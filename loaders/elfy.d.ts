@@ -3,7 +3,7 @@ declare module 'elfy' {
   export interface Header {
     readonly class: '32' | '64';
     readonly endian: 'lsb' | 'msb';
-    /** Lower-case names; undefined for values elfy does not know. */
+    /** Lower-case names; undefined for other values. */
     readonly type: string | undefined;
     readonly machine: string | undefined;
     readonly entry: number;
@@ -17,7 +17,7 @@ declare module 'elfy' {
   }
 
   export interface Program {
-    /** "load", "dynamic", "interp", "note", …; undefined for types elfy does not know. */
+    /** "load", "dynamic", "interp", "note", …; undefined for other types. */
     readonly type: string | undefined;
     readonly offset: number;
     readonly vaddr: number;

@@ -1,4 +1,4 @@
-/** Flat binaries: bytes without structure. Address, entry and mode are the user's word. */
+/** Flat binaries: bytes without structure. The user gives address, entry and mode. */
 import { BOOT_ADDRESS } from './boot-sector.ts';
 import { hex, MAX_PHYSICAL, MIB, size as sizeText } from './bytes.ts';
 import { entryAt, type GuestImage, ignoredNotes, type LoadOptions } from './image.ts';

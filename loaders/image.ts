@@ -62,7 +62,7 @@ export interface GuestImage {
   readonly symbols: readonly GuestSymbol[];
   /** The guest-physical address of a symbol's address. Absent: the two are equal. */
   physical?(linear: bigint): number | undefined;
-  /** Decisions and oddities worth telling: which of p_paddr/p_vaddr was used, what was unwrapped, what was ignored. */
+  /** What the user should read: which of p_paddr/p_vaddr was used, what was unwrapped, what was ignored. */
   readonly notes: readonly string[];
 }
 
@@ -72,7 +72,7 @@ export function changed(image: GuestImage, changes: Partial<Pick<GuestImage, 'se
   return Object.defineProperties({}, properties) as GuestImage;
 }
 
-/** One entry of the map the guest is told, E820 style. Type 1 is RAM, 2 reserved. Addresses and sizes in bytes. */
+/** One entry of the guest's memory map, E820 style. Type 1 is RAM, 2 reserved. Addresses and sizes in bytes. */
 export interface MemoryRange {
   readonly base: number;
   readonly size: number;
@@ -85,7 +85,7 @@ export interface BootModule {
   readonly bytes: Uint8Array;
 }
 
-/** What the caller may ask of a loader. */
+/** Options of a loader. */
 export interface LoadOptions {
   /** Overrides detection. */
   readonly format?: FormatName;
@@ -93,8 +93,8 @@ export interface LoadOptions {
   readonly place?: 'paddr' | 'vaddr';
   /**
    * Flat binaries: load address (default: 0x7c00 in real mode, 1 MiB otherwise), entry address (default: load address)
-   * and mode (default: real). Position-independent ELF: where the lowest segment goes (default: where it was linked, or
-   * 1 MiB when it was linked lower). Plain ELF: entry and mode override what the file says.
+   * and mode (default: real). Position-independent ELF: where the lowest segment goes (default: where it was linked if
+   * that is RAM from 1 MiB up, else 1 MiB). Plain ELF: entry and mode override what the file says.
    */
   readonly load?: number;
   readonly entry?: number;

@@ -1,4 +1,4 @@
-/** The loaders' front: name a file's format, and make a plan of it. Pure: bytes in, plan out. */
+/** Detects a file's format and makes its plan. Pure: bytes in, plan out. */
 import { LoadError } from '../src/errors.ts';
 import { loadBootSector } from './boot-sector.ts';
 import { MAX_PHYSICAL, size } from './bytes.ts';

@@ -13,7 +13,7 @@ export interface Kernel {
   readonly entry: number;
   readonly description: string;
   readonly notes: readonly string[];
-  /** The ELF file it came from, unless the address fields said where things go. */
+  /** The ELF file it came from; absent if it was placed by address fields. */
   readonly open?: OpenElf;
   symbols(): readonly GuestSymbol[];
   /** As {@link GuestImage.physical}. */
@@ -73,7 +73,7 @@ interface AddressFields {
   readonly entry: number;
 }
 
-/** A kernel whose header says where it goes, whatever kind of file it is in. Throws LoadError. */
+/** A kernel whose header says where it goes, in any kind of file. Throws LoadError. */
 export function loadAddressFields(code: Code, bytes: Uint8Array, f: AddressFields): Kernel {
   const bad = (field: string, index: number, found: number, expected: string) =>
     refusal(code, {

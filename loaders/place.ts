@@ -103,7 +103,7 @@ const PIECE_BYTES = 8 * 2 ** 20;
 
 /**
  * Writes the plan: content, then zeros to the end of each segment. Returns the ROM segments, which the machine maps.
- * `copied` is told of each piece of content that is in guest memory now.
+ * Calls `copied` with each piece of content after writing it.
  */
 export function place(
   image: GuestImage,

@@ -14,7 +14,7 @@ const keep = () => {};
 export interface ImageFile extends Disposable {
   readonly path: string;
   readonly bytes: Uint8Array;
-  /** Lets go of the memory behind a part of a mapped file that has been copied; it is read again if needed. */
+  /** Frees the memory of a part of a mapped file that has been copied; it is read again if needed. */
   release(piece: Uint8Array): void;
 }
 
@@ -25,8 +25,8 @@ const OPEN_FAILURES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Opens an image file or pipe. Throws LoadError for one that is missing, unreadable, empty, oversized, or no file. Without
- * `pipes` it never waits: for paths that somebody else has chosen.
+ * Opens an image file or pipe. Throws LoadError for one that is missing, unreadable, empty, oversized, or no file.
+ * Without `pipes` it never waits; use that for paths that others have chosen.
  */
 export function readImage(path: string, { pipes = true }: { readonly pipes?: boolean } = {}): ImageFile {
   const fd = open(path, pipes ? 0 : constants.O_NONBLOCK);
@@ -70,7 +70,7 @@ function readFile(path: string, fd: number, size: number): ImageFile {
   return { path, bytes: mapping.bytes, release: releaser(mapping), [Symbol.dispose]: () => mapping[Symbol.dispose]() };
 }
 
-/** Reads to the end of what has no size, such as a pipe. */
+/** Reads a file without a size, such as a pipe, to its end. */
 function readPipe(path: string, fd: number): Uint8Array {
   const chunks: Uint8Array[] = [];
   for (let total = 0; ; ) {

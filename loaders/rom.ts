@@ -10,7 +10,7 @@ const RESET_VECTOR = { selector: 0xf000, base: 0xffff_0000, ip: 0xfff0n } as con
 
 /**
  * Strong evidence of a PC firmware ROM: a power of two from 64 KiB to 16 MiB whose reset vector holds a far or near
- * jump, behind at most a few one-byte preparations.
+ * jump, after at most a few of {@link PREPARATIONS}.
  */
 export function looksLikeRom(bytes: Uint8Array): boolean {
   const { length } = bytes;

@@ -1,14 +1,14 @@
 /** Symbols by address and by name, for fault reports and diffs. */
 import type { GuestSymbol } from './image.ts';
 
-/** An address said in terms of the symbol it belongs to. */
+/** An address as a symbol and an offset. */
 export interface Nearest {
   readonly symbol: GuestSymbol;
   /** Bytes from the symbol's address. */
   readonly offset: bigint;
 }
 
-/** A symbol that says its size owns exactly that many bytes; one that does not owns at most this many. */
+/** A symbol with a size covers exactly that many bytes; one without covers at most this many. */
 const UNSIZED_REACH = 0x10_0000n;
 
 const RANK: Readonly<Record<GuestSymbol['kind'], number>> = { function: 0, object: 1, other: 2 };

@@ -10,9 +10,9 @@ import { GIB, KIB, MIB, size as sizeText } from './bytes.ts';
 export type Wrapper = 'gzip' | 'zstd';
 
 const DEFAULT_MAX_UNWRAPPED = GIB;
-/** Images this small may unwrap from anything. */
+/** Up to this size any ratio is allowed. */
 const FLOOR = 64 * MIB;
-/** Above the floor, more than this ratio is a bomb, not a kernel. */
+/** Above the floor, a larger ratio is refused: it is no kernel. */
 const MAX_RATIO = 256;
 
 const GZIP_MAGIC = [0x1f, 0x8b, 0x08];
@@ -73,7 +73,7 @@ function unzstd(bytes: Uint8Array, bound: number): Uint8Array {
   return whole ? oneShot(binding, bytes, declared) : stream(binding, bytes, bound);
 }
 
-/** One context for all images: what it allocates is bounded by zstd's default window limit, and made once. */
+/** One context for all images: its memory is allocated once and bounded by zstd's default window limit. */
 let shared: InstanceType<Binding['DCtx']> | undefined;
 
 function contextOf(binding: Binding): InstanceType<Binding['DCtx']> {
@@ -92,7 +92,7 @@ function oneShot(binding: Binding, bytes: Uint8Array, declared: number): Uint8Ar
 const FIRST_PIECE = 128 * KIB;
 const LARGEST_PIECE = 8 * MIB;
 
-/** Frames without a declared size, or several frames: in pieces, so that memory follows what is really there. */
+/** Frames without a declared size, or several frames: in pieces, so that memory grows only with the content. */
 function stream(binding: Binding, bytes: Uint8Array, bound: number): Uint8Array {
   const context = contextOf(binding);
   const pieces: Uint8Array[] = [];

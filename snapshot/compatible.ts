@@ -1,4 +1,4 @@
-/** Whether a machine's checkpoint can go on here, and if not, everything that stands in the way. */
+/** Whether a checkpoint can be restored on this host; if not, all reasons. */
 
 import { msrName } from '../src/abi/msrs.ts';
 import { CR4, EFER } from '../src/abi/registers.ts';
@@ -14,7 +14,7 @@ import type { Machine } from '../src/machine/machine.ts';
 import type { MachineState } from './machine-state.ts';
 import { sregsOf } from './page-tables.ts';
 
-/** A difference between the host of a checkpoint and this one. `fatal`: not even --force can go on. */
+/** A difference between the host of a checkpoint and this one. `fatal`: --force does not help. */
 export interface HostDifference {
   readonly what: string;
   readonly fatal: boolean;
@@ -32,7 +32,7 @@ const FEATURE_WORDS: readonly (readonly [number, number, 'eax' | 'ebx' | 'ecx' |
   [0x8000_0001, 0, 'edx'],
 ];
 
-/** Everything that differs, for a machine created from the state on this host. Empty: restore goes ahead. */
+/** All differences, for a machine created from the state on this host. Empty: it can be restored. */
 export function hostDifferences(state: MachineState, machine: Machine): HostDifference[] {
   return [
     ...kindDifferences(state),
@@ -48,7 +48,7 @@ function vmDifferences({ vm, description }: MachineState): HostDifference[] {
   return missing.map(({ part }) => ({ what: `it has no state of ${part}`, fatal: true }));
 }
 
-/** Throws CheckpointError INCOMPATIBLE listing what differs; with `force`, only for what cannot be tried. */
+/** Throws CheckpointError INCOMPATIBLE listing what differs; with `force`, only for fatal differences. */
 export function checkCompatible(state: MachineState, machine: Machine, force: boolean): void {
   const found = hostDifferences(state, machine).filter(({ fatal }) => fatal || !force);
   if (found.length === 0) return;
@@ -132,7 +132,7 @@ function partDifferences(state: MachineState, machine: Machine): HostDifference[
   });
 }
 
-/** What a host without a place for it can leave out: a TSC is then set as well as that can be. */
+/** Parts that are left out on a host that does not have them; without tsc_offset the TSC is set less exactly. */
 const isDispensable = (part: VcpuPart, bytes: Uint8Array) =>
   part === 'tsc_offset' || (part === 'nested_state' && isPlainNested(bytes));
 

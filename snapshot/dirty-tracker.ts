@@ -1,6 +1,6 @@
 /**
- * Which pages may differ from the last checkpoint: KVM's dirty log OR the VMM's own writes, per slot, and nothing of it
- * is ever forgotten before somebody has acted on it.
+ * Which pages may differ from the last checkpoint: KVM's dirty log OR the VMM's own writes, per slot. A page stays in
+ * the set until it is taken to be stored, or copied back.
  *
  * Two ways to read the log (KVM API document, 4.8 and 4.117). "manual": KVM_GET_DIRTY_LOG only reads, and
  * KVM_CLEAR_DIRTY_LOG clears and write-protects again, which a loop that rolls back often can leave out. "legacy":
@@ -53,7 +53,7 @@ export class DirtyTracker implements Disposable {
   readonly mode: DirtyLogMode;
   readonly #machine: Machine;
   readonly #regions: readonly TrackedRegion[];
-  /** The pending set is exactly the log as last read: not yet ORed in. */
+  /** The pending set equals the log as last read, which is not ORed into `pending` yet. */
   #isLog = false;
   #isEmpty = true;
   #version = 0;
@@ -98,7 +98,7 @@ export class DirtyTracker implements Disposable {
     return this.#version;
   }
 
-  /** Reads one region's log. When that fails, what was read of the others is pending: the kernel may have forgotten it. */
+  /** Reads one region's log. When that fails, the logs read so far become pending: the kernel may have cleared them. */
   #read(region: Region, log: Mapping): void {
     try {
       this.#machine.vm.getDirtyLog(region.slot, log);
@@ -145,7 +145,7 @@ export class DirtyTracker implements Disposable {
     return this.#regions.map(({ pending }) => new Uint32Array(pending.length));
   }
 
-  /** Takes the pending pages: the caller stores them, or returns them with {@link restoreBits}. */
+  /** Takes the pending pages. The caller stores them, or returns them with {@link restoreBits}. */
   take(): PageSets {
     const taken = this.pending.map((bits) => bits.slice());
     this.discard();

@@ -1,4 +1,4 @@
-/** The end that a guest had come to when its state was taken. */
+/** How a guest had ended when its state was taken. */
 import { ENDS_BYTES, jsonText, type TimedEnd } from '../src/runner/pending-ends.ts';
 import { GUEST_ENDS, type RunEnd } from '../src/runner/result.ts';
 
@@ -8,7 +8,7 @@ export interface EndedVcpu {
   readonly ends: readonly RunEnd[];
 }
 
-/** Whether what a checkpoint says of its guest's end can be. */
+/** Whether the end in a checkpoint's description is a possible one. */
 export function soundEnds(ended: EndedVcpu, cpus: number): boolean {
   const { vcpu, ends } = ended ?? {};
   return (
@@ -24,13 +24,13 @@ export function soundEnds(ended: EndedVcpu, cpus: number): boolean {
 
 const timed = (ends: readonly RunEnd[]): TimedEnd[] => ends.map((end) => ({ end, at: 0 }));
 
-/** What each vCPU of a state owes its next runs. */
+/** The ends that the next runs of a vCPU return. */
 export const endsOf = (ended: EndedVcpu | undefined, vcpu: number): TimedEnd[] =>
   ended?.vcpu === vcpu ? timed(ended.ends) : [];
 
 /**
- * How a machine had ended, from the ends of each vCPU: as the vCPU did that was first. One of several that halted does
- * not end a machine, and is found to have halted again.
+ * How a machine had ended, from the ends of its vCPUs: the earliest counts. Of several vCPUs, "halted" does not count:
+ * the next run finds it again.
  */
 export function endedVcpu(ends: readonly (readonly TimedEnd[])[]): EndedVcpu | undefined {
   const real = ends.map((all) => all.filter(({ end }) => ends.length === 1 || end.reason !== 'halted'));

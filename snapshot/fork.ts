@@ -1,6 +1,6 @@
 /**
- * Forking: many machines from one checkpoint. Its memory is read once; each machine maps it copy-on-write, so that what
- * it costs is what it writes.
+ * Forking: many machines from one checkpoint. Its memory is read once; each machine maps it copy-on-write, and takes
+ * memory only for pages that it writes.
  */
 
 import { GuestMemory } from '../src/memory/guest-memory.ts';

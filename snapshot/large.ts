@@ -1,9 +1,9 @@
-/** Machines larger than a host would be asked for by accident: a checkpoint of unknown origin must not exhaust it. */
+/** Refuses machines that are larger than most users want: a checkpoint of unknown origin must not exhaust the host. */
 import { totalmem } from 'node:os';
 import { CheckpointError } from '../src/errors.ts';
 import type { MachineDescription } from './machine-state.ts';
 
-/** vCPUs that are started without asking. */
+/** Most vCPUs that are allowed by default. */
 const MANY_CPUS = 64;
 /** What a vCPU's thread takes of this process. */
 const THREAD_MIB = 16;

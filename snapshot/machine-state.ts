@@ -32,7 +32,7 @@ export interface MachineDescription {
   /** `tsc` is "none" where the guest reads the host's own TSC. Absent in older checkpoints. */
   readonly host: { readonly kvm: string; readonly tscKhz: number; readonly tsc?: string };
   readonly guest?: GuestOrigin;
-  /** The guest had come to its end: the next runs end so, without running it. */
+  /** How the guest had ended: the next runs return these ends without running it. */
   readonly ended?: EndedVcpu;
 }
 
@@ -109,7 +109,7 @@ export function decodeState(config: CheckpointConfig): MachineState {
   };
 }
 
-/** What names parts; they are printed as they are. */
+/** Names of parts: printable ASCII, as they are printed unchanged. */
 const PART_NAME = /^[!-~]{1,128}$/;
 const KVM_NAME = /^[ -~]{1,64}$/;
 

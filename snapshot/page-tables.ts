@@ -11,7 +11,7 @@ export function sregsOf({ sregs2, sregs }: VcpuState) {
   return bytes && bytes.length >= KvmSregs.size ? KvmSregs.over(bytes) : undefined;
 }
 
-/** What a vCPU without registers translates by: nothing is paged. */
+/** For a vCPU without saved registers: paging is off. */
 export const NO_PAGING: PagingRegisters = { cr0: 0n, cr3: 0n, cr4: 0n, efer: 0n };
 
 /** Reads entries of page tables from a checkpoint; a page that was read is kept. Memory that is not there reads as zero. */

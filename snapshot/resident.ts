@@ -4,7 +4,7 @@ import type { GuestMemory } from '../src/memory/guest-memory.ts';
 import { splitAtWindows } from './dirty-tracker.ts';
 import type { PageRun } from './store/store-types.ts';
 
-/** Live views of it, ascending. */
+/** Live views of that memory, ascending. */
 export function residentRuns(memory: GuestMemory): PageRun[] {
   const runs: PageRun[] = [];
   for (const region of memory.regions) {
@@ -17,7 +17,7 @@ export function residentRuns(memory: GuestMemory): PageRun[] {
   return runs;
 }
 
-/** Guest-physical addresses of its pages. */
+/** Guest-physical addresses of the pages of that memory. */
 export function* residentPages(memory: GuestMemory): Generator<number> {
   for (const { gpa, bytes } of residentRuns(memory)) {
     for (let at = 0; at < bytes.length; at += PAGE_SIZE) yield gpa + at;

@@ -18,11 +18,11 @@ import { validateState } from './validate-state.ts';
 export interface RestoreOptions {
   /** How the guest's clock goes on. Default "resume": from where it stood. */
   readonly clock?: ClockMode;
-  /** Tries although this host differs from the checkpoint's in something that may matter. */
+  /** Restores although this host differs from the checkpoint's in something that may matter. */
   readonly force?: boolean;
   /** The devices that are not built in, as they were given to Machine.create(). */
   readonly devices?: MachineOptions['devices'];
-  /** Goes on with more vCPUs or RAM than a host is likely to be meant for. */
+  /** Allows more than 64 vCPUs, and more RAM than the host has. */
   readonly allowLarge?: boolean;
   /** Called while memory is filled: bytes so far, and in all. */
   readonly onProgress?: OnProgress;
@@ -37,7 +37,7 @@ export interface RestoredMachine {
 
 /**
  * Creates the machine of a checkpoint and fills its memory. The machine is the caller's to dispose. Throws
- * CheckpointError INCOMPATIBLE with the list of what differs, KvmError, or GuestMemoryError.
+ * CheckpointError (INCOMPATIBLE: with the list of what differs), KvmError or GuestMemoryError.
  */
 export function restoreMachine(checkpoint: Checkpoint, options: RestoreOptions = {}): RestoredMachine {
   const restored = buildMachine(validateState(checkpoint.config), options);
@@ -66,7 +66,7 @@ export function buildMachine(state: MachineState, options: RestoreOptions, memor
   }
 }
 
-/** A machine that this host cannot have at all is as incompatible as one it lacks a feature of. */
+/** A machine that cannot be created on this host is INCOMPATIBLE, too. */
 function createMachine(state: MachineState, options: RestoreOptions, memory?: GuestMemory): Machine {
   const { devices = [], allowLarge } = options;
   try {

@@ -1,9 +1,10 @@
 /**
  * Rollback in place: only pages that may differ from the checkpoint are copied back.
  *
- * A loop that rolls back often dirties much the same pages every time. Re-protecting them costs a fault each per round,
- * so in "manual" mode they are left in the dirty log: every page in it is always copied, until so few of them really
- * change that clearing the log pays. Pages are kept after their first use, and so is the list of copies.
+ * A loop that rolls back often dirties much the same pages every time. To protect them again would cost a fault for
+ * each page and round. So in "manual" mode they stay in the dirty log, and all of its pages are copied, until so few of
+ * them change that clearing the log costs less. Pages that were read from the store are kept, and so is the list of
+ * copies.
  */
 import type { ClockMode } from '../src/kvm/state/vm-state.ts';
 import { PAGE_SIZE } from '../src/memory/bitmap.ts';
@@ -30,19 +31,19 @@ interface Copy {
   readonly from: Uint8Array;
 }
 
-/** Rounds between two looks at whether the pages in the log still change. */
+/** Rounds between two checks whether the pages in the log still change. */
 const STALE_CHECK_ROUNDS = 64;
 /** The log is cleared when fewer than one page in this many has really changed. */
 const STALE_RATIO = 2;
 
 interface Plan {
-  /** What the tracker said when the plan was made: while it says so again, the plan holds. */
+  /** The tracker's number when the plan was made. The plan is valid while the tracker returns the same. */
   readonly version: number;
   readonly copies: readonly Copy[];
   readonly pages: number;
 }
 
-/** Rolls one machine back to one checkpoint, as often as wanted. */
+/** Rolls one machine back to one checkpoint, any number of times. */
 export class Rollback {
   readonly digest: Digest;
   readonly #target: SnapshotTarget;
@@ -63,7 +64,7 @@ export class Rollback {
     this.#load = stateLoader(target, state);
   }
 
-  /** Pauses the machine and puts it back. When it throws (KvmError, CheckpointError), what was dirty still is. */
+  /** Pauses the machine and puts it back. When it throws (KvmError, CheckpointError), dirty pages stay dirty. */
   run(clock: ClockMode): RollbackReport {
     const began = performance.now();
     this.#target.completePendingIo();
@@ -89,7 +90,7 @@ export class Rollback {
     return this.#plan;
   }
 
-  /** Now and then: whether most pages in the log no longer change, so that they are copied for nothing. */
+  /** Checks every {@link STALE_CHECK_ROUNDS} rounds whether most pages in the log no longer change. */
   #isStale({ copies, pages }: Plan): boolean {
     if (this.#tracker.mode === 'legacy' || ++this.#round % STALE_CHECK_ROUNDS !== 0) return false;
     let changed = 0;
@@ -157,7 +158,7 @@ class PageCache {
 }
 
 const CHUNK_PAGES = 256;
-/** What is kept in all, in bytes; a rollback of more than that reads the store again. */
+/** Most bytes that are kept; a rollback of more than that reads the store again. */
 const MAX_KEPT_BYTES = 2 ** 29;
-/** Runs overlap where other pages are dirty each round: kept in all is no more than RAM this many times. */
+/** Where other pages are dirty each round, kept runs overlap; together they take at most this many times the RAM. */
 const KEPT_PER_RAM = 2;

@@ -1,6 +1,6 @@
 /**
- * A machine that is checkpointed again and again: the dirty tracker, the store, and the checkpoint that memory is known
- * to differ from only by the tracker's pending pages.
+ * A machine that is checkpointed again and again: its dirty tracker, its store, and its base, the checkpoint from which
+ * memory differs only in the tracker's pending pages.
  */
 import { CheckpointError } from '../src/errors.ts';
 import type { ClockMode } from '../src/kvm/state/vm-state.ts';
@@ -42,19 +42,19 @@ export interface CheckpointReport {
   readonly digest: Digest;
   readonly parent?: Digest;
   readonly stats: Readonly<Record<string, number>>;
-  /** The parent it would have had, which has been removed from the store meanwhile: so it is full. */
+  /** The intended parent. It was removed from the store, so this checkpoint is full. */
   readonly lostParent?: Digest;
-  /** The guest had come to this end. */
+  /** How the guest had ended. */
   readonly ended?: RunEnd;
   /** With `verifyDirty`. */
   readonly log?: LogReport;
-  /** Why checkpoints that were to be removed along with this one are still there. */
+  /** Why the checkpoints to be removed after this one are still there. */
   readonly notRemoved?: Error;
 }
 
 /** What {@link CheckpointSession.stopAndCollect} took. */
 export interface Collected {
-  /** Puts the state together; not for the pause. */
+  /** Builds the state. Call it after the pause. */
   readonly state: TakenState;
   readonly pages: PageSets;
   readonly parent: Digest | undefined;
@@ -114,12 +114,12 @@ export class CheckpointSession implements Disposable {
     this.#taken = this.tracker.emptySets();
   }
 
-  /** The checkpoint that memory differs from only by the pending pages. */
+  /** The checkpoint from which memory differs only in the pending pages. */
   get base(): Digest | undefined {
     return this.#base;
   }
 
-  /** Whatever is no longer in the store is no base: the next checkpoint is full then. Returns what was lost. */
+  /** Drops a base that is no longer in the store, so that the next checkpoint is full. Returns the dropped one. */
   dropLostBase(): Digest | undefined {
     const base = this.#base;
     if (!base || this.store.blobs.sizeOf(base) !== undefined) return undefined;
@@ -128,8 +128,8 @@ export class CheckpointSession implements Disposable {
   }
 
   /**
-   * Takes the pending pages for the checkpoint that is being made, to be copied now. What was taken since the last
-   * checkpoint is remembered until {@link committed}, or until {@link failed} makes it dirty again.
+   * Takes the pending pages for the checkpoint that is being made; copy them now. The session keeps the list of pages
+   * taken since the last checkpoint until {@link committed}, or until {@link failed} makes them dirty again.
    */
   take(): PageSets {
     this.#inFlight = true;
@@ -141,8 +141,8 @@ export class CheckpointSession implements Disposable {
   }
 
   /**
-   * Pauses the target and takes everything a checkpoint needs, RAM aside, and the set of pages to store. `copy` is given
-   * that set as soon as memory stands still, while the vCPUs' states are still being read.
+   * Pauses the target; takes its state without RAM, and the set of pages to store. Calls `copy` with that set when
+   * memory no longer changes, while the vCPUs' states are still being read.
    */
   stopAndCollect(copy: (pages: PageSets) => void = () => {}): Collected {
     let pages: PageSets = [];
@@ -154,13 +154,13 @@ export class CheckpointSession implements Disposable {
     return { state, pages, parent: this.#base };
   }
 
-  /** What was collected is on disk as this checkpoint. */
+  /** Call it when what was collected is on disk as this checkpoint. */
   committed(digest: Digest): void {
     if (!this.#leftBehind) this.#base = digest;
     this.#landed();
   }
 
-  /** What was collected could not be stored: its pages are dirty still. */
+  /** Call it when what was collected could not be stored: makes its pages dirty again. */
   failed(): void {
     this.tracker.restoreBits(this.#taken);
     this.#landed();
@@ -173,8 +173,8 @@ export class CheckpointSession implements Disposable {
   }
 
   /**
-   * Takes a checkpoint and leaves the target paused. When it returns, the checkpoint is on disk; when it throws, there
-   * is none, and what was dirty still is. Throws KvmError or CheckpointError.
+   * Takes a checkpoint and leaves the target paused. When it returns, the checkpoint is on disk. When it throws
+   * (KvmError or CheckpointError), there is none, and dirty pages stay dirty.
    */
   checkpoint(options: CheckpointOptions = {}): CheckpointReport {
     if (this.#inFlight)
@@ -219,7 +219,7 @@ export class CheckpointSession implements Disposable {
     return report;
   }
 
-  /** Makes pages pending in which the checkpoint differs from what memory was last known to equal. */
+  /** Makes the pages pending in which the checkpoint differs from the base. */
   #markDiffering(checkpoint: Checkpoint): void {
     const { memory } = this.target.machine;
     for (const gpa of this.#pagesUnlike(checkpoint)) {

@@ -17,12 +17,12 @@ import { endsOf } from './ended.ts';
 import type { MachineState } from './machine-state.ts';
 import type { SnapshotTarget } from './target.ts';
 
-/** Loads one state into one target, as often as it is called. Throws KvmError or CheckpointError. */
+/** Loads one state into one target. Can be called many times. Throws KvmError or CheckpointError. */
 export type StateLoader = (clock: ClockMode) => void;
 
 /**
- * Prepares loading, so that doing it is little more than the ioctls. RAM must already be what the state goes with: it
- * is left as it is.
+ * Prepares loading, so that doing it is little more than the ioctls. RAM must already be that of the state; it is not
+ * changed.
  */
 export function stateLoader(target: SnapshotTarget, state: MachineState): StateLoader {
   const { machine, host } = target;

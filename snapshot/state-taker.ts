@@ -1,6 +1,6 @@
 /**
- * Reads everything of a machine but its RAM. What never changes is read when the taker is made; inside the pause are
- * only the ioctls and copies, and those of the vCPUs run in their threads beside the copying of memory.
+ * Reads the state of a machine without its RAM. What never changes is read when the taker is made. In the pause there
+ * are only ioctls and copies; the vCPUs' ioctls run in their threads while memory is copied.
  */
 import { deviceLock, deviceRecords } from '../src/devices/devices.ts';
 import type { StateLock } from '../src/devices/lock.ts';
@@ -14,7 +14,7 @@ import { endedVcpu } from './ended.ts';
 import type { GuestOrigin, MachineDescription, MachineState } from './machine-state.ts';
 import type { SnapshotTarget } from './target.ts';
 
-/** What was read, to be put together once when the machine runs again, and before it is saved or loaded anew. */
+/** Builds the state from what was read. Call it once, after the pause and before the next save or load. */
 export type TakenState = () => MachineState;
 
 /** Takes the state of one target, again and again. */
@@ -41,7 +41,7 @@ export class StateTaker {
     this.#cpuid = writeCpuid(cpuid);
   }
 
-  /** Waits until no save is under way any more. What that throws, another error has come before. */
+  /** Waits for the save that is under way. Ignores its error: an earlier one is thrown. */
   #giveUp(): void {
     try {
       this.#target.finishSave();
@@ -49,8 +49,8 @@ export class StateTaker {
   }
 
   /**
-   * Pauses the target and reads its state. `meanwhile` is called when every vCPU stands still with nothing pending, while
-   * they are being saved: the moment to copy memory. Throws KvmError.
+   * Pauses the target and reads its state. Calls `meanwhile`, which copies memory, when every vCPU is paused with
+   * nothing pending and is being saved. Throws KvmError.
    */
   take(meanwhile: () => void): TakenState {
     const { machine, host } = this.#target;
@@ -84,7 +84,7 @@ export class StateTaker {
   }
 }
 
-/** The state of a target, once: pauses it and leaves it paused. Throws KvmError. */
+/** The state of a target. Pauses it and leaves it paused. Throws KvmError. */
 export const captureState = (target: SnapshotTarget, guest?: GuestOrigin): MachineState =>
   new StateTaker(target, guest).take(() => {})();
 

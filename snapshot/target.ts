@@ -1,19 +1,19 @@
-/** What a checkpoint is taken of and a restore fills: a machine whose vCPUs can be paused, saved and loaded. */
+/** The machine of a checkpoint, a restore or a rollback: its vCPUs can be paused, saved and loaded. */
 import type { VcpuStateCaps } from '../src/kvm/state/vcpu-state-caps.ts';
 import type { Machine } from '../src/machine/machine.ts';
 
 /** LocalMachine and RunningMachine are targets. */
 export interface SnapshotTarget {
   readonly machine: Machine;
-  /** What of a vCPU's state there is; lays out the records. */
+  /** The parts of a vCPU's state on this host. They determine the layout of the records. */
   readonly host: VcpuStateCaps;
-  /** Guest code runs, or would if nothing had paused it: resume() makes sense. */
+  /** A run is under way and nothing has paused it. Read it before a pause: only then call resume() after it. */
   readonly running: boolean;
   /** Returns when no vCPU runs guest code. */
   pause(): void;
   /** Lets the vCPUs run guest code again after pause(). */
   resume(): void;
-  /** Pauses and completes pending exits. That may still change memory and devices: do it before either is restored. */
+  /** Pauses and completes pending exits, which may change memory and devices: call it before restoring these. */
   completePendingIo(): void;
   /** Pauses, completes pending exits, and begins to save every vCPU; memory and devices may be read meanwhile. */
   beginSave(): void;

@@ -1,6 +1,6 @@
 /**
- * Compares the sizes in a decoded state with those of the kernel's structs. A store may be damaged and have new digests:
- * no part of a state goes to an ioctl before its size is checked.
+ * Compares the sizes in a decoded state with those of the kernel's structs. A damaged store may have digests that
+ * match: no part of a state is passed to an ioctl before its size is checked.
  */
 import { CheckpointError, VmlapseError } from '../src/errors.ts';
 import { readCpuidBytes } from '../src/kvm/cpuid.ts';
@@ -57,7 +57,7 @@ function checkSize(id: number, part: VcpuPart, found: number): void {
 const MAX_XSAVE_BYTES = 2 ** 16;
 const MAX_NESTED_BYTES = 2 ** 14;
 
-/** Between them they have every part. */
+/** Together they have every part. */
 const HOSTS: readonly VcpuStateCaps[] = [
   {
     xsaveBytes: 4096,

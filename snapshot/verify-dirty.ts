@@ -1,4 +1,4 @@
-/** The reference mode: all of RAM compared with the parent, to see whether the dirty set missed a page. */
+/** Compares all of RAM with the parent, to find pages that the dirty set missed. */
 import { forEachRun, PAGE_SIZE } from '../src/memory/bitmap.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
 import type { PageSets } from './dirty-tracker.ts';
@@ -41,7 +41,7 @@ export function checkAgainstMemory(memory: GuestMemory, sets: PageSets, parent: 
   return { logged: logged.size, unchanged, missed };
 }
 
-/** Pages that were ever touched, or that the checkpoint has; all others are zero in both, and reading would cost them memory. */
+/** Pages that were ever touched, or that the checkpoint has; the others are zero in both, and are not read. */
 function pagesOf(memory: GuestMemory, parent: Checkpoint): number[] {
   const pages = new Set(parent.pages().flatMap(({ gpa, kind }) => (kind === 'zero' ? [] : [gpa])));
   for (const region of memory.regions) {

@@ -1,7 +1,7 @@
 /**
- * Reads the ELF header and program headers. elfy decodes their fields and names the types; it adds no check. This module
- * proves before that every table lies inside the file, and reads addresses itself, since elfy gives 64-bit values as
- * rounded doubles. No other file uses elfy.
+ * Reads the ELF header and program headers. elfy decodes their fields and names the types; it adds no check. This
+ * module checks first that every table lies inside the file, and reads addresses itself, since elfy gives 64-bit values
+ * as rounded doubles. No other file uses elfy.
  */
 import elfy, { type Program as ElfyProgram, type Header } from 'elfy';
 import { EHDR32, EHDR64, EM, ET, machineName, PHDR32, PHDR64, PN_XNUM } from '../../src/abi/elf.ts';
@@ -189,7 +189,7 @@ function checkProgram(bytes: Uint8Array, bits: 32 | 64, header: Header, parsed: 
   return program;
 }
 
-/** Types whose file content this loader reads. The others, such as GNU_STACK, may say what they like. */
+/** Types whose file content this loader reads. The others, such as GNU_STACK, are not checked. */
 const READ: ReadonlySet<string | undefined> = new Set(['load', 'dynamic', 'note', 'interp']);
 
 function checkRanges(bytes: Uint8Array, bits: 32 | 64, program: Program): void {
@@ -202,7 +202,7 @@ function checkRanges(bytes: Uint8Array, bits: 32 | 64, program: Program): void {
       cure,
     });
   const fileEnd = program.offset + program.filesz;
-  // Where nothing is in the file, the offset says nothing: some tools let it point behind the end.
+  // Without content in the file the offset has no meaning: some tools set it behind the end.
   if (program.filesz > 0 && fileEnd > bytes.length)
     throw bad(
       'p_offset + p_filesz',

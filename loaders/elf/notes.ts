@@ -19,7 +19,7 @@ export interface ElfNote {
   readonly at: number;
 }
 
-/** All notes, in file order within each table, each once though a section and a segment may both hold it. */
+/** All notes, in file order within each table, each once, even if both a section and a segment hold it. */
 export function readNotes(elf: ElfFile, sections: readonly Section[]): ElfNote[] {
   const areas = [
     ...elf.programs

@@ -70,7 +70,7 @@ export function entryOf(
   return entry;
 }
 
-/** The symbols of a file that is loaded by other means than its program headers; none when it is no sound ELF file. */
+/** The symbols of a file that is loaded by other means than its program headers; none if it is not a valid ELF file. */
 export function symbolsOf(bytes: Uint8Array): readonly GuestSymbol[] {
   try {
     const elf = readElf(bytes);

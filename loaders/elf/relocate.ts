@@ -99,7 +99,7 @@ class Target {
     this.#budget = elf.bytes.length;
   }
 
-  /** Replaces the word at a link-time address by what `compute` makes of it. */
+  /** Replaces the word at a link-time address by the result of `compute`. */
   change(address: bigint, at: number, compute: (old: bigint) => bigint): void {
     const location = this.#image.fileRange(address, this.word);
     if (!location)

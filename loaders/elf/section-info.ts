@@ -1,6 +1,6 @@
 /**
- * The section header table as Multiboot passes it, so that kernels can print their own symbols: a copy in which symbol
- * and string tables, which are no part of any segment, have the address where they were placed for it.
+ * The section header table as Multiboot passes it, so that kernels can print their own symbols: a copy in which the
+ * symbol and string tables, which are in no segment, have the addresses where they are placed.
  */
 
 import { SHDR32, SHDR64, SHT } from '../../src/abi/elf.ts';
@@ -24,7 +24,7 @@ const CARRIED: ReadonlySet<number> = new Set([SHT.SYMTAB, SHT.STRTAB]);
 /** A linked kernel has three: .symtab, .strtab, .shstrtab. */
 const MAX_CARRIED = 16;
 
-/** Undefined when the file has no sections, or there is no room for them: kernels must do without. */
+/** Undefined when the file has no sections, or there is no room for them: the kernel then gets none. */
 export function sectionHeaders(
   open: OpenElf,
   taken: readonly Segment[],

@@ -1,6 +1,6 @@
 /**
- * Section headers: names, symbol tables and notes. A guest loads without them, so damage here is told in a note and
- * costs the symbols, never the boot.
+ * Section headers: names, symbol tables and notes. A guest loads without them: if they are damaged there are no
+ * symbols, a note says so, and the guest boots.
  */
 
 import { SHDR32, SHDR64, SHT } from '../../src/abi/elf.ts';

@@ -1,8 +1,8 @@
 /**
  * Decides where the PT_LOAD segments of an ELF file go in guest-physical memory, and translates its addresses.
  *
- * Kernels that are linked at high virtual addresses mean p_paddr; many static programs carry a p_paddr that means
- * nothing. A position-independent file may go anywhere: it is moved as a whole and relocated.
+ * For kernels that are linked at high virtual addresses, p_paddr counts; in many static programs it has no meaning. A
+ * position-independent file may go anywhere: it is moved as a whole and relocated.
  */
 import { backed } from '../arrange.ts';
 import { alignUp, FOUR_GIB, hex, MAX_PHYSICAL, MIB, PAGE_SIZE } from '../bytes.ts';

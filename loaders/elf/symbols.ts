@@ -29,7 +29,7 @@ export function readSymbols(elf: ElfFile, sections: readonly Section[], bias: bi
   const view = viewOf(content);
   const word = (at: number): bigint => (wide ? view.getBigUint64(at, true) : BigInt(view.getUint32(at, true)));
 
-  // Names may share bytes (tails do), but a file whose names add up to far more than its string table is hostile.
+  // Names may share bytes (tails do), but not so many that they add up to far more than the string table.
   let nameBudget = 4 * names.length + 65_536;
   const symbols: GuestSymbol[] = [];
   const end = Math.min(content.length - entrySize, MAX_SYMBOLS * entrySize);

@@ -1,4 +1,4 @@
-/** What Linux is handed: boot_params with the memory map, the command line, and the initial RAM disk. */
+/** What Linux gets: boot_params with the memory map, the command line, and the initial RAM disk. */
 import { bytesOf } from '../../src/abi/struct.ts';
 import { endOf, informationRoom, room, usableRam } from '../arrange.ts';
 import { alignUp, cstring, FOUR_GIB, KIB, MIB, PAGE_SIZE } from '../bytes.ts';
@@ -6,7 +6,7 @@ import type { LoadOptions, Reservation, Segment } from '../image.ts';
 import { refusal } from '../refuse.ts';
 import { BOOT_PARAMS, LOADER_UNDEFINED } from './setup-header.ts';
 
-/** A kernel that is placed, and what it says about its surroundings. */
+/** A kernel that is placed, and its limits. */
 interface LinuxKernel {
   readonly taken: readonly (Segment | Reservation)[];
   /** The setup header as it goes into boot_params at 0x1f1. */

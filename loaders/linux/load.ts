@@ -107,7 +107,7 @@ function loadBzImage(bytes: Uint8Array, options: LoadOptions): GuestImage {
   const header = checkHeader(bytes);
   const setupBytes = ((header.setup_sects || 4) + 1) * SECTOR;
   const payload = bytes.subarray(setupBytes);
-  // syssize is rounded up, and not every builder pads the file to match.
+  // syssize is rounded up, and not every tool pads the file to that.
   const least = Math.max(ENTRY_64, (header.syssize - 1) * SYSSIZE_UNIT) + 1;
   if (payload.length < least)
     throw refusal('TRUNCATED', {
