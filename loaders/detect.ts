@@ -20,9 +20,9 @@ export type Detection =
   | { readonly kind: 'guest'; readonly format: FormatName }
   /** A compressed image: `load` unwraps it and detects again. */
   | { readonly kind: 'wrapped'; readonly wrapper: Wrapper }
-  /** Something known that is no x86 guest image. */
+  /** A known format that is no x86 guest image. */
   | { readonly kind: 'other'; readonly name: string; readonly advice: string }
-  /** Nothing known: it may still be a flat binary. */
+  /** No known format: it may still be a flat binary. */
   | { readonly kind: 'unknown'; readonly advice: string };
 
 interface Signature {

@@ -56,8 +56,8 @@ export interface GuestImage {
   readonly reserved?: readonly Reservation[];
   readonly entry: EntryState;
   /**
-   * Symbols by run-time address, in file order. Read from the file's bytes when first asked for, so ask while those are
-   * valid (a mapped file: before it is unmapped).
+   * Symbols by run-time address, in file order. Read from the file's bytes at the first use, so use this first while
+   * they are valid (a mapped file: before it is unmapped).
    */
   readonly symbols: readonly GuestSymbol[];
   /** The guest-physical address of a symbol's address. Absent: the two are equal. */
@@ -66,7 +66,7 @@ export interface GuestImage {
   readonly notes: readonly string[];
 }
 
-/** The image with some of its properties changed. Symbols stay unread until they are asked for. */
+/** The image with some of its properties changed. Symbols stay unread until they are used. */
 export function changed(image: GuestImage, changes: Partial<Pick<GuestImage, 'segments' | 'notes'>>): GuestImage {
   const properties = { ...Object.getOwnPropertyDescriptors(image), ...Object.getOwnPropertyDescriptors(changes) };
   return Object.defineProperties({}, properties) as GuestImage;

@@ -52,7 +52,7 @@ export const MULTIBOOT1_MMAP = struct('multiboot_mmap_entry', 24, {
 });
 
 const HEADER_FLAG = { pageAlign: 1, memoryInfo: 2, video: 4, addressFields: 0x1_0000 } as const;
-/** Bits 0 to 15 are requirements: a loader that does not know one must not boot the kernel. */
+/** Bits 0 to 15 are requirements: a loader that does not support one must not boot the kernel. */
 const UNKNOWN_REQUIREMENTS = 0xfff8;
 
 /** Bits of multiboot_info.flags: which fields are there. */

@@ -25,7 +25,7 @@ const TAG = {
 /** Information tag types this loader provides; a request for any other is refused unless it is optional. */
 const PROVIDED: ReadonlySet<number> = new Set([1, 2, 3, 4, 6, 9, 21]);
 
-/** What the tags ask for. */
+/** What the tags request. */
 export interface Multiboot2Header {
   readonly at: number;
   readonly address?: {

@@ -1,4 +1,4 @@
-/** Refuses machines that are larger than most users want: a checkpoint of unknown origin must not exhaust the host. */
+/** Refuses very large machines: a checkpoint of unknown origin must not exhaust the host. */
 import { totalmem } from 'node:os';
 import { CheckpointError } from '../src/errors.ts';
 import type { MachineDescription } from './machine-state.ts';

@@ -64,7 +64,7 @@ function recordOf(layout: VcpuStateLayout, host: VcpuStateCaps, parts: VcpuState
   return record;
 }
 
-/** The saved MSRs that this host has, in the order in which it wants them. */
+/** The saved MSRs that this host has, in the order of its list. */
 function inHostOrder(host: VcpuStateCaps, list: Uint8Array): { index: number; value: bigint }[] {
   const saved = new Map(readMsrList(list).map(({ index, value }) => [index, value]));
   return host.msrs.flatMap((index) => {
