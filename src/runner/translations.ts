@@ -15,8 +15,8 @@ import type { Machine } from '../machine/machine.ts';
 
 /** Drops a vCPU's translations. Call it in the vCPU's thread, while no vCPU runs, and load the registers afterwards. */
 export interface Translations extends Disposable {
-  /** Throws KvmError. */
-  drop(): void;
+  /** `nested`: a load has put the vCPU into a guest of its own before. Throws KvmError. */
+  drop(nested: boolean): void;
 }
 
 /** How it is done on this host. Throws KvmError. */
@@ -24,14 +24,20 @@ export function translationsOf(machine: Machine, vcpu: Vcpu, { nestedBytes }: Vc
   // the shadow page tables are the machine's: one vCPU drops them for all
   if (usesShadowPaging())
     return { drop: vcpu.id === 0 ? () => machine.dropShadowPages(vcpu.id) : () => {}, [Symbol.dispose]() {} };
-  const nested = nestedBytes > 0 ? StatCounter.open(vcpu.fd, 'nested_run') : undefined;
+  const runs = nestedBytes > 0 ? nestedRuns(machine, vcpu) : undefined;
   return {
-    drop() {
-      if (nested && nested.read() > 0n) machine.dropShadowPages(vcpu.id);
+    drop(nested) {
+      if (nested || (runs && runs.read() > 0n)) machine.dropShadowPages(vcpu.id);
       else flushTlb(vcpu);
     },
-    [Symbol.dispose]: () => nested?.[Symbol.dispose](),
+    [Symbol.dispose]: () => runs?.[Symbol.dispose]?.(),
   };
+}
+
+/** How often the vCPU has entered a guest of its own. On kernels without statistics (before 5.14): as if it had. */
+function nestedRuns({ kvm }: Machine, vcpu: Vcpu): Pick<StatCounter, 'read'> & Partial<Disposable> {
+  const hasStats = kvm.checkExtension('KVM_CAP_BINARY_STATS_FD') > 0;
+  return (hasStats ? StatCounter.open(vcpu.fd, 'nested_run') : undefined) ?? { read: () => 1n };
 }
 
 const CR3_FIRST_FRAME = 0x1000n;

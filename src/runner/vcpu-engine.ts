@@ -1,6 +1,7 @@
 import type { Bus } from '../devices/bus.ts';
 import { Cleanup } from '../ffi/cleanup.ts';
 import { blockKickSignal, maskInsideRun } from '../ffi/signals.ts';
+import { isPlainNested } from '../kvm/state/nested.ts';
 import { SYNC_PARTS, syncRegs } from '../kvm/state/sync-regs.ts';
 import { VcpuStateIo } from '../kvm/state/vcpu-state.ts';
 import type { VcpuStateCaps } from '../kvm/state/vcpu-state-caps.ts';
@@ -63,6 +64,8 @@ export class VcpuEngine implements Disposable {
   readonly #ends = new PendingEnds();
   /** Set once the vCPU has run. */
   #translations: Translations | undefined;
+  /** A load has put the vCPU into a guest of its own. */
+  #wasNested = false;
 
   constructor(options: EngineOptions) {
     using made = new Cleanup();
@@ -137,9 +140,11 @@ export class VcpuEngine implements Disposable {
    */
   load(record = this.record, { handOver = false } = {}): void {
     const { host, idle } = this.#options;
-    this.#translations?.drop();
+    this.#translations?.drop(this.#wasNested);
     this.#ends.load(record, host);
     this.#io.record.set(record.subarray(0, this.#io.record.length));
+    const { nested_state: nested } = this.#io.parts;
+    this.#wasNested ||= nested !== undefined && !isPlainNested(nested);
     this.isHandedOver = handOver && host.irqchip && host.syncRegs && syncRegs(this.vcpu.area, this.#io.parts);
     const isIdle = this.#io.restore(this.isHandedOver ? SYNC_PARTS : undefined);
     this.isIdle = isIdle && idle !== undefined;
