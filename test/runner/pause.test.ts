@@ -75,6 +75,28 @@ describeKvm('pause and resume', () => {
     expect(machine.said).toBe(line.repeat(lines));
   });
 
+  it.each([2 ** 31, 1e12, Number.POSITIVE_INFINITY])(
+    'timeoutMs: %d, longer than a timer of Node can be',
+    async (timeoutMs) => {
+      const { started, counter } = await startGuest('ring3-writer');
+      await using machine = started;
+      const { running } = machine;
+      const result = running.run({ timeoutMs });
+      const before = counter('writer_rounds');
+      await eventually('the guest counts', () => counter('writer_rounds') > before);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      running.stop();
+      expect((await result).reason).toBe('interrupted');
+    },
+  );
+
+  it('timeoutMs: NaN is refused, and the next run is not', async () => {
+    const { started } = await startGuest('ring3-writer');
+    await using machine = started;
+    await expect(machine.running.run({ timeoutMs: Number.NaN })).rejects.toThrow('timeoutMs is not a number');
+    expect((await machine.running.run({ timeoutMs: 1 })).reason).toBe('timeout');
+  });
+
   it('a machine that is held stays so when its run ends, until resume(), and its timeout stands still', async () => {
     const { started, counter } = await startGuest('ring3-writer');
     await using machine = started;

@@ -137,6 +137,8 @@ export class RunningMachine {
     if (this.#failure) return Promise.reject(this.#failure);
     if (this.#closing) return Promise.reject(new UsageError('the machine is closed: start it anew'));
     if (this.#pendingRun) return Promise.reject(new UsageError('the machine is already running'));
+    if (Number.isNaN(timeoutMs))
+      return Promise.reject(new UsageError('timeoutMs is not a number: leave it out for no limit'));
     this.#clock.leftMs = timeoutMs;
     const abort = () => this.stop('interrupted');
     signal?.addEventListener('abort', abort);
@@ -301,6 +303,9 @@ function checkDevices({ devices, deviceModule }: Machine): void {
   );
 }
 
+/** setTimeout() takes a longer time for 1 ms. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** Counts down while the guest may run. */
 class RunClock {
   /** Milliseconds left when the clock last stood still; undefined: no limit. */
@@ -316,7 +321,13 @@ class RunClock {
   start(): void {
     if (this.leftMs === undefined || this.#timer) return;
     this.#since = performance.now();
-    this.#timer = setTimeout(this.#expired, Math.max(1, this.leftMs));
+    if (this.leftMs > LONGEST_TIMER_MS) this.#timer = setTimeout(() => this.#again(), LONGEST_TIMER_MS);
+    else this.#timer = setTimeout(this.#expired, Math.max(1, this.leftMs));
+  }
+
+  #again(): void {
+    this.stop();
+    this.start();
   }
 
   stop(): void {
