@@ -10,7 +10,7 @@ type Step = readonly [ioctl: string, what: string, reason: string];
 export function restoreSteps({ description, vcpus, devices, roms }: MachineState): Step[] {
   const { memory, cpus, irqchip } = description;
   const steps: Step[] = [
-    ['KVM_CREATE_VM', '', 'everything hangs on the VM'],
+    ['KVM_CREATE_VM', '', 'every other file descriptor comes from it'],
     ['KVM_SET_TSS_ADDR', '', 'before the vCPUs, which need it in real mode on Intel hosts'],
     ['KVM_SET_IDENTITY_MAP_ADDR', '', 'before the first vCPU'],
   ];
@@ -49,7 +49,7 @@ export function restoreSteps({ description, vcpus, devices, roms }: MachineState
     steps.push([
       'KVM_KVMCLOCK_CTRL',
       `vCPU ${id}, with kvmclock`,
-      'the guest learns that it was stopped, and its watchdogs forgive',
+      'tells the guest that it was stopped, so that its watchdog reports no lockup',
     ]);
   });
   for (const { set, part, reason } of vmRows(irqchip)) steps.push([set, part, reason]);

@@ -159,7 +159,7 @@ export class Vcpu implements Disposable {
     throw new Error('unreachable');
   }
 
-  /** KVM_KVMCLOCK_CTRL (4.70): tells the guest that it was paused, so that its watchdog forgives. False: no kvmclock. */
+  /** KVM_KVMCLOCK_CTRL (4.70): tells the guest that it was paused, for its watchdogs. False: no kvmclock. */
   kvmclockCtrl(): boolean {
     const result = tryIoctl(this.fd, 'KVM_KVMCLOCK_CTRL');
     if (result < 0 && result !== -EINVAL) throw kvmError('KVM_KVMCLOCK_CTRL', -result);

@@ -185,7 +185,7 @@ export class VcpuStateIo {
     this.#tscKhz = khz;
   }
 
-  /** A guest with kvmclock is told that it was stopped, so that its watchdogs forgive. */
+  /** Tells a guest with kvmclock that it was stopped, so that its watchdog reports no lockup. */
   #tellKvmclock(): void {
     const { nmsrs } = KvmMsrs.over(this.parts.msrs!);
     for (let i = 0; i < Math.min(nmsrs, FIRST_MSRS.length); i++) {
