@@ -101,6 +101,8 @@ export class Machine implements Disposable {
   readonly deviceState: SharedArrayBuffer;
   /** Without irqchip: the interrupt lines. */
   readonly lines: InterruptLines;
+  /** Whether the machine was disposed of. */
+  isDisposed = false;
   readonly #roms: { readonly gpa: number; readonly mapping: Mapping }[] = [];
   #boot: BootState | undefined;
 
@@ -270,8 +272,9 @@ export class Machine implements Disposable {
     };
   }
 
-  /** Frees the VM, ROMs, memory and /dev/kvm, in this order. Dispose of vCPUs first. */
+  /** Frees the VM, ROMs, memory and /dev/kvm, in this order. Dispose of vCPUs first, and close a RunningMachine. */
   [Symbol.dispose](): void {
+    this.isDisposed = true;
     this.vm[Symbol.dispose]();
     for (const { mapping } of this.#roms) mapping[Symbol.dispose]();
     this.memory[Symbol.dispose]();

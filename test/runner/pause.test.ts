@@ -160,4 +160,16 @@ describeKvm('pause and resume', () => {
     expect((await first).reason).toBe('interrupted');
     expect((await machine.running.run({ signal: stop.signal })).reason).toBe('interrupted');
   });
+
+  it('a machine that is disposed of while it runs is an error, not an end of the guest', async () => {
+    const { started, counter } = await startGuest('ring3-writer');
+    await using machine = started;
+    const { running } = machine;
+    const result = running.run();
+    await eventually('the guest counts', () => counter('writer_writes') > 0);
+    running.pause();
+    running.machine[Symbol.dispose]();
+    running.resume();
+    await expect(result).rejects.toThrow(/disposed of while it ran: await close\(\)/);
+  });
 });

@@ -131,7 +131,8 @@ export class RunningMachine {
 
   /**
    * Runs the guest until it ends, or is stopped, and leaves it paused. If the machine is held, waits for resume() first.
-   * The next run() continues where the guest stopped. Rejects with the error of a vCPU thread that failed.
+   * The next run() continues where the guest stopped. Rejects with the error of a vCPU thread that failed, and with
+   * UsageError if the machine was disposed of meanwhile.
    */
   run({ timeoutMs, signal }: RunOptions = {}): Promise<RunResult> {
     if (this.#failure) return Promise.reject(this.#failure);
@@ -281,6 +282,7 @@ export class RunningMachine {
       const others = this.threads.filter((thread) => !(counts && thread.id === vcpu));
       const rest = await Promise.all(others.map((thread) => thread.call('counts', undefined)));
       await this.#outputs.flush();
+      if (this.machine.isDisposed) throw new UsageError(DISPOSED);
       run.resolve({ ...end, vcpu, ...sumCounts(counts ? [counts, ...rest] : rest) });
     } catch (error) {
       run.reject(error as Error);
@@ -293,6 +295,9 @@ export class RunningMachine {
     for (const thread of this.threads) thread.ask(Request.PAUSE);
   }
 }
+
+/** Without its memory a guest faults, and ends in a way that is not its own. */
+const DISPOSED = 'the machine was disposed of while it ran: await close() of its RunningMachine first';
 
 /** Functions cannot cross threads: a device that is not built in must come from a module that each thread imports. */
 function checkDevices({ devices, deviceModule }: Machine): void {
