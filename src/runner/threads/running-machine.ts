@@ -11,6 +11,7 @@ import type { StopPoints } from '../stop-points.ts';
 import { createMailboxes, Request } from './mailbox.ts';
 import { type OutputSink, Outputs } from './output.ts';
 import { createRecord } from './protocol.ts';
+import { RunClock } from './run-clock.ts';
 import { VcpuGroup } from './vcpu-group.ts';
 import { VcpuThread } from './vcpu-thread.ts';
 
@@ -306,39 +307,4 @@ function checkDevices({ devices, deviceModule }: Machine): void {
   throw new UsageError(
     `device ${own.name} was made in this thread, and vCPU threads cannot use it; put it into a module and create the machine with { devices: await devicesFrom(url) }`,
   );
-}
-
-/** setTimeout() takes a longer time for 1 ms. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
-
-/** Counts down while the guest may run. */
-class RunClock {
-  /** Milliseconds left when the clock last stood still; undefined: no limit. */
-  leftMs: number | undefined;
-  readonly #expired: () => void;
-  #timer: NodeJS.Timeout | undefined;
-  #since = 0;
-
-  constructor(expired: () => void) {
-    this.#expired = expired;
-  }
-
-  start(): void {
-    if (this.leftMs === undefined || this.#timer) return;
-    this.#since = performance.now();
-    if (this.leftMs > LONGEST_TIMER_MS) this.#timer = setTimeout(() => this.#again(), LONGEST_TIMER_MS);
-    else this.#timer = setTimeout(this.#expired, Math.max(1, this.leftMs));
-  }
-
-  #again(): void {
-    this.stop();
-    this.start();
-  }
-
-  stop(): void {
-    if (this.leftMs === undefined || !this.#timer) return;
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.leftMs -= performance.now() - this.#since;
-  }
 }
