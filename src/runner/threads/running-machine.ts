@@ -291,8 +291,8 @@ export class RunningMachine {
   }
 
   #fail(error: Error): void {
-    this.#failure ??= error;
-    this.#takePendingRun()?.reject(error);
+    this.#failure ??= this.machine.isDisposed ? new UsageError(DISPOSED) : error;
+    this.#takePendingRun()?.reject(this.#failure);
     for (const thread of this.threads) thread.ask(Request.PAUSE);
   }
 }
