@@ -29,7 +29,7 @@ export function stateLoader(target: SnapshotTarget, state: MachineState): StateL
   const layout = vcpuStateLayout(host);
   const records = state.vcpus.map((parts, vcpu) => {
     const record = recordOf(layout, host, parts);
-    writeEnds(record, host, endsOf(state.description.ended, vcpu));
+    writeEnds(record, layout.bytes, endsOf(state.description.ended, vcpu));
     return record;
   });
   alignTsc(records.map((record) => vcpuStateParts(layout, record)));

@@ -70,7 +70,7 @@ export class StateTaker {
       const layout = vcpuStateLayout(host);
       const vcpus = records.map((record) => asStored(vcpuStateParts(layout, record.slice())));
       const tscKhz = wordOf(vcpus[0]?.tsc_khz);
-      const ended = endedVcpu(records.map((record) => readEnds(record, host)));
+      const ended = endedVcpu(records.map((record) => readEnds(record, layout.bytes)));
       return {
         description: { ...this.#description, host: { kvm: this.#kvm, tscKhz, tsc: host.tsc }, ...(ended && { ended }) },
         vcpus,

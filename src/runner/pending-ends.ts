@@ -14,22 +14,20 @@ export interface TimedEnd {
 /** Bytes of a vCPU's record on this host. */
 export const recordBytes = (host: VcpuStateCaps): number => vcpuStateLayout(host).bytes + ENDS_BYTES;
 
-/** Puts ends into a record. */
-export function writeEnds(record: Uint8Array, host: VcpuStateCaps, ends: readonly TimedEnd[]): void {
-  const { bytes } = vcpuStateLayout(host);
-  record[bytes] = 0;
+/** Puts ends into a record, behind its `at` bytes of registers. Throws RangeError where they do not fit. */
+export function writeEnds(record: Uint8Array, at: number, ends: readonly TimedEnd[]): void {
+  record[at] = 0;
   if (ends.length === 0) return;
   const text = Buffer.from(jsonText(ends));
   if (text.length >= ENDS_BYTES) throw new RangeError(`ends of ${text.length} bytes do not fit into a record`);
-  record.set(text, bytes);
-  record[bytes + text.length] = 0;
+  record.set(text, at);
+  record[at + text.length] = 0;
 }
 
 /** The ends in a record. */
-export function readEnds(record: Uint8Array, host: VcpuStateCaps): TimedEnd[] {
-  const { bytes } = vcpuStateLayout(host);
-  if (record[bytes] === 0) return [];
-  return JSON.parse(Buffer.from(record.subarray(bytes, record.indexOf(0, bytes))).toString()) as TimedEnd[];
+export function readEnds(record: Uint8Array, at: number): TimedEnd[] {
+  if (record[at] === 0) return [];
+  return JSON.parse(Buffer.from(record.subarray(at, record.indexOf(0, at))).toString()) as TimedEnd[];
 }
 
 /** JSON without bigints: those become hexadecimal strings. */
@@ -61,21 +59,26 @@ export class PendingEnds {
     this.#pending.push({ end, at: now() });
   }
 
-  /** Writes the guest's own ends into a record; stops that the owner requested are not part of the state. */
-  save(record: Uint8Array, host: VcpuStateCaps): void {
+  /**
+   * Writes the guest's own ends into a record; stops that the owner requested are not part of the state. Mostly there are
+   * none, and in a pause little may be done for that.
+   */
+  save(record: Uint8Array, at: number): void {
+    record[at] = 0;
+    if (!this.#last && this.#pending.length === 0) return;
     const all = this.#last ? [this.#last, ...this.#pending] : this.#pending;
-    const ends = all.length === 0 ? all : all.filter(({ end }) => GUEST_ENDS.has(end.reason));
+    const ends = all.filter(({ end }) => GUEST_ENDS.has(end.reason));
     writeEnds(
       record,
-      host,
+      at,
       ends.map(({ end: { stopPoint: _, ...end }, at }) => ({ end, at })),
     );
   }
 
   /** Replaces all ends by those in a record. */
-  load(record: Uint8Array, host: VcpuStateCaps): void {
+  load(record: Uint8Array, at: number): void {
     this.#last = undefined;
-    this.#pending = readEnds(record, host);
+    this.#pending = readEnds(record, at);
   }
 }
 

@@ -130,7 +130,7 @@ export class VcpuEngine implements Disposable {
   save(): void {
     this.#io.save(this.isIdle);
     this.record.set(this.#io.record);
-    this.#ends.save(this.record, this.#options.host);
+    this.#ends.save(this.record, this.#io.layout.bytes);
   }
 
   /**
@@ -141,7 +141,7 @@ export class VcpuEngine implements Disposable {
   load(record = this.record, { handOver = false } = {}): void {
     const { host, idle } = this.#options;
     this.#translations?.drop(this.#wasNested);
-    this.#ends.load(record, host);
+    this.#ends.load(record, this.#io.layout.bytes);
     this.#io.record.set(record.subarray(0, this.#io.record.length));
     const { nested_state: nested } = this.#io.parts;
     this.#wasNested ||= nested !== undefined && !isPlainNested(nested);

@@ -11,9 +11,10 @@ const HOST: VcpuStateCaps = {
   nestedBytes: 0,
   msrs: [0x10],
 };
+const AT = recordBytes(HOST) - ENDS_BYTES;
 const saved = (ends: PendingEnds) => {
   const record = new Uint8Array(new SharedArrayBuffer(recordBytes(HOST)));
-  ends.save(record, HOST);
+  ends.save(record, AT);
   return record;
 };
 
@@ -23,7 +24,7 @@ describe('the ends that a vCPU owes', () => {
     ends.ended({ reason: 'exit-port', value: 3, stopPoint: 'port:0xf4' });
     ends.add({ reason: 'fail-entry', detail: { hardwareReason: 0x8000_0000_0000_0021n, cpu: 1 } });
     const after = new PendingEnds();
-    after.load(saved(ends), HOST);
+    after.load(saved(ends), AT);
     expect(after.next()).toEqual({ reason: 'exit-port', value: 3 });
     expect(after.next()).toEqual({ reason: 'fail-entry', detail: { hardwareReason: '0x8000000000000021', cpu: 1 } });
     expect(after.next()).toBeUndefined();
@@ -35,7 +36,7 @@ describe('the ends that a vCPU owes', () => {
     ends.next();
     ends.ended({ reason: 'stop-point', stopPoint: 'exit:3' });
     ends.add({ reason: 'stop-point', stopPoint: 'exit:4' });
-    expect(readEnds(saved(ends), HOST)).toEqual([]);
+    expect(readEnds(saved(ends), AT)).toEqual([]);
   });
 
   it('are still owed after a save, and once they have been met are the last', () => {
@@ -43,11 +44,11 @@ describe('the ends that a vCPU owes', () => {
     ends.add({ reason: 'halted' });
     saved(ends);
     expect(ends.next()).toEqual({ reason: 'halted' });
-    expect(readEnds(saved(ends), HOST)).toMatchObject([{ end: { reason: 'halted' } }]);
+    expect(readEnds(saved(ends), AT)).toMatchObject([{ end: { reason: 'halted' } }]);
   });
 
   it('that do not fit are refused', () => {
     const end = { reason: 'unexpected-exit', detail: { exit: 'x'.repeat(ENDS_BYTES) } } as const;
-    expect(() => writeEnds(new Uint8Array(recordBytes(HOST)), HOST, [{ end, at: 0 }])).toThrow(RangeError);
+    expect(() => writeEnds(new Uint8Array(recordBytes(HOST)), AT, [{ end, at: 0 }])).toThrow(RangeError);
   });
 });
