@@ -37,7 +37,7 @@ export async function bundle(dist: string): Promise<void> {
   await write(dist, THREAD);
 }
 
-/** The names of the files. */
+/** Writes one bundle. Returns the names of its files. */
 async function write(dist: string, { folder, entries }: typeof COMMAND | typeof THREAD): Promise<string[]> {
   const input = Object.fromEntries(Object.entries(entries).map(([name, file]) => [name, join(dist, file)]));
   const build = await rolldown({ input, platform: 'node', external: (id) => !/^[./]/.test(id) });

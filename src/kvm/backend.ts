@@ -26,13 +26,13 @@ function cpuFlags(path: string): ReadonlySet<string> {
   }
 }
 
-/** The module parameter that is N where a processor that could translate in two levels is not let. */
+/** The module parameter that says whether KVM uses the processor's two levels of page tables. */
 const TWO_LEVELS: Partial<Record<KvmBackend, string>> = {
   VMX: 'kvm_intel/parameters/ept',
   SVM: 'kvm_amd/parameters/npt',
 };
 
-/** Whether KVM translates by page tables of its own, the shadow of the guest's. Taken for true where nothing tells. */
+/** Whether KVM translates by shadow page tables that it makes from the guest's. True where that cannot be found out. */
 export function usesShadowPaging(modules = '/sys/module', kind = kvmBackend(modules)): boolean {
   const parameter = TWO_LEVELS[kind];
   try {

@@ -1,6 +1,7 @@
 /** KVM's counters of a VM or a vCPU (KVM_GET_STATS_FD): a file that describes itself. */
 import { readSync } from 'node:fs';
 import { KvmStatsDesc, KvmStatsHeader } from '../abi/structs.ts';
+import { Cleanup } from '../ffi/cleanup.ts';
 import { Fd } from '../ffi/fd.ts';
 import { ioctl } from './call.ts';
 
@@ -17,11 +18,12 @@ export class StatCounter implements Disposable {
 
   /** The counter of that name; undefined where this KVM has none. Throws KvmError where KVM has no statistics at all. */
   static open(owner: Fd, name: string): StatCounter | undefined {
-    const file = Fd.own(ioctl(owner, 'KVM_GET_STATS_FD'));
+    using made = new Cleanup();
+    const file = made.use(Fd.own(ioctl(owner, 'KVM_GET_STATS_FD')));
     const at = place(file, name);
-    if (at !== undefined) return new StatCounter(file, at);
-    file[Symbol.dispose]();
-    return undefined;
+    if (at === undefined) return undefined;
+    made.keep();
+    return new StatCounter(file, at);
   }
 
   /** The count now. */

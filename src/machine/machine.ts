@@ -58,7 +58,7 @@ export interface MachineHandle {
 const IDENTITY_MAP_ADDR = 0xfeff_c000;
 const TSS_ADDR = 0xfeff_d000;
 const PIT_SPEAKER_DUMMY = 1;
-/** Where slots come and go that no guest sees: one page for each vCPU, in the hole below 4 GiB. */
+/** Address of the slots that dropShadowPages adds and deletes: one page for each vCPU, in the hole below 4 GiB. */
 const PASSING_SLOTS = 0xfd00_0000;
 
 interface Parts {
@@ -103,6 +103,8 @@ export class Machine implements Disposable {
   readonly lines: InterruptLines;
   /** Whether the machine was disposed of. */
   isDisposed = false;
+  /** How many slots this KVM has, once that was asked. */
+  #slots: number | undefined;
   readonly #roms: { readonly gpa: number; readonly mapping: Mapping }[] = [];
   #boot: BootState | undefined;
 
@@ -217,11 +219,12 @@ export class Machine implements Disposable {
   }
 
   /**
-   * Makes KVM drop every shadow page table of this VM, by a memory slot that comes and goes. `vcpu`: whose thread calls,
-   * while none of them runs. Throws KvmError.
+   * Makes KVM drop every shadow page table of this VM, by adding and deleting a memory slot. Call it while no vCPU runs.
+   * Threads that call it at the same time give different numbers as `vcpu`. Throws KvmError.
    */
   dropShadowPages(vcpu: number): void {
-    const slot = this.vm.checkExtension('KVM_CAP_NR_MEMSLOTS') - 1 - vcpu;
+    this.#slots ??= this.vm.checkExtension('KVM_CAP_NR_MEMSLOTS');
+    const slot = this.#slots - 1 - vcpu;
     const { mapping } = this.memory.regions[0]!;
     const passing = { slot, flags: 0, gpa: PASSING_SLOTS + vcpu * PAGE_SIZE, mapping };
     this.vm.setUserMemoryRegion({ ...passing, size: PAGE_SIZE });

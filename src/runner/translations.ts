@@ -34,7 +34,7 @@ export function translationsOf(machine: Machine, vcpu: Vcpu, { nestedBytes }: Vc
   };
 }
 
-/** How often the vCPU has entered a guest of its own. On kernels without statistics (before 5.14): as if it had. */
+/** Counts how often the vCPU has entered a guest of its own. Kernels before 5.14 have no statistics: 1 stands for it. */
 function nestedRuns({ kvm }: Machine, vcpu: Vcpu): Pick<StatCounter, 'read'> & Partial<Disposable> {
   const hasStats = kvm.checkExtension('KVM_CAP_BINARY_STATS_FD') > 0;
   return (hasStats ? StatCounter.open(vcpu.fd, 'nested_run') : undefined) ?? { read: () => 1n };

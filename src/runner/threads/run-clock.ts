@@ -5,7 +5,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** Counts down while the guest may run, and calls `expired` at the end. */
 export class RunClock {
-  /** Milliseconds left when the clock last stood still; undefined: no limit. */
+  /** Milliseconds left when the clock was last stopped; undefined: no limit. */
   leftMs: number | undefined;
   readonly #expired: () => void;
   #timer: NodeJS.Timeout | undefined;
@@ -15,7 +15,7 @@ export class RunClock {
     this.#expired = expired;
   }
 
-  /** Goes on, if there is a limit. */
+  /** Starts to count, if there is a limit. */
   start(): void {
     if (this.leftMs === undefined || this.#timer) return;
     this.#since = performance.now();
@@ -28,7 +28,7 @@ export class RunClock {
     this.start();
   }
 
-  /** Stands still. */
+  /** Stops counting. */
   stop(): void {
     if (this.leftMs === undefined || !this.#timer) return;
     clearTimeout(this.#timer);

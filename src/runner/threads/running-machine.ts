@@ -297,7 +297,7 @@ export class RunningMachine {
   }
 }
 
-/** Without its memory a guest faults, and ends in a way that is not its own. */
+/** A guest without its memory faults or shuts down. That is not its own end, so run() rejects instead. */
 const DISPOSED = 'the machine was disposed of while it ran: await close() of its RunningMachine first';
 
 /** Functions cannot cross threads: a device that is not built in must come from a module that each thread imports. */
