@@ -3,6 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { vcpuStateCaps } from '../src/kvm/state/vcpu-state-caps.ts';
+import { Machine } from '../src/machine/machine.ts';
 
 /** The project's root folder; this file runs as dist/bench/native.js. */
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -50,9 +52,16 @@ export function floorProgram(name: Floor, warnings: readonly string[] = []): str
   return output;
 }
 
+/** The MSRs that vmlapse saves on this host, in the form that the floors read from their environment. */
+function savedMsrs(): string {
+  using machine = Machine.create({ memory: 2 ** 20 });
+  return vcpuStateCaps(machine.kvm, machine.vm, machine.config.irqchip).msrs.join();
+}
+
 /** Runs a floor and parses the one JSON object it prints. */
 export function runFloor<T>(name: Floor, args: readonly (string | number)[]): T {
-  const output = execFileSync(floorProgram(name), args.map(String), { encoding: 'utf8', maxBuffer: 2 ** 24 });
+  const env = { ...process.env, SAVED_MSRS: savedMsrs() };
+  const output = execFileSync(floorProgram(name), args.map(String), { encoding: 'utf8', maxBuffer: 2 ** 24, env });
   return JSON.parse(output) as T;
 }
 

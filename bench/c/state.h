@@ -51,19 +51,41 @@ static const struct state_row STATE_ROWS[] = {
 };
 enum { STATE_ROW_COUNT = sizeof STATE_ROWS / sizeof STATE_ROWS[0] };
 
-/* A zeroed state that asks for every MSR of the index list. */
+/*
+ * Fills in the MSRs to save: those that the environment variable SAVED_MSRS names, or else every one of the index list.
+ * The benchmarks name those that vmlapse saves, so that both do the same ioctls.
+ */
+static inline void ask_for_msrs(const struct machine *m, struct kvm_msrs *msrs)
+{
+	struct { struct kvm_msr_list head; uint32_t indices[MAX_MSRS]; } list = { .head.nmsrs = MAX_MSRS };
+	const char *named = getenv("SAVED_MSRS");
+
+	if (!named) {
+		check(ioctl(m->kvm, KVM_GET_MSR_INDEX_LIST, &list), "KVM_GET_MSR_INDEX_LIST");
+	} else {
+		list.head.nmsrs = 0;
+		for (char *end; *named; named = *end ? end + 1 : end) {
+			if (list.head.nmsrs == MAX_MSRS)
+				refuse("SAVED_MSRS names more than 256 MSRs");
+			list.indices[list.head.nmsrs++] = strtoul(named, &end, 0);
+			if (end == named)
+				refuse("SAVED_MSRS is not a list of numbers");
+		}
+	}
+	msrs->nmsrs = list.head.nmsrs;
+	for (uint32_t i = 0; i < list.head.nmsrs; i++)
+		msrs->entries[i].index = list.indices[i];
+}
+
+/* A zeroed state that asks for every MSR to save. */
 static inline struct state *state_new(const struct machine *m)
 {
 	static const int PIC_MASTER = 0, PIC_SLAVE = 1, IOAPIC = 2;
 	struct state *s = calloc(1, sizeof *s);
-	struct { struct kvm_msr_list head; uint32_t indices[MAX_MSRS]; } list = { .head.nmsrs = MAX_MSRS };
 
 	if (ioctl(m->vm, KVM_CHECK_EXTENSION, KVM_CAP_XSAVE2) > XSAVE_BYTES)
 		refuse("KVM_CAP_XSAVE2 asks for more than 64 KiB");
-	check(ioctl(m->kvm, KVM_GET_MSR_INDEX_LIST, &list), "KVM_GET_MSR_INDEX_LIST");
-	s->msrs.head.nmsrs = list.head.nmsrs;
-	for (uint32_t i = 0; i < list.head.nmsrs; i++)
-		s->msrs.entries[i].index = list.indices[i];
+	ask_for_msrs(m, &s->msrs.head);
 	s->pic_master.chip_id = PIC_MASTER;
 	s->pic_slave.chip_id = PIC_SLAVE;
 	s->ioapic.chip_id = IOAPIC;
@@ -79,7 +101,7 @@ static inline void state_walk(const struct machine *m, struct state *s, int set,
 		int result = ioctl(row->on == ON_VM ? m->vm : m->vcpu, set ? row->set : row->get, (uint8_t *)s + row->offset);
 		check(result, row->name);
 		if (row->get == KVM_GET_MSRS && result != (int)s->msrs.head.nmsrs)
-			refuse("KVM did not take every MSR of its own list");
+			refuse("KVM did not take every MSR");
 	}
 }
 

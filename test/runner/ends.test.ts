@@ -45,7 +45,8 @@ describeKvm('how a run ends', () => {
     expect(result.reason).toBe('timeout');
     expect(took).toBeGreaterThanOrEqual(95);
     expect(took).toBeLessThan(scaled(2000));
-    expect(result.guestMs).toBeGreaterThan(20);
+    expect(result.guestMs).toBeGreaterThan(0); // how much of it the guest got is the scheduler's choice
+    expect(result.guestMs).toBeLessThanOrEqual(took);
   });
 
   it('a guest that ended runs on from there', async () => {

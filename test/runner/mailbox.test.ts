@@ -11,6 +11,7 @@ import {
   Request,
   VcpuMailbox,
 } from '../../src/runner/threads/mailbox.ts';
+import { scaled } from '../support/time.ts';
 
 /** Milliseconds `wait` takes. */
 function timed(wait: () => void): number {
@@ -99,11 +100,11 @@ describe('a mailbox', () => {
 
   it('waiting for what is true already takes no time, for what never comes as long as it may', () => {
     const box = one();
-    expect(timed(() => expect(box.waitUntil(() => true, 5000)).toBe(true))).toBeLessThan(2500);
+    expect(timed(() => expect(box.waitUntil(() => true, scaled(5000))).toBe(true))).toBeLessThan(scaled(2500));
     expect(timed(() => expect(box.waitUntil(() => false, 20)).toBe(false))).toBeGreaterThanOrEqual(15);
     const seen = box.look();
     expect(timed(() => box.sleep(seen, { ms: 20 }))).toBeGreaterThanOrEqual(15);
     box.rest();
-    expect(timed(() => box.sleep(seen, { ms: 5000 }))).toBeLessThan(2500);
+    expect(timed(() => box.sleep(seen, { ms: scaled(5000) }))).toBeLessThan(scaled(2500));
   });
 });

@@ -1,8 +1,7 @@
 /**
- * Rollbacks to one checkpoint, thousands of times: `node dist/test/soak/rollbacks.js [rollbacks]`, by default 10,000. All
- * must cost much the same (p99 at most three times the median), and nothing may grow.
+ * Rollbacks to one checkpoint, thousands of times: `node dist/test/soak/rollbacks.js [rollbacks]`, by default 10,000. The
+ * last must cost what the first did, and nothing may grow.
  */
-import { availableParallelism, loadavg } from 'node:os';
 import { readGuest } from '../../guests/symbols.ts';
 import { bootGuests } from '../../tools/testing/source.ts';
 import { scaled } from '../support/time.ts';
@@ -13,8 +12,8 @@ const ROLLBACKS = countArgument(10_000);
 const SAMPLES = 40;
 /** Rollbacks that do not count after a sample: collecting garbage makes the next ones slow. */
 const AFTER_SAMPLE = 5;
-/** p99 over the median, at most. */
-const MOST_SPREAD = 3;
+/** Median of the last quarter over that of the first, at most: what grows with each rollback would be far above. */
+const MOST_SLOWDOWN = 2;
 const POST = 0x80;
 
 await soak('rollbacks', (verdicts) => {
@@ -44,7 +43,7 @@ await soak('rollbacks', (verdicts) => {
     took[i] = rollBack();
   }
   verdicts.check('each went back, and on again', wrong === 0, `${wrong} did not`);
-  checkSpread(took, verdicts);
+  checkSlowdown(took, verdicts);
   for (const what of ['fds', 'maps', 'rss', 'heap'] as const) {
     const more = growth(samples, what);
     verdicts.check(
@@ -55,14 +54,18 @@ await soak('rollbacks', (verdicts) => {
   }
 });
 
-/** Where other programs want the processors too, what they take is in the times, and a wide spread says nothing. */
-function checkSpread(took: Float64Array, verdicts: Verdicts): void {
-  const [median, p99, longest] = [0.5, 0.99, 1].map((share) => quantile(took, share)) as [number, number, number];
-  const name = `p99 is at most ${MOST_SPREAD} times the median`;
-  const detail = `median ${median.toFixed(3)} ms, p99 ${p99.toFixed(3)} ms, longest ${longest.toFixed(3)} ms`;
-  const passed = p99 <= MOST_SPREAD * median;
-  const [load] = loadavg() as [number];
-  const processors = availableParallelism();
-  if (passed || load <= processors) verdicts.check(name, passed, detail);
-  else verdicts.skip(name, `a load of ${load.toFixed(1)} on ${processors} processors: ${detail}`);
+/**
+ * Medians of thousands: other programs that want the processors make single rollbacks slow, and the spread says more of
+ * them than of ours. It is printed, and judged by nobody.
+ */
+function checkSlowdown(took: Float64Array, verdicts: Verdicts): void {
+  const quarter = Math.floor(took.length / 4);
+  const [first, last] = [took.subarray(0, quarter), took.subarray(-quarter)].map((some) => quantile(some, 0.5)) as [
+    number,
+    number,
+  ];
+  const detail = `medians ${first.toFixed(3)} ms and ${last.toFixed(3)} ms`;
+  verdicts.check('the last quarter cost what the first did', last <= MOST_SLOWDOWN * first, detail);
+  const [median, p99, longest] = [0.5, 0.99, 1].map((share) => quantile(took, share).toFixed(3));
+  console.log(`one rollback: median ${median} ms, p99 ${p99} ms, longest ${longest} ms`);
 }

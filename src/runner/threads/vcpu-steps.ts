@@ -4,9 +4,9 @@
  */
 import { isPending, Request, type VcpuMailbox } from './mailbox.ts';
 
-type OutsideGuest = 'decide' | 'answer' | 'answering' | 'rest' | 'sleep' | 'enter' | 'leave';
+type OutsideGuest = 'decide' | 'answer' | 'answering' | 'rest' | 'resting' | 'sleep' | 'enter' | 'leave';
 type Exchanging = 'completeIo' | 'ioCompleted' | 'exchange' | 'exchanged' | 'failed';
-type BackFromKvmRun = 'interrupted' | 'kicked' | 'called' | 'calling' | 'again' | 'paused';
+type BackFromKvmRun = 'interrupted' | 'kicked' | 'called' | 'calling' | 'again';
 type StepPlace = OutsideGuest | Exchanging | BackFromKvmRun;
 
 /** Where a thread is between two steps. */
@@ -59,7 +59,8 @@ export function vcpuSteps(mailbox: VcpuMailbox, work: StepWork): Steps {
     exchanged: go('decide', () => mailbox.exchanged(false)),
     failed: go('decide', () => mailbox.exchanged(true)),
 
-    rest: go('sleep', () => mailbox.rest()),
+    rest: go('resting', () => mailbox.rest()),
+    resting: go('sleep', work.clearKicks), // not sooner: a save need not wait for it, and what is left brings KVM_RUN back once
     sleep: () => {
       const seen = mailbox.look();
       if (placeFor(seen) === 'rest') work.sleep(seen);
@@ -67,12 +68,11 @@ export function vcpuSteps(mailbox: VcpuMailbox, work: StepWork): Steps {
     },
 
     enter: () => (mailbox.enter() ? 'guest' : 'decide'),
-    interrupted: () => (mailbox.pauseIfAsked() ? 'paused' : 'kicked'),
+    interrupted: () => (mailbox.pauseIfAsked() ? 'decide' : 'kicked'),
     kicked: go('called', work.clearKicks),
     called: () => (mailbox.takeCall() ? 'calling' : 'again'),
     calling: go('again', work.answer),
-    again: () => (mailbox.pauseIfAsked() ? 'paused' : 'guest'),
-    paused: go('decide', work.clearKicks),
+    again: () => (mailbox.pauseIfAsked() ? 'decide' : 'guest'),
 
     leave: go('gone', () => mailbox.leave()),
   };
