@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { LiveSession } from '../../snapshot/live/live-session.ts';
+import { CheckpointSession } from '../../snapshot/session.ts';
 import { openStore } from '../../snapshot/store/store.ts';
 import { temporaryDirectory } from '../snapshot/store/support.ts';
 import { describeKvm, isPvm } from '../support/kvm.ts';
@@ -33,6 +34,20 @@ const MOMENTS: readonly {
   { name: 'Linux to a shell, 2 CPUs', done: 4, restMs: 0, what: 'with a command just typed' },
 ];
 
+/** Rolled back again and again to a prompt after `done` steps; each time the next `again` steps go as they did. */
+const ROLLBACKS: readonly {
+  readonly name: string;
+  readonly done: number;
+  readonly prompt: string;
+  readonly again: number;
+}[] = [
+  { name: 'GRUB shell', done: 3, prompt: 'grub>', again: 2 },
+  { name: 'Linux to a shell, 2 CPUs', done: 3, prompt: '# ', again: 4 },
+];
+const TIMES = 5;
+
+const named = (name: string): RealGuest => GUESTS.find((guest) => guest.name === name)!;
+
 function reasonToSkip(guest: RealGuest): string | undefined {
   if (process.env.VMLAPSE_LONG !== '1') return 'without VMLAPSE_LONG=1';
   if (isPvm && guest.notOnPvm) return `this is a PVM host: ${guest.notOnPvm}`;
@@ -47,7 +62,7 @@ function reasonToSkip(guest: RealGuest): string | undefined {
 
 describeKvm('real guests, saved and brought back', () => {
   for (const { name, done, restMs, what } of MOMENTS) {
-    const guest = GUESTS.find((row) => row.name === name)!;
+    const guest = named(name);
     const reason = reasonToSkip(guest);
     const seconds = guest.seconds * TIME_FACTOR;
     it.skipIf(reason)(
@@ -67,6 +82,31 @@ describeKvm('real guests, saved and brought back', () => {
         await live.close();
         const { stdout } = await promisify(execFile)(process.execPath, [CHILD, JSON.stringify(rest)]);
         expect(JSON.parse(stdout)).toEqual(guest.ends ? { reason: guest.ends } : {});
+      },
+      (2 * guest.seconds + 20) * 1000 * TIME_FACTOR,
+    );
+  }
+
+  for (const { name, done, prompt, again } of ROLLBACKS) {
+    const guest = named(name);
+    const reason = reasonToSkip(guest);
+    it.skipIf(reason)(
+      `${name}, rolled back ${TIMES} times${reason ? ` (skipped: ${reason})` : ''}`,
+      async () => {
+        using directory = temporaryDirectory();
+        using store = openStore(directory.path, { create: true });
+        await using dialogue = await boot(guest);
+        const deadline = Date.now() + guest.seconds * 1000 * TIME_FACTOR;
+        for (const step of guest.dialogue.slice(0, done)) await dialogue.step(step, deadline);
+        await dialogue.step({ on: 'serial', see: prompt }, deadline);
+        using session = new CheckpointSession(dialogue.running, store);
+        using start = store.open(session.checkpoint().digest);
+        for (let round = 0; round <= TIMES; round++) {
+          dialogue.rewind({ serial: prompt, debugcon: '' });
+          dialogue.running.resume();
+          for (const step of guest.dialogue.slice(done, done + again)) await dialogue.step(step, deadline);
+          session.rollback(start);
+        }
       },
       (2 * guest.seconds + 20) * 1000 * TIME_FACTOR,
     );

@@ -104,6 +104,14 @@ export class Session {
     return { serial: rest('serial'), debugcon: rest('debugcon') };
   }
 
+  /** The guest is back at a moment at which this was said and not yet used. */
+  rewind(unheard: Readonly<Record<'serial' | 'debugcon', string>>): void {
+    for (const channel of ['serial', 'debugcon'] as const) {
+      this.#heard[channel].text = unheard[channel];
+      this.#used[channel] = 0;
+    }
+  }
+
   /** Waits for a step's text and types its answer. Throws, with what was said instead, when time or the guest is over. */
   async step({ on, see, type }: Step, deadline: number): Promise<void> {
     while (!this.#use(on, see)) {
