@@ -65,4 +65,5 @@ export { GuestMemory, type Region } from './src/memory/guest-memory.ts';
 export type { AssistMode } from './src/runner/assist.ts';
 export { LocalMachine, type LocalOptions, type RunHereOptions, runHere } from './src/runner/local-machine.ts';
 export { FAULTS, type RunCounts, type RunEnd, type RunReason, type RunResult } from './src/runner/result.ts';
-export { RunningMachine, type StartOptions } from './src/runner/threads/running-machine.ts';
+export type { RunOptions, StartOptions } from './src/runner/threads/run-options.ts';
+export { RunningMachine } from './src/runner/threads/running-machine.ts';

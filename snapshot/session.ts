@@ -5,6 +5,7 @@
 import { CheckpointError } from '../src/errors.ts';
 import type { ClockMode } from '../src/kvm/state/vm-state.ts';
 import { orInto, PAGE_SIZE } from '../src/memory/bitmap.ts';
+import { BOOLEAN, checkOptions, listOf, NUMBER, type OptionKinds, TEXT } from '../src/options.ts';
 import type { RunEnd } from '../src/runner/result.ts';
 import { DirtyTracker, type PageSets } from './dirty-tracker.ts';
 import { encodeState, type GuestOrigin } from './machine-state.ts';
@@ -36,6 +37,14 @@ export interface CheckpointOptions {
   /** Compares all of RAM with the parent and reports pages that changed without being logged. Slow; for tests and lessons. */
   readonly verifyDirty?: boolean;
 }
+
+/** The kinds of {@link CheckpointOptions}. */
+export const CHECKPOINT_OPTIONS: OptionKinds<CheckpointOptions> = {
+  tags: listOf('names', (value) => typeof value === 'string'),
+  label: TEXT,
+  level: NUMBER,
+  verifyDirty: BOOLEAN,
+};
 
 /** A checkpoint that is on disk. */
 export interface CheckpointReport {
@@ -174,9 +183,10 @@ export class CheckpointSession implements Disposable {
 
   /**
    * Takes a checkpoint and leaves the target paused. When it returns, the checkpoint is on disk. When it throws
-   * (KvmError or CheckpointError), there is none, and dirty pages stay dirty.
+   * (KvmError, CheckpointError or UsageError), there is none, and dirty pages stay dirty.
    */
   checkpoint(options: CheckpointOptions = {}): CheckpointReport {
+    checkOptions(options, CHECKPOINT_OPTIONS);
     if (this.#inFlight)
       throw new CheckpointError('BUSY', 'another checkpoint of this machine is being written; wait for it');
     const lostParent = this.dropLostBase();

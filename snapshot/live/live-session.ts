@@ -9,9 +9,11 @@
 import { setImmediate } from 'node:timers/promises';
 import { Cleanup } from '../../src/ffi/cleanup.ts';
 import { countBits, PAGE_SIZE } from '../../src/memory/bitmap.ts';
+import { BOOLEAN, checkOptions, FUNCTION, MILLISECONDS, NUMBER, type OptionKinds } from '../../src/options.ts';
 import type { PageSets } from '../dirty-tracker.ts';
 import { encodeState } from '../machine-state.ts';
 import {
+  CHECKPOINT_OPTIONS,
   type CheckpointOptions,
   type CheckpointReport,
   CheckpointSession,
@@ -47,6 +49,17 @@ export interface LiveOptions extends Omit<CheckpointOptions, 'verifyDirty'> {
   /** Leaves the machine paused. Default: it runs on, if it ran. */
   readonly stayPaused?: boolean;
 }
+
+const LIVE_OPTIONS: OptionKinds<LiveOptions> = {
+  ...CHECKPOINT_OPTIONS,
+  maxRounds: NUMBER,
+  maxPauseMs: MILLISECONDS,
+  askedAt: MILLISECONDS,
+  stoppedAt: MILLISECONDS,
+  onTaken: FUNCTION,
+  onProgress: FUNCTION,
+  stayPaused: BOOLEAN,
+};
 
 /** The options with the default of `askedAt` filled in. */
 type Asked = LiveOptions & { readonly askedAt: number };
@@ -121,9 +134,10 @@ export class LiveSession {
 
   /**
    * Takes a checkpoint of the running machine; resolves when it is on disk. A call while another checkpoint is being
-   * written waits for that one. Rejects with KvmError or CheckpointError.
+   * written waits for that one. Rejects with KvmError, CheckpointError or UsageError.
    */
-  checkpoint(options: LiveOptions = {}, remove: readonly Digest[] = []): Promise<CheckpointReport> {
+  async checkpoint(options: LiveOptions = {}, remove: readonly Digest[] = []): Promise<CheckpointReport> {
+    checkOptions(options, LIVE_OPTIONS);
     const asked = { ...options, askedAt: options.askedAt ?? performance.now() };
     const next = this.#last.then(() => this.#take(asked, remove));
     this.#last = next.catch(() => {});

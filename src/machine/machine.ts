@@ -18,6 +18,7 @@ import type { Vcpu } from '../kvm/vcpu.ts';
 import { Vm } from '../kvm/vm.ts';
 import { GuestMemory, type GuestMemoryHandle } from '../memory/guest-memory.ts';
 import type { RamRange } from '../memory/layout.ts';
+import { BOOLEAN, checkOptions, isObject, listOf, NUMBER, OBJECT, type OptionKinds } from '../options.ts';
 import { type BootState, prepareBoot, startVcpu } from './boot.ts';
 import { withoutNesting } from './cpuid.ts';
 import type { EntryState } from './entry.ts';
@@ -40,6 +41,14 @@ export interface MachineOptions extends MachineConfig {
   /** Devices besides the built-in ones: objects for a LocalMachine, or what devicesFrom() gives for a RunningMachine. */
   readonly devices?: readonly DeviceSpec[] | DeviceModule;
 }
+
+const OPTIONS: OptionKinds<MachineOptions> = {
+  memory: NUMBER,
+  cpus: NUMBER,
+  irqchip: BOOLEAN,
+  cpuid: listOf('leaves', isObject),
+  devices: OBJECT,
+};
 
 /** What another thread of the process needs to use the machine. Structured-clone safe. */
 export interface MachineHandle {
@@ -124,7 +133,9 @@ export class Machine implements Disposable {
    * Builds a machine, around `memory` if that is given: it is the machine's then. Throws KvmError, GuestMemoryError or
    * UsageError, and leaves nothing behind when it does.
    */
-  static create({ devices: own = [], ...config }: MachineOptions, memory?: GuestMemory): Machine {
+  static create(options: MachineOptions, memory?: GuestMemory): Machine {
+    checkOptions(options, OPTIONS);
+    const { devices: own = [], ...config } = options;
     using made = new Cleanup();
     if (memory) made.use(memory);
     const kvm = made.use(Kvm.open());

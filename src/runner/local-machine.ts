@@ -5,7 +5,9 @@ import { clearKicks } from '../ffi/signals.ts';
 import { type VcpuStateCaps, vcpuStateCaps } from '../kvm/state/vcpu-state-caps.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import type { Machine } from '../machine/machine.ts';
-import type { AssistMode } from './assist.ts';
+import { checkOption, checkOptions, FUNCTION, MILLISECONDS, type OptionKinds } from '../options.ts';
+import { ASSIST_MODE, type AssistMode } from './assist.ts';
+import { checkRecords } from './pending-ends.ts';
 import type { RunEnd, RunResult } from './result.ts';
 import { VcpuEngine } from './vcpu-engine.ts';
 
@@ -26,6 +28,9 @@ export interface RunHereOptions extends LocalOptions {
   /** Milliseconds after which the run ends with reason "timeout". */
   readonly timeoutMs?: number;
 }
+
+const LOCAL_OPTIONS: OptionKinds<LocalOptions> = { output: FUNCTION, assist: ASSIST_MODE, served: FUNCTION };
+const RUN_OPTIONS = { timeoutMs: MILLISECONDS };
 
 /**
  * Runs vCPU 0 in this thread until the guest ends. `existing`: a vCPU created before in this thread; it is left open.
@@ -61,9 +66,10 @@ export class LocalMachine implements Disposable {
 
   /**
    * Creates vCPU 0 in this thread, or uses `existing`, created in it before, which dispose leaves open. Throws UsageError
-   * for a machine with several vCPUs, KvmError if KVM fails.
+   * for a machine with several vCPUs or wrong options, KvmError if KVM fails.
    */
   constructor(machine: Machine, options: LocalOptions = {}, existing?: Vcpu) {
+    checkOptions(options, LOCAL_OPTIONS);
     if (machine.config.cpus > 1) throw new UsageError('several vCPUs need a thread each: use RunningMachine');
     this.machine = machine;
     this.host = vcpuStateCaps(machine.kvm, machine.vm, machine.config.irqchip);
@@ -96,14 +102,16 @@ export class LocalMachine implements Disposable {
     return this.#engine.vcpu;
   }
 
-  /** Runs until the guest ends, or until `timeoutMs` milliseconds have passed. A further call continues. Throws KvmError. */
+  /** Runs until the guest ends, or until `timeoutMs` milliseconds have passed. A further call continues. Throws KvmError, UsageError. */
   run(options: { timeoutMs?: number } = {}): RunResult {
+    checkOptions(options, RUN_OPTIONS);
     const end = this.advance(options.timeoutMs);
     return { ...end, vcpu: 0, ...this.#engine.counts() };
   }
 
   /** As {@link run}, without the counts: for loops that stop and run on thousands of times a second. */
   advance(timeoutMs?: number): RunEnd {
+    checkOption('timeoutMs', timeoutMs, MILLISECONDS);
     return this.#engine.run(timeoutMs);
   }
 
@@ -130,10 +138,11 @@ export class LocalMachine implements Disposable {
     return [this.#engine.record];
   }
 
-  /** Loads a record of finishSave(). If the host can, the next KVM_RUN takes the registers. Throws KvmError. */
-  loadVcpus([record]: readonly Uint8Array[]): void {
+  /** Loads a record of finishSave(). If the host can, the next KVM_RUN takes the registers. Throws KvmError, UsageError. */
+  loadVcpus(records: readonly Uint8Array[]): void {
+    checkRecords(records, 1, this.host);
     this.completePendingIo();
-    this.#engine.load(record, { handOver: true });
+    this.#engine.load(records[0], { handOver: true });
   }
 
   /** Deletes the timer, and closes the vCPU if it was created here. */

@@ -1,6 +1,7 @@
 /** Ends a run after chosen exits. */
 import { Exit } from '../abi/exits.ts';
 import type { RunArea } from '../kvm/run-area.ts';
+import { checkOptions, listOf, type OptionKinds } from '../options.ts';
 import type { RunEnd } from './result.ts';
 
 /**
@@ -11,6 +12,20 @@ export interface StopPoints {
   readonly serial?: readonly SerialText[];
   readonly exits?: readonly number[];
   readonly ports?: readonly number[];
+}
+
+const KINDS: OptionKinds<StopPoints> = {
+  serial: listOf('objects { text, bytes }', (value) => {
+    const { text, bytes } = Object(value) as Partial<SerialText>;
+    return typeof text === 'string' && bytes instanceof Uint8Array;
+  }),
+  exits: listOf('exit numbers', Number.isInteger),
+  ports: listOf('port numbers', Number.isInteger),
+};
+
+/** Throws UsageError for what are no stop points. */
+export function checkStopPoints(wanted: StopPoints): void {
+  checkOptions(wanted, KINDS);
 }
 
 /**

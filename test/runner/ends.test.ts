@@ -87,6 +87,27 @@ describeKvm('how a run ends', () => {
     machine[Symbol.dispose]();
   });
 
+  it('after close(), what needs the threads is refused', async () => {
+    await using machine = await startCode({ mode: 'real', code: SPIN });
+    const { running } = machine;
+    running.beginSave();
+    const records = running.finishSave().map((record) => record.slice());
+    const closed = running.close();
+    const refuses = () => {
+      expect(() => running.pause()).toThrow(UsageError);
+      expect(() => running.hold()).toThrow(UsageError);
+      expect(() => running.completePendingIo()).toThrow(UsageError);
+      expect(() => running.beginSave()).toThrow(UsageError);
+      expect(() => running.finishSave()).toThrow(UsageError);
+      expect(() => running.loadVcpus(records)).toThrow(/closed/);
+    };
+    refuses();
+    await closed;
+    refuses();
+    running.stop();
+    expect(running.resume()).toBe(false);
+  });
+
   it('close() without any run', async () => {
     const machine = codeMachine({ mode: 'real', code: SPIN });
     const running = await RunningMachine.start(machine);

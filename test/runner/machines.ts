@@ -6,7 +6,8 @@ import { load } from '../../loaders/index.ts';
 import { bootImage } from '../../loaders/place.ts';
 import type { CpuMode } from '../../src/machine/entry.ts';
 import { Machine, type MachineOptions } from '../../src/machine/machine.ts';
-import { RunningMachine, type StartOptions } from '../../src/runner/threads/running-machine.ts';
+import type { StartOptions } from '../../src/runner/threads/run-options.ts';
+import { RunningMachine } from '../../src/runner/threads/running-machine.ts';
 import { scaled } from '../support/time.ts';
 
 /** Calls `check` until it answers something other than false or undefined. Throws when that takes too long. */

@@ -17,7 +17,7 @@ interface Import {
   readonly typesOnly: boolean;
 }
 
-const BASE = ['src/errors.ts', 'src/abi', 'src/ffi'];
+const BASE = ['src/errors.ts', 'src/options.ts', 'src/abi', 'src/ffi'];
 const KERNEL = [...BASE, 'src/kvm', 'src/memory', 'src/devices'];
 const MACHINE = [...KERNEL, 'src/machine', 'src/runner'];
 
@@ -28,6 +28,7 @@ export const LAYERS: readonly {
   readonly types?: string[];
 }[] = [
   { place: 'src/errors.ts', uses: [] },
+  { place: 'src/options.ts', uses: ['src/errors.ts'] },
   { place: 'src/abi', uses: [] },
   { place: 'src/ffi', uses: ['src/errors.ts'] },
   { place: 'src/kvm', uses: BASE },
@@ -81,7 +82,7 @@ function onlyTypes(names: string | undefined): boolean {
 /** The place a file belongs to: a file or folder of {@link LAYERS}. */
 export function placeOf(file: string): string | undefined {
   const [top, second, ...rest] = file.split('/');
-  if (file === 'src/errors.ts') return file;
+  if (LAYERS.some((layer) => layer.place === file)) return file;
   const place = (top === 'src' || top === 'tools') && rest.length > 0 ? `${top}/${second}` : top;
   return LAYERS.find((layer) => layer.place === place)?.place;
 }

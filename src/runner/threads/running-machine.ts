@@ -5,36 +5,17 @@ import { blockKickSignal } from '../../ffi/signals.ts';
 import { vcpuStateLayout } from '../../kvm/state/vcpu-layout.ts';
 import { type VcpuStateCaps, vcpuStateCaps } from '../../kvm/state/vcpu-state-caps.ts';
 import type { Machine } from '../../machine/machine.ts';
-import type { AssistMode } from '../assist.ts';
+import { checkOptions } from '../../options.ts';
+import { checkRecords } from '../pending-ends.ts';
 import { type RunCounts, type RunEnd, type RunReason, type RunResult, sumCounts } from '../result.ts';
-import type { StopPoints } from '../stop-points.ts';
+import { checkStopPoints } from '../stop-points.ts';
 import { createMailboxes, Request } from './mailbox.ts';
-import { type OutputSink, Outputs } from './output.ts';
+import { Outputs } from './output.ts';
 import { createRecord } from './protocol.ts';
 import { RunClock } from './run-clock.ts';
+import { RUN_OPTIONS, type RunOptions, START_OPTIONS, type StartOptions } from './run-options.ts';
 import { VcpuGroup } from './vcpu-group.ts';
 import { VcpuThread } from './vcpu-thread.ts';
-
-export type { OutputSink } from './output.ts';
-
-/** How to start the threads. */
-export interface StartOptions {
-  readonly serial?: OutputSink;
-  readonly debugcon?: OutputSink;
-  /** Receives a line for every ioctl of the vCPU threads. Absent: no tracing, at no cost. */
-  readonly trace?: OutputSink;
-  readonly assist?: AssistMode;
-  /** Exits after which run() resolves with reason "stop-point"; the next run() continues from there. */
-  readonly stopAt?: StopPoints;
-}
-
-/** How to run. */
-export interface RunOptions {
-  /** Milliseconds that the guest may run, in which the time of a {@link RunningMachine.hold} is not counted. */
-  readonly timeoutMs?: number | undefined;
-  /** Ends the run with reason "interrupted"; at once if it is aborted already. */
-  readonly signal?: AbortSignal;
-}
 
 /** Whether the guest is to stand still, and what ends that: the next run or resume(), or resume() alone. */
 type Paused = 'no' | 'until-run' | 'until-resume';
@@ -87,6 +68,8 @@ export class RunningMachine {
 
   /** Starts a thread for each vCPU, paused. The caller disposes the machine after close(). Throws UsageError or KvmError. */
   static async start(machine: Machine, options: StartOptions = {}): Promise<RunningMachine> {
+    checkOptions(options, START_OPTIONS);
+    if (options.stopAt) checkStopPoints(options.stopAt);
     checkDevices(machine);
     blockKickSignal(); // threads started later inherit this, so a late kick to a reused thread id does no harm
     const host = vcpuStateCaps(machine.kvm, machine.vm, machine.config.irqchip);
@@ -133,23 +116,31 @@ export class RunningMachine {
   /**
    * Runs the guest until it ends, or is stopped, and leaves it paused. If the machine is held, waits for resume() first.
    * The next run() continues where the guest stopped. Rejects with the error of a vCPU thread that failed, and with
-   * UsageError if the machine was disposed of meanwhile.
+   * UsageError for wrong options, after close(), or if the machine was disposed of meanwhile.
    */
-  run({ timeoutMs, signal }: RunOptions = {}): Promise<RunResult> {
-    if (this.#failure) return Promise.reject(this.#failure);
-    if (this.#closing) return Promise.reject(new UsageError('the machine is closed: start it anew'));
-    if (this.#pendingRun) return Promise.reject(new UsageError('the machine is already running'));
-    if (Number.isNaN(timeoutMs))
-      return Promise.reject(new UsageError('timeoutMs is not a number: leave it out for no limit'));
+  async run(options: RunOptions = {}): Promise<RunResult> {
+    if (this.#failure) throw this.#failure;
+    this.#mustBeOpen();
+    if (this.#pendingRun) throw new UsageError('the machine is already running');
+    checkOptions(options, RUN_OPTIONS);
+    const { timeoutMs, signal } = options;
     this.#clock.leftMs = timeoutMs;
     const abort = () => this.stop('interrupted');
     signal?.addEventListener('abort', abort);
-    return new Promise<RunResult>((resolve, reject) => {
-      this.#pendingRun = { resolve, reject };
-      for (const thread of this.threads) thread.clearEnd();
-      if (!this.held) this.resume();
-      if (signal?.aborted) abort();
-    }).finally(() => signal?.removeEventListener('abort', abort));
+    try {
+      return await new Promise<RunResult>((resolve, reject) => {
+        this.#pendingRun = { resolve, reject };
+        for (const thread of this.threads) thread.clearEnd();
+        if (!this.held) this.resume();
+        if (signal?.aborted) abort();
+      });
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  #mustBeOpen(): void {
+    if (this.#closing) throw new UsageError('the machine is closed: start it anew');
   }
 
   /** What is left of the last run's timeoutMs. */
@@ -157,13 +148,17 @@ export class RunningMachine {
     return this.#clock.leftMs;
   }
 
-  /** Pauses every vCPU, until resume() or the next run(). Blocks until no guest code runs, usually microseconds. */
+  /**
+   * Pauses every vCPU, until resume() or the next run(). Blocks until no guest code runs, usually microseconds. Throws
+   * UsageError after close(), as all do that need the threads.
+   */
   pause(): void {
     this.#wantPaused();
     this.#group.pause();
   }
 
   #wantPaused(): void {
+    this.#mustBeOpen();
     if (!this.held) this.#paused = 'until-run';
   }
 
@@ -195,6 +190,7 @@ export class RunningMachine {
 
   /** Waits for the states of beginSave(). The records are live: valid until the next save or load. Throws KvmError. */
   finishSave(): readonly Uint8Array[] {
+    this.#mustBeOpen();
     return this.#group.finishSave();
   }
 
@@ -204,8 +200,12 @@ export class RunningMachine {
     this.#group.completePendingIo();
   }
 
-  /** Pauses every vCPU and loads `records`, one for each, in its own thread. Throws KvmError. */
+  /**
+   * Pauses every vCPU and loads `records`, one for each, in its own thread. Throws KvmError, and UsageError for records of
+   * another machine.
+   */
   loadVcpus(records: readonly Uint8Array[]): void {
+    checkRecords(records, this.machine.config.cpus, this.host);
     this.#wantPaused();
     this.#group.load(records, vcpuStateLayout(this.host));
   }

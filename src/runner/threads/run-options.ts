@@ -1,0 +1,35 @@
+/** What a RunningMachine is given: when its threads start, and for each run. */
+import { ABORT_SIGNAL, FUNCTION, MILLISECONDS, OBJECT, type OptionKinds } from '../../options.ts';
+import { ASSIST_MODE, type AssistMode } from '../assist.ts';
+import type { StopPoints } from '../stop-points.ts';
+import type { OutputSink } from './output.ts';
+
+/** How to start the threads. */
+export interface StartOptions {
+  readonly serial?: OutputSink;
+  readonly debugcon?: OutputSink;
+  /** Receives a line for every ioctl of the vCPU threads. Absent: no tracing, at no cost. */
+  readonly trace?: OutputSink;
+  readonly assist?: AssistMode;
+  /** Exits after which run() resolves with reason "stop-point"; the next run() continues from there. */
+  readonly stopAt?: StopPoints;
+}
+
+/** How to run. */
+export interface RunOptions {
+  /** Milliseconds that the guest may run, in which the time of a {@link RunningMachine.hold} is not counted. */
+  readonly timeoutMs?: number | undefined;
+  /** Ends the run with reason "interrupted"; at once if it is aborted already. */
+  readonly signal?: AbortSignal;
+}
+
+/** The kinds of {@link StartOptions}. */
+export const START_OPTIONS: OptionKinds<StartOptions> = {
+  serial: FUNCTION,
+  debugcon: FUNCTION,
+  trace: FUNCTION,
+  assist: ASSIST_MODE,
+  stopAt: OBJECT,
+};
+/** The kinds of {@link RunOptions}. */
+export const RUN_OPTIONS: OptionKinds<RunOptions> = { timeoutMs: MILLISECONDS, signal: ABORT_SIGNAL };
