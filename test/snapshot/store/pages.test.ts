@@ -28,6 +28,8 @@ describe('what a commit stores', () => {
         [5, 2 ** 28 - 1, 2 ** 28, MAX_PAGE_NUMBER - 1].map((page) => [page, pageOf(page % 99)]),
       );
       const parent = store.commit({ config: CONFIG, runs: runsOf(oracle, oracle.keys()) }).digest;
+      using whole = store.open(parent);
+      expect(differences(oracle, contentOf(whole))).toEqual([]);
       for (const page of oracle.keys())
         oracle.set(
           page,
