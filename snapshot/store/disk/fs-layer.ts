@@ -9,6 +9,7 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readSync,
   renameSync,
   rmdirSync,
@@ -16,7 +17,7 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { corrupt, storeError } from '../format/digest.ts';
 
 /** The calls. Each throws node's errors; `write` may be short. */
@@ -99,7 +100,7 @@ export function errnoOf(error: unknown): string | undefined {
 }
 
 const CURES: Record<string, readonly [code: string, cure: string]> = {
-  ENOSPC: ['NO_SPACE', 'free some space (`vmlapse gc` removes what no checkpoint needs) and try again'],
+  ENOSPC: ['NO_SPACE', 'free some space and try again'],
   EDQUOT: ['NO_SPACE', 'the disk quota is used up: free some space and try again'],
   EROFS: ['READ_ONLY', 'the file system is mounted read-only: use another directory'],
   EACCES: ['NO_ACCESS', 'you lack the permission: check the directory and those above it'],
@@ -115,7 +116,23 @@ export function ioError(what: string, path: string, error: unknown): unknown {
   const errno = errnoOf(error);
   if (errno === undefined || !/^E[A-Z0-9]+$/.test(errno)) return error;
   const [code, cure] = CURES[errno] ?? ['IO', 'check the disk'];
-  return storeError(code, `${what} ${path}: ${errno} — ${cure}`, { path, errno }, error);
+  const more = code === 'NO_SPACE' && isInFilledStore(path) ? ' (`vmlapse gc` removes what no checkpoint needs)' : '';
+  return storeError(code, `${what} ${path}: ${errno} — ${cure}${more}`, { path, errno }, error);
+}
+
+/** Whether one of the folders above is a store with something in it: to a new one the advice to collect is of no use. */
+function isInFilledStore(path: string): boolean {
+  const parent = dirname(path);
+  const names = namesIn(join(path, 'blobs', 'sha256'));
+  return names.length > 0 || (parent !== path && isInFilledStore(parent));
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
 }
 
 /** Runs a step of file system work; what node:fs throws becomes a CheckpointError. */

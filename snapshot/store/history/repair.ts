@@ -101,13 +101,25 @@ function documentOf(blobs: Blobs, digest: Digest): JsonObject | undefined {
   }
 }
 
+/** Codes of errors that any other blob would meet as well, perhaps after minutes. */
+const OF_EVERY_BLOB: ReadonlySet<string> = new Set([
+  'REGISTRY_AUTH',
+  'REGISTRY_INSECURE',
+  'REGISTRY_STALLED',
+  'REGISTRY_UNREACHABLE',
+  'NO_SPACE',
+  'READ_ONLY',
+  'LOCKED',
+]);
+
 /**
  * Fetches every damaged or missing blob again. Each is checked against its digest before it takes a place. What becomes
- * readable by that may name further blobs: they follow.
+ * readable by that may name further blobs: they follow. Where the source or the store fails as a whole, no other is asked for.
  */
 export async function fetchAgain(blobs: Blobs, lockTimeoutMs: number, source: BlobSource) {
   const fetched: Digest[] = [];
   const missing = new Map<Digest, NotFetched>();
+  let failed: string | undefined;
   for (;;) {
     const limits = sizesIn(blobs);
     const { problems } = verifyStore(blobs);
@@ -115,12 +127,17 @@ export async function fetchAgain(blobs: Blobs, lockTimeoutMs: number, source: Bl
     const left = wanted.filter((digest) => !missing.has(digest) && !fetched.includes(digest));
     if (left.length === 0) return { fetched, missing: [...missing.values()] };
     for (const digest of left) {
+      if (failed !== undefined) {
+        missing.set(digest, { digest, why: failed });
+        continue;
+      }
       try {
         await fetchBlob(blobs, lockTimeoutMs, source, digest, limits.get(digest) ?? MAX_MANIFEST_BYTES);
         fetched.push(digest);
       } catch (error) {
         if (!(error instanceof CheckpointError) || error.code === 'ABORTED') throw error;
         missing.set(digest, { digest, why: error.message });
+        if (OF_EVERY_BLOB.has(error.code)) failed = error.message;
       }
     }
   }

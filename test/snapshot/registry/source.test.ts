@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { registrySource } from '../../../snapshot/registry/source.ts';
 import { MAX_MANIFEST_BYTES } from '../../../snapshot/store/format/limits.ts';
-import { temporaryDirectory } from '../store/support.ts';
+import { CONFIG, pageOf, runsOf, temporaryDirectory } from '../store/support.ts';
 import { fakeRegistry, type Handler, serving } from './fake-registry.ts';
 import { sample } from './sample.ts';
 
@@ -54,6 +54,24 @@ describe('a registry as a source of lost blobs', () => {
       missing: [{ digest: blob.digest, why: expect.stringContaining(`more than its ${blob.size} bytes`) }],
     });
     expect(sent.bytes).toBeLessThan(64 << 20);
+  });
+
+  it('that fails as a whole is asked once, and the reason stands with each blob', async () => {
+    using directory = temporaryDirectory();
+    const { store } = sample(directory.path);
+    for (const page of [2, 3, 4])
+      store.commit({ config: CONFIG, runs: runsOf(new Map([[page, pageOf(page)]]), [page]), tags: [`t${page}`] });
+    for (const { layers } of store.log().map(({ digest }) => store.manifest(digest)))
+      writeFileSync(store.blobs.path(layers[0]!.digest), 'X');
+    await using registry = await fakeRegistry((_, response) => {
+      response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end();
+      return true;
+    });
+    const { fetched, missing } = await store.fetchAgain(registrySource(`${registry.host}/demo`));
+    expect(registry.seen).toHaveLength(1);
+    expect(fetched).toEqual([]);
+    expect(missing).toHaveLength(4);
+    expect(new Set(missing.map(({ why }) => why))).toEqual(new Set([expect.stringContaining('wants credentials')]));
   });
 
   it('may send no more than a manifest where nothing gives the size', async () => {

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { realFs, syncDirectory } from '../../../snapshot/store/disk/fs-layer.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
-import { UsageError } from '../../../src/errors.ts';
+import { CheckpointError, UsageError } from '../../../src/errors.ts';
 import { thrown } from '../../support/thrown.ts';
 import { CONFIG, temporaryDirectory } from './support.ts';
 import { code, withTree } from './tree.ts';
@@ -69,15 +69,28 @@ describe('a directory that is no store', () => {
 });
 
 describe('making a store that fails', () => {
+  const full = () => {
+    throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+  };
+
   it.each(['create', 'write', 'fsync', 'rename'] as const)('at %s: leaves nothing', (call) => {
     using directory = temporaryDirectory();
     const path = join(directory.path, 'store');
-    const fail = () => {
-      throw Object.assign(new Error('full'), { code: 'ENOSPC' });
-    };
-    expect(code(() => openStore(path, { create: true, fs: { ...realFs, [call]: fail } }))).toBe('NO_SPACE');
+    const { code, message } = thrown(CheckpointError, () =>
+      openStore(path, { create: true, fs: { ...realFs, [call]: full } }),
+    );
+    expect(code).toBe('NO_SPACE');
+    expect(message).toMatch(/free some space and try again$/); // there is nothing that gc could collect
     expect(existsSync(path)).toBe(false);
   });
+
+  it('says to collect where a store has something in it', () =>
+    withTree(({ directory }) => {
+      const fs = { ...realFs, create: full };
+      using store = openStore(directory, { fs });
+      const { message } = thrown(CheckpointError, () => store.tag('a', 'x'));
+      expect(message).toMatch(/ENOSPC — free some space and try again \(`vmlapse gc` removes/);
+    }));
 
   it('does not make a new index.json where blobs are that the lost one named', () =>
     withTree((store) => {

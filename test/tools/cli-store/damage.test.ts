@@ -56,11 +56,17 @@ describe('a store with damage', () => {
         authorization !== credentials && answer(response, 401, {}, { 'www-authenticate': 'Basic realm="lab"' }),
       serving(files),
     );
-    const [layer] = store.manifest(store.resolve('one')).layers;
+    const { config, layers } = store.manifest(store.resolve('one'));
+    const [layer] = layers;
     const from = ['verify', '--store', store.directory, '--repair', '--from'];
     writeFileSync(store.blobs.path(layer!.digest), 'X');
     const stranger = await cli([...from, `${registry.host}/demo`]);
-    expect(stranger).toMatchObject({ status: 1, stdout: expect.stringContaining('wants credentials') });
+    expect(stranger).toMatchObject({ status: 1, stdout: expect.stringContaining('not fetched: registry ') });
+    writeFileSync(store.blobs.path(config.digest), 'X');
+    const told = (await cli([...from, `${registry.host}/demo`])).stdout
+      .split('\n')
+      .filter((line) => /credentials/.test(line));
+    expect(told).toEqual([expect.stringMatching(/^not fetched \(2 files\): registry .* wants credentials/)]);
     const login = ['--username', 'me', '--password-stdin', '--stall', '1m'];
     const repaired = await cli([...from, `${registry.host}/demo`, ...login], 'secret\n');
     expect(repaired).toMatchObject({ status: 0, stdout: expect.stringContaining(`fetched again: ${layer!.digest}`) });

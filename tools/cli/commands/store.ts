@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { exportElf, exportRaw } from '../../../snapshot/export/export.ts';
 import { registrySource } from '../../../snapshot/registry/source.ts';
-import { storeSource } from '../../../snapshot/store/history/repair.ts';
+import { type NotFetched, storeSource } from '../../../snapshot/store/history/repair.ts';
 import type { VerifyReport } from '../../../snapshot/store/history/verify.ts';
 import { UsageError } from '../../../src/errors.ts';
 import type { CommandRow } from '../command.ts';
@@ -143,14 +143,17 @@ async function verify(options: VerifyOptions): Promise<void> {
   };
   const { fetched, missing } = await fetchAgain();
   const report = store.verify();
-  const done = [
-    ...store.repaired,
-    ...fetched.map((digest) => `fetched again: ${digest}`),
-    ...missing.map(({ why }) => `not fetched: ${why}`),
-  ];
+  const done = [...store.repaired, ...fetched.map((digest) => `fetched again: ${digest}`), ...notFetched(missing)];
   const data = repair ? { ...report, repaired: store.repaired, fetched, missing } : report;
   print(options, data, () => done.map((line) => `${printable(line)}\n`).join('') + verifyText(report));
   if (report.problems.length > 0) process.exitCode = EXIT.FAILURE;
+}
+
+/** A line for each reason. */
+function notFetched(missing: readonly NotFetched[]): string[] {
+  const counts = new Map<string, number>();
+  for (const { why } of missing) counts.set(why, (counts.get(why) ?? 0) + 1);
+  return [...counts].map(([why, count]) => `not fetched${count === 1 ? '' : ` (${counted(count, 'file')})`}: ${why}`);
 }
 
 function verifyText({ problems, lost, ...checked }: VerifyReport): string {
