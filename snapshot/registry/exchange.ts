@@ -36,8 +36,10 @@ export interface Bounds {
 }
 
 const MAX_ANSWER_BYTES = 1 << 20;
-/** Causes of a failed fetch that lie in what was sent: the parser of HTTP, headers without end, compression. */
+/** Causes of a failed fetch that lie in what was sent: headers without end, compression, and the parser of HTTP. */
 const NOT_HTTP = /^(HPE_|UND_ERR_HEADERS_OVERFLOW|Z_|ERR__)/;
+/** The parser's error has a name on every version of Node, and a code only on some. */
+const PARSER_ERROR = 'HTTPParserError';
 
 /** Sends one request; redirects are not followed. Throws ABORTED, REGISTRY_STALLED, _UNREACHABLE, _PROTOCOL. */
 export async function exchange(
@@ -131,8 +133,8 @@ function stalled({ origin }: URL, method: string, stallMs: number): CheckpointEr
 
 function broken({ origin }: URL, reached: boolean, error: unknown): CheckpointError {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  const { code = '', message = String(cause) } = cause as { code?: string; message?: string };
-  if (NOT_HTTP.test(code))
+  const { name, code = '', message = String(cause) } = cause as { name?: string; code?: string; message?: string };
+  if (NOT_HTTP.test(code) || name === PARSER_ERROR)
     return storeError('REGISTRY_PROTOCOL', `${origin} sends no proper HTTP (${message}) — is it an OCI registry?`);
   const [what, cure] = reached
     ? [`the connection to ${origin} broke`, 'try again']
