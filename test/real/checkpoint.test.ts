@@ -77,9 +77,9 @@ describeKvm('real guests, saved and brought back', () => {
         await new Promise((resolve) => setTimeout(resolve, restMs));
         await live.checkpoint(); // one while it runs, and the last on top of it
         await live.checkpoint({ stayPaused: true });
-        await new Promise((resolve) => setTimeout(resolve, 50)); // what was printed before the pause has arrived
-        const rest: Rest = { store: directory.path, guest: name, done, unheard: session.unheard, seconds };
         await live.close();
+        await session.running.close(); // what was printed before the pause has arrived
+        const rest: Rest = { store: directory.path, guest: name, done, unheard: session.unheard, seconds };
         const { stdout } = await promisify(execFile)(process.execPath, [CHILD, JSON.stringify(rest)]);
         expect(JSON.parse(stdout)).toEqual(guest.ends ? { reason: guest.ends } : {});
       },

@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createRing, OutputRing } from '../../src/runner/threads/output.ts';
 import { scaled } from '../support/time.ts';
+import { eventually } from './machines.ts';
 import type { RingWork } from './ring-writer.ts';
 
 const CAPACITY = 65_536;
@@ -111,8 +112,8 @@ describe('the output ring, between threads', () => {
       const records = 300;
       const writer = startWriter({ ring: buffer, writer: 1, records, size, onlyWriter });
       const full = Math.floor(CAPACITY / size);
-      while (writer.written() < full) await new Promise((resolve) => setTimeout(resolve, 2));
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      const head = new Int32Array(buffer, 0, 1);
+      await eventually('the writer waits for the reader', () => Atomics.notify(head, 0) > 0);
       expect(writer.written()).toBe(full);
       const all = await drain(ring, records * size);
       await writer.finished;

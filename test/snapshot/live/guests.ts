@@ -71,6 +71,13 @@ export class Live implements AsyncDisposable {
     return new Live({ machine, running, session, store, run, address }, directory);
   }
 
+  /** Resolves when one of the writers has written after this call. */
+  async writes(): Promise<void> {
+    const rounds = () => this.machine.memory.readUint(this.address('writer_rounds'), 8);
+    const before = rounds();
+    await eventually('the guest writes', () => rounds() > before);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.running.stop();
     await this.run.catch(() => {});

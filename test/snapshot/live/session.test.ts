@@ -41,7 +41,7 @@ describeKvm('a live session', () => {
       expect(stats.rounds).toBeLessThanOrEqual(Math.max(1, maxRounds));
       expect(stats.pauseUs).toBeGreaterThan(0);
       expect(stats.stagedPages).toBeGreaterThanOrEqual(stats.pausedPages!);
-      await sleep(5);
+      await live.writes();
     }
     await expectNothingLost(live);
   });
@@ -49,7 +49,7 @@ describeKvm('a live session', () => {
   it('rather refuses than pauses longer than it may, and loses nothing by it', async () => {
     await using live = await Live.start('ring3-writer', FAST);
     await live.session.checkpoint();
-    await sleep(20);
+    await live.writes();
     const error = await rejected(live.session.checkpoint({ maxPauseMs: 0.0001, maxRounds: 0 }));
     expect(error.code).toBe('PAUSE_TOO_LONG');
     expect(live.running.running).toBe(true);
@@ -87,10 +87,8 @@ describeKvm('a live session', () => {
     await using live = await Live.start('ring3-writer', FAST);
     const first = await live.session.checkpoint();
     using a = live.store.open(first.digest);
-    const written = () => live.machine.memory.readUint(live.address('writer_rounds'), 8);
     for (let round = 0; round < 6; round++) {
-      const before = written();
-      await eventually('the guest writes', () => written() > before);
+      await live.writes();
       const writing = live.session.checkpoint(round % 2 ? { maxRounds: 0 } : {});
       while (!live.session.busy) await Promise.resolve();
       live.session.session.rollback(a); // the guest is paused from here on
@@ -101,7 +99,7 @@ describeKvm('a live session', () => {
       const { digest } = await writing;
       expect(live.session.session.base).toBe(first.digest);
       live.running.resume();
-      await sleep(5);
+      await live.writes();
       live.running.pause();
       const child = await live.session.checkpoint({ stayPaused: true });
       expect(child.parent).toBe(first.digest);
@@ -188,7 +186,7 @@ describeKvm('a live session', () => {
     await using live = await Live.start('ring3-writer', FAST);
     await live.session.checkpoint();
     for (let round = 0; round < 3; round++) {
-      await sleep(10);
+      await live.writes();
       const writing = live.session.checkpoint();
       while (!live.session.busy) await Promise.resolve();
       await sleep(round);
@@ -269,7 +267,7 @@ describeKvm(`a full disk${probe ? '' : ' [skipped: tmpfs cannot be mounted here]
     await using live = await Live.start('ring3-writer', { param_span: 512 }, { where: join(disk.path, 'store') });
     await live.session.checkpoint();
     for (let round = 0; round < 3; round++) {
-      await sleep(10);
+      await live.writes();
       for (let i = 0; i < 40; i++) live.machine.memory.write(0xa0_0000 + i * 4096, pageOf(round * 100 + i));
       fill(disk.path);
       await rejected(live.session.checkpoint());

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { guestPath } from '../../../guests/list.ts';
+import { asleep } from '../../support/asleep.ts';
 import { describeKvm } from '../../support/kvm.ts';
 import { type Outcome, STACK_TRACE, scratch, shellStatus, startCli } from './cli.ts';
 
@@ -82,7 +83,7 @@ describeKvm('signals before and after', () => {
     const pipe = folder.file('pipe');
     expect(spawnSync('mkfifo', [pipe]).status).toBe(0);
     const { child, outcome } = startCli(['run', pipe]);
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await asleep(child.pid!); // nobody has opened the pipe's other end
     child.kill('SIGINT');
     expect(shellStatus(await outcome)).toBe(130);
   });

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { guestPath } from '../../../guests/list.ts';
+import { asleep } from '../../support/asleep.ts';
 import { describeKvm } from '../../support/kvm.ts';
 import {
   cli,
@@ -76,11 +77,13 @@ describeKvm('the socket is gone after', () => {
 
 describeKvm('stop', () => {
   it('ends a machine whose output nobody reads', async () => {
-    const run = [...PROGRAM, 'run', '--mem', '16', '--name', 'm', guestPath('echo-polled')];
-    const machine = startCommand('sh', ['-c', 'timeout 0.3 cat /dev/zero; exec "$@"', 'sh', ...run]);
+    const run = [...PROGRAM, 'run', '--mem', '16', '--name', 'm', guestPath('rep-outs')];
+    const fill = 'dd if=/dev/zero oflag=nonblock bs=512 2>/dev/null';
+    const machine = startCommand('sh', ['-c', `${fill}; exec "$@"`, 'sh', ...run]);
     machine.child.stdout.pause(); // the pipe is full when the guest says its first word
     await reachable('m', machine.outcome);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await asleep(machine.child.pid!); // the guest waits for room
+    expect((await call('m', 'status')).state).toBe('running');
     const exited = once(machine.child, 'exit');
     await call('m', 'stop');
     const [status] = await exited;

@@ -4,6 +4,7 @@ import { guestPath } from '../../../guests/list.ts';
 import { diffCheckpoints } from '../../../snapshot/diff/diff.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
 import type { CheckpointSummary, MachineStatus, RollbackSummary } from '../../../tools/control/protocol.ts';
+import { asleep } from '../../support/asleep.ts';
 import { describeKvm } from '../../support/kvm.ts';
 import { cli, type Started, scratch, startCli } from '../cli/cli.ts';
 import { call, ownRuntimeFolder, reachable } from './sockets.ts';
@@ -45,6 +46,11 @@ async function ask<T>(...args: string[]): Promise<T> {
 }
 
 const stateOf = async (name: string) => (await call(name, 'status')).state;
+
+/** Resolves when the machine's memory is no longer a checkpoint's. */
+async function changed(name: string, ref: string): Promise<void> {
+  while (/no page differs/.test((await call(name, 'diff', { ref })).text));
+}
 
 /** What a process prints from now on. */
 function heardBy({ child }: Started): () => string {
@@ -107,11 +113,11 @@ describeKvm('a machine with a name', () => {
     await machine.said('stdout', 'pages a round');
     const take = (...tags: string[]) => call('writer', 'checkpoint', { tags });
     await take('a');
-    await pause(50);
+    await changed('writer', 'a');
     expect((await take('b')).stats.stagedPages).toBeGreaterThan(0);
     await call('writer', 'pause');
     await take('c');
-    await pause(100);
+    await asleep(machine.child.pid!);
     expect((await take()).stats.stagedPages, 'pages that changed while it was paused').toBe(0);
 
     const back = await ask<RollbackSummary>('rollback', 'writer', 'a');
@@ -136,7 +142,7 @@ describeKvm('a machine with a name', () => {
     expect(data).toMatchObject({ b: { label: 'now' }, memory: { pagesChanged, bytesChanged } });
     expect(data).not.toHaveProperty('b.digest');
     await call('writer', 'resume');
-    await pause(50);
+    await changed('writer', 'again');
     const { stdout: changes } = await cli(['diff', 'a', '--live', 'writer', '--stat']);
     expect(changes).toMatch(/^--- [0-9a-f]{12} .*\n\+\+\+ now {2}\d{4}-/);
     expect(changes).toMatch(/^memory {2}\d+ pages differ/m);
