@@ -94,4 +94,24 @@ export const SKIPPED: readonly { readonly test: (name: string) => boolean; reado
     test: (name) => name.endsWith('> memory-writer: its counter moves only while it runs'),
     reason: 'another guest in kernel mode, and one in ring 3, are paused there',
   },
+  {
+    test: (name) =>
+      /^a live session .*(a writing thread that ends|tells how far|leaves the event loop free|when its parent has been)/.test(
+        name,
+      ),
+    reason:
+      'the writer of live checkpoints, the event loop and the store are the same on every host; starting a thread takes seconds',
+  },
+  {
+    test: (name) => /^a full disk .*(under a live session|in the middle of an incremental)/.test(name),
+    reason: 'what the store does on a full disk is the same on every host',
+  },
+  {
+    test: (name) => /^live checkpoints hold one moment .*'checksum-writer-[12]'/.test(name),
+    reason: 'four writers do what one and two do',
+  },
+  {
+    test: (name) => name.startsWith('forks leave nothing behind'),
+    reason: 'descriptors and mappings of forks are the same on every host; those of machines are counted there',
+  },
 ];
