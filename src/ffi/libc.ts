@@ -28,8 +28,8 @@ function load(): Native {
   } catch (error) {
     throw new VmlapseError(
       'NO_KOFFI',
-      'the native part of koffi is missing, without which nothing can talk to KVM — run `npm install` again without ' +
-        '--omit=optional and on this machine: it brings @koromix/koffi-linux-x64',
+      'the native part of koffi is missing, without which nothing can talk to KVM or write to a store — run ' +
+        '`npm install` again without --omit=optional and on this machine: it brings @koromix/koffi-linux-x64',
       {},
       error,
     );

@@ -1,9 +1,8 @@
 /** `vmlapse restore --fork N`: lines with numbers, exit status, what does not go together. */
-import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { guestPath } from '../../guests/list.ts';
 import { describeKvm } from '../support/kvm.ts';
-import { cli, PROGRAM, STACK_TRACE, scratch, startCli } from '../tools/cli/cli.ts';
+import { cli, interrupted, STACK_TRACE, scratch, startCli } from '../tools/cli/cli.ts';
 
 /** After this many exits two of compute's eight rounds are printed. */
 const TWO_ROUNDS = 112;
@@ -15,17 +14,17 @@ describeKvm('restore --fork', () => {
   let endless: string;
 
   /** A store with a checkpoint of a guest after some exits. */
-  const storeOf = (guest: string, exits: number) => {
+  const storeOf = async (guest: string, exits: number) => {
     const store = folder.file(guest);
-    const run = ['run', '--mem', '16', '--store', store, '--checkpoint-at', `exit:${exits}`, '--timeout', '2s'];
-    spawnSync(PROGRAM[0], [PROGRAM[1], ...run, guestPath(guest)]);
+    const run = ['run', '--mem', '16', '--store', store, '--checkpoint-at', `exit:${exits}`, guestPath(guest)];
+    await interrupted(run, 'vmlapse: checkpoint ');
     return store;
   };
 
-  beforeAll(() => {
+  beforeAll(async () => {
     folder = scratch();
-    compute = storeOf('compute-ring3', TWO_ROUNDS);
-    endless = storeOf('spin', 1); // before it has said what it says
+    compute = await storeOf('compute-ring3', TWO_ROUNDS);
+    endless = await storeOf('spin', 1); // before it has said what it says
   });
   afterAll(() => folder?.[Symbol.dispose]());
 

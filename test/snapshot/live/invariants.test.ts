@@ -1,6 +1,7 @@
 /** Hundreds of live checkpoints of guests that write all the time: each holds one moment, not a mixture of two. */
 import { expect, it } from 'vitest';
 import { checksumProblems, edgeProblems, type ReadMemory, stampProblems } from '../../../guests/invariants.ts';
+import { eventually } from '../../runner/machines.ts';
 import { describeKvm } from '../../support/kvm.ts';
 import { SLOW_HOST, scaled } from '../../support/time.ts';
 import { readerOf } from '../driver.ts';
@@ -65,6 +66,7 @@ describeKvm('live checkpoints hold one moment', () => {
         if (now > before) moved++;
         before = now;
         await sleep(n % 3);
+        if (n % 3 > 0) await eventually('the guest runs', () => live.machine.memory.readUint(word, 8) > now);
       }
       expect(moved, 'the guest runs between checkpoints').toBeGreaterThan(CHECKPOINTS / 2);
       expect(live.running.running).toBe(true);

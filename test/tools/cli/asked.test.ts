@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { guestPath } from '../../../guests/list.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
 import { describeKvm } from '../../support/kvm.ts';
-import { cli, PROGRAM, scratch, start } from './cli.ts';
+import { cli, interrupted, PROGRAM, scratch, start } from './cli.ts';
 
 const FLAT = ['--mem', '1', '--format', 'flat', '--mode', 'real', '--load', '0x7c00'];
 const hexOf = (bytes: Iterable<number>) => [...bytes].map((byte) => byte.toString(16).padStart(2, '0'));
@@ -113,8 +113,8 @@ describeKvm('run --store', () => {
     const at = await run(store, 'ready', '--checkpoint-at', 'serial:RDY', '--max-pause', '1us');
     expect(at.status).toBe(125);
     expect(at.stderr).toMatch(/no checkpoint at serial:RDY: .*more than the 0\.001 ms allowed/);
-    const every = ['--every', '20ms', '--max-pause', '1us', '--timeout', '1s', guestPath('memory-writer')];
-    const scheduled = await cli(['run', '--store', store, ...every]);
+    const every = ['--every', '20ms', '--max-pause', '1us', guestPath('memory-writer')];
+    const scheduled = await interrupted(['run', '--store', store, ...every], 'no checkpoint');
     expect(scheduled.stderr).toMatch(/\d+ checkpoints? left out: the pause would have been longer than --max-pause/);
     expect(scheduled.stderr).not.toMatch(/vmlapse: checkpoint /);
     expect(labels(store)).toEqual([]);
@@ -123,28 +123,16 @@ describeKvm('run --store', () => {
   it('--keep keeps the last ones, also when several are asked for at once', async () => {
     const store = newStore();
     const many = Array.from({ length: 4 }, () => ['--checkpoint-at', 'time:50ms']).flat();
-    const args = [
-      'run',
-      '--store',
-      store,
-      '--every',
-      '10m',
-      '--keep',
-      '2',
-      '--timeout',
-      '2s',
-      ...many,
-      guestPath('edge'),
-    ];
-    const { stderr } = await cli(args);
+    const args = ['run', '--store', store, '--every', '10m', '--keep', '2', ...many, guestPath('edge')];
+    const { stderr } = await interrupted(args, /(vmlapse: checkpoint .*){4}/s);
     expect(stderr.match(/vmlapse: checkpoint /g), stderr).toHaveLength(4);
     expect(labels(store)).toHaveLength(2);
   });
 
   it('how late a moment is stands beside the pause', async () => {
     const store = newStore();
-    const args = ['run', '--store', store, '--checkpoint-at', 'time:50ms', '--timeout', '2s', guestPath('edge')];
-    const { stderr } = await cli(args);
+    const args = ['run', '--store', store, '--checkpoint-at', 'time:50ms', guestPath('edge')];
+    const { stderr } = await interrupted(args, /checkpoint .*\n/);
     expect(stderr).toMatch(/\(time:50ms\): .*, pause [\d.]+ ms, [\d.]+ m?s after its trigger\n/);
     using opened = openStore(store);
     expect(opened.log()[0]!.stats.lagUs).toBeGreaterThanOrEqual(0);

@@ -30,7 +30,7 @@ export interface Started {
   readonly child: ChildProcessWithoutNullStreams;
   readonly outcome: Promise<Outcome>;
   /** Resolves when the stream has said `text`; rejects when the process ends without. */
-  said(stream: 'stdout' | 'stderr', text: string): Promise<void>;
+  said(stream: 'stdout' | 'stderr', text: string | RegExp): Promise<void>;
 }
 
 /** Starts a command. It is killed when it takes far too long, and then fails whatever was expected of it. */
@@ -50,14 +50,14 @@ export function start(command: string, args: readonly string[], options: SpawnOp
       resolve({ status, signal, ...heard });
     });
   });
-  const said = (stream: 'stdout' | 'stderr', text: string) =>
+  const said = (stream: 'stdout' | 'stderr', text: string | RegExp) =>
     new Promise<void>((resolve, reject) => {
       const look = () => {
-        if (heard[stream].includes(text)) resolve();
+        if (typeof text === 'string' ? heard[stream].includes(text) : text.test(heard[stream])) resolve();
       };
       child[stream].on('data', look);
       look();
-      const ended = () => reject(new Error(`it ended without "${text}": ${JSON.stringify(heard)}`));
+      const ended = () => reject(new Error(`it ended without ${text}: ${JSON.stringify(heard)}`));
       outcome.then(ended, reject);
     });
   return { child, outcome, said };
@@ -71,6 +71,14 @@ export const startCli = (args: readonly string[], env: NodeJS.ProcessEnv = {}): 
 export function cli(args: readonly string[], input: string | Uint8Array = '', env: NodeJS.ProcessEnv = {}) {
   const { child, outcome } = startCli(args, env);
   child.stdin.end(input);
+  return outcome;
+}
+
+/** Runs vmlapse until it has said this on stderr, then ends it as Ctrl-C does. */
+export async function interrupted(args: readonly string[], told: string | RegExp): Promise<Outcome> {
+  const { child, outcome, said } = startCli(args);
+  await said('stderr', told);
+  child.kill('SIGINT');
   return outcome;
 }
 
