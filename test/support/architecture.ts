@@ -40,9 +40,10 @@ export const LAYERS: readonly {
   { place: 'loaders', uses: [...BASE, 'src/memory'], types: ['src/machine'] },
   { place: 'snapshot', uses: MACHINE },
   { place: 'index.ts', uses: [...MACHINE, 'loaders', 'snapshot'] },
+  { place: 'tools/screen', uses: [...MACHINE, 'snapshot'] },
   { place: 'tools/control', uses: ['src/errors.ts', 'src/ffi'] },
-  { place: 'tools/testing', uses: [...MACHINE, 'loaders', 'snapshot'] },
-  { place: 'tools/cli', uses: [...MACHINE, 'loaders', 'snapshot', 'guests', 'tools/control'] },
+  { place: 'tools/testing', uses: [...MACHINE, 'loaders', 'snapshot', 'tools/screen'] },
+  { place: 'tools/cli', uses: [...MACHINE, 'loaders', 'snapshot', 'guests', 'tools/control', 'tools/screen'] },
   {
     place: 'bench',
     uses: [...MACHINE, 'loaders', 'snapshot', 'guests', 'index.ts', 'tools/control', 'tools/testing', 'tools/cli'],

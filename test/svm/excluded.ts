@@ -9,6 +9,7 @@ export const EXCLUDED: Readonly<Record<string, string>> = {
   'tools/cli-store/':
     'starts a process or a browser for each test; what the commands print does not depend on the KVM underneath',
   'tools/control/': 'sockets and messages',
+  'tools/screen/': 'pure functions on bytes',
   'tools/testing/': 'starts other runs of tests, or fixtures over machines that are tested below them',
   'devices/bus.test.js': 'devices without KVM: bytes in, bytes out',
   'devices/cmos.test.js': 'devices without KVM',
