@@ -2,6 +2,7 @@
  * Everything a machine is besides its RAM, as bytes: each vCPU's parts, the VM's parts, each device's record, ROMs and
  * CPUID. In a checkpoint each is a named blob: "vcpu/0/regs", "vm/clock", "device/com1", "rom/0xffff0000".
  */
+import { upgradeRecords } from '../src/devices/devices.ts';
 import { CheckpointError } from '../src/errors.ts';
 import { readCpuidBytes } from '../src/kvm/cpuid.ts';
 import { VCPU_ROWS, type VcpuPart } from '../src/kvm/state/vcpu-rows.ts';
@@ -102,7 +103,7 @@ export function decodeState(config: CheckpointConfig): MachineState {
     description,
     vcpus,
     vm,
-    devices: new Map(under('device/')),
+    devices: upgradeRecords(under('device/')),
     roms,
     cpuid,
     lines: wordOf(config.state['machine/lines']),

@@ -57,6 +57,11 @@ export interface DeviceSpec {
   readonly stateBytes: number;
   /** Fills a fresh (zeroed) record with the power-on state. */
   reset(state: Uint8Array): void;
+  /**
+   * The record that an earlier release had in place of this one, which begins with the same bytes. What was added since is
+   * as at power-on when a checkpoint of that release is read.
+   */
+  readonly earlier?: { readonly name: string; readonly bytes: number };
   /** The device over a record; must not change the record. */
   attach(state: Uint8Array, host: DeviceHost): Device;
   /**

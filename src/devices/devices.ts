@@ -16,10 +16,13 @@ import { emptyPci } from './pci.ts';
 import { acpiPower, shutdownPort, systemControl } from './power.ts';
 import { post, testPorts } from './stores.ts';
 import { type UartSpec, uart } from './uart.ts';
-import { vgaCrtc } from './vga-crtc.ts';
+import { vga } from './vga.ts';
 
 /** The first serial port, where guests print and read. */
 export const COM1: UartSpec = uart({ name: 'com1', base: 0x3f8, irq: 4 });
+
+/** The display, in text mode. */
+export const VGA: DeviceSpec = vga();
 
 /** The default devices of a machine, in the order of their records. */
 export const DEVICE_SPECS: readonly DeviceSpec[] = [
@@ -35,7 +38,7 @@ export const DEVICE_SPECS: readonly DeviceSpec[] = [
   acpiPower(),
   shutdownPort(),
   fwCfg(),
-  vgaCrtc(),
+  VGA,
   testPorts(),
   irqPorts(),
 ];
@@ -115,6 +118,24 @@ export function deviceRestorer(
   for (const [name, bytes] of saved) image.set(bytes, offsets.get(name)! - LOCK_BYTES);
   const lock = deviceLock(buffer);
   return () => lock.withLock(() => live.set(image));
+}
+
+/**
+ * The records of a checkpoint, those that an earlier release made as this one has them: what was added since is as at
+ * power-on.
+ */
+export function upgradeRecords(saved: Iterable<readonly [string, Uint8Array]>): Map<string, Uint8Array> {
+  const upgraded = new Map(saved);
+  for (const { name, stateBytes, earlier, reset } of DEVICE_SPECS) {
+    const begun = earlier && upgraded.get(earlier.name);
+    if (!begun || begun.length !== earlier.bytes || (earlier.name !== name && upgraded.has(name))) continue;
+    const record = new Uint8Array(stateBytes);
+    reset(record);
+    record.set(begun);
+    upgraded.delete(earlier.name);
+    upgraded.set(name, record);
+  }
+  return upgraded;
 }
 
 function checkRecords(records: ReadonlyMap<string, Uint8Array>, saved: ReadonlyMap<string, Uint8Array>): void {

@@ -4,7 +4,7 @@
  */
 import { type Live, type Struct, struct } from '../abi/struct.ts';
 import type { Type } from '../abi/types.ts';
-import type { Device, DeviceHost } from './device.ts';
+import type { Device, DeviceHost, DeviceSpec } from './device.ts';
 
 /** Fields of a record by name, in the order of their bytes. */
 // biome-ignore lint/suspicious/noExplicitAny: a field table mixes element types; Live recovers each one.
@@ -14,6 +14,8 @@ export type Placed<T extends FieldTypes> = { readonly [K in keyof T]: readonly [
 
 /** What a device does, given its record. */
 interface DeviceParts<T extends FieldTypes, D> {
+  /** See {@link DeviceSpec.earlier}. */
+  readonly earlier?: NonNullable<DeviceSpec['earlier']>;
   /** Sets what is not zero at power-on. */
   reset?(fields: Live<Placed<T>>): void;
   /** The device over its fields; `state` is their bytes. Must not change them. */
@@ -24,7 +26,7 @@ interface DeviceParts<T extends FieldTypes, D> {
 export function declareDevice<const T extends FieldTypes, D extends Omit<Device, 'name'>>(
   name: string,
   types: T,
-  { reset, attach }: DeviceParts<T, D>,
+  { earlier, reset, attach }: DeviceParts<T, D>,
 ) {
   const placed: Record<string, readonly [number, Type<unknown>]> = {};
   let stateBytes = 0;
@@ -36,6 +38,7 @@ export function declareDevice<const T extends FieldTypes, D extends Omit<Device,
   return {
     name,
     stateBytes,
+    ...(earlier && { earlier }),
     fields: Object.fromEntries(namedBytes('', 0, placed)),
     reset: (state: Uint8Array) => reset?.(layout.over(state)),
     attach: (state: Uint8Array, host: DeviceHost) => ({ name, ...attach(layout.over(state), host, state) }),

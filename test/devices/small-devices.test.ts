@@ -6,7 +6,6 @@ import { irqPorts } from '../../src/devices/irq-ports.ts';
 import { emptyPci } from '../../src/devices/pci.ts';
 import { acpiPower, shutdownPort, systemControl } from '../../src/devices/power.ts';
 import { post, testPorts } from '../../src/devices/stores.ts';
-import { vgaCrtc } from '../../src/devices/vga-crtc.ts';
 import { ascii, fakeHost, plugged } from './fake-host.ts';
 
 describe('debug exit', () => {
@@ -175,22 +174,5 @@ describe('fw_cfg', () => {
     expect(bus.portIn(0x511, 1)).toBe(0x4d);
     expect(item(bus, 0, 1)).toEqual([...ascii('Q')]);
     expect(bus.portIn(0x510, 2)).toBe(0xffff);
-  });
-});
-
-describe('CRT controller', () => {
-  test('index and registers read back, the cursor with a 16-bit write', () => {
-    const { bus } = plugged([vgaCrtc()]);
-    bus.portOut(0x3d4, 2, 0x070e);
-    bus.portOut(0x3d4, 2, 0xcf0f);
-    expect([bus.portIn(0x3d4, 1), bus.portIn(0x3d5, 1)]).toEqual([0x0f, 0xcf]);
-    bus.portOut(0x3d4, 1, 0x0e);
-    expect(bus.portIn(0x3d5, 1)).toBe(0x07);
-  });
-
-  test('registers that do not exist read 0', () => {
-    const { bus } = plugged([vgaCrtc()]);
-    bus.portOut(0x3d4, 2, 0xff80);
-    expect([bus.portIn(0x3d4, 1), bus.portIn(0x3d5, 1)]).toEqual([0x80, 0]);
   });
 });

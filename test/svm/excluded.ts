@@ -21,6 +21,7 @@ export const EXCLUDED: Readonly<Record<string, string>> = {
   'devices/small-devices.test.js': 'devices without KVM',
   'devices/uart-interrupts.test.js': 'devices without KVM',
   'devices/uart.test.js': 'devices without KVM',
+  'devices/vga.test.js': 'devices without KVM',
   'docs/': 'starts a process for each lesson',
   'errors.test.js': 'values without KVM',
   'guests/': 'builds and reads files',
