@@ -20,6 +20,8 @@ export const PORTS = {
   FW_CFG_SELECTOR: 0x510,
   /** Firmware configuration: data, one byte per read. */
   FW_CFG_DATA: 0x511,
+  /** Keyboard controller data port: a key's scan code, set 1. IRQ 1. */
+  I8042_DATA: 0x60,
   /** Keyboard controller command port; RESET_I8042 written here resets the machine. */
   I8042_COMMAND: 0x64,
   /** System control port A: bit 0 resets the machine. */
@@ -61,6 +63,8 @@ export const MEMORY = {
   AP_TRAMPOLINE: 0x8000,
   /** Where flat images are put when nothing else asks for an address. */
   FLAT: 0x10000,
+  /** The VGA's text screen in colour: 80 columns, 25 rows, two bytes for each character. */
+  TEXT_SCREEN: 0xb8000,
   /** ELF guests are linked here. */
   KERNEL: 0x100000,
   /** What ring 3 may touch starts here: its code, data and stack. */
@@ -75,6 +79,8 @@ export const MEMORY = {
 export const VECTORS = {
   /** IRQ 0 … 15 of the two PICs follow each other from here. */
   IRQ_BASE: 0x20,
+  /** IRQ 1: the keyboard. */
+  KEYBOARD: 0x21,
   /** IRQ 4: the serial port. Also the vector to inject into a machine without interrupt controllers. */
   SERIAL: 0x24,
   LAPIC_TIMER: 0x40,

@@ -29,6 +29,8 @@ export interface GuestOptions {
   readonly load?: number;
   /** Serial input that must arrive for the guest to come to its end. */
   readonly stdin?: string;
+  /** Text to be typed on the keyboard for the guest to come to its end. */
+  readonly typed?: string;
   readonly cmdline?: string;
   readonly modules?: readonly { readonly name: string; readonly text: string }[];
 }
@@ -45,6 +47,8 @@ export type Ending =
 export interface Expectation {
   readonly ending: Ending;
   readonly stdout: string | RegExp;
+  /** Lines of the text screen at its end, without spaces at their ends and without empty ones below; none where absent. */
+  readonly screen?: readonly string[];
   /** Output on the debug console; nothing where absent. */
   readonly debugcon?: string;
   /** What is seen instead where KVM emulates ring 0 in software and lacks the instruction (PVM). */

@@ -52,6 +52,19 @@ export const DEVICES: readonly Guest[] = [
     options: { ...echo('echo-irq').options, irqchip: 'yes' },
   }),
   guest({
+    name: 'screen',
+    format: 'elf',
+    mode: 'long',
+    shows: "the VGA's text screen and the keyboard, by IRQ 1; ends with Esc",
+    build: { target: 'long-elf', sources: ['devices/screen.c'], runtime: true },
+    options: { irqchip: 'yes', typed: 'Hello, keyz\b board!\n\x1b' },
+    expect: {
+      ...exits(EXIT_CODES.OK, ''),
+      screen: ['screen: type, end with Esc', 'Hello, key board!', '', 'screen: bye'],
+    },
+    deterministic: false,
+  }),
+  guest({
     name: 'interrupt',
     format: 'elf',
     mode: 'long',

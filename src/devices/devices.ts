@@ -9,7 +9,7 @@ import { debugExit } from './debug-exit.ts';
 import { debugcon } from './debugcon.ts';
 import type { Device, DeviceHost, DeviceSpec } from './device.ts';
 import { fwCfg } from './fw-cfg.ts';
-import { i8042 } from './i8042.ts';
+import { type I8042Spec, i8042 } from './i8042.ts';
 import { irqPorts } from './irq-ports.ts';
 import { StateLock } from './lock.ts';
 import { emptyPci } from './pci.ts';
@@ -20,6 +20,9 @@ import { vga } from './vga.ts';
 
 /** The first serial port, where guests print and read. */
 export const COM1: UartSpec = uart({ name: 'com1', base: 0x3f8, irq: 4 });
+
+/** The keyboard, behind its controller. */
+export const I8042: I8042Spec = i8042();
 
 /** The display, in text mode. */
 export const VGA: DeviceSpec = vga();
@@ -32,7 +35,7 @@ export const DEVICE_SPECS: readonly DeviceSpec[] = [
   debugcon(0x402),
   post(),
   cmos(),
-  i8042(),
+  I8042,
   systemControl(),
   emptyPci(),
   acpiPower(),

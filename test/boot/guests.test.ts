@@ -9,6 +9,9 @@ import { Machine } from '../../src/machine/machine.ts';
 import { runHere } from '../../src/runner/local-machine.ts';
 import type { RunReason, RunResult } from '../../src/runner/result.ts';
 import { RunningMachine } from '../../src/runner/threads/running-machine.ts';
+import { typeText } from '../../tools/screen/keys.ts';
+import { screenOf } from '../../tools/screen/of-machine.ts';
+import { screenLines } from '../../tools/screen/render.ts';
 import { describeKvm, isPvm } from '../support/kvm.ts';
 import { scaled } from '../support/time.ts';
 
@@ -36,6 +39,7 @@ interface Seen {
   readonly result: RunResult;
   readonly stdout: string;
   readonly debugcon: string;
+  readonly screen: readonly string[];
 }
 
 /** What this host is to see. */
@@ -86,9 +90,10 @@ async function runThreaded(guest: Guest): Promise<Seen> {
     debugcon: (bytes) => hear('debugcon', bytes),
   });
   try {
+    if (guest.options.typed !== undefined) running.press(typeText(guest.options.typed));
     if (guest.options.stdin !== undefined) running.send(Buffer.from(guest.options.stdin));
     const result = await running.run({ timeoutMs: TIME_LIMIT_MS });
-    return { result, stdout: heard.serial, debugcon: heard.debugcon };
+    return { result, stdout: heard.serial, debugcon: heard.debugcon, screen: screenLines(screenOf(machine)) };
   } finally {
     await running.close();
   }
@@ -102,14 +107,15 @@ function runAlone(guest: Guest): Seen {
   });
   const served = () => (complete ? ({ reason: 'interrupted' } as const) : undefined);
   const result = runHere(machine, { output: hear, served, timeoutMs: TIME_LIMIT_MS });
-  return { result, stdout: heard.serial, debugcon: heard.debugcon };
+  return { result, stdout: heard.serial, debugcon: heard.debugcon, screen: screenLines(screenOf(machine)) };
 }
 
-function check(guest: Guest, { result, stdout, debugcon }: Seen): void {
+function check(guest: Guest, { result, stdout, debugcon, screen }: Seen): void {
   const what = expected(guest);
   if (typeof what.stdout === 'string') expect(stdout).toBe(what.stdout);
   else expect(stdout).toMatch(what.stdout);
   expect(debugcon).toBe(what.debugcon ?? '');
+  expect(screen).toEqual(what.screen ?? []);
   expect(result.reason).toBe(REASONS[what.ending.kind]);
   if (what.ending.kind === 'exit') expect(result.value).toBe(what.ending.code);
   if (what.ending.kind === 'emulation-failure') expect(result.detail).toEqual({ suberror: 1 });
@@ -122,7 +128,8 @@ function counted({ exits, ports, unclaimed }: RunResult) {
 }
 
 /** The guest can run without threads: one processor, and nobody who types. */
-const canBeAlone = ({ options }: Guest) => options.cpus === 1 && options.stdin === undefined;
+const canBeAlone = ({ options }: Guest) =>
+  options.cpus === 1 && options.stdin === undefined && options.typed === undefined;
 
 const threaded = new Map<string, RunResult>();
 

@@ -10,6 +10,7 @@ import {
   deviceRestorer,
   layoutDevices,
 } from '../../src/devices/devices.ts';
+import type { I8042 } from '../../src/devices/i8042.ts';
 import { post } from '../../src/devices/stores.ts';
 import type { Uart } from '../../src/devices/uart.ts';
 import { CheckpointError, UsageError } from '../../src/errors.ts';
@@ -29,6 +30,7 @@ type Op =
   | { readonly op: 'out'; readonly port: number; readonly width: Width; readonly value: number }
   | { readonly op: 'outs'; readonly port: number; readonly data: Uint8Array }
   | { readonly op: 'receive'; readonly data: Uint8Array }
+  | { readonly op: 'press'; readonly data: Uint8Array }
   | { readonly op: 'wait'; readonly ms: number };
 
 const port = fc.oneof(
@@ -53,6 +55,7 @@ const op: fc.Arbitrary<Op> = fc.oneof(
     arbitrary: fc.record({ op: fc.constant('outs' as const), port, data: fc.uint8Array({ maxLength: 24 }) }),
   },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('receive' as const), data: fc.uint8Array({ maxLength: 40 }) }) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('press' as const), data: fc.uint8Array({ maxLength: 40 }) }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('wait' as const), ms: fc.integer({ min: 0, max: 100_000 }) }) },
 );
 
@@ -69,6 +72,7 @@ function apply({ bus, host, devices }: Plugged, step: Op): unknown {
   if (step.op === 'out') return bus.portOut(step.port, step.width, mask(step.value, step.width));
   if (step.op === 'outs') return bus.portOutString(step.port, 1, step.data);
   if (step.op === 'receive') return (devices[0] as Uart).receive(step.data);
+  if (step.op === 'press') return (devices.find(({ name }) => name === 'i8042') as I8042).press(step.data);
   host.time += step.ms;
   return undefined;
 }

@@ -1,4 +1,5 @@
 import { DEVICE_SPECS } from '../../devices/devices.ts';
+import { type KeyboardInput, openKeyboard } from '../../devices/keyboard-input.ts';
 import { openSerialInput, type SerialInput } from '../../devices/serial-input.ts';
 import { UsageError } from '../../errors.ts';
 import { blockKickSignal } from '../../ffi/signals.ts';
@@ -47,23 +48,22 @@ export class RunningMachine {
   readonly #group: VcpuGroup;
   readonly #outputs: Outputs;
   readonly #input: SerialInput;
+  readonly #keyboard: KeyboardInput;
   #pendingRun: { resolve(result: RunResult): void; reject(error: Error): void } | undefined;
   #failure: Error | undefined;
   #paused: Paused = 'no';
   readonly #clock = new RunClock(() => this.stop('timeout'));
   #closing: Promise<void> | undefined;
 
-  private constructor(machine: Machine, host: VcpuStateCaps) {
+  private constructor(machine: Machine, caps: VcpuStateCaps) {
     this.machine = machine;
-    this.host = host;
+    this.host = caps;
     this.#outputs = new Outputs((error) => this.#fail(error));
     this.#group = new VcpuGroup({ drain: () => this.#outputs.drainNow(), failure: () => this.#failure });
     const wake = () => this.threads[0]?.kick();
-    this.#input = openSerialInput(
-      DEVICE_SPECS,
-      machine.deviceState,
-      machine.host(() => {}, wake),
-    );
+    const host = machine.host(() => {}, wake);
+    this.#input = openSerialInput(DEVICE_SPECS, machine.deviceState, host);
+    this.#keyboard = openKeyboard(DEVICE_SPECS, machine.deviceState, host);
   }
 
   /** Starts a thread for each vCPU, paused. The caller disposes the machine after close(). Throws UsageError or KvmError. */
@@ -234,6 +234,14 @@ export class RunningMachine {
   /** Queues console input; returns how many bytes the guest's serial port had room for. */
   send(bytes: Uint8Array): number {
     return this.#input.receive(bytes);
+  }
+
+  /**
+   * Queues keys for the guest's keyboard, as codes of scan code set 1 with prefixes and releases; returns how many bytes
+   * there was room for.
+   */
+  press(codes: Uint8Array): number {
+    return this.#keyboard.press(codes);
   }
 
   /**
