@@ -21,8 +21,9 @@ static const char shifted[] = "\0\033!@#$%^&*()_+\b\tQWERTYUIOP{}\n\0ASDFGHJKL:\
 static volatile uint8_t ring[256];
 static volatile uint8_t head, tail;
 
+/* A key that is left to the controller gives no other interrupt: who has made room looks again. */
 static void take_keys(void) {
-  while (inb(PORT_I8042_COMMAND) & OUTPUT_FULL)
+  while ((uint8_t)(head + 1) != tail && inb(PORT_I8042_COMMAND) & OUTPUT_FULL)
     ring[head++] = inb(PORT_I8042_DATA);
 }
 
@@ -32,15 +33,14 @@ static void on_key(struct interrupt_frame *frame) {
   pic_end_of_interrupt(KEYBOARD_IRQ);
 }
 
-/* A key that was pressed before holds the line up already: without an edge, its interrupt would never come. */
 static void keyboard_init(void) {
   set_handler(VECTOR_KEYBOARD, on_key);
   pic_init();
   pic_unmask(KEYBOARD_IRQ);
-  take_keys();
 }
 
 static uint8_t read_key(void) {
+  take_keys();
   while (head == tail)
     wait_for_interrupt();
   return ring[tail++];

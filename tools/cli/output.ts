@@ -36,8 +36,22 @@ let midLine = false;
 const endsLine = (bytes: Uint8Array | string) =>
   typeof bytes === 'string' ? bytes.endsWith('\n') : bytes[bytes.length - 1] === NEWLINE;
 
+let diverted: ((line: string) => void) | undefined;
+
+/** Hands what {@link printLine} gets to `to` instead, until the result is called. */
+export function divertLines(to: (line: string) => void): () => void {
+  diverted = to;
+  return () => {
+    diverted = undefined;
+  };
+}
+
 /** Prints a line on stderr. On a terminal, first ends a line that the guest has begun. */
 export function printLine(line: string): void {
+  if (diverted) {
+    diverted(line);
+    return;
+  }
   if (closed.has(process.stderr)) return;
   const fresh = midLine && process.stdout.isTTY && process.stderr.isTTY ? '\n' : '';
   midLine = false;

@@ -12,6 +12,7 @@ import { MACHINE_COMMANDS } from './commands/machine.ts';
 import { REGISTRY_COMMANDS } from './commands/registry.ts';
 import { RESTORE } from './commands/restore.ts';
 import { RUN } from './commands/run.ts';
+import { SCREEN_COMMANDS } from './commands/screen.ts';
 import { SHOW } from './commands/show.ts';
 import { STORE_COMMANDS } from './commands/store.ts';
 import { inLocale } from './terminal-text.ts';
@@ -20,7 +21,7 @@ import { inLocale } from './terminal-text.ts';
 const COMMANDS: readonly CommandRow[] = [
   ...[...HOST_COMMANDS, INSPECT, RUN, RESTORE],
   ...[LOG, SHOW, DIFF, ...STORE_COMMANDS, ...REGISTRY_COMMANDS],
-  ...[...MACHINE_COMMANDS, CONSOLE, EVENTS_COMMAND],
+  ...[...MACHINE_COMMANDS, CONSOLE, ...SCREEN_COMMANDS, EVENTS_COMMAND],
 ];
 
 const EXAMPLES = `

@@ -69,6 +69,21 @@ const rollback = object({ digest: plain, pages: number, ms: number });
 export type EndSummary = Of<typeof end>;
 const end = object({ reason: plain, exitStatus: number });
 
+/** The result of `screen`: a text screen. `cells`: code and attribute of each character, one character for each byte. */
+export type ScreenSummary = Of<typeof screen>;
+const screen = object({
+  columns: count,
+  rows: count,
+  cells: bytes,
+  cursor: optional(object({ column: count, row: count })),
+  cursorLines: list(count),
+  height: count,
+  blink: flag,
+  /** 0xrrggbb. */
+  colours: list(count),
+  graphics: flag,
+});
+
 const nothing = object({});
 
 /** Fields of each kind of event. */
@@ -120,6 +135,9 @@ const METHODS = {
   stop: { params: {}, result: object({ stopping: flag }) },
   /** `data` has one character for each byte; `taken`: how many the guest's queue had room for. */
   input: { params: { data: bytes }, result: object({ taken: number }) },
+  screen: { params: {}, result: screen },
+  /** `codes`: codes of scan code set 1, one character for each byte; `taken`: how many the keyboard had room for. */
+  press: { params: { codes: bytes }, result: object({ taken: number }) },
   subscribe: {
     params: { events: optional(list(oneOf(EVENTS), 2 * EVENTS.length)) },
     result: object({ events: list(plain as Check<EventName>) }),

@@ -3,6 +3,7 @@ import type { SymbolTable } from '../../loaders/symbols.ts';
 import { Exit } from '../../src/abi/exits.ts';
 import { plain } from '../../src/abi/struct.ts';
 import { DEVICE_SPECS } from '../../src/devices/devices.ts';
+import { type KeyboardInput, openKeyboard } from '../../src/devices/keyboard-input.ts';
 import { openSerialInput, type SerialInput } from '../../src/devices/serial-input.ts';
 import { GuestFault } from '../../src/errors.ts';
 import type { RegisterName } from '../../src/machine/entry.ts';
@@ -11,6 +12,11 @@ import { collectFault } from '../../src/runner/fault/collect.ts';
 import { explainFault } from '../../src/runner/fault/explain.ts';
 import { LocalMachine } from '../../src/runner/local-machine.ts';
 import { FAULTS, type RunEnd } from '../../src/runner/result.ts';
+import { pressKey, typeText } from '../screen/keys.ts';
+import { screenOf } from '../screen/of-machine.ts';
+import { sameScreen } from '../screen/packed.ts';
+import { screenText } from '../screen/render.ts';
+import type { Screen } from '../screen/screen.ts';
 import { ConsoleText } from './console-text.ts';
 import { NamedMemory } from './named-memory.ts';
 import { describeEnd, tailOf } from './narrate.ts';
@@ -26,6 +32,12 @@ export type GuestRegisters = Readonly<Record<GuestRegister, bigint>>;
 export interface Printed {
   readonly serial: string;
   readonly debugcon: string;
+}
+
+/** The guest's text screen (VGA). */
+export interface GuestScreen extends Screen {
+  /** Its lines, without spaces at their ends and without the empty ones below the last text. */
+  readonly text: string;
 }
 
 const REACHED: RunEnd = { reason: 'stop-point' };
@@ -56,8 +68,11 @@ export class Guest {
   readonly memory: NamedMemory;
   readonly #timeoutMs: number;
   readonly #input: SerialInput;
+  readonly #keyboard: KeyboardInput;
   readonly #serial = new ConsoleText();
   readonly #debugcon = new ConsoleText();
+  /** What waits for room: bytes for the serial port, codes for the keyboard. */
+  #sent: Uint8Array = new Uint8Array();
   #typed: Uint8Array = new Uint8Array();
   #stop: Stop | undefined;
   #end: RunEnd | undefined;
@@ -72,11 +87,9 @@ export class Guest {
       served: (exits) => this.#served(exits),
     });
     this.memory = new NamedMemory(this.local, symbols);
-    this.#input = openSerialInput(
-      DEVICE_SPECS,
-      machine.deviceState,
-      machine.host(() => {}),
-    );
+    const host = machine.host(() => {});
+    this.#input = openSerialInput(DEVICE_SPECS, machine.deviceState, host);
+    this.#keyboard = openKeyboard(DEVICE_SPECS, machine.deviceState, host);
   }
 
   /**
@@ -95,7 +108,7 @@ export class Guest {
   }
 
   #served(exits: number): RunEnd | undefined {
-    if (this.#typed.length > 0) this.#type();
+    this.#type();
     const isNew = exits !== this.#exits;
     this.#exits = exits;
     return this.#stop?.(isNew) ? REACHED : undefined;
@@ -103,29 +116,67 @@ export class Guest {
 
   #stopAt(until: Until): Stop {
     if ('serial' in until) return this.#serial.watchFor(until.serial);
+    if ('screen' in until) return this.#watchScreen(until.screen);
     const { area } = this.local.vcpu;
     return (isNew) => isNew && area.exitReason === Exit.IO && area.ioPort === until.port;
   }
 
+  #watchScreen(wanted: string | RegExp): Stop {
+    let last: Screen | undefined;
+    let found = false;
+    return () => {
+      const screen = screenOf(this.local.machine);
+      if (!sameScreen(last, screen)) found = isIn(screenText(screen), wanted);
+      last = screen;
+      return found;
+    };
+  }
+
   #notReached(until: Until, end: RunEnd, timeoutMs: number): GuestFault {
-    const wanted = 'serial' in until ? `printing ${printable(until.serial)}` : `port 0x${until.port.toString(16)}`;
+    const wanted = wantedText(until);
     const how = end.reason === 'timeout' ? `within ${timeoutMs} ms` : `before it ended (${describeEnd(end)})`;
     const why = this.explanation;
     return new GuestFault(
       'NOT_REACHED',
-      `the guest did not come to ${wanted} ${how}\n${why === undefined ? '' : `${why}\n`}${tailOf(this.serial)}`,
+      `the guest did not come to ${wanted} ${how}\n${why === undefined ? '' : `${why}\n`}${this.#seen(until)}`,
     );
   }
 
-  /** Types on the guest's serial port. What does not fit yet follows while it runs. */
+  #seen(until: Until): string {
+    return 'screen' in until ? tailOf(this.screen.text, SCREEN) : tailOf(this.serial);
+  }
+
+  /** Sends to the guest's serial port. What does not fit yet follows while it runs. */
   send(text: string | Uint8Array): void {
     const bytes = typeof text === 'string' ? Buffer.from(text, 'utf8') : text;
-    this.#typed = Buffer.concat([this.#typed, bytes]);
+    this.#sent = Buffer.concat([this.#sent, bytes]);
+    this.#type();
+  }
+
+  /**
+   * Types on the guest's keyboard (PS/2, US). What does not fit yet follows while it runs. Throws UsageError for a
+   * character that no key gives.
+   */
+  type(text: string): void {
+    this.#typed = Buffer.concat([this.#typed, typeText(text)]);
+    this.#type();
+  }
+
+  /** Presses and releases a key: "f2", "left", "ctrl-alt-delete". Throws UsageError. */
+  press(key: string): void {
+    this.#typed = Buffer.concat([this.#typed, pressKey(key)]);
     this.#type();
   }
 
   #type(): void {
-    if (this.#typed.length > 0) this.#typed = this.#typed.subarray(this.#input.receive(this.#typed));
+    if (this.#sent.length > 0) this.#sent = this.#sent.subarray(this.#input.receive(this.#sent));
+    if (this.#typed.length > 0) this.#typed = this.#typed.subarray(this.#keyboard.press(this.#typed));
+  }
+
+  /** Its text screen (VGA) as it is now. */
+  get screen(): GuestScreen {
+    const screen = screenOf(this.local.machine);
+    return { ...screen, text: screenText(screen) };
   }
 
   /** All that it has printed on its serial port, from its start on. */
@@ -166,9 +217,22 @@ export class Guest {
   continueFrom({ serial, debugcon }: Printed): void {
     this.#serial.reset(serial);
     this.#debugcon.reset(debugcon);
+    this.#sent = new Uint8Array();
     this.#typed = new Uint8Array();
     this.#end = undefined;
   }
+}
+
+/** Whether the text is in it, or what matches. */
+export const isIn = (text: string, wanted: string | RegExp): boolean =>
+  typeof wanted === 'string' ? text.includes(wanted) : text.search(wanted) >= 0;
+
+/** For {@link tailOf}. */
+export const SCREEN = 'its screen';
+
+function wantedText(until: Until): string {
+  if ('port' in until) return `port 0x${until.port.toString(16)}`;
+  return 'serial' in until ? `printing ${printable(until.serial)}` : `showing ${printable(until.screen)}`;
 }
 
 const printable = (pattern: string | RegExp) =>

@@ -2,7 +2,7 @@
 import { hex } from '../../src/abi/numbers.ts';
 import { UsageError } from '../../src/errors.ts';
 import type { RunReason } from '../../src/runner/result.ts';
-import { Guest, type GuestRegister } from './guest.ts';
+import { Guest, type GuestRegister, isIn, SCREEN } from './guest.ts';
 import { littleEndian, nameOf, type Place } from './named-memory.ts';
 import { describeEnd, hexdump, tailOf } from './narrate.ts';
 
@@ -10,6 +10,8 @@ import { describeEnd, hexdump, tailOf } from './narrate.ts';
 export interface GuestMatchers<R = void> {
   /** The guest has printed this text on its serial port, or text that matches. */
   toHavePrinted(expected: string | RegExp): R;
+  /** This text is on its text screen (VGA), or text that matches. Lines have no spaces at their ends. */
+  toHaveOnScreen(expected: string | RegExp): R;
   /** Its last run ended: with this status through the debug-exit port, or in this way ("halted", "poweroff", …). */
   toHaveExitedWith(expected: number | RunReason): R;
   /** A register holds this value. */
@@ -33,14 +35,21 @@ function guestOf(received: unknown, matcher: string): Guest {
   throw new UsageError(`${matcher} is about a guest: write expect(guest).${matcher}(…)`);
 }
 
+const named = (expected: string | RegExp) =>
+  typeof expected === 'string' ? JSON.stringify(expected) : `what matches ${expected}`;
+
 /** For expect.extend(). */
 export const guestMatchers = {
   /** See {@link GuestMatchers.toHavePrinted}. */
   toHavePrinted(received: unknown, expected: string | RegExp): Verdict {
     const { serial } = guestOf(received, 'toHavePrinted');
-    const pass = typeof expected === 'string' ? serial.includes(expected) : serial.search(expected) >= 0;
-    const wanted = typeof expected === 'string' ? JSON.stringify(expected) : `what matches ${expected}`;
-    return verdict(pass, `have printed ${wanted}`, () => tailOf(serial));
+    return verdict(isIn(serial, expected), `have printed ${named(expected)}`, () => tailOf(serial));
+  },
+
+  /** See {@link GuestMatchers.toHaveOnScreen}. */
+  toHaveOnScreen(received: unknown, expected: string | RegExp): Verdict {
+    const { text } = guestOf(received, 'toHaveOnScreen').screen;
+    return verdict(isIn(text, expected), `have ${named(expected)} on its screen`, () => tailOf(text, SCREEN));
   },
 
   /** See {@link GuestMatchers.toHaveExitedWith}. */

@@ -12,13 +12,13 @@ export function describeEnd(end: RunEnd | undefined): string {
   return facts.length > 0 ? `${reason}, ${facts.join(', ')}` : reason;
 }
 
-/** The last lines of a console, with a bar before each. */
-export function tailOf(text: string): string {
-  if (text === '') return 'it has printed nothing';
+/** The last lines of a console, or of `what`, with a bar before each. */
+export function tailOf(text: string, what?: string): string {
+  if (text === '') return what === undefined ? 'it has printed nothing' : `${what} is empty`;
   const lines = text.replace(/\n$/, '').split('\n');
   const shown = lines.slice(-TAIL_LINES).map((line) => `  | ${JSON.stringify(line).slice(1, -1)}`);
   const which = lines.length > shown.length ? `the last ${shown.length} of ${lines.length} lines` : 'all';
-  return `what it has printed (${which}):\n${shown.join('\n')}`;
+  return `${what ?? 'what it has printed'} (${which}):\n${shown.join('\n')}`;
 }
 
 const PER_LINE = 16;

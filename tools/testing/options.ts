@@ -4,9 +4,13 @@ import type { ClockMode } from '../../src/kvm/state/vm-state.ts';
 
 /**
  * How far a guest runs: until it has printed a text on its serial port (from here on; an expression sees the last
- * 4 KiB), or until it has read or written an I/O port.
+ * 4 KiB); until a text is on its screen (looked for after each exit, also while it stands there already); or until it has
+ * read or written an I/O port.
  */
-export type Until = { readonly serial: string | RegExp } | { readonly port: number };
+export type Until =
+  | { readonly serial: string | RegExp }
+  | { readonly screen: string | RegExp }
+  | { readonly port: number };
 
 /** How to run. */
 export interface GuestRunOptions {

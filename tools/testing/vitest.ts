@@ -8,7 +8,7 @@ import { type GuestMatchers, guestMatchers } from './matchers.ts';
 import type { GuestTestOptions } from './options.ts';
 import { bootGuests } from './source.ts';
 
-export { Guest, type GuestRegister, type GuestRegisters } from './guest.ts';
+export { Guest, type GuestRegister, type GuestRegisters, type GuestScreen } from './guest.ts';
 export { type GuestMatchers, guestMatchers } from './matchers.ts';
 export type { NamedMemory, Place } from './named-memory.ts';
 export type { GuestRunOptions, GuestTestOptions, Isolation, Until } from './options.ts';

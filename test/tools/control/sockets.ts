@@ -33,6 +33,17 @@ const STATUS: MachineStatus = {
   checkpointing: false,
 };
 
+const SCREEN: Methods['screen']['result'] = {
+  columns: 1,
+  rows: 1,
+  cells: 'A\x07',
+  cursorLines: [13, 14],
+  height: 16,
+  blink: true,
+  colours: Array.from({ length: 16 }, (_, i) => i),
+  graphics: false,
+};
+
 /** A machine that is none: it writes down what it is asked, and answers what a test wants it to. */
 export function fakeTarget(answers: Partial<ControlTarget> = {}) {
   const calls: { readonly method: string; readonly params: object }[] = [];
@@ -52,6 +63,8 @@ export function fakeTarget(answers: Partial<ControlTarget> = {}) {
     diff: noted('diff', { data: {}, text: '' }),
     stop: noted('stop', { stopping: true as const }),
     input: noted('input', { taken: 1 }),
+    screen: noted('screen', SCREEN),
+    press: noted('press', { taken: 1 }),
     ...answers,
   };
   return { target, calls };

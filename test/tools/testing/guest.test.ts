@@ -131,6 +131,36 @@ describeKvm('a guest under test', () => {
     expect(second.serial).toContain('Ctrl-D\ny\necho-polled: 1 bytes\n');
   });
 
+  it.each(ISOLATIONS)('types on the keyboard, and sees the screen, each time as it was booted: %s', (isolation) => {
+    using guests = bootGuests({ image: guestPath('screen'), until: { screen: 'type, end' }, isolation, ...PATIENT });
+    const text = `${'The quick brown fox (0123456789) \n'.repeat(30)}the last line`;
+    for (let round = 0; round < 2; round++) {
+      const guest = guests.take();
+      expect(guest.screen).toMatchObject({ columns: 80, rows: 25, blink: true });
+      expect(guest.screen.text).toBe('screen: type, end with Esc\n');
+      guest.type(text);
+      guest.run({ until: { screen: /last line$/m } });
+      expect(guest.screen.text.match(/^The quick brown fox \(0123456789\)$/gm)).toHaveLength(23);
+      guest.press('esc');
+      expect(guest.run()).toEqual({ reason: 'exit-port', value: 0 });
+      expect(guest.memory.uint('echo_bytes')).toBe(BigInt(text.length));
+      expect(guest.screen.text).toMatch(/\nthe last line\nscreen: bye\n$/);
+      expect(guest.screen.cursor).toEqual({ column: 0, row: 24 });
+      expect(guest.serial).toBe('');
+      guests.giveBack(guest);
+    }
+  });
+
+  it('says what was on the screen when it did not come to what should be', () => {
+    using guests = bootGuests({ image: guestPath('screen'), until: { screen: 'type, end' }, ...PATIENT });
+    const guest = guests.take();
+    guest.type('one\x1b');
+    const { message } = thrown(GuestFault, () => guest.run({ until: { screen: 'two' } }));
+    expect(message).toContain('did not come to showing "two" before it ended (exit-port, status 0 (0x0))');
+    expect(message).toMatch(/its screen \(all\):\n.*end with Esc\n {2}\| one\n {2}\| screen: bye/);
+    expect(thrown(UsageError, () => guest.type('ü')).message).toContain('no key');
+  });
+
   it('separates the debug console', () => {
     using guests = bootGuests({ image: guestPath('debugcon'), ...PATIENT });
     const guest = guests.take();

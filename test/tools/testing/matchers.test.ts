@@ -39,6 +39,17 @@ describeKvm('matchers', () => {
     );
   });
 
+  it('toHaveOnScreen', () => {
+    using screens = bootGuests({ image: guestPath('screen'), until: { screen: 'Esc' }, timeoutMs });
+    const shown = screens.take();
+    expect(shown).toHaveOnScreen('type, end');
+    expect(shown).toHaveOnScreen(/^screen: .* Esc$/m);
+    expect(shown).not.toHaveOnScreen('bye');
+    const said = saying(() => expect(shown).toHaveOnScreen('bye'));
+    expect(said).toContain('expected the guest to have "bye" on its screen\nits screen (all):\n  | screen: type');
+    expect(saying(() => expect(guest).toHaveOnScreen('x'))).toContain('its screen is empty');
+  });
+
   it('toHaveExitedWith', () => {
     expect(guest).toHaveExitedWith(0x0c);
     expect(guest).toHaveExitedWith('exit-port');

@@ -10,6 +10,8 @@ import type { Machine } from '../../../src/machine/machine.ts';
 import type { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
 import type { CheckpointSummary, EndSummary, MachineStatus, Methods } from '../../control/protocol.ts';
 import { ControlServer, type ControlTarget } from '../../control/server.ts';
+import { screenOf } from '../../screen/of-machine.ts';
+import { packScreen } from '../../screen/packed.ts';
 import { dropSlowReaders } from '../output.ts';
 import { diffText } from '../store/diff-text.ts';
 import { historyAround } from '../store/html/history-svg.ts';
@@ -82,6 +84,8 @@ export class ControlEndpoint implements ScheduleListener {
         stop.abort();
         return { stopping: true };
       },
+      screen: () => packScreen(screenOf(running.machine)),
+      press: ({ codes }) => ({ taken: running.press(Buffer.from(codes, 'latin1')) }),
       input: ({ data }) => ({ taken: running.send(Buffer.from(data, 'latin1')) }),
     };
   }

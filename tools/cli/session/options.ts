@@ -7,6 +7,7 @@ import type { AssistMode } from '../../../src/runner/assist.ts';
 import type { CommandRow } from '../command.ts';
 import { countUpTo, parseCount, parseDuration } from '../parse.ts';
 import type { ScheduleOptions } from './schedule.ts';
+import { checkScreenOptions } from './screen-console.ts';
 import { parseTrigger, TRIGGER_HELP } from './triggers.ts';
 
 /** The options' values. */
@@ -15,6 +16,8 @@ export interface SessionOptions extends ScheduleOptions {
   readonly name?: string;
   /** Waits for `vmlapse resume`; only with a name. */
   readonly paused?: boolean;
+  /** Draws the guest's text screen in the terminal. */
+  readonly screen?: boolean;
   readonly assist: AssistMode;
   readonly trace?: boolean;
   readonly quiet?: boolean;
@@ -27,11 +30,13 @@ Times have a unit: us, ms, s, m or h.
 Exit status: what the guest wrote to the debug-exit port (& 255); 0 when it halted, powered off or asked for a reset;
 124 when the time was up; 125 for a failure, wrong usage, or a checkpoint that was asked for and not taken; 126 for a
 guest fault; 130 on Ctrl-C or vmlapse stop. --json has it in words.
-On a terminal, Ctrl-A x leaves and Ctrl-A h helps.`;
+On a terminal, Ctrl-A x leaves and Ctrl-A h helps. With --screen, the last screen
+and what came on the serial port are printed at the end.`;
 
 /** The options. */
 export const SESSION_OPTIONS: NonNullable<CommandRow['options']> = [
   ['--name <name>', 'let vmlapse ps, pause, checkpoint, console … reach the machine under this name'],
+  ['--screen', "show the guest's text screen (VGA) in this terminal; keys go to its keyboard"],
   ['--timeout <time>', 'stop the guest when it has run for this time: 500ms, 10s, 2m', parseDuration],
   new Option('--assist <when>', 'execute instructions here that KVM cannot emulate')
     .choices(['auto', 'on', 'off'])
@@ -47,7 +52,9 @@ export const SESSION_OPTIONS: NonNullable<CommandRow['options']> = [
 ];
 
 /** Throws UsageError for an option that would have no effect. */
-export function checkSessionOptions({ keep, every }: SessionOptions): void {
+export function checkSessionOptions(options: SessionOptions): void {
+  const { keep, every } = options;
+  checkScreenOptions(options, tracing(options));
   if (keep !== undefined && every === undefined)
     throw new UsageError('--keep is about the checkpoints that --every takes: add --every TIME');
 }

@@ -3,7 +3,7 @@ import { explainFault } from '../../../src/runner/fault/explain.ts';
 import { FAULTS, type RunResult } from '../../../src/runner/result.ts';
 import { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
 import type { EndSummary } from '../../control/protocol.ts';
-import { attachConsole, EnterEcho, isInteractive } from '../console.ts';
+import { attachConsole, isInteractive } from '../console.ts';
 import { printLine, toJson, writeTo } from '../output.ts';
 import { EXIT, endText, exitStatus, summaryLines } from '../run-end.ts';
 import { CapturedOutput } from './captured-output.ts';
@@ -11,6 +11,9 @@ import { EndSignals } from './end-signals.ts';
 import { ControlEndpoint, type PreparedMachine, type RunContext } from './endpoint.ts';
 import { type SessionOptions, tracing } from './options.ts';
 import { CheckpointSchedule } from './schedule.ts';
+import { ScreenConsole } from './screen-console.ts';
+import { textOnScreen, unseenText, watchGraphics } from './screen-notes.ts';
+import { type Front, SerialConsole } from './serial-console.ts';
 import { stopPointsOf } from './triggers.ts';
 
 /** Runs the machine to its end; returns the exit status. The caller disposes the machine. */
@@ -20,20 +23,23 @@ export async function runSession(prepared: PreparedMachine, options: SessionOpti
   const captured = options.json ? new CapturedOutput() : undefined;
   const log = options.quiet || options.json ? () => {} : printLine;
   const endpoint = options.name === undefined ? undefined : new ControlEndpoint(options.name);
-  const echo = new EnterEcho();
+  const front = options.screen ? new ScreenConsole() : new SerialConsole(captured);
+  let heard = false;
   let schedule: CheckpointSchedule | undefined;
   const stopAt = stopPointsOf(options.checkpointAt ?? []);
   const running = await RunningMachine.start(prepared.machine, {
     serial: (bytes) => {
+      heard = true;
       endpoint?.output(bytes);
-      return captured ? captured.add(bytes) : writeTo(process.stdout, echo.shown(bytes));
+      return front.serial(bytes);
     },
-    debugcon: (bytes) => writeTo(process.stderr, bytes),
+    debugcon: (bytes) => front.debugcon(bytes),
     assist: options.assist,
     ...(stopAt && { stopAt }),
     ...(tracing(options) && { trace: (bytes: Uint8Array) => writeTo(process.stderr, bytes) }),
   });
   if (options.paused) running.hold();
+  const unwatch = watchGraphics(prepared.machine, log);
   let end: EndSummary = { reason: 'failed', exitStatus: EXIT.OURS };
   try {
     prepared.prepare?.(running);
@@ -44,16 +50,23 @@ export async function runSession(prepared: PreparedMachine, options: SessionOpti
     await endpoint?.attach(context);
     if (options.paused) log(`vmlapse: paused; it goes on with: vmlapse resume ${options.name}`);
     if (isInteractive()) log('vmlapse: Ctrl-A x leaves, Ctrl-A h helps');
-    const result = await runToEnd(context, options.timeout, signals, echo);
+    front.open(running);
+    const result = await runToEnd(context, options.timeout, signals, front);
     endpoint?.ending();
     const explained = await withExplanation(running, result, prepared);
     await schedule?.finish();
+    unwatch();
+    front.close();
     const missed = schedule?.requested.missed ?? [];
     const status = exitStatus(explained, signals.caught, missed.length > 0);
     end = { reason: explained.reason, exitStatus: status };
-    report(explained, { status, missed, before: prepared.ended === true }, options, captured);
+    const screen = textOnScreen(prepared.machine);
+    report(explained, { status, missed, before: prepared.ended === true, screen }, options, captured);
+    if (screen && !heard && !options.screen) log(unseenText(screen));
     return status;
   } finally {
+    unwatch();
+    front.close();
     await schedule?.close();
     await endpoint?.close(end);
     await running.close();
@@ -65,15 +78,11 @@ async function runToEnd(
   { running, stop, schedule }: RunContext,
   timeoutMs: number | undefined,
   signals: EndSignals,
-  echo: EnterEcho,
+  front: Front,
 ): Promise<RunResult> {
   const { signal } = stop;
   const detach = attachConsole({
-    send: (bytes) => {
-      const taken = running.send(bytes);
-      if (process.stdin.isTTY) echo.typed(bytes.subarray(0, taken));
-      return taken;
-    },
+    send: (bytes) => front.typed(bytes),
     leave: () => signals.raise('SIGINT'),
     printLine,
     ...(schedule && { commands: consoleCommands(schedule) }),
@@ -144,17 +153,19 @@ interface RunFacts {
   readonly missed: readonly string[];
   /** The checkpoint is of a guest that had ended. */
   readonly before: boolean;
+  /** Lines of the text screen, if there is text. */
+  readonly screen: readonly string[] | undefined;
 }
 
 function report(
   result: RunResult,
-  { status, missed, before }: RunFacts,
+  { status, missed, before, screen }: RunFacts,
   options: SessionOptions,
   captured: CapturedOutput | undefined,
 ): void {
   if (captured) {
     const ended = missed.length > 0 ? `${endText(result)}; checkpoints were missed` : endText(result);
-    const facts = { ended, exitStatus: status, ...(missed.length > 0 && { missed }) };
+    const facts = { ended, exitStatus: status, ...(missed.length > 0 && { missed }), ...(screen && { screen }) };
     process.stdout.write(`${toJson({ ...result, ...facts, ...captured.summary() })}\n`);
     return;
   }

@@ -1,0 +1,165 @@
+/** The text screen on the command line: drawn in a terminal, printed, typed to; and what is said to those who do not see it. */
+import { spawnSync } from 'node:child_process';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { GUESTS_FOLDER } from '../../../guests/builder/paths.ts';
+import { guestPath } from '../../../guests/list.ts';
+import { describeKvm } from '../../support/kvm.ts';
+import { TIME_FACTOR } from '../../support/time.ts';
+import { ownRuntimeFolder, reachable } from '../control/sockets.ts';
+import { cli, PROGRAM, type Started, scratch, start, startCli } from './cli.ts';
+
+const PLAYER = `${GUESTS_FOLDER}/../test/tools/cli/play-on-terminal.py`;
+const hasPython = spawnSync('python3', ['-c', 'import pty, termios']).status === 0;
+const onTerminals = hasPython
+  ? describeKvm
+  : (name: string) => describe.skip(`${name} [skipped: needs python3]`, () => {});
+const CTRL_A = '\x01';
+const TITLE = 'screen: type, end with Esc';
+
+let folder: ReturnType<typeof ownRuntimeFolder>;
+let place: ReturnType<typeof scratch>;
+const started: Started[] = [];
+
+beforeEach(() => {
+  folder = ownRuntimeFolder();
+  place = scratch();
+});
+
+afterEach(async () => {
+  for (const { child } of started) child.kill('SIGKILL');
+  await Promise.all(started.splice(0).map(({ outcome }) => outcome));
+  place[Symbol.dispose]();
+  folder[Symbol.dispose]();
+});
+
+/** Starts the guest under the name "kit", and waits until its screen has the title. */
+async function begin(...options: string[]): Promise<Started> {
+  const machine = startCli(['run', '--mem', '16', '--name', 'kit', ...options, guestPath('screen')]);
+  started.push(machine);
+  await reachable('kit', machine.outcome);
+  await shows(TITLE);
+  return machine;
+}
+
+/** Asks until the machine's screen has the text. */
+async function shows(text: string): Promise<string> {
+  for (;;) {
+    const { status, stdout, stderr } = await cli(['screen', 'kit'], '', UTF8);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    if (stdout.includes(text)) return stdout;
+  }
+}
+
+const UTF8 = { LC_ALL: 'C.UTF-8' };
+
+describeKvm('a screen that is not looked at', () => {
+  it('is told in one line at the end, and is in the JSON', async () => {
+    const machine = await begin();
+    await cli(['type', 'kit', '--key', 'esc']);
+    const { status, stdout, stderr } = await machine.outcome;
+    expect({ status, stdout }).toEqual({ status: 0, stdout: '' });
+    expect(stderr).toMatch(
+      /\nvmlapse: nothing came on the serial port, .* "screen: bye" last: run it with --screen\n$/,
+    );
+
+    const json = await cli(['run', '--timeout', '1s', '--json', guestPath('screen')]);
+    expect(JSON.parse(json.stdout)).toMatchObject({ screen: [TITLE], output: '', exitStatus: 124 });
+    expect(JSON.parse((await cli(['run', '--json', guestPath('hello-long')])).stdout)).not.toHaveProperty('screen');
+  });
+
+  it('says nothing where the serial port was used, or quiet is wanted', async () => {
+    expect((await cli(['run', guestPath('hello-long')])).stderr).not.toContain('screen');
+    expect((await cli(['run', '-q', '--timeout', '1s', guestPath('screen')])).stderr).toBe('');
+  });
+
+  it('a graphics mode is told once', async () => {
+    // mov dx, 0x3ce; mov ax, 0x0506; out dx, ax; mov al, 0; out 0xf4, al
+    const guest = place.file('graphics.bin');
+    const { writeFileSync } = await import('node:fs');
+    writeFileSync(guest, Buffer.from('bace03b80605efb000e6f4', 'hex'));
+    const { status, stderr } = await cli(['run', '--format', 'flat', '--mode', 'real', guest]);
+    expect(status).toBe(0);
+    expect(stderr.match(/the guest has set a graphics mode/g)).toHaveLength(1);
+  });
+});
+
+describeKvm('vmlapse screen and vmlapse type', () => {
+  it('show a running machine and its checkpoints, as text, in colour, as JSON', async () => {
+    const machine = await begin('--store', place.file('store'));
+    expect((await cli(['type', 'kit', 'Hello, \\x77orld\\n', '--key', 'x'])).status).toBe(0);
+    expect(await shows('\nx')).toBe(`${TITLE}\nHello, world\nx\n`);
+    expect((await cli(['checkpoint', 'kit', '--tag', 'middle'])).status).toBe(0);
+    expect((await cli(['type', 'kit', '\\b\\b later'])).status).toBe(0);
+    await shows('later');
+    const ofCheckpoint = (...form: string[]) =>
+      cli(['screen', '--store', place.file('store'), 'middle', ...form], '', UTF8);
+    expect((await ofCheckpoint()).stdout).toBe(`${TITLE}\nHello, world\nx\n`);
+    expect((await ofCheckpoint('--ansi')).stdout).toContain(`\x1b[0;97;44m${TITLE} `);
+    expect(JSON.parse((await ofCheckpoint('--json')).stdout)).toMatchObject({
+      ...{ mode: 'text', columns: 80, rows: 25, cursor: { column: 1, row: 2 } },
+    });
+    await cli(['stop', 'kit']);
+    await machine.outcome;
+  });
+
+  it('--follow prints each change, and ends with the machine', async () => {
+    await begin();
+    const follower = startCli(['screen', 'kit', '--follow'], UTF8);
+    started.push(follower);
+    await follower.said('stdout', TITLE);
+    await cli(['type', 'kit', 'one']);
+    await follower.said('stdout', 'one');
+    await cli(['type', 'kit', '\\e']);
+    const { status, stdout, stderr } = await follower.outcome;
+    expect(status).toBe(0);
+    expect(stdout.split('\f')[0]).toBe(`${TITLE}\n`);
+    expect(stderr).toBe('vmlapse: kit has ended: exit-port\n');
+  });
+
+  it.each([
+    [['screen', 'kit'], 1, /kit is no machine that runs under a name, and no checkpoint/],
+    [['screen', 'kit', '--follow'], 1, /no machine is named kit/],
+    [['screen', 'kit', '--json', '--ansi'], 2, /leave one of them out/],
+    [['type', 'kit', 'x'], 1, /no machine is named kit/],
+    [['type', 'kit'], 2, /nothing to type/],
+    [['type', 'kit', 'ä'], 2, /no key of a US keyboard types "ä"/],
+    [['type', 'kit', '\\q'], 2, /\\q is no escape/],
+    [['type', 'kit', '--key', 'f13'], 2, /"f13" is no key/],
+    [['run', '--screen', guestPath('screen')], 125, /--screen needs a terminal/],
+    [['run', '--screen', '--json', guestPath('screen')], 125, /leave one of them out/],
+  ] as const)('%j is refused in one line', async (args, expected, says) => {
+    const { status, stdout, stderr } = await cli(args, '', UTF8);
+    expect({ status, stdout }).toEqual({ status: expected, stdout: '' });
+    expect(Buffer.from(stderr, 'latin1').toString()).toMatch(says);
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+  });
+});
+
+onTerminals('run --screen', () => {
+  it('draws the screen, types on the keyboard, and gives the terminal back with the last screen on it', async () => {
+    const steps = [
+      { see: 'Ctrl-A x leaves' },
+      { see: '\x1b[?1049h' },
+      { see: TITLE },
+      { raw: true },
+      { type: 'Hi\x7fello' },
+      { see: 'Hello' },
+      { type: `${CTRL_A}h` },
+      { see: 'Ctrl-A x   leave' },
+      { type: '\x1b' },
+    ];
+    const env = { ...process.env, ...UTF8, PTY_LIMIT: String(20 * TIME_FACTOR) };
+    const command = [PLAYER, JSON.stringify(steps), 'sh', '-c', 'stty cols 80 rows 40; exec "$@"', 'sh', ...PROGRAM];
+    const { stdout, stderr } = await start('python3', [...command, 'run', '--screen', guestPath('screen')], { env })
+      .outcome;
+    expect(stderr).toBe('');
+    const { seen, ...rest } = JSON.parse(stdout) as { readonly seen: string };
+    expect(rest).toMatchObject({ status: 0, problem: null, restored: true });
+    const [before, during, after] = seen.split(/\x1b\[\?1049[hl]/);
+    expect(before).not.toContain(TITLE);
+    expect(during).toContain(TITLE);
+    expect(after).toContain(`${TITLE}\r\nHello\r\nscreen: bye\r\n`);
+    expect(after).toContain('the guest exited with 0');
+    expect(after).not.toContain('nothing came on the serial port');
+  });
+});

@@ -1,0 +1,117 @@
+import { describe, expect, test } from 'vitest';
+import { TEXT_MODE } from '../../../src/devices/vga-registers.ts';
+import { type Canvas, TerminalScreen } from '../../../tools/cli/screen/terminal-screen.ts';
+import { keySender } from '../../../tools/cli/session/screen-console.ts';
+import { pressKey } from '../../../tools/screen/keys.ts';
+import { decodeScreen, type Screen } from '../../../tools/screen/screen.ts';
+
+/** A screen with a letter at the beginning of some rows. */
+function screenOf(rows: Readonly<Record<number, string>>, cursorRow = 0): Screen {
+  const memory = new Uint8Array(0x8000);
+  for (const [row, letter] of Object.entries(rows)) memory.set([letter.charCodeAt(0), 0x07], Number(row) * 160);
+  const crtc = TEXT_MODE.crtc.slice();
+  crtc[0x0e] = (cursorRow * 80) >> 8;
+  crtc[0x0f] = (cursorRow * 80) & 0xff;
+  return decodeScreen({ ...TEXT_MODE, crtc }, (gpa, length) => memory.subarray(gpa - 0xb8000, gpa - 0xb8000 + length));
+}
+
+/** A terminal that keeps what is written since it was last read. */
+function terminal(columns = 80, rows = 26) {
+  let text = '';
+  const canvas = {
+    columns,
+    rows,
+    write(more: string) {
+      text += more;
+      return true;
+    },
+  } satisfies Canvas;
+  const take = () => {
+    const taken = text;
+    text = '';
+    return taken;
+  };
+  return { canvas, take };
+}
+
+/** Rows of the terminal that were drawn, counted from 1. */
+const drawnRows = (text: string) => [...text.matchAll(/\x1b\[(\d+);1H\x1b\[0;/g)].map(([, row]) => Number(row));
+
+describe('a screen in a terminal', () => {
+  test('is drawn whole at first, then only the rows that changed, and nothing where nothing did', () => {
+    const { canvas, take } = terminal();
+    const screen = new TerminalScreen(canvas);
+    expect(take()).toContain('\x1b[?1049h');
+    screen.draw(screenOf({ 3: 'a' }));
+    expect(drawnRows(take())).toEqual(Array.from({ length: 25 }, (_, i) => i + 1));
+    screen.draw(screenOf({ 3: 'b', 7: 'c' }));
+    expect(drawnRows(take())).toEqual([4, 8]);
+    screen.draw(screenOf({ 3: 'b', 7: 'c' }));
+    expect(take()).toBe('');
+    screen.draw(screenOf({ 3: 'b', 7: 'c' }, 9));
+    expect(take()).toBe('\x1b[?25l\x1b[10;1H\x1b[?25h');
+    screen.close();
+    expect(take()).toContain('\x1b[?1049l');
+    screen.close();
+    screen.draw(screenOf({}));
+    expect(take()).toBe('');
+  });
+
+  test('a terminal with fewer lines shows those up to the cursor', () => {
+    const { canvas, take } = terminal(80, 10);
+    const screen = new TerminalScreen(canvas);
+    screen.draw(screenOf({ 0: 'A', 24: 'Z' }));
+    expect(take()).toMatch(/\x1b\[1;1H\x1b\[0;37;40mA/);
+    screen.draw(screenOf({ 0: 'A', 24: 'Z' }, 24));
+    const text = take();
+    expect(text).toMatch(/\x1b\[10;1H\x1b\[0;37;40mZ/);
+    expect(text.endsWith('\x1b[10;1H\x1b[?25h')).toBe(true);
+  });
+
+  test('a narrow one shows the beginnings of rows; another size draws all anew', () => {
+    const { canvas, take } = terminal(5, 26);
+    const screen = new TerminalScreen(canvas);
+    screen.draw(screenOf({}));
+    expect(take()).toContain('\x1b[0;30;40m     \x1b[0m');
+    canvas.columns = 80;
+    screen.draw(screenOf({}));
+    const text = take();
+    expect(text.startsWith('\x1b[2J')).toBe(true);
+    expect(drawnRows(text)).toHaveLength(25);
+  });
+
+  test('a note stands below it, where there is a line for it', () => {
+    const { canvas, take } = terminal();
+    const screen = new TerminalScreen(canvas);
+    screen.draw(screenOf({}));
+    take();
+    screen.note('a checkpoint');
+    expect(take()).toContain('\x1b[26;1Ha checkpoint');
+    const small = terminal(80, 25);
+    const full = new TerminalScreen(small.canvas);
+    full.draw(screenOf({}));
+    small.take();
+    full.note('a checkpoint');
+    expect(small.take()).toBe('');
+  });
+});
+
+describe('keys from the terminal', () => {
+  test('a key that fits in part goes on where it stopped when its bytes are sent again', () => {
+    const pressed: number[] = [];
+    let room = 3;
+    const send = keySender((codes) => {
+      const taken = Math.min(room, codes.length);
+      pressed.push(...codes.subarray(0, taken));
+      room -= taken;
+      return taken;
+    });
+    const typed = Buffer.from('a\x1b[Ab');
+    expect(send(typed)).toBe(1);
+    room = 2;
+    expect(send(typed.subarray(1))).toBe(0);
+    room = 100;
+    expect(send(typed.subarray(1))).toBe(4);
+    expect(pressed).toEqual([...pressKey('a'), ...pressKey('up'), ...pressKey('b')]);
+  });
+});

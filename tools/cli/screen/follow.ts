@@ -1,0 +1,73 @@
+/** `vmlapse screen NAME --follow`: a machine's screen, again whenever it has changed, until the machine ends. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ControlError } from '../../../src/errors.ts';
+import type { ControlClient } from '../../control/client.ts';
+import { sameScreen } from '../../screen/packed.ts';
+import type { Screen } from '../../screen/screen.ts';
+import { printLine, writeTo } from '../output.ts';
+import { showsUnicode } from '../terminal-text.ts';
+import { FRAME_MS } from './redraw.ts';
+import { TerminalScreen } from './terminal-screen.ts';
+
+/** Asks with `look`. On a terminal the screen is drawn; otherwise each one is printed as `rendered` has it. */
+export async function followScreen(
+  client: ControlClient,
+  look: () => Promise<Screen>,
+  rendered: (screen: Screen) => string,
+  { json = false }: { readonly json?: boolean },
+): Promise<void> {
+  const draws = process.stdout.isTTY && !json;
+  let reason: string | undefined;
+  await client.subscribe(['end'], (event) => {
+    if (event.event === 'end') reason = event.reason;
+  });
+  const frames = draws ? drawn() : printed(rendered, json ? '' : '\f');
+  try {
+    for (let last: Screen | undefined; ; await sleep(FRAME_MS)) {
+      const screen = await look();
+      if (!sameScreen(last, screen)) await frames.show(screen);
+      last = screen;
+    }
+  } catch (error) {
+    if (!(error instanceof ControlError && error.code === 'GONE')) throw error;
+    await client.closed;
+    if (reason === undefined) throw error;
+  } finally {
+    frames[Symbol.dispose]();
+  }
+  printLine(`vmlapse: ${client.name} has ended: ${reason}`);
+}
+
+/** Shows screens, one after the other. */
+interface Frames extends Disposable {
+  show(screen: Screen): void | Promise<void>;
+}
+
+function drawn(): Frames {
+  const terminal = new TerminalScreen(process.stdout as never, { ascii: !showsUnicode() });
+  terminal.note('vmlapse: Ctrl-C ends this; the machine runs on');
+  const restore = () => terminal.close();
+  const leave = () => process.exit(0);
+  process.once('exit', restore);
+  process.once('SIGINT', leave);
+  return {
+    show: (screen) => terminal.draw(screen),
+    [Symbol.dispose]() {
+      process.off('SIGINT', leave);
+      process.off('exit', restore);
+      restore();
+    },
+  };
+}
+
+function printed(rendered: (screen: Screen) => string, between: string): Frames {
+  let isFirst = true;
+  return {
+    show(screen) {
+      const before = isFirst ? '' : between;
+      isFirst = false;
+      return writeTo(process.stdout, before + rendered(screen));
+    },
+    [Symbol.dispose]() {},
+  };
+}
