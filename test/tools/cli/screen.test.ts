@@ -1,5 +1,6 @@
 /** The text screen on the command line: drawn in a terminal, printed, typed to; and what is said to those who do not see it. */
 import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { GUESTS_FOLDER } from '../../../guests/builder/paths.ts';
 import { guestPath } from '../../../guests/list.ts';
@@ -75,7 +76,6 @@ describeKvm('a screen that is not looked at', () => {
   it('a graphics mode is told once', async () => {
     // mov dx, 0x3ce; mov ax, 0x0506; out dx, ax; mov al, 0; out 0xf4, al
     const guest = place.file('graphics.bin');
-    const { writeFileSync } = await import('node:fs');
     writeFileSync(guest, Buffer.from('bace03b80605efb000e6f4', 'hex'));
     const { status, stderr } = await cli(['run', '--format', 'flat', '--mode', 'real', guest]);
     expect(status).toBe(0);
@@ -98,6 +98,8 @@ describeKvm('vmlapse screen and vmlapse type', () => {
     expect(JSON.parse((await ofCheckpoint('--json')).stdout)).toMatchObject({
       ...{ mode: 'text', columns: 80, rows: 25, cursor: { column: 1, row: 2 } },
     });
+    expect((await ofCheckpoint('--png', place.file('screen.png'))).stdout).toBe('');
+    expect(readFileSync(place.file('screen.png')).subarray(1, 4).toString()).toBe('PNG');
     await cli(['stop', 'kit']);
     await machine.outcome;
   });
@@ -120,6 +122,7 @@ describeKvm('vmlapse screen and vmlapse type', () => {
     [['screen', 'kit'], 1, /kit is no machine that runs under a name, and no checkpoint/],
     [['screen', 'kit', '--follow'], 1, /no machine is named kit/],
     [['screen', 'kit', '--json', '--ansi'], 2, /leave one of them out/],
+    [['screen', 'kit', '--png', 'x.png', '--follow'], 2, /--png is one picture/],
     [['type', 'kit', 'x'], 1, /no machine is named kit/],
     [['type', 'kit'], 2, /nothing to type/],
     [['type', 'kit', 'ä'], 2, /no key of a US keyboard types "ä"/],

@@ -1,5 +1,6 @@
 /** `vmlapse screen` and `vmlapse type`: the text screen of a guest, and keys for its keyboard. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { writeSparse } from '../../../snapshot/export/sparse-file.ts';
 import { CheckpointError, ControlError, UsageError, VmlapseError } from '../../../src/errors.ts';
 import type { ControlClient } from '../../control/client.ts';
 import { connectTo } from '../../control/machines.ts';
@@ -19,6 +20,7 @@ import { NAME_ARGUMENT, PATIENCE_MS, withMachine } from './machine.ts';
 interface ScreenOptions extends StoreCommandOptions {
   readonly ansi?: boolean;
   readonly follow?: boolean;
+  readonly png?: string;
 }
 
 const SCREEN: CommandRow = {
@@ -29,12 +31,14 @@ const SCREEN: CommandRow = {
     STORE_OPTION,
     JSON_OPTION,
     ['--ansi', 'with its colours'],
+    ['--png <file>', 'write it as a picture'],
     ['--follow', 'of a machine: print it again whenever it changes; on a terminal, draw it'],
   ],
   help: `Examples:
   vmlapse screen kitchen
   vmlapse screen kitchen --follow
   vmlapse screen --store lab latest --ansi
+  vmlapse screen kitchen --png kitchen.png
   vmlapse screen latest --json | jq -r '.lines[0]'
 
 Text ends with the last line that has any. JSON has every row, with an attribute of two hexadecimal digits for each
@@ -42,14 +46,18 @@ character. With --follow and --json, each screen is one line; without a terminal
   run: showScreen,
 };
 
+const FORMS = ['json', 'ansi', 'png'] as const;
+
 async function showScreen(what: string, options: ScreenOptions): Promise<void> {
-  if (options.json && options.ansi) throw new UsageError('--json and --ansi are two forms: leave one of them out');
+  const forms = FORMS.filter((form) => options[form] !== undefined);
+  if (forms.length > 1) throw new UsageError(`--${forms.join(' and --')} are two forms: leave one of them out`);
+  if (options.png !== undefined && options.follow) throw new UsageError('--follow goes on, and --png is one picture');
   const client = await machineNamed(what);
   if (client instanceof ControlError || client instanceof UsageError) return showCheckpoint(what, options, client);
   try {
     const look = async () => received(client, await client.call('screen', {}, PATIENCE_MS));
     if (options.follow) await followScreen(client, look, (screen) => rendered(screen, options, 0), options);
-    else printScreen(await look(), options);
+    else await printScreen(await look(), options);
   } finally {
     client.close();
   }
@@ -66,12 +74,12 @@ async function machineNamed(name: string): Promise<ControlClient | ControlError 
   }
 }
 
-function showCheckpoint(ref: string, options: ScreenOptions, noMachine: VmlapseError): void {
+async function showCheckpoint(ref: string, options: ScreenOptions, noMachine: VmlapseError): Promise<void> {
   if (options.follow) throw noMachine;
   try {
     using store = openToRead(options);
     using checkpoint = store.open(ref);
-    printScreen(screenOfCheckpoint(checkpoint), options);
+    await printScreen(screenOfCheckpoint(checkpoint), options);
   } catch (error) {
     if (!(error instanceof VmlapseError) || noMachine instanceof UsageError) throw error;
     const { message } = error;
@@ -99,10 +107,17 @@ function rendered(screen: Screen, { json, ansi }: ScreenOptions, indent = 2): st
   return ansi ? screenAnsi(screen, text) : screenText(screen, text);
 }
 
-function printScreen(screen: Screen, options: ScreenOptions): void {
-  process.stdout.write(rendered(screen, options));
+async function printScreen(screen: Screen, options: ScreenOptions): Promise<void> {
+  if (options.png === undefined) process.stdout.write(rendered(screen, options));
+  else await writePng(options.png, screen);
   if (screen.graphics && !options.json)
     printLine('vmlapse: the guest has set a graphics mode; this is what is in the memory of text mode');
+}
+
+/** Only this form needs the encoder, so only it loads it. */
+async function writePng(path: string, screen: Screen): Promise<void> {
+  const { screenPng } = await import('../../screen/png.ts');
+  writeSparse(path, 0, (file) => file.write(0, screenPng(screen)));
 }
 
 interface TypeOptions {
