@@ -94,7 +94,7 @@ export function loadMultiboot1(bytes: Uint8Array, options: LoadOptions): GuestIm
       ? addressFieldKernel(bytes, header.at)
       : loadElfKernel('MULTIBOOT1', bytes, options);
   const notes = [...kernel.notes];
-  if (header.flags & HEADER_FLAG.video) notes.push('video mode request ignored: there is no display');
+  if (header.flags & HEADER_FLAG.video) notes.push('video mode request ignored: the display shows text, 80x25');
   const modules = placeModules(kernel.segments, options);
   const sections = kernel.open && sectionHeaders(kernel.open, [...kernel.segments, ...modules], options);
   const taken = [...kernel.segments, ...modules, ...(sections?.segments ?? [])];

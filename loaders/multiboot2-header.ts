@@ -93,7 +93,7 @@ const TAGS: Readonly<Record<number, { readonly size: number; readonly read: TagR
     },
   },
   [TAG.console]: { size: 12, read: noted('console request ignored: the guest has its serial port') },
-  [TAG.framebuffer]: { size: 20, read: noted('framebuffer request ignored: there is no display') },
+  [TAG.framebuffer]: { size: 20, read: noted('framebuffer request ignored: the display shows text, 80x25') },
   [TAG.moduleAlign]: { size: 8, read: () => undefined },
   [TAG.efiBootServices]: { size: 8, read: noted('EFI boot services request ignored: there is no EFI') },
   [TAG.efi32Entry]: { size: 12, read: noted('EFI i386 entry ignored: there is no EFI') },

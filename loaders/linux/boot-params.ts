@@ -39,6 +39,7 @@ export function bootParams(kernel: LinuxKernel, options: LoadOptions): readonly 
   const page = bytesOf(params);
   page.set(kernel.header, kernel.headerAt);
   params.type_of_loader = LOADER_UNDEFINED;
+  Object.assign(params, TEXT_SCREEN);
   params.vid_mode = 0xffff;
   params.cmd_line_ptr = gpa + PAGE_SIZE;
   const [first] = initrd;
@@ -54,6 +55,15 @@ export function bootParams(kernel: LinuxKernel, options: LoadOptions): readonly 
     ...initrd,
   ];
 }
+
+/** A VGA in mode 3. Without it the kernel has no console on the display. */
+const TEXT_SCREEN = {
+  orig_video_mode: 3,
+  orig_video_cols: 80,
+  orig_video_lines: 25,
+  orig_video_isVGA: 1,
+  orig_video_points: 16,
+} as const;
 
 function fillMap(params: ReturnType<typeof BOOT_PARAMS.alloc>, { memoryMap }: LoadOptions): void {
   const { e820_table: table } = params;

@@ -20,6 +20,12 @@ const E820_ENTRY = struct('boot_e820_entry', 20, {
 
 /** struct boot_params, the "zero page". Offsets of the setup header are the same as in the first sectors of a bzImage. */
 export const BOOT_PARAMS = struct('boot_params', 4096, {
+  // struct screen_info: the display as the loader has left it.
+  orig_video_mode: [0x006, u8],
+  orig_video_cols: [0x007, u8],
+  orig_video_lines: [0x00e, u8],
+  orig_video_isVGA: [0x00f, u8],
+  orig_video_points: [0x010, u16],
   ext_ramdisk_image: [0x0c0, u32],
   ext_ramdisk_size: [0x0c4, u32],
   ext_cmd_line_ptr: [0x0c8, u32],

@@ -32,6 +32,12 @@ describe('bzImage', () => {
     expect(params.type_of_loader).toBe(0xff);
     expect(params.code32_start).toBe(0x100_0000);
     expect(params.ramdisk_size).toBe(0);
+    expect(params).toMatchObject({
+      orig_video_mode: 3,
+      orig_video_cols: 80,
+      orig_video_lines: 25,
+      orig_video_isVGA: 1,
+    });
     expect(params.alt_mem_k).toBe(63 * 1024);
     expect(stringAt(at(image, params.cmd_line_ptr), 0)).toBe('console=ttyS0');
     const map = Array.from({ length: params.e820_entries }, (_, i) => params.e820_table.at(i));
@@ -44,7 +50,7 @@ describe('bzImage', () => {
     file.fill(0xcc, 0, 0x1f1);
     file.fill(0xcc, 0x26c, 0x400);
     const params = at(load(file, guest()), 0x1_0000);
-    expect(params.subarray(0, 0x1e0).every((b) => b === 0)).toBe(true);
+    expect(params.subarray(0x12, 0x1e0).every((b) => b === 0)).toBe(true);
     expect(params.subarray(0x26c, 0x2d0).includes(0xcc) || params.subarray(0xd00).includes(0xcc)).toBe(false);
   });
 

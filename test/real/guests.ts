@@ -14,7 +14,10 @@ export type Channel = 'serial' | 'debugcon' | 'vga';
 export interface Step {
   readonly on: Channel;
   readonly see: string | RegExp;
+  /** On the serial port. */
   readonly type?: string;
+  /** A key of the keyboard. */
+  readonly press?: string;
 }
 
 /** A row. */
@@ -128,7 +131,9 @@ export const GUESTS: readonly RealGuest[] = [
       { on: 'serial', see: 'Memtest86+' },
       { on: 'serial', see: 'Memory  :   16MB' },
       { on: 'vga', see: /Test #\s*\d+ +\[.*\]/ },
-      { on: 'vga', see: /Errors: 0/ },
+      { on: 'vga', see: /Errors: 0/, press: 'f1' },
+      { on: 'vga', see: /Settings:[\s\S]*<F10> +Exit menu/, press: 'f2' },
+      { on: 'vga', see: 'Address Range' },
     ],
     seconds: 60,
   },

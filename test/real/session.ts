@@ -3,10 +3,12 @@ import type { MemoryRange } from '../../loaders/image.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import type { RunResult } from '../../src/runner/result.ts';
 import { RunningMachine } from '../../src/runner/threads/running-machine.ts';
+import { pressKey } from '../../tools/screen/keys.ts';
+import { screenOf } from '../../tools/screen/of-machine.ts';
+import { screenLines } from '../../tools/screen/render.ts';
 import type { Channel, Step } from './guests.ts';
 
 const POLL_MS = 20;
-const VGA_TEXT = { gpa: 0xb8000, columns: 80, rows: 25 };
 const ESCAPE_SEQUENCES = /\x1b(\[[0-9;?]*[A-Za-z]|[()][0-9A-Z]|[=>78])/g;
 
 /** What a channel has said, without escape sequences. Kept up as bytes come, since a slow guest says thousands of single bytes. */
@@ -27,13 +29,7 @@ class Heard {
 type HeardChannels = Readonly<Record<'serial' | 'debugcon', Heard>>;
 
 /** The VGA text screen, a line for each row, without trailing blanks. */
-export function vgaText(machine: Machine): string {
-  const { gpa, columns, rows } = VGA_TEXT;
-  const cells = machine.memory.read(gpa, columns * rows * 2);
-  const characters = Buffer.from(cells.filter((_, i) => i % 2 === 0)).toString('latin1');
-  const lines = Array.from({ length: rows }, (_, row) => characters.slice(row * columns, (row + 1) * columns));
-  return lines.map((line) => line.replace(/[\0 ]+$/, '')).join('\n');
-}
+const vgaText = (machine: Machine): string => screenLines(screenOf(machine)).join('\n');
 
 /** See the file's header. */
 export class Session {
@@ -112,8 +108,8 @@ export class Session {
     }
   }
 
-  /** Waits for a step's text and types its answer. Throws, with what was said instead, when time or the guest is over. */
-  async step({ on, see, type }: Step, deadline: number): Promise<void> {
+  /** Waits for a step's text and gives its answer. Throws, with what was said instead, when time or the guest is over. */
+  async step({ on, see, type, press }: Step, deadline: number): Promise<void> {
     while (!this.#use(on, see)) {
       if (this.#failure) throw this.#failure;
       if (this.#result) throw new Error(`the run ended: ${this.#describe()} before ${see}; ${this.#tail(on)}`);
@@ -121,6 +117,7 @@ export class Session {
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
     if (type !== undefined) await this.#type(type);
+    if (press !== undefined) this.running.press(pressKey(press));
   }
 
   /** The result of a run that ends by itself. */
