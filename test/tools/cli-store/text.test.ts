@@ -65,6 +65,7 @@ describe('show', () => {
         description: madeUpState().description,
         state: stateSections(madeUpState({ sregs: { cr0: 0x8000_0011n }, ioapicPin1: 0x31n })),
         memory: { stored: 0, delta: 0, zero: 0, ranges: [], layers: [] },
+        screen: ['a line', '', 'another'],
         notes: ['it lacks something'],
       },
       plainText,
@@ -77,6 +78,7 @@ describe('show', () => {
     expect(lines).toContain('  cr0  0x0000000080000011 (PE|ET|PG)');
     expect(lines.some((line) => /^ {2}pin1 +0x0{14}31 \(vector 0x31, fixed, edge/.test(line))).toBe(true);
     expect(text(false)).not.toMatch(/cr2|CPUID/);
+    expect(text(false)).toContain('\ntext screen\n  | a line\n  | \n  | another\n');
   });
 
   it('--all leaves nothing out', () => {

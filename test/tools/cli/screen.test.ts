@@ -98,6 +98,10 @@ describeKvm('vmlapse screen and vmlapse type', () => {
     expect(JSON.parse((await ofCheckpoint('--json')).stdout)).toMatchObject({
       ...{ mode: 'text', columns: 80, rows: 25, cursor: { column: 1, row: 2 } },
     });
+    const shown = await cli(['show', '--store', place.file('store'), 'middle'], '', UTF8);
+    expect(shown.stdout).toContain(`\ntext screen\n  | ${TITLE}\n  | Hello, world\n  | x\n`);
+    const inJson = await cli(['show', '--store', place.file('store'), 'middle', '--json']);
+    expect(JSON.parse(inJson.stdout)).toMatchObject({ screen: [TITLE, 'Hello, world', 'x'] });
     expect((await ofCheckpoint('--png', place.file('screen.png'))).stdout).toBe('');
     expect(readFileSync(place.file('screen.png')).subarray(1, 4).toString()).toBe('PNG');
     await cli(['stop', 'kit']);

@@ -3,6 +3,10 @@ import { stateNotes } from '../../../snapshot/compatible.ts';
 import { decodeState } from '../../../snapshot/machine-state.ts';
 import { memoryMap } from '../../../snapshot/show/memory-map.ts';
 import { stateSections } from '../../../snapshot/show/state-sections.ts';
+import type { Checkpoint } from '../../../snapshot/store/memory/checkpoint.ts';
+import { VmlapseError } from '../../../src/errors.ts';
+import { screenOfCheckpoint } from '../../screen/of-machine.ts';
+import { screenLines } from '../../screen/render.ts';
 import type { CommandRow } from '../command.ts';
 import { print } from '../output.ts';
 import { entryData } from '../store/log-text.ts';
@@ -10,6 +14,7 @@ import { openToRead, REF_HELP, STORE_OPTIONS, type StoreCommandOptions } from '.
 import { paintFor } from '../store/paint.ts';
 import { type Shown, showText } from '../store/show-text.ts';
 import { meaningsData, sectionsData } from '../store/state-data.ts';
+import { showsUnicode } from '../terminal-text.ts';
 
 export const SHOW: CommandRow = {
   name: 'show',
@@ -48,18 +53,33 @@ function show(ref: string, options: StoreCommandOptions & { readonly all?: boole
     description: state.description,
     state: stateSections(state),
     memory: memoryMap(checkpoint),
-    notes: stateNotes(state),
+    ...screenOrNote(checkpoint, stateNotes(state), !options.json && !showsUnicode()),
   };
   const data = () => {
-    const { state: sections, description, memory, notes } = shown;
+    const { state: sections, description, memory, screen, notes } = shown;
     return {
       ...entryData(shown.entry),
       machine: description,
       state: sectionsData(sections),
       meanings: meaningsData(sections),
       memory,
+      ...(screen.length > 0 && { screen }),
       ...(notes.length > 0 && { notes }),
     };
   };
   print(options, options.json && data(), () => showText(shown, paintFor(), options.all));
+}
+
+/** The text screen is memory, which may be damaged where all that is shown otherwise is not. */
+function screenOrNote(
+  checkpoint: Checkpoint,
+  notes: readonly string[],
+  ascii: boolean,
+): Pick<Shown, 'screen' | 'notes'> {
+  try {
+    return { screen: screenLines(screenOfCheckpoint(checkpoint), { ascii }), notes };
+  } catch (error) {
+    if (!(error instanceof VmlapseError)) throw error;
+    return { screen: [], notes: [...notes, `the text screen cannot be read: ${error.message}`] };
+  }
 }

@@ -13,17 +13,24 @@ export interface Shown {
   readonly description: MachineDescription;
   readonly state: readonly StateSection[];
   readonly memory: MemoryMap;
+  /** Lines of the text screen; none where it is empty. */
+  readonly screen: readonly string[];
   /** What it does not hold, a sentence each. */
   readonly notes: readonly string[];
 }
 
 /** Everything; `all` also the fields that are zero, and CPUID. */
-export function showText({ entry, description, state, memory, notes }: Shown, paint: Paint, all = false): string {
+export function showText(
+  { entry, description, state, memory, screen, notes }: Shown,
+  paint: Paint,
+  all = false,
+): string {
   const sections = state.filter(({ path }) => all || path !== 'machine/cpuid');
   return [
     ...headText(entry, description, paint),
     ...notes.map((note) => `note: ${note}`),
     ...sections.flatMap((section) => sectionText(section, paint, all)),
+    ...screenSection(screen, paint),
     ...memoryText(memory, paint),
   ]
     .map((line) => `${line}\n`)
@@ -106,6 +113,10 @@ function linesOf(fields: readonly StateField[], paint: Paint): string[][] {
 function splitName(name: string): [string, string | undefined] {
   const dot = name.indexOf('.');
   return dot < 0 ? [name, undefined] : [name.slice(0, dot), name.slice(dot + 1)];
+}
+
+function screenSection(lines: readonly string[], paint: Paint): string[] {
+  return lines.length === 0 ? [] : ['', paint('heading', 'text screen'), ...lines.map((line) => `  | ${line}`)];
 }
 
 function memoryText({ stored, delta, zero, ranges, layers }: MemoryMap, paint: Paint): string[] {
