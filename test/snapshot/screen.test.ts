@@ -10,6 +10,7 @@ import { screenOf, screenOfCheckpoint } from '../../tools/screen/of-machine.ts';
 import { sameScreen } from '../../tools/screen/packed.ts';
 import { screenLines } from '../../tools/screen/render.ts';
 import { describeKvm } from '../support/kvm.ts';
+import { type Doctor, withDoctored } from './doctored.ts';
 import { Driver, drive } from './driver.ts';
 import { temporaryDirectory } from './store/support.ts';
 
@@ -72,6 +73,24 @@ describeKvm('the screen and the keyboard in checkpoints', () => {
       session.rollback(checkpoint);
       expect(linesOf(driver)).toEqual([TITLE]);
     }
+  });
+
+  it('of version 0.1, which had neither but for a cursor, restore: the rest is as at power-on', () => {
+    const asThen: Doctor = ({ state }) => {
+      state['device/vga-crtc'] = state['device/vga']!.slice(0, 26);
+      delete state['device/vga'];
+      state['device/i8042'] = state['device/i8042']!.slice(0, 7);
+    };
+    withDoctored(asThen, (store, ref) => {
+      using checkpoint = store.open(ref);
+      const { machine, load } = restoreMachine(checkpoint);
+      using driver = new Driver(machine);
+      load(driver.local);
+      expect(screenOf(machine)).toMatchObject({ columns: 80, rows: 25, graphics: false });
+      expect(type(driver, 'x')).toBe(2);
+      expect(driver.go()).toMatchObject({ reason: 'exit-port' });
+      expect(screenLines(screenOfCheckpoint(checkpoint))).toEqual([]);
+    });
   });
 
   it('looking at the screen changes no page and leaves none behind', () => {
