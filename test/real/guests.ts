@@ -14,7 +14,7 @@ export type Channel = 'serial' | 'debugcon' | 'vga';
 export interface Step {
   readonly on: Channel;
   readonly see: string | RegExp;
-  /** On the serial port. */
+  /** On the keyboard where the screen was looked at, else on the serial port. */
   readonly type?: string;
   /** A key of the keyboard. */
   readonly press?: string;
@@ -201,4 +201,24 @@ export const GUESTS: readonly RealGuest[] = [
     seconds: 120,
     notOnPvm: 'its emulator does not take Linux past the first lines of the kernel',
   })),
+  {
+    name: 'Linux to a shell on the screen, typed to on the keyboard',
+    packages: ['linux-image-amd64', 'busybox-static'],
+    image: () => linuxElf('linux-image-amd64'),
+    ramMiB: 256,
+    load: () => ({
+      format: 'linux',
+      cmdline: 'quiet panic=-1 mitigations=off nokaslr tsc=reliable',
+      modules: [{ name: 'initramfs', bytes: shellInitramfs() }],
+    }),
+    dialogue: [
+      { on: 'vga', see: 'user space: Linux, 1 CPUs' },
+      { on: 'vga', see: /#$/, type: 'echo $((6 * 7)) is the ANSWER\n' },
+      { on: 'vga', see: '42 is the ANSWER' },
+      { on: 'vga', see: /#$/, type: 'grep -i keyboard /proc/bus/input/devices\n' },
+      { on: 'vga', see: 'AT Translated Set 2 keyboard' },
+    ],
+    seconds: 120,
+    notOnPvm: 'its emulator does not take Linux past the first lines of the kernel',
+  },
 ];

@@ -3,7 +3,7 @@ import type { MemoryRange } from '../../loaders/image.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import type { RunResult } from '../../src/runner/result.ts';
 import { RunningMachine } from '../../src/runner/threads/running-machine.ts';
-import { pressKey } from '../../tools/screen/keys.ts';
+import { pressKey, typeText } from '../../tools/screen/keys.ts';
 import { screenOf } from '../../tools/screen/of-machine.ts';
 import { screenLines } from '../../tools/screen/render.ts';
 import type { Channel, Step } from './guests.ts';
@@ -116,8 +116,8 @@ export class Session {
       if (Date.now() > deadline) throw new Error(`no ${see} in time; ${this.#tail(on)}`);
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
-    if (type !== undefined) await this.#type(type);
-    if (press !== undefined) this.running.press(pressKey(press));
+    if (type !== undefined) await (on === 'vga' ? this.#press(typeText(type)) : this.#type(type));
+    if (press !== undefined) await this.#press(pressKey(press));
   }
 
   /** The result of a run that ends by itself. */
@@ -145,6 +145,13 @@ export class Session {
     let rest = Buffer.from(text, 'latin1');
     while (rest.length > 0) {
       rest = rest.subarray(this.running.send(rest));
+      if (rest.length > 0) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  }
+
+  async #press(codes: Uint8Array): Promise<void> {
+    for (let rest = codes; rest.length > 0; ) {
+      rest = rest.subarray(this.running.press(rest));
       if (rest.length > 0) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
   }
