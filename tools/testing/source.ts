@@ -93,7 +93,7 @@ export const temporaryPlace = (bytes: number, inMemory = '/dev/shm'): string =>
   freeBytes(inMemory) > bytes ? inMemory : tmpdir();
 
 function temporaryFolder(bytes: number): Disposable & { readonly path: string } {
-  const path = mkdtempSync(join(temporaryPlace(bytes), 'vmlapse-test-'));
+  const path = mkdtempSync(join(temporaryPlace(bytes), `vmlapse-test-${process.pid}-`));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 

@@ -27,8 +27,11 @@ const echo = (more: Partial<GuestTestOptions> = {}): GuestTestOptions => ({
   ...more,
 });
 
+/** Those of this process: other tests run beside it. */
 const temporaryFolders = () =>
-  readdirSync(existsSync('/dev/shm') ? '/dev/shm' : tmpdir()).filter((name) => name.startsWith('vmlapse-test-'));
+  readdirSync(existsSync('/dev/shm') ? '/dev/shm' : tmpdir()).filter((name) =>
+    name.startsWith(`vmlapse-test-${process.pid}-`),
+  );
 
 describeKvm('a guest under test', () => {
   it.each(ISOLATIONS)('starts each time where it was booted to: %s', (isolation) => {
