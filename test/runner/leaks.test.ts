@@ -1,7 +1,8 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { runHere } from '../../src/runner/local-machine.ts';
 import { describeKvm } from '../support/kvm.ts';
+import { mappings, openDescriptors } from '../support/resources.ts';
 import { scaled } from '../support/time.ts';
 import { codeMachine, eventually, startCode } from './machines.ts';
 
@@ -11,20 +12,12 @@ const CYCLES = scaled(1) === 1 ? 20 : 4;
 
 /** What a machine takes of the process: descriptors, threads, mappings, timers. */
 function held() {
-  const fds = readdirSync('/proc/self/fd').map((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`);
-    } catch {
-      return '';
-    }
-  });
-  const maps = readFileSync('/proc/self/maps', 'latin1').split('\n');
   const timers = existsSync('/proc/self/timers') ? readFileSync('/proc/self/timers', 'latin1') : '';
   return {
-    kvm: fds.filter((target) => /kvm|vmlapse/.test(target)).length,
-    fds: fds.length,
+    kvm: openDescriptors().filter((name) => !name.includes('eventfd')).length, // threads of the runtime have some
+    fds: readdirSync('/proc/self/fd').length,
     threads: readdirSync('/proc/self/task').length,
-    mappings: maps.filter((line) => /kvm-vcpu|vmlapse/.test(line)).length,
+    mappings: mappings().length,
     timers: timers.match(/^ID:/gm)?.length ?? 0,
   };
 }

@@ -1,7 +1,10 @@
 /** What this process holds of the kernel: to see that what was made is gone. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
-const KVM_THINGS = /kvm|vmlapse|eventfd/;
+/** The folder of the project, by whatever name it was cloned: what is open or mapped there is the runtime's. */
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const isOurs = (name: string) => /kvm|vmlapse|eventfd/.test(name) && !name.startsWith(ROOT);
 
 /** What KVM and guest memory have open, by the kernel's names, sorted. The runtime's own descriptors are left out. */
 export function openDescriptors(): string[] {
@@ -12,14 +15,14 @@ export function openDescriptors(): string[] {
       return ''; // the directory itself
     }
   });
-  return links.filter((link) => KVM_THINGS.test(link) && !link.includes('.test.')).sort();
+  return links.filter(isOurs).sort();
 }
 
 /** What of KVM and guest memory is mapped, by the kernel's names, sorted. */
 export function mappings(): string[] {
   const lines = readFileSync('/proc/self/maps', 'utf8').split('\n');
   const names = lines.map((line) => line.split(/\s+/).slice(5).join(' '));
-  return names.filter((name) => KVM_THINGS.test(name) && !name.endsWith('.node')).sort();
+  return names.filter(isOurs).sort();
 }
 
 /** Address space in use, in bytes. */
