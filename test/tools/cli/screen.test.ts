@@ -1,6 +1,6 @@
 /** The text screen on the command line: drawn in a terminal, printed, typed to; and what is said to those who do not see it. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { GUESTS_FOLDER } from '../../../guests/builder/paths.ts';
 import { guestPath } from '../../../guests/list.ts';
@@ -104,8 +104,39 @@ describeKvm('vmlapse screen and vmlapse type', () => {
     expect(JSON.parse(inJson.stdout)).toMatchObject({ screen: [TITLE, 'Hello, world', 'x'] });
     expect((await ofCheckpoint('--png', place.file('screen.png'))).stdout).toBe('');
     expect(readFileSync(place.file('screen.png')).subarray(1, 4).toString()).toBe('PNG');
+    const unwritable = await ofCheckpoint('--png', place.file('none/screen.png'));
+    expect(unwritable).toMatchObject({ status: 1, stdout: '' });
+    expect(unwritable.stderr).toMatch(/^vmlapse: cannot write .*none\/screen\.png/);
+    const missing = await cli(['screen', 'never'], '', { ...UTF8, VMLAPSE_STORE: place.file('store') });
+    expect(missing.stderr).toMatch(
+      /^vmlapse: never is no machine that runs under a name, and no checkpoint: no checkpoint is called/,
+    );
+    expect(await cli(['screen', '--store', place.file('store'), '~'])).toMatchObject({ status: 2, stdout: '' });
+    rmSync(place.file('store/blobs/sha256'), { recursive: true });
+    const damaged = await cli(['screen', 'middle'], '', { ...UTF8, VMLAPSE_STORE: place.file('store') });
+    expect(damaged).toMatchObject({ status: 1, stdout: '' });
+    expect(damaged.stderr).not.toContain('no machine');
     await cli(['stop', 'kit']);
     await machine.outcome;
+  });
+
+  it('with --store show a checkpoint, also one with the name of a machine', async () => {
+    await begin('--store', place.file('store'));
+    expect((await cli(['checkpoint', 'kit', '--tag', 'kit'])).status).toBe(0);
+    expect((await cli(['type', 'kit', 'later'])).status).toBe(0);
+    await shows('later');
+    const { stdout } = await cli(['screen', '--store', place.file('store'), 'kit'], '', UTF8);
+    expect(stdout).toBe(`${TITLE}\n`);
+  });
+
+  it('say that a machine is paused, where its keyboard takes no more', async () => {
+    await begin();
+    expect((await cli(['pause', 'kit'])).status).toBe(0);
+    const { status, stderr } = await cli(['type', 'kit', 'x'.repeat(1000)]);
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: "vmlapse: kit is paused and its keyboard's queue is full; it goes on with: vmlapse resume kit\n",
+    });
   });
 
   it('--follow prints each change, and ends with the machine', async () => {
@@ -127,10 +158,14 @@ describeKvm('vmlapse screen and vmlapse type', () => {
     [['screen', 'kit', '--follow'], 1, /no machine is named kit/],
     [['screen', 'kit', '--json', '--ansi'], 2, /leave one of them out/],
     [['screen', 'kit', '--png', 'x.png', '--follow'], 2, /--png is one picture/],
+    [['screen', 'kit', '--png', ''], 2, /a picture goes to a file/],
+    [['screen', 'kit', '--png', '-'], 2, /a picture goes to a file/],
+    [['screen', 'kit', '--store', 'x', '-f'], 2, /leave one of them out/],
+    [['screen', 'kit', '--store', 'x'], 1, /^vmlapse: x/],
     [['type', 'kit', 'x'], 1, /no machine is named kit/],
     [['type', 'kit'], 2, /nothing to type/],
     [['type', 'kit', 'ä'], 2, /no key of a US keyboard types "ä"/],
-    [['type', 'kit', '\\q'], 2, /\\q is no escape/],
+    [['type', 'kit', '\\q'], 2, /\\q is no escape: there are \\n, \\r,/],
     [['type', 'kit', '--key', 'f13'], 2, /"f13" is no key/],
     [['run', '--screen', guestPath('screen')], 125, /--screen needs a terminal/],
     [['run', '--screen', '--json', guestPath('screen')], 125, /leave one of them out/],

@@ -1,7 +1,8 @@
 /** `vmlapse screen` and `vmlapse type`: the text screen of a guest, and keys for its keyboard. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { InvalidArgumentError } from 'commander';
 import { writeSparse } from '../../../snapshot/export/sparse-file.ts';
-import { CheckpointError, ControlError, UsageError, VmlapseError } from '../../../src/errors.ts';
+import { CheckpointError, ControlError, UsageError, type VmlapseError } from '../../../src/errors.ts';
 import type { ControlClient } from '../../control/client.ts';
 import { connectTo } from '../../control/machines.ts';
 import { pressKey, typeText } from '../../screen/keys.ts';
@@ -13,11 +14,11 @@ import { type CommandRow, JSON_OPTION } from '../command.ts';
 import { printLine, toJson } from '../output.ts';
 import { collect } from '../parse.ts';
 import { followScreen } from '../screen/follow.ts';
-import { openToRead, STORE_OPTION, type StoreCommandOptions } from '../store/options.ts';
+import { defaultStore, openToRead, type StoreCommandOptions } from '../store/options.ts';
 import { showsUnicode } from '../terminal-text.ts';
 import { NAME_ARGUMENT, PATIENCE_MS, withMachine } from './machine.ts';
 
-interface ScreenOptions extends StoreCommandOptions {
+interface ScreenOptions extends Partial<StoreCommandOptions> {
   readonly ansi?: boolean;
   readonly follow?: boolean;
   readonly png?: string;
@@ -28,11 +29,11 @@ const SCREEN: CommandRow = {
   about: 'print the text screen (VGA) of a running machine, or of a checkpoint',
   arguments: { '<what>': 'name of a running machine; otherwise a checkpoint: tag, digest, latest' },
   options: [
-    STORE_OPTION,
+    ['--store <dir>', `of a checkpoint in this store, also where a machine has its name (else: "${defaultStore()}")`],
     JSON_OPTION,
     ['--ansi', 'with its colours'],
-    ['--png <file>', 'write it as a picture'],
-    ['--follow', 'of a machine: print it again whenever it changes; on a terminal, draw it'],
+    ['--png <file>', 'write it as a picture', parseFile],
+    ['-f, --follow', 'of a machine: print it again whenever it changes; on a terminal, draw it'],
   ],
   help: `Examples:
   vmlapse screen kitchen
@@ -42,7 +43,8 @@ const SCREEN: CommandRow = {
   vmlapse screen latest --json | jq -r '.lines[0]'
 
 Text ends with the last line that has any. JSON has every row, with an attribute of two hexadecimal digits for each
-character. With --follow and --json, each screen is one line; without a terminal, a form feed is between two.`,
+character. With --follow and --json, each screen is one line; without a terminal, a form feed is between two. A reader
+that goes away, such as head, ends it with the next change.`,
   run: showScreen,
 };
 
@@ -52,8 +54,13 @@ async function showScreen(what: string, options: ScreenOptions): Promise<void> {
   const forms = FORMS.filter((form) => options[form] !== undefined);
   if (forms.length > 1) throw new UsageError(`--${forms.join(' and --')} are two forms: leave one of them out`);
   if (options.png !== undefined && options.follow) throw new UsageError('--follow goes on, and --png is one picture');
+  const { store } = options;
+  if (store !== undefined && options.follow)
+    throw new UsageError('--follow is for a machine, and --store for a checkpoint: leave one of them out');
+  if (store !== undefined) return showCheckpoint(what, { ...options, store });
   const client = await machineNamed(what);
-  if (client instanceof ControlError || client instanceof UsageError) return showCheckpoint(what, options, client);
+  if (client instanceof ControlError || client instanceof UsageError)
+    return showCheckpoint(what, { ...options, store: defaultStore() }, client);
   try {
     const look = async () => received(client, await client.call('screen', {}, PATIENCE_MS));
     if (options.follow) await followScreen(client, look, (screen) => rendered(screen, options, 0), options);
@@ -74,18 +81,29 @@ async function machineNamed(name: string): Promise<ControlClient | ControlError 
   }
 }
 
-async function showCheckpoint(ref: string, options: ScreenOptions, noMachine: VmlapseError): Promise<void> {
-  if (options.follow) throw noMachine;
+/** Without `noMachine`, nobody has looked for a machine of that name. */
+async function showCheckpoint(
+  ref: string,
+  options: ScreenOptions & StoreCommandOptions,
+  noMachine?: VmlapseError,
+): Promise<void> {
+  if (noMachine && options.follow) throw noMachine;
+  const orNeither = <T>(find: () => T) => (noMachine instanceof ControlError ? foundOrNeither(ref, find) : find());
+  using store = orNeither(() => openToRead(options));
+  const digest = orNeither(() => store.resolve(ref));
+  using checkpoint = store.open(digest);
+  await printScreen(screenOfCheckpoint(checkpoint), options);
+}
+
+/** What `find` finds. Where that says that there is no such thing, the error says that there is no machine either. */
+function foundOrNeither<T>(name: string, find: () => T): T {
   try {
-    using store = openToRead(options);
-    using checkpoint = store.open(ref);
-    await printScreen(screenOfCheckpoint(checkpoint), options);
+    return find();
   } catch (error) {
-    if (!(error instanceof VmlapseError) || noMachine instanceof UsageError) throw error;
-    const { message } = error;
+    if (!(error instanceof CheckpointError && ['NOT_A_STORE', 'NOT_FOUND'].includes(error.code))) throw error;
     throw new CheckpointError(
       'NOT_FOUND',
-      `${ref} is no machine that runs under a name, and no checkpoint: ${message}`,
+      `${name} is no machine that runs under a name, and no checkpoint: ${error.message}`,
     );
   }
 }
@@ -114,6 +132,13 @@ async function printScreen(screen: Screen, options: ScreenOptions): Promise<void
     printLine('vmlapse: the guest has set a graphics mode; this is what is in the memory of text mode');
 }
 
+/** The name of a file to write. */
+function parseFile(text: string): string {
+  if (text === '' || text === '-')
+    throw new InvalidArgumentError('a picture goes to a file: give its name (./- is one that is called -)');
+  return text;
+}
+
 /** Only this form needs the encoder, so only it loads it. */
 async function writePng(path: string, screen: Screen): Promise<void> {
   const { screenPng } = await import('../../screen/png.ts');
@@ -127,7 +152,7 @@ interface TypeOptions {
 const TYPE: CommandRow = {
   name: 'type',
   about: "type on a running machine's keyboard",
-  arguments: { ...NAME_ARGUMENT, '[text]': 'what to type; \\n is Enter, also \\t, \\b, \\e, \\\\ and \\xNN' },
+  arguments: { ...NAME_ARGUMENT, '[text]': 'what to type; \\n is Enter, also \\r, \\t, \\b, \\e, \\\\ and \\xNN' },
   options: [['--key <key>', 'then press this key: f2, ctrl-c, ctrl-alt-delete; may be repeated', collect]],
   help: `Examples:
   vmlapse type kitchen 'ls\\n'
@@ -153,25 +178,32 @@ function unescaped(text: string): string {
     if (letter.length === 3) return String.fromCharCode(Number.parseInt(letter.slice(1), 16));
     const character = ESCAPES[letter];
     if (character === undefined)
-      throw new UsageError(`${whole} is no escape: there are \\n, \\t, \\b, \\e, \\\\ and \\xNN`);
+      throw new UsageError(`${whole} is no escape: there are \\n, \\r, \\t, \\b, \\e, \\\\ and \\xNN`);
     return character;
   });
 }
 
 const RETRY_MS = 10;
 
-/** Sends all codes. Throws ControlError when the guest takes no key for some seconds. */
+/** Sends all codes. Throws ControlError when the guest takes no key for some seconds, or is paused and has no room. */
 async function pressAll(client: ControlClient, codes: Buffer): Promise<void> {
   let rest = codes;
   for (let since = performance.now(); rest.length > 0; ) {
     const { taken } = await client.call('press', { codes: rest.toString('latin1') }, PATIENCE_MS);
     rest = rest.subarray(taken);
     if (taken > 0) since = performance.now();
+    else if ((await client.call('status', {}, PATIENCE_MS)).state === 'paused') throw pausedAndFull(client.name);
     else if (performance.now() - since > PATIENCE_MS)
       throw new ControlError('SILENT', `the guest of ${client.name} does not read its keyboard: its queue is full`);
     else await sleep(RETRY_MS);
   }
 }
+
+const pausedAndFull = (name: string) =>
+  new ControlError(
+    'PAUSED',
+    `${name} is paused and its keyboard's queue is full; it goes on with: vmlapse resume ${name}`,
+  );
 
 /** See the file's header. */
 export const SCREEN_COMMANDS: readonly CommandRow[] = [SCREEN, TYPE];
