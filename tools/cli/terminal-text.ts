@@ -14,9 +14,12 @@ export function showsUnicode(env: NodeJS.ProcessEnv = process.env): boolean {
   return locale === undefined || /utf-?8/i.test(locale);
 }
 
+/** The text with ASCII for the characters beyond it that our texts use. */
+export const inAscii = (text: string): string => text.replace(BEYOND, (character) => PLAIN[character]!);
+
 /** The text in characters that the locale has. */
 export const inLocale = (text: string, env: NodeJS.ProcessEnv = process.env): string =>
-  showsUnicode(env) ? text : text.replace(BEYOND, (character) => PLAIN[character]!);
+  showsUnicode(env) ? text : inAscii(text);
 
 /** Characters of a text, without its colours. */
 export const widthOf = (text: string) => stripVTControlCharacters(text).length;

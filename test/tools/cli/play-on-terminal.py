@@ -1,11 +1,12 @@
 """Runs a command on a pseudo-terminal and plays a script against it, for the tests of the raw console.
 
 usage: play-on-terminal.py SCRIPT COMMAND...
-SCRIPT is a JSON array of steps: {"see": text}, {"type": text}, {"signal": number}, {"raw": true or false}.
+SCRIPT is a JSON array of steps: {"see": text}, {"type": text}, {"signal": number}, {"raw": true or false},
+{"size": [lines, columns]}.
 With PTY_BACKGROUND set the command is a job in the background, and one that is stopped is a problem.
 Prints one JSON document: the exit status, everything seen, and whether the terminal's settings are as before.
 """
-import json, os, pty, select, signal, sys, termios, time
+import fcntl, json, os, pty, select, signal, struct, sys, termios, time
 
 steps = json.loads(sys.argv[1])
 limit = time.monotonic() + float(os.environ.get("PTY_LIMIT", "20"))
@@ -15,7 +16,6 @@ child = os.fork()
 if child == 0:
     os.close(master)
     os.setsid()
-    import fcntl
     fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
     for fd in (0, 1, 2):
         os.dup2(slave, fd)
@@ -85,6 +85,8 @@ for step in steps:
             pump(0.01)
     elif "signal" in step:
         os.kill(child, step["signal"])
+    elif "size" in step:
+        fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", *step["size"], 0, 0))
 
 while problem is None and not ended():
     pump(0.02)

@@ -1,6 +1,7 @@
 /** The text screen on the command line: drawn in a terminal, printed, typed to; and what is said to those who do not see it. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { GUESTS_FOLDER } from '../../../guests/builder/paths.ts';
 import { guestPath } from '../../../guests/list.ts';
@@ -177,31 +178,69 @@ describeKvm('vmlapse screen and vmlapse type', () => {
   });
 });
 
+/** Plays the steps on a terminal of 0 columns and 0 lines, on which `setUp` comes first. */
+async function play(steps: readonly object[], args: readonly string[], setUp = 'true') {
+  const env = { ...process.env, ...UTF8, PTY_LIMIT: String(20 * TIME_FACTOR) };
+  const command = [PLAYER, JSON.stringify(steps), 'sh', '-c', `${setUp}; exec "$@"`, 'sh', ...PROGRAM, ...args];
+  const { stdout, stderr } = await start('python3', command, { env }).outcome;
+  expect(stderr).toBe('');
+  return JSON.parse(stdout) as { readonly seen: string; readonly status: number; readonly problem: string | null };
+}
+
 onTerminals('run --screen', () => {
-  it('draws the screen, types on the keyboard, and gives the terminal back with the last screen on it', async () => {
+  it.each([24, 40])(
+    'draws the screen on %d lines, types, and leaves the last screen on the terminal',
+    async (lines) => {
+      const steps = [
+        { see: 'Ctrl-A x leaves' },
+        { see: '\x1b[?1049h' },
+        { see: 'Ctrl-A x leaves' },
+        { see: TITLE },
+        { raw: true },
+        { type: 'Hi\x7fello' },
+        { see: 'Hello' },
+        { type: `${CTRL_A}h` },
+        { see: 'Ctrl-A x   leave' },
+        { type: '\x1b' },
+      ];
+      const setUp = `stty cols 80 rows ${lines}`;
+      const { seen, ...rest } = await play(steps, ['run', '--screen', guestPath('screen')], setUp);
+      expect(rest).toMatchObject({ status: 0, problem: null, restored: true });
+      const [before, during, after] = seen.split(/\x1b\[\?1049[hl]/);
+      expect(before).not.toContain(TITLE);
+      expect(during).toContain(TITLE);
+      expect(after).toContain(`${TITLE}\r\nHello\r\nscreen: bye\r\n`);
+      expect(after).toContain('the guest exited with 0');
+      expect(after).not.toContain('nothing came on the serial port');
+    },
+  );
+});
+
+onTerminals('screen --follow', () => {
+  const ENTER = '\x1b[?1049h';
+  const LEAVE = '\x1b[?1049l';
+  const { SIGHUP, SIGTERM, SIGCONT, SIGTSTP } = constants.signals;
+
+  it.each([
+    ['Ctrl-C', { type: '\x03' }, 130],
+    ['SIGTERM', { signal: SIGTERM }, 143],
+    ['SIGHUP', { signal: SIGHUP }, 129],
+  ])('gives the terminal back on %s', async (_name, last, expected) => {
+    await begin();
+    const { seen, ...rest } = await play([{ see: TITLE }, last], ['screen', 'kit', '-f']);
+    expect(rest).toMatchObject({ status: expected, problem: null });
+    expect(seen).toMatch(/\x1b\[\?7h\x1b\[\?25h\x1b\[\?1049l$/);
+  });
+
+  it('draws anew on a terminal of another size, and after a stop', async () => {
+    await begin();
     const steps = [
-      { see: 'Ctrl-A x leaves' },
-      { see: '\x1b[?1049h' },
-      { see: TITLE },
-      { raw: true },
-      { type: 'Hi\x7fello' },
-      { see: 'Hello' },
-      { type: `${CTRL_A}h` },
-      { see: 'Ctrl-A x   leave' },
-      { type: '\x1b' },
+      ...[{ see: ENTER }, { see: TITLE }, { see: '\x1b[24;1H\x1b[0;7mvmlapse: Ctrl-C ends this' }],
+      ...[{ size: [30, 60] }, { see: '\x1b[2J' }, { see: TITLE }, { see: '\x1b[26;1Hvmlapse: Ctrl-C ends this' }],
+      ...[{ signal: SIGCONT }, { see: ENTER }, { see: TITLE }],
+      ...[{ signal: SIGTSTP }, { see: LEAVE }, { see: ENTER }, { see: TITLE }],
+      { type: '\x03' },
     ];
-    const env = { ...process.env, ...UTF8, PTY_LIMIT: String(20 * TIME_FACTOR) };
-    const command = [PLAYER, JSON.stringify(steps), 'sh', '-c', 'stty cols 80 rows 40; exec "$@"', 'sh', ...PROGRAM];
-    const { stdout, stderr } = await start('python3', [...command, 'run', '--screen', guestPath('screen')], { env })
-      .outcome;
-    expect(stderr).toBe('');
-    const { seen, ...rest } = JSON.parse(stdout) as { readonly seen: string };
-    expect(rest).toMatchObject({ status: 0, problem: null, restored: true });
-    const [before, during, after] = seen.split(/\x1b\[\?1049[hl]/);
-    expect(before).not.toContain(TITLE);
-    expect(during).toContain(TITLE);
-    expect(after).toContain(`${TITLE}\r\nHello\r\nscreen: bye\r\n`);
-    expect(after).toContain('the guest exited with 0');
-    expect(after).not.toContain('nothing came on the serial port');
+    expect(await play(steps, ['screen', 'kit', '-f'])).toMatchObject({ status: 130, problem: null });
   });
 });

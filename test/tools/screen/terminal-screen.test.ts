@@ -1,6 +1,6 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { TEXT_MODE } from '../../../src/devices/vga-registers.ts';
-import { type Canvas, TerminalScreen } from '../../../tools/cli/screen/terminal-screen.ts';
+import { type Canvas, NOTE_MS, TerminalScreen } from '../../../tools/cli/screen/terminal-screen.ts';
 import { keySender } from '../../../tools/cli/session/screen-console.ts';
 import { pressKey } from '../../../tools/screen/keys.ts';
 import { decodeScreen, type Screen } from '../../../tools/screen/screen.ts';
@@ -23,7 +23,6 @@ function terminal(columns = 80, rows = 26) {
     rows,
     write(more: string) {
       text += more;
-      return true;
     },
   } satisfies Canvas;
   const take = () => {
@@ -87,12 +86,89 @@ describe('a screen in a terminal', () => {
     take();
     screen.note('a checkpoint');
     expect(take()).toContain('\x1b[26;1Ha checkpoint');
-    const small = terminal(80, 25);
-    const full = new TerminalScreen(small.canvas);
-    full.draw(screenOf({}));
-    small.take();
-    full.note('a checkpoint');
-    expect(small.take()).toBe('');
+    screen.uncover();
+    expect(take()).toBe('');
+    screen.close();
+  });
+
+  describe('where there is none, a note stands over the last line', () => {
+    const NOTED = '\x1b[25;1H\x1b[0;7ma checkpoint\x1b[0m\x1b[K';
+    const GUEST_AGAIN = '\x1b[25;1H\x1b[0;37;40mZ';
+
+    beforeEach(() => void vi.useFakeTimers());
+    afterEach(() => void vi.useRealTimers());
+
+    function noted() {
+      const { canvas, take } = terminal(80, 25);
+      const screen = new TerminalScreen(canvas);
+      screen.draw(screenOf({ 24: 'Z' }));
+      take();
+      screen.note('a checkpoint');
+      expect(take()).toContain(NOTED);
+      return { screen, take };
+    }
+
+    test('until a key', () => {
+      const { screen, take } = noted();
+      screen.draw(screenOf({ 3: 'a', 24: 'Z' }));
+      expect(drawnRows(take())).toEqual([4]);
+      screen.uncover();
+      expect(take()).toContain(GUEST_AGAIN);
+      vi.advanceTimersByTime(NOTE_MS);
+      expect(take()).toBe('');
+    });
+
+    test('or for some seconds', () => {
+      const { take } = noted();
+      vi.advanceTimersByTime(NOTE_MS - 1);
+      expect(take()).toBe('');
+      vi.advanceTimersByTime(1);
+      expect(take()).toContain(GUEST_AGAIN);
+    });
+
+    test('and not when it is closed', () => {
+      const { screen, take } = noted();
+      screen.close();
+      take();
+      screen.note('late');
+      vi.runAllTimers();
+      expect(take()).toBe('');
+    });
+  });
+
+  test('a note is in ASCII where the rest is', () => {
+    const { canvas, take } = terminal();
+    const screen = new TerminalScreen(canvas, { ascii: true });
+    screen.draw(screenOf({}));
+    screen.note('a — b…');
+    expect(take()).toContain('\x1b[26;1Ha - b...');
+    screen.close();
+  });
+
+  test('a terminal that does not know its size is taken for one of 80x24', () => {
+    const { canvas, take } = terminal(0, 0);
+    new TerminalScreen(canvas).draw(screenOf({ 0: 'A' }));
+    expect(drawnRows(take())).toEqual(Array.from({ length: 24 }, (_, i) => i + 1));
+  });
+
+  test('a terminal that was left is drawn whole when it is taken again', () => {
+    const { canvas, take } = terminal();
+    const screen = new TerminalScreen(canvas);
+    screen.draw(screenOf({ 3: 'a' }));
+    take();
+    screen.leave();
+    expect(take()).toContain('\x1b[?1049l');
+    screen.draw(screenOf({ 3: 'b' }));
+    expect(take()).toBe('');
+    screen.enter();
+    const text = take();
+    expect(text).toMatch(/^\x1b\[\?1049h/);
+    expect(text).toContain('\x1b[4;1H\x1b[0;37;40mb');
+    expect(drawnRows(text)).toHaveLength(25);
+    screen.close();
+    take();
+    screen.enter();
+    expect(take()).toBe('');
   });
 });
 

@@ -5,9 +5,9 @@ import type { ControlClient } from '../../control/client.ts';
 import { sameScreen } from '../../screen/packed.ts';
 import type { Screen } from '../../screen/screen.ts';
 import { printLine, writeTo } from '../output.ts';
-import { showsUnicode } from '../terminal-text.ts';
+import { type EndSignal, SIGNAL_STATUS } from '../run-end.ts';
 import { FRAME_MS } from './redraw.ts';
-import { TerminalScreen } from './terminal-screen.ts';
+import { takeTerminal } from './this-terminal.ts';
 
 /** Asks with `look`. On a terminal the screen is drawn; otherwise each one is printed as `rendered` has it. */
 export async function followScreen(
@@ -43,19 +43,18 @@ interface Frames extends Disposable {
   show(screen: Screen): void | Promise<void>;
 }
 
+/** Draws them. A signal that ends the process gives the terminal back first; the exit status is a shell's for that signal. */
 function drawn(): Frames {
-  const terminal = new TerminalScreen(process.stdout as never, { ascii: !showsUnicode() });
+  const { terminal, [Symbol.dispose]: giveBack } = takeTerminal();
   terminal.note('vmlapse: Ctrl-C ends this; the machine runs on');
-  const restore = () => terminal.close();
-  const leave = () => process.exit(0);
-  process.once('exit', restore);
-  process.once('SIGINT', leave);
+  const leave = (signal: NodeJS.Signals) => process.exit(SIGNAL_STATUS[signal as EndSignal]);
+  const signals = Object.keys(SIGNAL_STATUS) as EndSignal[];
+  for (const signal of signals) process.once(signal, leave);
   return {
     show: (screen) => terminal.draw(screen),
     [Symbol.dispose]() {
-      process.off('SIGINT', leave);
-      process.off('exit', restore);
-      restore();
+      for (const signal of signals) process.off(signal, leave);
+      giveBack();
     },
   };
 }
