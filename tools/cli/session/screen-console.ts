@@ -7,11 +7,15 @@ import type { RunningMachine } from '../../../src/runner/threads/running-machine
 import { terminalKeys } from '../../screen/keys.ts';
 import { screenOf } from '../../screen/of-machine.ts';
 import { screenText } from '../../screen/render.ts';
+import type { Screen } from '../../screen/screen.ts';
 import { isInteractive } from '../console.ts';
 import { divertLines, printLine, writeTo } from '../output.ts';
 import { watchScreen } from '../screen/redraw.ts';
-import { TerminalScreen } from '../screen/terminal-screen.ts';
+import type { TerminalScreen } from '../screen/terminal-screen.ts';
+import { takeTerminal } from '../screen/this-terminal.ts';
+import { printable } from '../store/format.ts';
 import { showsUnicode } from '../terminal-text.ts';
+import { LastBytes } from './last-bytes.ts';
 import type { Front } from './serial-console.ts';
 
 /** Throws UsageError where the screen cannot be drawn. */
@@ -30,70 +34,78 @@ export function checkScreenOptions(
 
 /** Most bytes that are kept of each stream: the last ones. */
 const KEPT_BYTES = 2 ** 20;
-const kept = (before: Buffer, more: Uint8Array) => Buffer.concat([before, more]).subarray(-KEPT_BYTES);
 
+/** A run's screen in this terminal. */
 export class ScreenConsole implements Front {
-  #serial: Buffer = Buffer.alloc(0);
-  #debugcon: Buffer = Buffer.alloc(0);
+  readonly #serial = new LastBytes(KEPT_BYTES);
+  readonly #debugcon = new LastBytes(KEPT_BYTES);
   #end = () => {};
   #send: (bytes: Uint8Array) => number = () => 0;
 
   serial(bytes: Uint8Array): void {
-    this.#serial = kept(this.#serial, bytes);
+    this.#serial.add(bytes);
   }
 
   debugcon(bytes: Uint8Array): void {
-    this.#debugcon = kept(this.#debugcon, bytes);
+    this.#debugcon.add(bytes);
   }
 
   typed(bytes: Uint8Array): number {
     return this.#send(bytes);
   }
 
+  /** Takes the terminal. Throws what reading the screen throws; {@link close} gives the terminal back then, too. */
   open(running: RunningMachine): void {
     const { machine } = running;
+    const { terminal, [Symbol.dispose]: giveBack } = takeTerminal();
     const lines: string[] = [];
-    let note = '';
-    const forget = () => {
-      note = '';
-    };
-    const ascii = !showsUnicode();
-    const terminal = new TerminalScreen(process.stdout as never, { ascii });
-    const restore = () => terminal.close();
-    process.once('exit', restore);
-    const undivert = divertLines((line) => {
-      lines.push(line);
-      // Lines that come together, such as those of a help, stand side by side.
-      if (note === '') queueMicrotask(forget);
-      note = note === '' ? line : `${note} | ${line}`;
-      terminal.note(note);
-    });
-    terminal.note('vmlapse: Ctrl-A x leaves, Ctrl-A h helps');
-    const unwatch = watchScreen(
-      () => screenOf(machine),
-      (screen) => terminal.draw(screen),
-    );
-    this.#send = keySender((codes) => running.press(codes));
+    const undivert = divertLines(notesOn(terminal, lines));
+    let unwatch = () => {};
+    let last: Screen | undefined;
     this.#end = () => {
       try {
         unwatch();
       } finally {
-        restore();
-        process.off('exit', restore);
+        giveBack();
         undivert();
+        // What the guest said last would be gone with the second screen.
+        if (last) void writeTo(process.stdout, screenText(last, { ascii: !showsUnicode() }));
+        void writeTo(process.stdout, this.#serial.bytes());
+        void writeTo(process.stderr, this.#debugcon.bytes());
+        for (const line of lines) printLine(line);
       }
-      // What the guest said last would be gone with the second screen.
-      void writeTo(process.stdout, screenText(screenOf(machine), { ascii }));
-      void writeTo(process.stdout, this.#serial);
-      void writeTo(process.stderr, this.#debugcon);
-      for (const line of lines) printLine(line);
+    };
+    terminal.note('vmlapse: Ctrl-A x leaves, Ctrl-A h helps');
+    unwatch = watchScreen(
+      () => screenOf(machine),
+      (screen) => {
+        last = screen;
+        terminal.draw(screen);
+      },
+    );
+    const send = keySender((codes) => running.press(codes));
+    this.#send = (bytes) => {
+      terminal.uncover();
+      return send(bytes);
     };
   }
 
   close(): void {
-    this.#end();
+    const end = this.#end;
     this.#end = () => {};
+    end();
   }
+}
+
+/** Keeps lines in `all`, and shows them on the terminal; those that come together, such as a help's, side by side. */
+function notesOn(terminal: TerminalScreen, all: string[]): (line: string) => void {
+  const together: string[] = [];
+  return (line) => {
+    all.push(line);
+    if (together.length === 0) setImmediate(() => together.splice(0));
+    together.push(printable(line));
+    terminal.note(together.join(' | '));
+  };
 }
 
 /** Takes what a terminal sends to the keyboard; returns how many bytes were taken. */
