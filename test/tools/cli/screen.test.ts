@@ -61,17 +61,32 @@ describeKvm('a screen that is not looked at', () => {
     const { status, stdout, stderr } = await machine.outcome;
     expect({ status, stdout }).toEqual({ status: 0, stdout: '' });
     expect(stderr).toMatch(
-      /\nvmlapse: nothing came on the serial port, .* "screen: bye" last: run it with --screen\n$/,
+      /\nvmlapse: nothing came on the serial port, .* "screen: bye" last: run it with --screen, .* vmlapse screen NAME\n$/,
     );
 
-    const json = await cli(['run', '--timeout', '1s', '--json', guestPath('screen')]);
-    expect(JSON.parse(json.stdout)).toMatchObject({ screen: [TITLE], output: '', exitStatus: 124 });
+    const inJson = await begin('--json');
+    await cli(['type', 'kit', '--key', 'esc']);
+    const json = await inJson.outcome;
+    expect(JSON.parse(json.stdout)).toMatchObject({ screen: [TITLE, '', 'screen: bye'], output: '', exitStatus: 0 });
     expect(JSON.parse((await cli(['run', '--json', guestPath('hello-long')])).stdout)).not.toHaveProperty('screen');
   });
 
   it('says nothing where the serial port was used, or quiet is wanted', async () => {
     expect((await cli(['run', guestPath('hello-long')])).stderr).not.toContain('screen');
-    expect((await cli(['run', '-q', '--timeout', '1s', guestPath('screen')])).stderr).toBe('');
+    const quiet = await begin('-q');
+    await cli(['type', 'kit', '--key', 'esc']);
+    expect(await quiet.outcome).toMatchObject({ status: 0, stderr: '' });
+  });
+
+  it.each([
+    ['C', '#'],
+    ['C.UTF-8', '░'],
+  ])('in the locale %s is told of as %s', async (locale, shown) => {
+    // mov ax, 0xb800; mov ds, ax; mov word [0], 0x07b0; mov al, 0; out 0xf4, al
+    const guest = place.file('shade.bin');
+    writeFileSync(guest, Buffer.from('b800b88ed8c7060000b007b000e6f4', 'hex'));
+    const { stderr } = await cli(['run', '--format', 'flat', '--mode', 'real', guest], '', { LC_ALL: locale });
+    expect(Buffer.from(stderr, 'latin1').toString()).toContain(`has text, "${shown}" last`);
   });
 
   it('a graphics mode is told once', async () => {

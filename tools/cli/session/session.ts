@@ -62,7 +62,8 @@ export async function runSession(prepared: PreparedMachine, options: SessionOpti
     end = { reason: explained.reason, exitStatus: status };
     const screen = textOnScreen(prepared.machine);
     report(explained, { status, missed, before: prepared.ended === true, screen }, options, captured);
-    if (screen && !heard && !options.screen) log(unseenText(screen));
+    const unseen = heard || options.screen ? undefined : unseenText(prepared.machine);
+    if (unseen !== undefined) log(unseen);
     return status;
   } finally {
     unwatch();
