@@ -87,6 +87,8 @@ function refuse(character: string): never {
 
 /** The codes of a key by name, with modifiers before it: "f2", "ctrl-c", "ctrl-alt-delete". Throws UsageError. */
 export function pressKey(text: string): Uint8Array {
+  const alone = BY_CHARACTER.get(text);
+  if (alone) return Uint8Array.from(codesOf(alone));
   const parts = text.toLowerCase().split(/-(?=.)/);
   const name = parts.pop()!;
   const wrong = parts.find((part) => !(part in MODIFIERS));

@@ -38,6 +38,7 @@ describe('keys by name', () => {
     expect([...pressKey('F2')]).toEqual([0x3c, 0xbc]);
     expect([...pressKey('left')]).toEqual([0xe0, 0x4b, 0xe0, 0xcb]);
     expect([...pressKey('ctrl-alt-delete')]).toEqual([CTRL, ALT, 0xe0, 0x53, 0xe0, 0xd3, ...up(ALT, CTRL)]);
+    expect([...pressKey('A')]).toEqual([...typeText('A')]);
     expect([...pressKey('-')]).toEqual([0x0c, 0x8c]);
     expect([...pressKey('alt--')]).toEqual([ALT, 0x0c, ...up(0x0c, ALT)]);
     expect([...pressKey('ctrl-c')]).toEqual([...typeText('\x03')]);
