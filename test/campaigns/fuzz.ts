@@ -18,7 +18,7 @@ type Kind = (typeof KINDS)[number];
 const kindOf = (number: number, only: string | undefined): Kind =>
   (only as Kind | undefined) ?? (number % STORE_EVERY === STORE_EVERY - 1 ? 'stores' : 'images');
 
-/** Runs one case within bounds of time and memory. */
+/** Runs the reading of one store within bounds of time and memory. */
 function bounded(action: () => string): string {
   const before = process.resourceUsage();
   const answer = action();
@@ -38,7 +38,7 @@ await runCampaign('fuzz', STANDARD, KINDS, ({ count, seed, first, kind: only }, 
   for (let number = first; number < first + count && !tally.hopeless; number++) {
     const kind = kindOf(number, only);
     try {
-      if (kind === 'stores') tell(`store ${bounded(() => stores.run(number))}`);
+      if (kind === 'stores') tell(`store ${stores.run(number, bounded)}`);
       else {
         const { verdict, shape, problem } = image(number);
         if (problem !== undefined) throw new Error(`${shape}: ${problem}`);

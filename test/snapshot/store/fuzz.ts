@@ -106,8 +106,11 @@ export class StoreFuzzer implements Disposable {
     mkdirSync(join(this.#path, 'blobs', 'sha256'), { recursive: true });
   }
 
-  /** Case `number` of the seed: the error code that was the answer, or `none`. Throws where a promise is broken. */
-  run(number: number): string {
+  /**
+   * Case `number` of the seed: the error code that was the answer, or `none`. Throws where a promise is broken. What is
+   * done to the damaged store is done `within`: to damage it may take more than to read it.
+   */
+  run(number: number, within: (action: () => string) => string = (action) => action()): string {
     const next = random(caseSeed(this.#seed, number));
     const files: Files = new Map(this.#base.files);
     const names = Object.keys(MUTATIONS);
@@ -116,7 +119,9 @@ export class StoreFuzzer implements Disposable {
       const meaningMayChange = MUTATIONS[name]!(files, next);
       lay(this.#path, files, this.#present);
       if (next(40) === 0) replaceByLink(this.#path, [...files.keys()][next(files.size)]!, this.#present);
-      const code = answerTo(this.#path, next, meaningMayChange ? undefined : this.#base.oracles);
+      files.clear();
+      const oracles = meaningMayChange ? undefined : this.#base.oracles;
+      const code = within(() => answerTo(this.#path, next, oracles));
       if (readdirSync(this.#directory.path).length !== 2) throw new Error('something was written beside the store');
       return code;
     } catch (error) {
