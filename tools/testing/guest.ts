@@ -42,6 +42,9 @@ export interface GuestScreen extends Screen {
 
 const REACHED: RunEnd = { reason: 'stop-point' };
 
+/** Ends by an access to a port. */
+const BY_PORT: ReadonlySet<RunEnd['reason']> = new Set(['exit-port', 'reset', 'poweroff']);
+
 /** Whether to stop; `isNew`: there was an exit, and not just a signal. */
 type Stop = (isNew: boolean) => boolean;
 
@@ -93,18 +96,21 @@ export class Guest {
   }
 
   /**
-   * Runs until the guest ends or `timeoutMs` have passed, and says how it ended. With `until`, runs up to there; throws
-   * GuestFault NOT_REACHED if the guest does not come there. Can be called again to go on.
+   * Runs until the guest ends or `timeoutMs` have passed, and says how it ended. With `until`, runs up to there, and says
+   * "stop-point", or how the guest ended if it came there with its last exit or behind it; throws GuestFault NOT_REACHED if
+   * it does not come there. Can be called again to go on.
    */
   run({ until, timeoutMs = this.#timeoutMs }: GuestRunOptions = {}): RunEnd {
-    this.#stop = until && this.#stopAt(until);
+    const stop = until && this.#stopAt(until);
+    this.#stop = stop;
     this.#type();
     const end = this.local.advance(timeoutMs);
     this.#stop = undefined;
-    this.#end = end;
+    const isThere = end === REACHED || stop?.(BY_PORT.has(end.reason)); // nobody was asked at the exit that ended it
+    this.#end = isThere && end.reason === 'timeout' ? REACHED : end;
     this.local.completePendingIo();
-    if (until && end !== REACHED) throw this.#notReached(until, end, timeoutMs);
-    return end;
+    if (until && !isThere) throw this.#notReached(until, end, timeoutMs);
+    return this.#end;
   }
 
   #served(exits: number): RunEnd | undefined {
@@ -143,7 +149,7 @@ export class Guest {
   }
 
   #seen(until: Until): string {
-    return 'screen' in until ? tailOf(this.screen.text, SCREEN) : tailOf(this.serial);
+    return 'screen' in until ? tailOf(this.screen.text, 'its screen') : tailOf(this.serial);
   }
 
   /** Sends to the guest's serial port. What does not fit yet follows while it runs. */
@@ -226,9 +232,6 @@ export class Guest {
 /** Whether the text is in it, or what matches. */
 export const isIn = (text: string, wanted: string | RegExp): boolean =>
   typeof wanted === 'string' ? text.includes(wanted) : text.search(wanted) >= 0;
-
-/** For {@link tailOf}. */
-export const SCREEN = 'its screen';
 
 function wantedText(until: Until): string {
   if ('port' in until) return `port 0x${until.port.toString(16)}`;

@@ -2,7 +2,7 @@
 import { hex } from '../../src/abi/numbers.ts';
 import { UsageError } from '../../src/errors.ts';
 import type { RunReason } from '../../src/runner/result.ts';
-import { Guest, type GuestRegister, isIn, SCREEN } from './guest.ts';
+import { Guest, type GuestRegister, isIn } from './guest.ts';
 import { littleEndian, nameOf, type Place } from './named-memory.ts';
 import { describeEnd, hexdump, tailOf } from './narrate.ts';
 
@@ -49,7 +49,7 @@ export const guestMatchers = {
   /** See {@link GuestMatchers.toHaveOnScreen}. */
   toHaveOnScreen(received: unknown, expected: string | RegExp): Verdict {
     const { text } = guestOf(received, 'toHaveOnScreen').screen;
-    return verdict(isIn(text, expected), `have ${named(expected)} on its screen`, () => tailOf(text, SCREEN));
+    return verdict(isIn(text, expected), `have ${named(expected)} on its screen`, () => tailOf(text, 'its screen'));
   },
 
   /** See {@link GuestMatchers.toHaveExitedWith}. */

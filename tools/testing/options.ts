@@ -4,8 +4,8 @@ import type { ClockMode } from '../../src/kvm/state/vm-state.ts';
 
 /**
  * How far a guest runs: until it has printed a text on its serial port (from here on; an expression sees the last
- * 4 KiB); until a text is on its screen (looked for after each exit, also while it stands there already); or until it has
- * read or written an I/O port.
+ * 4 KiB); until a text is on its screen (looked for after each exit, some times a second while there are none, and at the
+ * guest's end; text that stands there already counts); or until it has read or written an I/O port.
  */
 export type Until =
   | { readonly serial: string | RegExp }
