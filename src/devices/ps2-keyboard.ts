@@ -100,12 +100,17 @@ export class Ps2Keyboard {
     const { released } = r;
     r.released = 0;
     if (released !== 0) return released;
-    if (r.scanning === 0 || this.#keys.count === 0) return undefined;
-    const code = this.#keys.shift();
-    if (r.set === 1 || isPrefix(code)) return code;
-    if ((code & RELEASED) === 0) return toSet2(code);
-    r.released = toSet2(code);
-    return RELEASE;
+    if (r.scanning === 0) return undefined;
+    while (this.#keys.count > 0) {
+      const code = this.#keys.shift();
+      if (r.set === 1 || isPrefix(code)) return code;
+      const inSet2 = toSet2(code);
+      if (inSet2 === 0) continue; // there is no such key: a RELEASE without a code would turn the next key into a release
+      if ((code & RELEASED) === 0) return inSet2;
+      r.released = inSet2;
+      return RELEASE;
+    }
+    return undefined;
   }
 
   /** A byte that the guest sends it. */

@@ -28,5 +28,5 @@ export const toSet1 = (code: number): number => TO_SET_1[code]!;
 const TO_SET_2 = new Uint8Array(128);
 for (let code = 1; code <= 0x84; code++) if (TO_SET_1[code]! < RELEASED) TO_SET_2[TO_SET_1[code]!] = code;
 
-/** The code of set 2 for a key's code in set 1, without the bit of its release. */
+/** The code of set 2 for a key's code in set 1, without the bit of its release; 0: there is no such key. */
 export const toSet2 = (code: number): number => TO_SET_2[code & ~RELEASED]!;

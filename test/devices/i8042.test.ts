@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { Bus } from '../../src/devices/bus.ts';
 import { I8042, upgradeRecords } from '../../src/devices/devices.ts';
 import { type I8042 as Controller, i8042 } from '../../src/devices/i8042.ts';
+import { isPrefix, toSet2 } from '../../src/devices/scan-codes.ts';
 import { type FakeHost, plugged } from './fake-host.ts';
 
 let bus: Bus;
@@ -164,6 +165,28 @@ describe('the keyboard', () => {
     const seen: number[] = [];
     while (full()) seen.push(read());
     expect(seen).toEqual(codes);
+  });
+
+  test.each([
+    ['translated', 0x45, [0x1e, 0x9e]],
+    ['not translated', 0x04, [0x1c, 0xf0, 0x1c]],
+  ] as const)('bytes that are no key leave nothing behind for the next one: %s', (_how, config, key) => {
+    command(0x60);
+    data(config);
+    for (let code = 0; code < 256; code++) {
+      device.press(Uint8Array.of(code, 0x1e, 0x9e));
+      expect(drain().slice(-key.length), `behind ${code}`).toEqual(key);
+    }
+  });
+
+  test('of all 256 bytes, those of keys come through translation as they were pressed', () => {
+    const codes = Array.from({ length: 256 }, (_, code) => code);
+    device.press(Uint8Array.from(codes));
+    const seen: number[] = [];
+    while (full()) seen.push(read());
+    expect(seen).toEqual(codes.filter((code) => isPrefix(code) || toSet2(code) !== 0));
+    expect(seen).toEqual(expect.arrayContaining([0x01, 0x58, 0x81, 0xd8, 0xe0, 0xe1]));
+    expect(seen).not.toContain(0x80);
   });
 
   test('keys wait while it is off, or its clock held, and through a reset', () => {
