@@ -85,13 +85,16 @@ function refuse(character: string): never {
   );
 }
 
-/** The codes of a key by name, with modifiers before it: "f2", "ctrl-c", "ctrl-alt-delete". Throws UsageError. */
+/**
+ * The codes of a key by name, with modifiers before it: "f2", "ctrl-c", "ctrl-alt-delete". A character alone is that
+ * character: "A" has shift. Throws UsageError.
+ */
 export function pressKey(text: string): Uint8Array {
   const alone = BY_CHARACTER.get(text);
   if (alone) return Uint8Array.from(codesOf(alone));
   const parts = text.toLowerCase().split(/-(?=.)/);
   const name = parts.pop()!;
-  const wrong = parts.find((part) => !(part in MODIFIERS));
+  const wrong = parts.find((part) => !Object.hasOwn(MODIFIERS, part));
   const key = Object.hasOwn(NAMED, name) ? keyNamed(name) : BY_CHARACTER.get(name);
   if (wrong === undefined && key)
     return Uint8Array.from(codesOf({ ...key, modifiers: [...(parts as Modifier[]), ...key.modifiers] }));

@@ -44,7 +44,17 @@ describe('keys by name', () => {
     expect([...pressKey('ctrl-c')]).toEqual([...typeText('\x03')]);
   });
 
-  test.each(['', 'f13', 'hyper-a', 'ctrl-', 'toString', 'ctrl-constructor'])('%j is none', (name) => {
+  test('one character is that character, with shift if it needs it', () => {
+    for (const character of ['a', 'A', '!', '-', ' ']) expect(pressKey(character)).toEqual(typeText(character));
+    expect([...pressKey('CTRL-C')]).toEqual([...pressKey('ctrl-c')]);
+  });
+
+  const inherited = Object.getOwnPropertyNames(Object.prototype).flatMap((name) => [
+    name,
+    `${name}-f2`,
+    `ctrl-${name}`,
+  ]);
+  test.each(['', 'f13', 'hyper-a', 'ctrl-', ...inherited])('%j is none', (name) => {
     expect(() => pressKey(name)).toThrow(/is no key: give a character or one of esc,/);
   });
 });
