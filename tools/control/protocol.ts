@@ -69,8 +69,7 @@ const rollback = object({ digest: plain, pages: number, ms: number });
 export type EndSummary = Of<typeof end>;
 const end = object({ reason: plain, exitStatus: number });
 
-/** The result of `screen`: a text screen. `cells`: code and attribute of each character, one character for each byte. */
-export type ScreenSummary = Of<typeof screen>;
+/** A text screen. `cells`: code and attribute of each character, one character for each byte. */
 const screen = object({
   columns: count,
   rows: count,
@@ -134,10 +133,10 @@ const METHODS = {
   },
   stop: { params: {}, result: object({ stopping: flag }) },
   /** `data` has one character for each byte; `taken`: how many the guest's queue had room for. */
-  input: { params: { data: bytes }, result: object({ taken: number }) },
+  input: { params: { data: bytes }, result: object({ taken: count }) },
   screen: { params: {}, result: screen },
   /** `codes`: codes of scan code set 1, one character for each byte; `taken`: how many the keyboard had room for. */
-  press: { params: { codes: bytes }, result: object({ taken: number }) },
+  press: { params: { codes: bytes }, result: object({ taken: count }) },
   subscribe: {
     params: { events: optional(list(oneOf(EVENTS), 2 * EVENTS.length)) },
     result: object({ events: list(plain as Check<EventName>) }),

@@ -23,10 +23,10 @@ const IN_ASCII: readonly (readonly [characters: string, ascii: string])[] = [
   ['▼↓', 'v'],
 ];
 
-/** The character of a code. */
+/** The character of a code, from 0 to 255. */
 export const characterOf = (code: number): string => CP437[code]!;
 
-/** The character of a code in ASCII: without its accent, frames and blocks by signs that look alike. */
+/** The character of a code, from 0 to 255, in ASCII: without its accent, frames and blocks by signs that look alike. */
 export function asciiOf(code: number): string {
   const character = CP437[code]!;
   const plain = character.normalize('NFD')[0]!;

@@ -40,8 +40,10 @@ const WINDOW = 0x8000;
 const COLOUR_WINDOW = 0xb8000;
 const MONOCHROME_WINDOW = 0xb0000;
 
-const MOST_COLUMNS = 132;
-const MOST_ROWS = 60;
+/** The most that a screen may have; `HEIGHT`: dot lines of a character. */
+export const MOST = { COLUMNS: 132, ROWS: 60, HEIGHT: 32 } as const;
+/** In the register of a character's height: each line is drawn twice, so that 200 of them fill a display of 400. */
+const DOUBLE_SCAN = 0x80;
 const DEFAULT = { columns: 80, rows: 25, height: 16 } as const;
 
 /** Decodes the screen. Registers without sense are taken for 80 columns and 25 rows. Throws what `read` throws. */
@@ -80,8 +82,8 @@ function sizeOf(crtc: Uint8Array) {
   const lines = crtc[CRTC.LINES_LESS_ONE]! + ((overflow & 0x02) << 7) + ((overflow & 0x40) << 3) + 1;
   const height = (crtc[CRTC.CHARACTER_HEIGHT]! & 0x1f) + 1;
   const columns = crtc[CRTC.COLUMNS_LESS_ONE]! + 1;
-  const rows = Math.floor(lines / height);
-  const sound = columns >= 40 && columns <= MOST_COLUMNS && lines >= 200 && rows >= 1 && rows <= MOST_ROWS;
+  const rows = Math.floor(lines / (crtc[CRTC.CHARACTER_HEIGHT]! & DOUBLE_SCAN ? 2 * height : height));
+  const sound = columns >= 40 && columns <= MOST.COLUMNS && lines >= 200 && rows >= 1 && rows <= MOST.ROWS;
   return sound ? { columns, rows, height } : DEFAULT;
 }
 
@@ -107,11 +109,3 @@ function coloursOf({ attributes, dac }: VgaRegisters): number[] {
     return [0, 1, 2].reduce((rgb, part) => rgb * 256 + eight(dac[at + part]! & 0x3f), 0);
   });
 }
-
-/** Whether there is anything to be seen on it. */
-export function hasText({ cells }: Screen): boolean {
-  for (let at = 0; at < cells.length; at += 2) if (!BLANK.has(cells[at]!)) return true;
-  return false;
-}
-
-const BLANK: ReadonlySet<number> = new Set([0x00, 0x20, 0xff]);

@@ -13,6 +13,7 @@ beforeEach(() => {
 afterEach(() => folder[Symbol.dispose]());
 
 const SOUND = fakeTarget().target;
+const PARAMS: { readonly [Name in MethodName]?: object } = { input: { data: '' }, press: { codes: '' } };
 const ESCAPE = '\x1b]0;x\x07';
 
 /** Calls `method` of a machine that answers it with `answer`. */
@@ -21,7 +22,7 @@ async function called(method: Exclude<MethodName, 'subscribe'>, answer: unknown)
   const server = await ControlServer.open('fake', target);
   const client = await connectTo('fake');
   try {
-    return await client.call(method, method === 'input' ? { data: '' } : {}).catch((error: unknown) => error);
+    return await client.call(method, PARAMS[method] ?? {}).catch((error: unknown) => error);
   } finally {
     client.close();
     await server.close();
@@ -44,6 +45,9 @@ describe('an answer that is none', () => {
     ['diff', { data: {} }],
     ['stop', 'yes'],
     ['input', {}],
+    ...(['input', 'press'] as const).flatMap((method) =>
+      [0.5, -1, 2 ** 60, '1'].map((taken): [typeof method, unknown] => [method, { taken }]),
+    ),
   ])('%s: %j is a ControlError with a cure', async (method, answer) => {
     const error = await called(method, answer);
     expect(error).toBeInstanceOf(ControlError);

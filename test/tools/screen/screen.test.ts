@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { CRTC, TEXT_MODE, type VgaRegisters } from '../../../src/devices/vga-registers.ts';
 import { asciiOf, characterOf } from '../../../tools/screen/cp437.ts';
+import { type PackedScreen, packScreen, unpackScreen } from '../../../tools/screen/packed.ts';
 import {
   attributeSequence,
   rowAnsi,
@@ -9,7 +10,7 @@ import {
   screenData,
   screenText,
 } from '../../../tools/screen/render.ts';
-import { decodeScreen, hasText, type Screen } from '../../../tools/screen/screen.ts';
+import { decodeScreen, MOST, type Screen } from '../../../tools/screen/screen.ts';
 
 /** Text memory of a display, with `text` written at a character's position. */
 class TextMemory {
@@ -61,13 +62,19 @@ describe('size', () => {
     expect(sizeOf(decode(empty, lines(600, 16)))).toEqual([80, 37]);
   });
 
+  test('200 lines drawn twice are 25 rows of 8', () => {
+    const screen = decode(empty, withCrtc({ [CRTC.CHARACTER_HEIGHT]: 0xc7 }));
+    expect([...sizeOf(screen), screen.height]).toEqual([80, 25, 8]);
+  });
+
   test('any other values, zeros included, are taken for 80x25, and every value stays in bounds', () => {
     expect(sizeOf(decode(empty, { ...TEXT_MODE, crtc: new Uint8Array(25) }))).toEqual([80, 25]);
     for (let seed = 1; seed < 2000; seed++) {
       const crtc = Uint8Array.from({ length: 25 }, (_, i) => Math.imul(seed * 25 + i, 2654435761) >>> 24);
       const screen = decode(empty, { ...TEXT_MODE, crtc });
       expect(screen.cells.length).toBe(screen.columns * screen.rows * 2);
-      expect(screen.columns * screen.rows).toBeLessThanOrEqual(132 * 60);
+      expect(screen.columns <= MOST.COLUMNS && screen.rows <= MOST.ROWS && screen.height <= MOST.HEIGHT).toBe(true);
+      expect(unpackScreen(packScreen(screen))).toEqual({ ...screen, cells: Buffer.from(screen.cells) });
       if (screen.cursor) expect(screen.cursor.row < screen.rows && screen.cursor.column < screen.columns).toBe(true);
     }
   });
@@ -106,12 +113,6 @@ describe('where the text is', () => {
     const memory = new TextMemory().put('green', { base: 0xb0000 }).put('colour');
     expect(rowText(decode(memory, { ...TEXT_MODE, misc: 0x66, graphics }), 0).trimEnd()).toBe('green');
     expect(rowText(decode(memory, { ...TEXT_MODE, misc: 0x66 }), 0).trimEnd()).toBe('colour');
-  });
-
-  test('a screen of zeros and spaces has no text', () => {
-    expect(hasText(decode(new TextMemory()))).toBe(false);
-    expect(hasText(decode(new TextMemory().put(' '.repeat(2000), { attribute: 0x1f })))).toBe(false);
-    expect(hasText(decode(new TextMemory().put('.', { at: 1999 })))).toBe(true);
   });
 });
 
@@ -198,5 +199,41 @@ describe('renderings', () => {
     expect(data.lines[2]).toBe(`redx${' '.repeat(76)}`);
     expect(data.attributes[2]).toBe(`0c0c0c07${'00'.repeat(76)}`);
     expect(screenData({ ...screen, graphics: true }).mode).toBe('graphics');
+  });
+});
+
+describe('a screen from another program', () => {
+  const good = packScreen(decode(new TextMemory(), withCrtc(word(CRTC.CURSOR_HIGH, 5))));
+  const colours = (colour: number) => [...good.colours.slice(1), colour];
+
+  test('is the one that was packed', () => {
+    const screen = unpackScreen(JSON.parse(JSON.stringify(good)));
+    expect(packScreen(screen)).toEqual(good);
+    expect(screen.cursor).toEqual({ column: 5, row: 0 });
+  });
+
+  test.each<[keyof PackedScreen, Partial<PackedScreen>]>([
+    ['columns', { columns: 0, rows: 2 ** 40, cells: '' }],
+    ['columns', { columns: 133, rows: 1, cells: '\0'.repeat(266) }],
+    ['columns', { columns: 0.5, rows: 2, cells: '\0\0' }],
+    ['rows', { columns: 1, rows: 3e7, cells: '' }],
+    ['rows', { rows: 0, cells: '' }],
+    ['rows', { rows: 61, columns: 1, cells: '\0'.repeat(122) }],
+    ['height', { height: 0 }],
+    ['height', { height: 2 ** 40 }],
+    ['height', { height: 33 }],
+    ['cells', { cells: good.cells.slice(1) }],
+    ['cells', { rows: 24 }],
+    ['colours', { colours: good.colours.slice(1) }],
+    ['colours', { colours: colours(0x1000000) }],
+    ['colours', { colours: colours(2 ** 50) }],
+    ['colours', { colours: colours(-1) }],
+    ['cursorLines', { cursorLines: [13] }],
+    ['cursorLines', { cursorLines: [13, 14, 15] }],
+    ['cursorLines', { cursorLines: [0, 32] }],
+    ['cursor', { cursor: { column: 80, row: 0 } }],
+    ['cursor', { cursor: { column: 0, row: 25 } }],
+  ])('is refused for its %s: %j', (field, change) => {
+    expect(() => unpackScreen({ ...good, ...change })).toThrow(new RangeError(`its ${field} cannot be`));
   });
 });

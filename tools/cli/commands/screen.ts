@@ -190,6 +190,8 @@ async function pressAll(client: ControlClient, codes: Buffer): Promise<void> {
   let rest = codes;
   for (let since = performance.now(); rest.length > 0; ) {
     const { taken } = await client.call('press', { codes: rest.toString('latin1') }, PATIENCE_MS);
+    if (taken > rest.length)
+      throw new ControlError('BAD_ANSWER', `machine ${client.name} says that it took ${taken} of ${rest.length} codes`);
     rest = rest.subarray(taken);
     if (taken > 0) since = performance.now();
     else if ((await client.call('status', {}, PATIENCE_MS)).state === 'paused') throw pausedAndFull(client.name);
