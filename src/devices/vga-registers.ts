@@ -43,7 +43,7 @@ export const ATTRIBUTE_MODE = 0x10;
 export const ATTRIBUTE_BLINK = 0x08;
 
 /** Whether the display is in a graphics mode. */
-export const isGraphics = ({ graphics, attributes }: VgaRegisters): boolean =>
+export const isGraphics = ({ graphics, attributes }: Pick<VgaRegisters, 'graphics' | 'attributes'>): boolean =>
   ((graphics[GRAPHICS_MISC]! | attributes[ATTRIBUTE_MODE]!) & 1) !== 0;
 
 /** Register values as hexadecimal digits; spaces are for the eye. */

@@ -83,7 +83,7 @@ interface IndexedFile {
   readonly registers: Uint8Array;
 }
 
-/** A VGA in mode 3, as a BIOS leaves it. Until version 0.1 its CRT controller was all there was. */
+/** A VGA in mode 3, as a BIOS leaves it. In version 0.1 the CRT controller was all there was. */
 export function vga(): DeviceSpec {
   return declareDevice('vga', FIELDS, {
     earlier: { name: 'vga-crtc', bytes: 26 },
@@ -109,16 +109,6 @@ export function vgaRegisters(spec: DeviceSpec, record: Uint8Array): VgaRegisters
 }
 
 function attachVga(r: Record): Omit<Device, 'name'> {
-  const registers: VgaRegisters = {
-    get misc() {
-      return r.misc;
-    },
-    crtc: r.crtc,
-    sequencer: r.sequencer,
-    graphics: r.graphics,
-    attributes: r.attributes,
-    dac: r.dac,
-  };
   const crtc: IndexedFile = { index: 'crtcIndex', registers: r.crtc };
   const sequencer: IndexedFile = { index: 'sequencerIndex', registers: r.sequencer };
   const graphics: IndexedFile = { index: 'graphicsIndex', registers: r.graphics };
@@ -131,7 +121,7 @@ function attachVga(r: Record): Omit<Device, 'name'> {
   }
 
   function noteGraphics(): void {
-    if (isGraphics(registers)) r.graphicsSet = 1;
+    if (isGraphics(r)) r.graphicsSet = 1;
   }
 
   /** Bit 7 of register 0x11 protects the first eight registers. */

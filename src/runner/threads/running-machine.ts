@@ -231,14 +231,18 @@ export class RunningMachine {
     if (this.#pendingRun) void this.#finish(0, { reason });
   }
 
-  /** Queues console input; returns how many bytes the guest's serial port had room for. */
+  /**
+   * Queues console input; returns how many bytes the guest's serial port had room for. Throws KvmError when the machine was
+   * disposed of.
+   */
   send(bytes: Uint8Array): number {
     return this.#input.receive(bytes);
   }
 
   /**
    * Queues keys for the guest's keyboard, as codes of scan code set 1 with prefixes and releases; returns how many bytes
-   * there was room for.
+   * there was room for: offer the rest again when the guest has read some. Bytes that are no key's are taken, and passed
+   * over unless the guest reads set 1 as it is. Throws KvmError when the machine was disposed of.
    */
   press(codes: Uint8Array): number {
     return this.#keyboard.press(codes);
