@@ -59,9 +59,10 @@ export interface DeviceSpec {
   reset(state: Uint8Array): void;
   /**
    * The record that an earlier release had in place of this one, which begins with the same bytes. What was added since is
-   * as at power-on when a checkpoint of that release is read.
+   * as at power-on when a checkpoint of that release is read. `zeroIsUnset`: all bytes of that record were 0 at power-on, so
+   * those that are 0 still are as at power-on, too.
    */
-  readonly earlier?: { readonly name: string; readonly bytes: number };
+  readonly earlier?: { readonly name: string; readonly bytes: number; readonly zeroIsUnset?: true };
   /** The device over a record; must not change the record. */
   attach(state: Uint8Array, host: DeviceHost): Device;
   /**

@@ -134,7 +134,7 @@ export function upgradeRecords(saved: Iterable<readonly [string, Uint8Array]>): 
     if (!begun || begun.length !== earlier.bytes || (earlier.name !== name && upgraded.has(name))) continue;
     const record = new Uint8Array(stateBytes);
     reset(record);
-    record.set(begun);
+    record.set(earlier.zeroIsUnset ? begun.map((byte, at) => byte || record[at]!) : begun);
     upgraded.delete(earlier.name);
     upgraded.set(name, record);
   }

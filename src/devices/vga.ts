@@ -86,7 +86,7 @@ interface IndexedFile {
 /** A VGA in mode 3, as a BIOS leaves it. In version 0.1 the CRT controller was all there was. */
 export function vga(): DeviceSpec {
   return declareDevice('vga', FIELDS, {
-    earlier: { name: 'vga-crtc', bytes: 26 },
+    earlier: { name: 'vga-crtc', bytes: 26, zeroIsUnset: true },
     reset: (r) => Object.assign(r, TEXT_MODE, { enabled: 1, dacMask: 0xff }),
     attach: (r) => attachVga(r),
   });

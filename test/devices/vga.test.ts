@@ -161,6 +161,13 @@ describe('a record of version 0.1, which had the CRT controller alone', () => {
     expect(rest).toEqual(powerOn);
   });
 
+  test('and all of it 0 but for what the guest wrote: registers that it never wrote are as at power-on', () => {
+    const old = new Uint8Array(26);
+    old.set([0x07, 0xcf], 1 + 0x0e);
+    const { crtc } = vgaRegisters(VGA, upgradeRecords([['vga-crtc', old]]).get('vga')!);
+    expect(crtc).toEqual(TEXT_MODE.crtc.with(0x0e, 0x07).with(0x0f, 0xcf));
+  });
+
   test('of another size, or beside a new one, is left for the comparison with this machine', () => {
     expect([...upgradeRecords([['vga-crtc', new Uint8Array(25)]]).keys()]).toEqual(['vga-crtc']);
     const both = upgradeRecords([

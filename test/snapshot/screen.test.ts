@@ -5,6 +5,7 @@ import { CheckpointSession } from '../../snapshot/session.ts';
 import { openStore } from '../../snapshot/store/store.ts';
 import { DEVICE_SPECS } from '../../src/devices/devices.ts';
 import { openKeyboard } from '../../src/devices/keyboard-input.ts';
+import { CRTC } from '../../src/devices/vga-registers.ts';
 import { typeText } from '../../tools/screen/keys.ts';
 import { screenOf, screenOfCheckpoint } from '../../tools/screen/of-machine.ts';
 import { sameScreen } from '../../tools/screen/packed.ts';
@@ -77,16 +78,21 @@ describeKvm('the screen and the keyboard in checkpoints', () => {
 
   it('of version 0.1, which had neither but for a cursor, restore: the rest is as at power-on', () => {
     const asThen: Doctor = ({ state }) => {
-      state['device/vga-crtc'] = state['device/vga']!.slice(0, 26);
+      const crtc = new Uint8Array(26);
+      crtc.set([0x00, 0xf7], 1 + CRTC.CURSOR_HIGH); // an index, then the registers: all 0 until the guest wrote them
+      state['device/vga-crtc'] = crtc;
       delete state['device/vga'];
-      state['device/i8042'] = state['device/i8042']!.slice(0, 7);
+      state['device/i8042'] = Uint8Array.of(0x44, 0x03, 0, 0, 0, 0, 0);
     };
     withDoctored(asThen, (store, ref) => {
       using checkpoint = store.open(ref);
       const { machine, load } = restoreMachine(checkpoint);
       using driver = new Driver(machine);
       load(driver.local);
-      expect(screenOf(machine)).toMatchObject({ columns: 80, rows: 25, graphics: false });
+      const screen = screenOf(machine);
+      expect(screen).toMatchObject({ columns: 80, rows: 25, height: 16, graphics: false });
+      expect(screen).toMatchObject({ cursor: { column: 7, row: 3 }, cursorLines: [13, 14] });
+      expect(sameScreen(screen, screenOfCheckpoint(checkpoint))).toBe(true);
       expect(type(driver, 'x')).toBe(2);
       expect(driver.go()).toMatchObject({ reason: 'exit-port' });
       expect(screenLines(screenOfCheckpoint(checkpoint))).toEqual([]);
