@@ -49,9 +49,13 @@ describeKvm('text on the screen of a guest that makes no exit behind it, or a la
     // in long mode: mov dword [0xb8000], "OK" in grey; ud2
     using guests = bootGuests({ ...flat('c704250080 0b004f074b07 0f0b'), mode: 'long' });
     const guest = guests.take();
-    expect(guest.run({ until: { screen: 'OK' } })).toEqual({ reason: 'shutdown' });
+    const end = guest.run({ until: { screen: 'OK' } });
+    if (end.reason === 'stop-point')
+      expect(guest.run()).toEqual({ reason: 'shutdown' }); // a look at it came between
+    else expect(end).toEqual({ reason: 'shutdown' });
     expect(guest.explanation).toMatch(/triple fault/i);
-    expect(() => guest.run({ until: { screen: 'KO' } })).toThrow('before it ended (shutdown)');
+    guests.giveBack(guest);
+    expect(() => guests.take().run({ until: { screen: 'KO' } })).toThrow('before it ended (shutdown)');
   });
 
   it.each(['idle', 'spin'] as const)('does not take the whole time: %s', (then) => {
