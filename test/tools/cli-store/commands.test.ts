@@ -149,9 +149,10 @@ const hidesKvm = spawnSync('unshare', ['-m', 'true']).status === 0 && existsSync
     it.each([['log'], ['log', '--heat'], ['show', 'booted'], ['diff', 'booted', 'side'], ['verify']])(
       '%s %s',
       (...args) => {
-        const command = [...PROGRAM, ...args, '--store', STORE].map((word) => `'${word}'`).join(' ');
-        const hidden = `mount --bind /dev/null /dev/kvm && exec ${command}`;
-        const { status, stdout, stderr } = spawnSync('unshare', ['-m', 'sh', '-c', hidden], { encoding: 'utf8' });
+        const hidden = ['-m', 'sh', '-c', 'mount --bind /dev/null /dev/kvm && exec "$@"', 'sh', ...PROGRAM];
+        const { status, stdout, stderr } = spawnSync('unshare', [...hidden, ...args, '--store', STORE], {
+          encoding: 'utf8',
+        });
         expect(stderr).toBe('');
         expect(status).toBe(0);
         expect(stdout.length).toBeGreaterThan(40);
