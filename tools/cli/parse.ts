@@ -83,5 +83,12 @@ export interface Blob {
   readonly file: string;
 }
 
+/** The name of a file that is written whole or not at all, so not to a pipe. */
+export function parseOutputFile(text: string): string {
+  if (text === '' || text === '-')
+    throw new InvalidArgumentError('it is written to a file: give its name (./- is one that is called -)');
+  return text;
+}
+
 /** Collects a repeatable option. */
 export const collect = (text: string, before: readonly string[] = []): string[] => [...before, text];

@@ -39,6 +39,11 @@ const USAGE: readonly (readonly [args: readonly string[], message: RegExp])[] = 
   [['run', '--keep', '3', HELLO], /--keep .* add --every/],
   [['run', '--level', '23', HELLO], /--level.*at most 22/],
   [['restore', 'latest', '--fork', '257'], /--fork.*at most 256/],
+  [['screen', 'kitchen', '--png', ''], /--png.*written to a file: give its name/],
+  [['screen', 'kitchen', '--png', '-'], /--png.*written to a file: give its name/],
+  [['diff', 'a', 'b', '--html', ''], /--html.*written to a file: give its name/],
+  [['export', 'latest', '--elf', ''], /--elf.*written to a file: give its name/],
+  [['export', 'latest', '--raw', '-'], /--raw.*written to a file: give its name/],
   [['inspect'], /missing required argument/],
   [['complete', 'csh'], /csh/],
 ];

@@ -6,6 +6,7 @@ import { decodeState } from '../../../snapshot/machine-state.ts';
 import { UsageError } from '../../../src/errors.ts';
 import type { CommandRow } from '../command.ts';
 import { print } from '../output.ts';
+import { parseOutputFile } from '../parse.ts';
 import { diffText } from '../store/diff-text.ts';
 import { historyAround } from '../store/html/history-svg.ts';
 import { diffPage } from '../store/html/page.ts';
@@ -37,7 +38,7 @@ export const DIFF: CommandRow = {
     ['--live <name>', 'compare with a running machine of that name; its own store is used'],
     ['--stat', 'only sums: fields by section, pages and bytes by symbol or region'],
     ['--symbols <file>', 'the ELF file whose symbols name addresses'],
-    ['--html <file>', 'write a page with the checkpoint tree, a heat map of memory, and all changes'],
+    ['--html <file>', 'write a page with the checkpoint tree, a heat map of memory, and all changes', parseOutputFile],
     ['--limit <n>', 'how many ranges to show; 0 for all', parseLimit, DEFAULT_LIMIT],
   ],
   help: `Examples:

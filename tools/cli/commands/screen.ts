@@ -1,6 +1,5 @@
 /** `vmlapse screen` and `vmlapse type`: the text screen of a guest, and keys for its keyboard. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { InvalidArgumentError } from 'commander';
 import { writeSparse } from '../../../snapshot/export/sparse-file.ts';
 import { CheckpointError, ControlError, UsageError, type VmlapseError } from '../../../src/errors.ts';
 import type { ControlClient } from '../../control/client.ts';
@@ -12,7 +11,7 @@ import { screenAnsi, screenData, screenText } from '../../screen/render.ts';
 import type { Screen } from '../../screen/screen.ts';
 import { type CommandRow, JSON_OPTION } from '../command.ts';
 import { printLine, toJson } from '../output.ts';
-import { collect } from '../parse.ts';
+import { collect, parseOutputFile } from '../parse.ts';
 import { followScreen } from '../screen/follow.ts';
 import { defaultStore, openToRead, type StoreCommandOptions } from '../store/options.ts';
 import { showsUnicode } from '../terminal-text.ts';
@@ -32,7 +31,7 @@ const SCREEN: CommandRow = {
     ['--store <dir>', `of a checkpoint in this store, also where a machine has its name (else: "${defaultStore()}")`],
     JSON_OPTION,
     ['--ansi', 'with its colours'],
-    ['--png <file>', 'write it as a picture', parseFile],
+    ['--png <file>', 'write it as a picture', parseOutputFile],
     ['-f, --follow', 'of a machine: print it again whenever it changes; on a terminal, draw it'],
   ],
   help: `Examples:
@@ -130,13 +129,6 @@ async function printScreen(screen: Screen, options: ScreenOptions): Promise<void
   else await writePng(options.png, screen);
   if (screen.graphics && !options.json)
     printLine('vmlapse: the guest has set a graphics mode; this is what is in the memory of text mode');
-}
-
-/** The name of a file to write. */
-function parseFile(text: string): string {
-  if (text === '' || text === '-')
-    throw new InvalidArgumentError('a picture goes to a file: give its name (./- is one that is called -)');
-  return text;
 }
 
 /** Only this form needs the encoder, so only it loads it. */

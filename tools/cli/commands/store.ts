@@ -7,7 +7,7 @@ import type { VerifyReport } from '../../../snapshot/store/history/verify.ts';
 import { UsageError } from '../../../src/errors.ts';
 import type { CommandRow } from '../command.ts';
 import { columns, print } from '../output.ts';
-import { parseCount } from '../parse.ts';
+import { parseCount, parseOutputFile } from '../parse.ts';
 import { PROGRESS_OPTION, type ProgressOptions, startProgress } from '../progress.ts';
 import { EXIT } from '../run-end.ts';
 import { byteText, counted, printable, short, timeText } from '../store/format.ts';
@@ -113,8 +113,8 @@ The new checkpoint has the same content, no parent, and one layer. The old one s
     arguments: { '<ref>': REF_HELP },
     options: [
       ...STORE_OPTIONS,
-      ['--elf <file>', 'write an ELF core'],
-      ['--raw <file>', 'write bare RAM'],
+      ['--elf <file>', 'write an ELF core', parseOutputFile],
+      ['--raw <file>', 'write bare RAM', parseOutputFile],
       PROGRESS_OPTION,
     ],
     help: `Examples:
