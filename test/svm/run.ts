@@ -3,20 +3,20 @@
  * script that runs a command on it: `$SVMHOST`, or ../shared/svmhost.sh next to this checkout. As many hosts are started
  * as there are processors for them, and share the files.
  */
-import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { GUESTS } from '../real/guests.ts';
 import { PackageUnavailable, packageTree } from '../real/packages.ts';
 import { EMULATED_TIME_FACTOR } from '../support/time.ts';
-import { type Counts, countLine, parseCounts } from './counts.ts';
+import { type Counts, countLine } from './counts.ts';
 import { EXCLUDED, reasonToExclude } from './excluded.ts';
+import { type HostRun, runOnHost } from './host.ts';
 import { share } from './share.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+process.chdir(ROOT);
 const TESTS = join(ROOT, 'dist', 'test');
 const TIME_LIMIT_S = process.env.SVMHOST_TIME ?? '1700';
 const MEMORY_MB = process.env.SVMHOST_MEMORY ?? '2048';
@@ -26,11 +26,15 @@ const NEEDS = `test:svm needs a second KVM host: a script that runs a command on
 and gives back its output and exit status. Name it in $SVMHOST, or put it at ../shared/svmhost.sh.
 With a machine of that kind at hand, \`npm test\` on it does the same.`;
 
+/** A test that says nothing for so long is ended; after this much more, the host stands still. */
+const SILENCE_LIMIT_MS = 75_000 * EMULATED_TIME_FACTOR;
+const STANDSTILL_MS = 60_000;
+
 /** What every file is run with: times stretched to the speed of an emulated processor, and the cache of packages. */
 const ENVIRONMENT = [
   `TEST_TIME_FACTOR=${EMULATED_TIME_FACTOR}`,
   'TEST_SLOW_HOST=1',
-  `TEST_SILENCE_LIMIT_MS=${75_000 * EMULATED_TIME_FACTOR}`,
+  `TEST_SILENCE_LIMIT_MS=${SILENCE_LIMIT_MS}`,
   ...(process.env.XDG_CACHE_HOME ? ['XDG_CACHE_HOME'] : []),
 ];
 
@@ -59,26 +63,12 @@ function fetchPackages(): void {
   }
 }
 
-/** Runs files on a host of their own and passes on what it says, but for its sum. A host that dies is a failure. */
-function runOnHost(script: string, files: readonly string[]): Promise<Counts> {
+/** The command that runs files on a host of their own. */
+function hostRun(script: string, files: readonly string[]): HostRun {
   const inside = [join(TESTS, 'svm', 'inside.js'), ...files.map((file) => join(TESTS, file))];
   const options = ['-t', TIME_LIMIT_S, '-m', MEMORY_MB, ...ENVIRONMENT.flatMap((variable) => ['-e', variable])];
-  const host = spawn(script, [...options, '--', process.execPath, ...inside], {
-    cwd: ROOT,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let counts: Counts | undefined;
-  createInterface({ input: host.stdout }).on('line', (line) => {
-    counts = parseCounts(line) ?? counts;
-    if (!parseCounts(line)) console.log(line);
-  });
-  return new Promise((done) => {
-    host.on('error', (error) => console.log(`FAILED ${script}: ${error.message}`));
-    host.on('close', (status) => {
-      if (!counts) console.log(`FAILED the host ended with ${status} before its tests did`);
-      done(counts ?? { passed: 0, failed: 1, skipped: 0 });
-    });
-  });
+  const args = [...options, '--', process.execPath, ...inside];
+  return { script, args, silenceMs: SILENCE_LIMIT_MS + STANDSTILL_MS, say: console.log };
 }
 
 async function main(filters: readonly string[]): Promise<number> {
@@ -91,7 +81,7 @@ async function main(filters: readonly string[]): Promise<number> {
   for (const [file, reason] of Object.entries(EXCLUDED)) console.log(`not run there: ${file} (${reason})`);
   fetchPackages();
   const shares = share(testFiles(filters), HOSTS);
-  const all = await Promise.all(shares.map((files) => runOnHost(script, files)));
+  const all = await Promise.all(shares.map((files) => runOnHost(hostRun(script, files))));
   const sum = (key: keyof Counts) => all.reduce((total, counts) => total + counts[key], 0);
   const total = { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') };
   console.log(countLine(total));
