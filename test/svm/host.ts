@@ -19,15 +19,24 @@ export interface HostRun {
 const FAILED: Counts = { passed: 0, failed: 1, skipped: 0 };
 const TRIES = 2;
 
-/** Runs it, and passes on what it says, but for its sum. A host that dies, or stands still twice, is a failure. */
+/**
+ * Runs it, and passes on what it says, but for its sum. A host that dies, or stands still twice, is a failure. What failed
+ * before the host stood still has failed, also where it passes when it is begun again.
+ */
 export async function runOnHost(run: HostRun): Promise<Counts> {
+  let failedBefore = 0;
+  const say = (line: string) => {
+    if (line.startsWith('FAILED ')) failedBefore++;
+    run.say(line);
+  };
   for (let tries = 1; ; tries++) {
-    const counts = await once(run);
-    if (counts !== 'still') return counts;
+    const before = failedBefore;
+    const counts = await once({ ...run, say });
+    if (counts !== 'still') return { ...counts, failed: counts.failed + before };
     const still = `the host has said nothing for ${run.silenceMs / 1000} s`;
     if (tries === TRIES) {
       run.say(`FAILED ${still}, ${TRIES} times`);
-      return FAILED;
+      return { ...FAILED, failed: FAILED.failed + failedBefore };
     }
     run.say(`${still}: its files are begun again on another`);
   }

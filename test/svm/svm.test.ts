@@ -32,10 +32,10 @@ describe('the list of files the second host does not run', () => {
 
 describe('a host', () => {
   /** A script that stands still as long as the file has no second line. */
-  const standsStill = (times: number) => {
+  const standsStill = (times: number, first = 'true') => {
     const folder = mkdtempSync(join(tmpdir(), 'vmlapse-host-'));
     const file = join(folder, 'starts');
-    const code = `echo started >>"$1"; [ $(wc -l <"$1") -gt ${times} ] || exec sleep 600; echo 'ok file'; echo '3 passed, 0 failed, 1 skipped'`;
+    const code = `echo started >>"$1"; [ $(wc -l <"$1") -gt ${times} ] || { ${first}; exec sleep 600; }; echo 'ok file'; echo '3 passed, 0 failed, 1 skipped'`;
     const lines: string[] = [];
     const run = {
       script: 'sh',
@@ -50,6 +50,11 @@ describe('a host', () => {
     using host = standsStill(1);
     expect(await runOnHost(host.run)).toEqual({ passed: 3, failed: 0, skipped: 1 });
     expect(host.lines).toEqual([expect.stringMatching(/begun again/), 'ok file']);
+  });
+
+  it('that stands still hides no failure from before', async () => {
+    using host = standsStill(1, "echo 'FAILED a test: why'");
+    expect(await runOnHost(host.run)).toEqual({ passed: 3, failed: 1, skipped: 1 });
   });
 
   it('that stands still twice has failed', async () => {
