@@ -2,13 +2,13 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { GUESTS_FOLDER } from '../../../guests/builder/paths.ts';
 import { guestPath } from '../../../guests/list.ts';
 import { describeKvm } from '../../support/kvm.ts';
 import { TIME_FACTOR } from '../../support/time.ts';
-import { ownRuntimeFolder, reachable } from '../control/sockets.ts';
-import { cli, PROGRAM, type Started, scratch, start, startCli } from './cli.ts';
+import { namedMachines } from '../control/named-machines.ts';
+import { cli, PROGRAM, type Started, start, startCli } from './cli.ts';
 
 const PLAYER = `${GUESTS_FOLDER}/../test/tools/cli/play-on-terminal.py`;
 const hasPython = spawnSync('python3', ['-c', 'import pty, termios']).status === 0;
@@ -18,27 +18,11 @@ const onTerminals = hasPython
 const CTRL_A = '\x01';
 const TITLE = 'screen: type, end with Esc';
 
-let folder: ReturnType<typeof ownRuntimeFolder>;
-let place: ReturnType<typeof scratch>;
-const started: Started[] = [];
-
-beforeEach(() => {
-  folder = ownRuntimeFolder();
-  place = scratch();
-});
-
-afterEach(async () => {
-  for (const { child } of started) child.kill('SIGKILL');
-  await Promise.all(started.splice(0).map(({ outcome }) => outcome));
-  place[Symbol.dispose]();
-  folder[Symbol.dispose]();
-});
+const here = namedMachines();
 
 /** Starts the guest under the name "kit", and waits until its screen has the title. */
 async function begin(...options: string[]): Promise<Started> {
-  const machine = startCli(['run', '--mem', '16', '--name', 'kit', ...options, guestPath('screen')]);
-  started.push(machine);
-  await reachable('kit', machine.outcome);
+  const machine = await here.begin('kit', 'run', '--mem', '16', '--name', 'kit', ...options, guestPath('screen'));
   await shows(TITLE);
   return machine;
 }
@@ -83,7 +67,7 @@ describeKvm('a screen that is not looked at', () => {
     ['C.UTF-8', '░'],
   ])('in the locale %s is told of as %s', async (locale, shown) => {
     // mov ax, 0xb800; mov ds, ax; mov word [0], 0x07b0; mov al, 0; out 0xf4, al
-    const guest = place.file('shade.bin');
+    const guest = here.file('shade.bin');
     writeFileSync(guest, Buffer.from('b800b88ed8c7060000b007b000e6f4', 'hex'));
     const { stderr } = await cli(['run', '--format', 'flat', '--mode', 'real', guest], '', { LC_ALL: locale });
     expect(Buffer.from(stderr, 'latin1').toString()).toContain(`has text, "${shown}" last`);
@@ -91,7 +75,7 @@ describeKvm('a screen that is not looked at', () => {
 
   it('a graphics mode is told once', async () => {
     // mov dx, 0x3ce; mov ax, 0x0506; out dx, ax; mov al, 0; out 0xf4, al
-    const guest = place.file('graphics.bin');
+    const guest = here.file('graphics.bin');
     writeFileSync(guest, Buffer.from('bace03b80605efb000e6f4', 'hex'));
     const { status, stderr } = await cli(['run', '--format', 'flat', '--mode', 'real', guest]);
     expect(status).toBe(0);
@@ -101,35 +85,35 @@ describeKvm('a screen that is not looked at', () => {
 
 describeKvm('vmlapse screen and vmlapse type', () => {
   it('show a running machine and its checkpoints, as text, in colour, as JSON', async () => {
-    const machine = await begin('--store', place.file('store'));
+    const machine = await begin('--store', here.file('store'));
     expect((await cli(['type', 'kit', 'Hello, \\x77orld\\n', '--key', 'x'])).status).toBe(0);
     expect(await shows('\nx')).toBe(`${TITLE}\nHello, world\nx\n`);
     expect((await cli(['checkpoint', 'kit', '--tag', 'middle'])).status).toBe(0);
     expect((await cli(['type', 'kit', '\\b\\b later'])).status).toBe(0);
     await shows('later');
     const ofCheckpoint = (...form: string[]) =>
-      cli(['screen', '--store', place.file('store'), 'middle', ...form], '', UTF8);
+      cli(['screen', '--store', here.file('store'), 'middle', ...form], '', UTF8);
     expect((await ofCheckpoint()).stdout).toBe(`${TITLE}\nHello, world\nx\n`);
     expect((await ofCheckpoint('--ansi')).stdout).toContain(`\x1b[0;97;44m${TITLE} `);
     expect(JSON.parse((await ofCheckpoint('--json')).stdout)).toMatchObject({
       ...{ mode: 'text', columns: 80, rows: 25, cursor: { column: 1, row: 2 } },
     });
-    const shown = await cli(['show', '--store', place.file('store'), 'middle'], '', UTF8);
+    const shown = await cli(['show', '--store', here.file('store'), 'middle'], '', UTF8);
     expect(shown.stdout).toContain(`\ntext screen\n  | ${TITLE}\n  | Hello, world\n  | x\n`);
-    const inJson = await cli(['show', '--store', place.file('store'), 'middle', '--json']);
+    const inJson = await cli(['show', '--store', here.file('store'), 'middle', '--json']);
     expect(JSON.parse(inJson.stdout)).toMatchObject({ screen: [TITLE, 'Hello, world', 'x'] });
-    expect((await ofCheckpoint('--png', place.file('screen.png'))).stdout).toBe('');
-    expect(readFileSync(place.file('screen.png')).subarray(1, 4).toString()).toBe('PNG');
-    const unwritable = await ofCheckpoint('--png', place.file('none/screen.png'));
+    expect((await ofCheckpoint('--png', here.file('screen.png'))).stdout).toBe('');
+    expect(readFileSync(here.file('screen.png')).subarray(1, 4).toString()).toBe('PNG');
+    const unwritable = await ofCheckpoint('--png', here.file('none/screen.png'));
     expect(unwritable).toMatchObject({ status: 1, stdout: '' });
     expect(unwritable.stderr).toMatch(/^vmlapse: cannot write .*none\/screen\.png/);
-    const missing = await cli(['screen', 'never'], '', { ...UTF8, VMLAPSE_STORE: place.file('store') });
+    const missing = await cli(['screen', 'never'], '', { ...UTF8, VMLAPSE_STORE: here.file('store') });
     expect(missing.stderr).toMatch(
       /^vmlapse: never is no machine that runs under a name, and no checkpoint: no checkpoint is called/,
     );
-    expect(await cli(['screen', '--store', place.file('store'), '~'])).toMatchObject({ status: 2, stdout: '' });
-    rmSync(place.file('store/blobs/sha256'), { recursive: true });
-    const damaged = await cli(['screen', 'middle'], '', { ...UTF8, VMLAPSE_STORE: place.file('store') });
+    expect(await cli(['screen', '--store', here.file('store'), '~'])).toMatchObject({ status: 2, stdout: '' });
+    rmSync(here.file('store/blobs/sha256'), { recursive: true });
+    const damaged = await cli(['screen', 'middle'], '', { ...UTF8, VMLAPSE_STORE: here.file('store') });
     expect(damaged).toMatchObject({ status: 1, stdout: '' });
     expect(damaged.stderr).not.toContain('no machine');
     await cli(['stop', 'kit']);
@@ -137,11 +121,11 @@ describeKvm('vmlapse screen and vmlapse type', () => {
   });
 
   it('with --store show a checkpoint, also one with the name of a machine', async () => {
-    await begin('--store', place.file('store'));
+    await begin('--store', here.file('store'));
     expect((await cli(['checkpoint', 'kit', '--tag', 'kit'])).status).toBe(0);
     expect((await cli(['type', 'kit', 'later'])).status).toBe(0);
     await shows('later');
-    const { stdout } = await cli(['screen', '--store', place.file('store'), 'kit'], '', UTF8);
+    const { stdout } = await cli(['screen', '--store', here.file('store'), 'kit'], '', UTF8);
     expect(stdout).toBe(`${TITLE}\n`);
   });
 
@@ -158,7 +142,7 @@ describeKvm('vmlapse screen and vmlapse type', () => {
   it('--follow prints each change, and ends with the machine', async () => {
     await begin();
     const follower = startCli(['screen', 'kit', '--follow'], UTF8);
-    started.push(follower);
+    here.started.push(follower);
     await follower.said('stdout', TITLE);
     await cli(['type', 'kit', 'one']);
     await follower.said('stdout', 'one');

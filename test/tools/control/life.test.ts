@@ -1,40 +1,19 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { guestPath } from '../../../guests/list.ts';
 import { diffCheckpoints } from '../../../snapshot/diff/diff.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
 import type { CheckpointSummary, MachineStatus, RollbackSummary } from '../../../tools/control/protocol.ts';
 import { asleep } from '../../support/asleep.ts';
 import { describeKvm } from '../../support/kvm.ts';
-import { cli, type Started, scratch, startCli } from '../cli/cli.ts';
-import { call, ownRuntimeFolder, reachable } from './sockets.ts';
+import { cli, type Started, startCli } from '../cli/cli.ts';
+import { namedMachines } from './named-machines.ts';
+import { call } from './sockets.ts';
 
-let folder: ReturnType<typeof ownRuntimeFolder>;
-let place: ReturnType<typeof scratch>;
-const started: Started[] = [];
-
-beforeEach(() => {
-  folder = ownRuntimeFolder();
-  place = scratch();
-});
-
-afterEach(async () => {
-  for (const { child } of started) child.kill('SIGKILL');
-  await Promise.all(started.splice(0).map(({ outcome }) => outcome));
-  place[Symbol.dispose]();
-  folder[Symbol.dispose]();
-});
-
-/** Starts a machine and waits until it can be reached. */
-async function begin(name: string, ...args: string[]): Promise<Started> {
-  const machine = startCli(args);
-  started.push(machine);
-  await reachable(name, machine.outcome);
-  return machine;
-}
+const here = namedMachines();
 
 const boot = (name: string, guest: string, ...options: string[]) =>
-  begin(name, 'run', '--mem', '16', '--name', name, ...options, guestPath(guest));
+  here.begin(name, 'run', '--mem', '16', '--name', name, ...options, guestPath(guest));
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -70,11 +49,11 @@ async function untilAttached(attached: Started): Promise<void> {
   }
 }
 
-const nothingLeft = () => expect(readdirSync(folder.path)).toEqual([]);
+const nothingLeft = () => expect(readdirSync(here.socketFolder())).toEqual([]);
 
 describeKvm('a machine with a name', () => {
   it('is listed, paused, checkpointed, resumed and stopped from elsewhere; events tell of it', async () => {
-    const machine = await boot('writer', 'memory-writer', '--store', place.file('store'));
+    const machine = await boot('writer', 'memory-writer', '--store', here.file('store'));
     await machine.said('stdout', 'pages a round');
     const events = startCli(['events', '--follow', '--only', 'checkpoint,pause', '--only', 'resume', 'writer']);
     const [listed] = await ask<MachineStatus[]>('ps');
@@ -108,7 +87,7 @@ describeKvm('a machine with a name', () => {
   });
 
   it('stands still while it is paused; it is rolled back, and compared with checkpoints as it is now', async () => {
-    const store = place.file('store');
+    const store = here.file('store');
     const machine = await boot('writer', 'memory-writer', '--store', store);
     await machine.said('stdout', 'pages a round');
     const take = (...tags: string[]) => call('writer', 'checkpoint', { tags });
@@ -148,13 +127,13 @@ describeKvm('a machine with a name', () => {
     expect(changes).toMatch(/^memory {2}\d+ pages differ/m);
     expect(changes).toContain('writer_rounds');
     expect(await stateOf('writer')).toBe('running');
-    const page = place.file('changes.html');
+    const page = here.file('changes.html');
     await cli(['diff', 'a', '--live', 'writer', '--html', page]);
     expect(readFileSync(page, 'utf8')).toMatch(/<h1>What changed[\s\S]* now[\s\S]*writer_rounds/);
     const { stdout: otherNames } = await cli(['diff', 'a', '--live', 'writer', '--symbols', guestPath('echo-irq')]);
     expect(otherNames).toMatch(/^memory {2}\d+ pages differ/m);
     expect(otherNames).not.toContain('writer_rounds');
-    const unreadable = await cli(['diff', 'a', '--live', 'writer', '--symbols', place.file('no-such-file')]);
+    const unreadable = await cli(['diff', 'a', '--live', 'writer', '--symbols', here.file('no-such-file')]);
     expect(unreadable).toMatchObject({ stdout: '', stderr: expect.stringContaining('no-such-file') });
     expect(unreadable.status).not.toBe(0);
     expect(await stateOf('writer')).toBe('running');
@@ -192,7 +171,7 @@ describeKvm('a machine with a name', () => {
   });
 
   it('restored paused, it waits for resume; its time does not count meanwhile', async () => {
-    const store = place.file('store');
+    const store = here.file('store');
     const first = await cli([
       'run',
       '--mem',
@@ -205,7 +184,7 @@ describeKvm('a machine with a name', () => {
     ]);
     expect(first.status).toBe(0);
     const args = ['restore', 'latest', '--store', store, '--name', 'again', '--paused', '--timeout', '400ms'];
-    const machine = await begin('again', ...args);
+    const machine = await here.begin('again', ...args);
     expect((await call('again', 'status')).state).toBe('paused');
     await pause(500);
     await call('again', 'checkpoint', { tags: ['paused'] });
@@ -222,7 +201,7 @@ describeKvm('a machine with a name', () => {
   });
 
   it('takes the last checkpoint although paused and stopped, and says so', async () => {
-    const store = place.file('store');
+    const store = here.file('store');
     const machine = await boot('spin', 'spin', '--store', store, '--checkpoint-at', 'end');
     await call('spin', 'pause');
     expect((await cli(['stop', 'spin'])).stdout).toBe('spin has ended: interrupted\n');
