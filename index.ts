@@ -36,6 +36,7 @@ export { type DeviceHandler, type DeviceModule, devicesFrom, onMmio, onPort } fr
 export {
   CheckpointError,
   ControlError,
+  DiskError,
   errnoName,
   GuestFault,
   GuestMemoryError,

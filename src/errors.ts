@@ -73,6 +73,16 @@ export class KvmError extends VmlapseError {
 /** The host gives a machine less than it needs: signals, timers, threads. */
 export class HostError extends VmlapseError {}
 
+/** A guest's disk could not be read or written. `errno` is the host's answer; 0 where the access itself was wrong. */
+export class DiskError extends VmlapseError {
+  readonly errno: number;
+
+  constructor(code: string, message: string, errno = 0, details: Record<string, unknown> = {}) {
+    super(code, message, { errno, ...details });
+    this.errno = errno;
+  }
+}
+
 /** An access to guest-physical memory outside any RAM region, or a memory layout that cannot be built. */
 export class GuestMemoryError extends VmlapseError {}
 
@@ -107,6 +117,7 @@ export interface ErrorData {
 const FAMILY: Record<string, { readonly prototype: VmlapseError }> = {
   KvmError,
   HostError,
+  DiskError,
   GuestMemoryError,
   LoadError,
   CheckpointError,
@@ -114,6 +125,9 @@ const FAMILY: Record<string, { readonly prototype: VmlapseError }> = {
   ControlError,
   UsageError,
 };
+
+/** Classes whose details are fields, too. */
+const HAVE_FIELDS: ReadonlySet<unknown> = new Set([KvmError, DiskError]);
 
 /** Flattens any thrown value for postMessage or JSON. */
 export function errorToData(error: unknown): ErrorData {
@@ -134,5 +148,5 @@ export function errorFromData(data: ErrorData): Error {
   if (!family)
     return Object.assign(new Error(data.message), { name: data.name, ...(data.stack && { stack: data.stack }) });
   const error = Object.setPrototypeOf(new Error(data.message), family.prototype) as VmlapseError;
-  return Object.assign(error, family === KvmError ? data.details : {}, data);
+  return Object.assign(error, HAVE_FIELDS.has(family) ? data.details : {}, data);
 }

@@ -7,6 +7,7 @@ import * as family from '../src/errors.ts';
 import {
   CheckpointError,
   ControlError,
+  DiskError,
   errnoName,
   errorFromData,
   errorToData,
@@ -22,6 +23,7 @@ import {
 const SAMPLES: readonly VmlapseError[] = [
   new KvmError('KVM_RUN', constants.errno.EFAULT, 'memory is gone', { vcpu: 1 }),
   new HostError('NO_TIMER', 'timer_create: EAGAIN', { errno: 11 }),
+  new DiskError('ENOSPC', 'disk.img: no space', constants.errno.ENOSPC, { offset: 512 }),
   new GuestMemoryError('OUTSIDE_RAM', 'a read of 1 bytes at 0x10', { gpa: 16, length: 1 }),
   new LoadError('BAD_FIELD', 'e_machine is 3', { field: 'e_machine', found: 3, expected: 62 }),
   new CheckpointError('DIGEST', 'the blob is damaged', { digest: 'sha256:00' }),
