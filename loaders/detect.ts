@@ -7,10 +7,11 @@ import { viewOf } from './bytes.ts';
 import { isElf, readElf } from './elf/header.ts';
 import { pvhEntry, readNotes } from './elf/notes.ts';
 import { readSections } from './elf/sections.ts';
+import { foreignFormat } from './foreign/formats.ts';
 import type { FormatName } from './image.ts';
 import { isBzImage } from './linux/load.ts';
-import { findMultiboot1 } from './multiboot1.ts';
-import { findMultiboot2 } from './multiboot2-header.ts';
+import { findMultiboot1, HEADER_FLAG } from './multiboot1.ts';
+import { findMultiboot2, hasAddressTag } from './multiboot2-header.ts';
 import { looksLikeRom } from './rom.ts';
 import { type Wrapper, wrapperOf } from './unwrap.ts';
 
@@ -25,71 +26,6 @@ export type Detection =
   /** No known format: it may still be a flat binary. */
   | { readonly kind: 'unknown'; readonly advice: string };
 
-interface Signature {
-  readonly name: string;
-  readonly at: number;
-  readonly magic: string | readonly number[];
-  readonly advice: string;
-}
-
-const unpack = (tool: string) => `unpack it first: ${tool}`;
-const DISK = 'this is a disk: a guest without firmware cannot boot it; give the kernel inside it';
-
-/** Other formats by their magic. Checked after the guest formats that share one (a bzImage may be a PE file as well). */
-const SIGNATURES: readonly Signature[] = [
-  { name: 'xz', at: 0, magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00], advice: unpack('xz -d') },
-  { name: 'bzip2', at: 0, magic: 'BZh', advice: unpack('bzip2 -d') },
-  { name: 'LZ4', at: 0, magic: [0x04, 0x22, 0x4d, 0x18], advice: unpack('lz4 -d') },
-  { name: 'LZ4 (legacy)', at: 0, magic: [0x02, 0x21, 0x4c, 0x18], advice: unpack('lz4 -d') },
-  { name: 'lzip', at: 0, magic: 'LZIP', advice: unpack('lzip -d') },
-  { name: 'LZMA', at: 0, magic: [0x5d, 0x00, 0x00], advice: unpack('lzma -d') },
-  { name: 'zip archive', at: 0, magic: 'PK\x03\x04', advice: unpack('unzip') },
-  { name: '7-Zip archive', at: 0, magic: [0x37, 0x7a, 0xbc, 0xaf, 0x27, 0x1c], advice: unpack('7z x') },
-  { name: 'tar archive', at: 257, magic: 'ustar', advice: unpack('tar -xf') },
-  { name: 'Debian package or ar archive', at: 0, magic: '!<arch>\n', advice: unpack('dpkg -x, or ar x') },
-  {
-    name: 'cpio archive',
-    at: 0,
-    magic: '0707',
-    advice: 'this is an initial RAM disk: give the kernel, and this with --module',
-  },
-  { name: 'QCOW2 disk image', at: 0, magic: 'QFI\xfb', advice: DISK },
-  { name: 'VMDK disk image', at: 0, magic: 'KDMV', advice: DISK },
-  { name: 'VirtualBox disk image', at: 64, magic: [0x7f, 0x10, 0xda, 0xbe], advice: DISK },
-  { name: 'VHDX disk image', at: 0, magic: 'vhdxfile', advice: DISK },
-  { name: 'ISO 9660 image', at: 0x8001, magic: 'CD001', advice: DISK },
-  { name: 'squashfs image', at: 0, magic: 'hsqs', advice: DISK },
-  {
-    name: 'Mach-O',
-    at: 0,
-    magic: [0xcf, 0xfa, 0xed, 0xfe],
-    advice: 'a macOS program: build the guest with an ELF toolchain',
-  },
-  {
-    name: 'Mach-O (32-bit)',
-    at: 0,
-    magic: [0xce, 0xfa, 0xed, 0xfe],
-    advice: 'a macOS program: build the guest with an ELF toolchain',
-  },
-  {
-    name: 'Mach-O universal or Java class',
-    at: 0,
-    magic: [0xca, 0xfe, 0xba, 0xbe],
-    advice: 'build the guest with an ELF toolchain',
-  },
-  {
-    name: 'PE/COFF',
-    at: 0,
-    magic: 'MZ',
-    advice: 'a Windows, DOS or EFI program: build the guest as ELF, or use the ELF kernel',
-  },
-  { name: 'WebAssembly', at: 0, magic: '\0asm', advice: 'build the guest for x86' },
-  { name: 'U-Boot uImage', at: 0, magic: [0x27, 0x05, 0x19, 0x56], advice: 'give the kernel inside it (dumpimage)' },
-  { name: 'device tree', at: 0, magic: [0xd0, 0x0d, 0xfe, 0xed], advice: 'this is data for a kernel, not a kernel' },
-  { name: 'shell script', at: 0, magic: '#!', advice: 'give the program the script would run' },
-  { name: 'LLVM bitcode', at: 0, magic: 'BC\xc0\xde', advice: 'compile and link it first' },
-];
-
 /** Names the format. Looks at headers only; does not unwrap. */
 export function detect(bytes: Uint8Array): Detection {
   if (bytes.length === 0)
@@ -100,9 +36,10 @@ export function detect(bytes: Uint8Array): Detection {
   if (isBzImage(bytes)) return guest('linux');
   // Firmware may also have a Multiboot header; but it is made to start at the reset vector.
   if (looksLikeRom(bytes)) return guest('rom');
-  const known = SIGNATURES.find((s) => matches(bytes, s));
-  if (findMultiboot2(bytes) !== undefined) return guest('multiboot2');
-  if (findMultiboot1(bytes)) return guest('multiboot1');
+  const known = foreignFormat(bytes);
+  const multiboot = multibootVersion(bytes);
+  // A file of another kind can be a Multiboot kernel only by address fields: as a PE file that also has a header for EFI.
+  if (multiboot && (!known || multiboot.hasAddresses)) return guest(multiboot.format);
   if (known) return { kind: 'other', name: known.name, advice: known.advice };
   if (hasBootSignature(bytes)) return guest('boot-sector');
   if (isText(bytes))
@@ -116,9 +53,11 @@ export function detect(bytes: Uint8Array): Detection {
 
 const guest = (format: FormatName): Detection => ({ kind: 'guest', format });
 
-function matches(bytes: Uint8Array, { at, magic }: Signature): boolean {
-  const wanted = typeof magic === 'string' ? Buffer.from(magic, 'latin1') : magic;
-  return wanted.every((b, i) => bytes[at + i] === b);
+/** Which Multiboot header the file has, and whether it says where the kernel goes. */
+function multibootVersion(bytes: Uint8Array): { format: FormatName; hasAddresses: boolean } | undefined {
+  if (findMultiboot2(bytes) !== undefined) return { format: 'multiboot2', hasAddresses: hasAddressTag(bytes) };
+  const first = findMultiboot1(bytes);
+  return first && { format: 'multiboot1', hasAddresses: (first.flags & HEADER_FLAG.addressFields) !== 0 };
 }
 
 /** Multiboot before PVH before plain ELF: a kernel with a boot protocol needs what that passes. */

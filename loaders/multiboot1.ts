@@ -51,7 +51,8 @@ export const MULTIBOOT1_MMAP = struct('multiboot_mmap_entry', 24, {
   type: [20, u32],
 });
 
-const HEADER_FLAG = { pageAlign: 1, memoryInfo: 2, video: 4, addressFields: 0x1_0000 } as const;
+/** Bits of the header's flags. */
+export const HEADER_FLAG = { pageAlign: 1, memoryInfo: 2, video: 4, addressFields: 0x1_0000 } as const;
 /** Bits 0 to 15 are requirements: a loader that does not support one must not boot the kernel. */
 const UNKNOWN_REQUIREMENTS = 0xfff8;
 

@@ -1,4 +1,5 @@
 /** The Multiboot 2 header: a list of tags in the first 32 KiB of the file (Multiboot2 Specification 2.0, section 3.1). */
+import { LoadError } from '../src/errors.ts';
 import { hex, viewOf } from './bytes.ts';
 import { refusal } from './refuse.ts';
 
@@ -56,6 +57,16 @@ export function findMultiboot2(bytes: Uint8Array): number | undefined {
     if (sum >>> 0 === 0) return at;
   }
   return undefined;
+}
+
+/** True when the header can be read and has an address tag; false also when it is damaged. */
+export function hasAddressTag(bytes: Uint8Array): boolean {
+  try {
+    return readMultiboot2(bytes).address !== undefined;
+  } catch (error) {
+    if (error instanceof LoadError) return false;
+    throw error;
+  }
 }
 
 type Draft = { -readonly [K in keyof Multiboot2Header]: Multiboot2Header[K] } & { notes: string[] };

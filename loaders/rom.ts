@@ -1,5 +1,5 @@
 /** ROM images: PC firmware that ends at 4 GiB and starts at the reset vector. */
-import { alignUp, FOUR_GIB, KIB, MIB, PAGE_SIZE, size as sizeText } from './bytes.ts';
+import { alignUp, FOUR_GIB, KIB, MIB, PAGE_SIZE, size as sizeText, viewOf } from './bytes.ts';
 import { type GuestImage, ignoredNotes, type LoadOptions, type Segment } from './image.ts';
 import { refusal } from './refuse.ts';
 
@@ -8,21 +8,44 @@ const ROM_COPY = 128 * KIB;
 /** The reset vector is 16 bytes before 4 GiB (SDM volume 3, section 10.1.4). */
 const RESET_VECTOR = { selector: 0xf000, base: 0xffff_0000, ip: 0xfff0n } as const;
 
+/** What firmware may do before its first jump: cli, cld, nop, invd, wbinvd. */
+const PREPARATIONS = [[0xfa], [0xfc], [0x90], [0x0f, 0x08], [0x0f, 0x09]] as const;
+/** How UEFI firmware starts: mov eax, cr0; test al, 1. It asks whether it is in real mode. */
+const UEFI_START = [0x0f, 0x20, 0xc0, 0xa8, 0x01] as const;
+const FAR_JUMP = 0xea;
+const NEAR_JUMP = 0xe9;
+/** Bytes of a ROM that nothing was written to. */
+const FILLER: ReadonlySet<number | undefined> = new Set([undefined, 0x00, 0xff]);
+
 /**
- * Strong evidence of a PC firmware ROM: a power of two from 64 KiB to 16 MiB whose reset vector holds a far or near
- * jump, after at most a few of {@link PREPARATIONS}.
+ * Evidence of a PC firmware ROM, by its reset vector: it starts as UEFI firmware does, or jumps, after at most a few of
+ * {@link PREPARATIONS}. ROMs are powers of two from 64 KiB to 16 MiB; at other sizes the jump has to lead to code as well.
  */
 export function looksLikeRom(bytes: Uint8Array): boolean {
   const { length } = bytes;
-  if (length < 64 * KIB || length > ROM_MAX || (length & (length - 1)) !== 0) return false;
+  if (length < 64 * KIB || length > ROM_MAX || length % PAGE_SIZE !== 0) return false;
   const vector = bytes.subarray(length - 16);
+  if (startsWith(vector, UEFI_START)) return true;
   let at = 0;
-  while (PREPARATIONS.some((p) => p.every((b, i) => vector[at + i] === b)) && at < 8) at += vector[at] === 0x0f ? 2 : 1;
-  return vector[at] === 0xea || vector[at] === 0xe9;
+  for (let step: number; at < 8; at += step) {
+    step = PREPARATIONS.find((p) => startsWith(vector.subarray(at), p))?.length ?? 0;
+    if (step === 0) break;
+  }
+  if (vector[at] !== FAR_JUMP && vector[at] !== NEAR_JUMP) return false;
+  return (length & (length - 1)) === 0 || jumpsToCode(bytes, length - 16 + at);
 }
 
-/** What firmware may do before its first jump: cli, cld, nop, invd, wbinvd. */
-const PREPARATIONS = [[0xfa], [0xfc], [0x90], [0x0f, 0x08], [0x0f, 0x09]] as const;
+const startsWith = (bytes: Uint8Array, wanted: readonly number[]): boolean => wanted.every((b, i) => bytes[i] === b);
+
+/** The jump leads to a byte of the last 64 KiB that is no filler: far through segment f000, or near and backwards. */
+function jumpsToCode(bytes: Uint8Array, at: number): boolean {
+  const view = viewOf(bytes);
+  const code = bytes.subarray(bytes.length - 64 * KIB);
+  if (bytes[at] === FAR_JUMP)
+    return view.getUint16(at + 3, true) === RESET_VECTOR.selector && !FILLER.has(code[view.getUint16(at + 1, true)]);
+  const distance = view.getInt16(at + 1, true);
+  return distance < 0 && !FILLER.has(bytes[at + 3 + distance]);
+}
 
 /** Plans a ROM: it ends at 4 GiB, and its last 128 KiB are also in RAM below 1 MiB, as on a PC. Throws LoadError ROM. */
 export function loadRom(bytes: Uint8Array, options: LoadOptions): GuestImage {

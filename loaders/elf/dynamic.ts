@@ -13,6 +13,7 @@ export const DT = {
   RELASZ: 8,
   RELAENT: 9,
   STRSZ: 10,
+  SONAME: 14,
   REL: 17,
   RELSZ: 18,
   RELENT: 19,
@@ -21,12 +22,23 @@ export const DT = {
   RELRSZ: 35,
   RELR: 36,
   RELRENT: 37,
+  FLAGS_1: 0x6fff_fffb,
 } as const;
+
+/** A bit of DT_FLAGS_1: a program, not a library. Linkers set it since 2015. */
+const DF_1_PIE = 0x0800_0000n;
 
 /** Tag -> value; the first of each tag. */
 export type Dynamic = ReadonlyMap<number, bigint>;
 
-/** Reads PT_DYNAMIC; an empty map without one. Throws LoadError ELF_DYNAMIC when shared libraries are needed. */
+/** What to do with a shared library. */
+export const SHARED_LIBRARY =
+  'this is a shared library, not a program: link the guest with -static-pie or -static instead of -shared';
+
+/**
+ * Reads PT_DYNAMIC; an empty map without one. Throws LoadError ELF_DYNAMIC when shared libraries are needed, ELF_TYPE for
+ * one.
+ */
 export function readDynamic(elf: ElfFile, image: LinkedImage): Dynamic {
   const tags = new Map<number, bigint>();
   const program = elf.programs.find((p) => p.type === 'dynamic');
@@ -39,17 +51,28 @@ export function readDynamic(elf: ElfFile, image: LinkedImage): Dynamic {
     if (tag === 0) break;
     if (!tags.has(tag)) tags.set(tag, wide ? view.getBigUint64(at + 8, true) : BigInt(view.getUint32(at + 4, true)));
   }
-  const needed = tags.get(DT.NEEDED);
-  if (needed !== undefined) {
+  const nameAt = (offset: bigint) => {
     const strings = image.fileRange(tags.get(DT.STRTAB) ?? 0n, Number(tags.get(DT.STRSZ) ?? 0n));
+    return strings ? stringAt(elf.bytes, strings.offset + Number(offset)) : '?';
+  };
+  const needed = tags.get(DT.NEEDED);
+  if (needed !== undefined)
     throw refusal('ELF_DYNAMIC', {
       field: 'dynamic section: DT_NEEDED',
       at: program.offset,
-      found: `shared library "${strings ? stringAt(elf.bytes, strings.offset + Number(needed)) : '?'}"`,
+      found: `shared library "${nameAt(needed)}"`,
       expected: 'none',
       cure: 'a bare machine has no dynamic linker: link the guest with -static-pie or -static',
     });
-  }
+  const soname = tags.get(DT.SONAME);
+  if (soname !== undefined && ((tags.get(DT.FLAGS_1) ?? 0n) & DF_1_PIE) === 0n)
+    throw refusal('ELF_TYPE', {
+      field: 'dynamic section: DT_SONAME',
+      at: program.offset,
+      found: `"${nameAt(soname)}"`,
+      expected: 'none',
+      cure: SHARED_LIBRARY,
+    });
   return tags;
 }
 

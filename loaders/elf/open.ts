@@ -5,7 +5,8 @@ import { LoadError } from '../../src/errors.ts';
 import { hex } from '../bytes.ts';
 import type { GuestSymbol, LoadOptions } from '../image.ts';
 import { refusal } from '../refuse.ts';
-import { type ElfFile, readElf } from './header.ts';
+import { SHARED_LIBRARY } from './dynamic.ts';
+import { type ElfFile, isElf, readElf } from './header.ts';
 import { type ElfNote, readNotes } from './notes.ts';
 import { readSections, type Section } from './sections.ts';
 import { type ElfPlan, planSegments } from './segments.ts';
@@ -50,7 +51,10 @@ export function openElf(bytes: Uint8Array, options: LoadOptions): OpenElf {
   };
 }
 
-/** The guest-physical address of e_entry (or of another address the file names). Throws LoadError ELF_ENTRY. */
+/**
+ * The guest-physical address of e_entry (or of another address the file names). Throws LoadError ELF_ENTRY, or ELF_TYPE
+ * for a shared library.
+ */
 export function entryOf(
   open: OpenElf,
   notes: string[],
@@ -66,9 +70,21 @@ export function entryOf(
       expected: 'an address inside a PT_LOAD segment',
       cure: 'name the entry point when linking (ld -e SYMBOL), or give --entry',
     });
+  if (open.elf.relocatable && address === 0n && startsWithHeader(open, entry))
+    throw refusal('ELF_TYPE', {
+      field: name,
+      at: 24,
+      found: address,
+      expected: 'the entry point',
+      cure: SHARED_LIBRARY,
+    });
   if (BigInt(entry) !== address) notes.push(`entry ${hex(address)} is at guest-physical ${hex(entry)}`);
   return entry;
 }
+
+/** Linkers put the ELF header itself at address 0: no code is there. */
+const startsWithHeader = (open: OpenElf, address: number): boolean =>
+  open.plan.segments.some((s) => s.gpa === address && isElf(s.bytes));
 
 /** The symbols of a file that is loaded by other means than its program headers; none if it is not a valid ELF file. */
 export function symbolsOf(bytes: Uint8Array): readonly GuestSymbol[] {

@@ -5,7 +5,7 @@
  * position-independent file may go anywhere: it is moved as a whole and relocated.
  */
 import { backed } from '../arrange.ts';
-import { alignUp, FOUR_GIB, hex, MAX_PHYSICAL, MIB, PAGE_SIZE } from '../bytes.ts';
+import { alignUp, FOUR_GIB, hex, MAX_PHYSICAL, MIB, PAGE_SIZE, stringAt } from '../bytes.ts';
 import type { LoadOptions, Segment } from '../image.ts';
 import { refusal } from '../refuse.ts';
 import type { ElfFile, Program } from './header.ts';
@@ -57,15 +57,23 @@ export function planSegments(elf: ElfFile, sections: readonly Section[], options
   return { segments, bias, notes, translate: (address) => translate(loads, placement, bias, address) };
 }
 
+/** Longest path of an interpreter that is shown. */
+const MAX_PATH = 256;
+/** What Solo5 names in the place of a dynamic linker, so that no system starts its unikernels. */
+const SOLO5 = '/nonexistent/solo5/';
+
 function refuseInterpreter(elf: ElfFile): void {
   const interp = elf.programs.find((p) => p.type === 'interp');
   if (!interp) return;
+  const path = stringAt(elf.bytes, interp.offset, Math.min(interp.filesz, MAX_PATH));
   throw refusal('ELF_DYNAMIC', {
     field: `program header ${interp.index}: PT_INTERP`,
     at: interp.headerAt,
-    found: 'present',
+    found: `"${path}"`,
     expected: 'none',
-    cure: 'the program wants a dynamic linker, which a bare machine has not: link it with -static or -static-pie -nostdlib',
+    cure: path.startsWith(SOLO5)
+      ? 'this is a Solo5 unikernel for a program of its own (solo5-hvt, solo5-spt): build it for the target virtio'
+      : 'the program wants a dynamic linker, which a bare machine has not: link it with -static or -static-pie -nostdlib',
   });
 }
 

@@ -40,7 +40,6 @@ describe('detect', () => {
   });
 
   test.each([
-    ['PE/COFF', text('MZ\x90\x00'), /build the guest as ELF/],
     ['Mach-O', Uint8Array.of(0xcf, 0xfa, 0xed, 0xfe), /ELF toolchain/],
     ['Mach-O universal or Java class', Uint8Array.of(0xca, 0xfe, 0xba, 0xbe), /ELF toolchain/],
     ['shell script', text('#!/bin/sh\n'), /the program the script would run/],
@@ -52,7 +51,7 @@ describe('detect', () => {
     ['tar archive', at(257, text('ustar\0'), 512), /tar -xf/],
     ['Debian package or ar archive', text('!<arch>\ndebian-binary'), /dpkg -x/],
     ['cpio archive', text('070701000000'), /--module/],
-    ['QCOW2 disk image', text('QFI\xfb\0\0\0\x03'), /this is a disk/],
+    ['QCOW2 disk image', text('QFI\xfb\0\0\0\x03'), /qemu-img convert -O raw DISK disk.img/],
     ['ISO 9660 image', at(0x8001, text('CD001')), /this is a disk/],
     ['text', text('int main(void) { return 0; }\n'), /source or notes/],
     ['text', Buffer.from('Grüße aus dem Gast\n'.repeat(400)), /source or notes/],

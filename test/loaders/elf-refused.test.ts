@@ -145,7 +145,13 @@ const ROWS: readonly (readonly [name: string, file: Uint8Array, code: string, me
     'interpreter',
     elf({ segments: [SEGMENT, { type: 3, bytes: Buffer.from('/lib64/ld-linux.so.2\0') }] }),
     'ELF_DYNAMIC',
-    /PT_INTERP .* the program wants a dynamic linker/,
+    /PT_INTERP .* is "\/lib64\/ld-linux.so.2", expected none; the program wants a dynamic linker/,
+  ],
+  [
+    'Solo5 unikernel for a tender',
+    elf({ segments: [SEGMENT, { type: 3, bytes: Buffer.from('/nonexistent/solo5/\0') }] }),
+    'ELF_DYNAMIC',
+    /this is a Solo5 unikernel for a program of its own .*: build it for the target virtio/,
   ],
   [
     'note past the file',

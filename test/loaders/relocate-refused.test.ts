@@ -1,4 +1,5 @@
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { viewOf } from '../../loaders/bytes.ts';
 import { load } from '../../loaders/index.ts';
 import { elf, guest, join, padTo, quads } from './build.ts';
 import { AT, NAMES, pie, rela, withRela } from './pie.ts';
@@ -66,6 +67,31 @@ describe('relocations that are refused', () => {
       'ELF_DYNAMIC',
       /DT_NEEDED .* is shared library "libc\.so\.6", expected none; .*-static-pie/,
     );
+  });
+
+  test('refuses what has a library name and is not marked as a program', () => {
+    const named = (...more: [number, number][]) =>
+      pie({ table: new Uint8Array(), dynamic: [[14, NAMES.at[6]!], ...more] });
+    const message = /DT_SONAME .* is "libc\.so\.6", expected none; this is a shared library, not a program/;
+    refused(() => load(named(), guest()), 'ELF_TYPE', message);
+    refused(() => load(named([0x6fff_fffb, 1]), guest()), 'ELF_TYPE', message);
+    expect(load(named([0x6fff_fffb, 0x0800_0001]), guest()).format).toBe('elf');
+  });
+
+  test('refuses a library by its missing entry point: the ELF header is at address 0', () => {
+    const segment = { vaddr: 0n, bytes: new Uint8Array(64) };
+    const library = (from: number) => {
+      const file = elf({ type: 3, entry: 0n, segments: [segment, { vaddr: 0x1000n, bytes: Uint8Array.of(0xf4) }] });
+      viewOf(file).setBigUint64(64 + 8, BigInt(from), true);
+      return file;
+    };
+    refused(
+      () => load(library(0), guest()),
+      'ELF_TYPE',
+      /e_entry .* is 0x0, expected the entry point; .*shared library/,
+    );
+    expect(load(library(0), guest(64, { entry: 0x10_1000 })).entry.rip).toBe(0x10_1000n);
+    expect(load(library(176), guest()).entry.rip).toBe(0x10_0000n);
   });
 
   test('refuses segments that share file content to grow beyond it', () => {

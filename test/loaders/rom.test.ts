@@ -31,6 +31,8 @@ describe('ROM', () => {
     ['far jump', [0xea], true],
     ['near jump after cli, cld', [0xfa, 0xfc, 0xe9], true],
     ['jump after wbinvd', [0x0f, 0x09, 0xe9], true],
+    ['UEFI: mov eax, cr0; test al, 1', [0x0f, 0x20, 0xc0, 0xa8, 0x01], true],
+    ['mov eax, cr0 and something else', [0x0f, 0x20, 0xc0, 0x90, 0x90], false],
     ['no jump', [0x90, 0x90, 0xf4], false],
     ['nops only', Array(16).fill(0x90), false],
   ])('detected only by a jump at the reset vector: %s', (_, vector, expected) => {
@@ -39,8 +41,29 @@ describe('ROM', () => {
     else refused(found, 'UNKNOWN_FORMAT', /--format rom/);
   });
 
-  test('not detected at sizes ROMs do not have', () => {
-    refused(() => load(rom(0x1_1000, 0xea), guest()), 'UNKNOWN_FORMAT', /no known guest format/);
+  const CODE_AT = 0x1_1000 - 0x100;
+  test.each([
+    ['UEFI firmware', [0x0f, 0x20, 0xc0, 0xa8, 0x01], true],
+    ['a near jump back to code', [0x90, 0xe9, 0x0c, 0xff], true],
+    ['a far jump to code in segment f000', [0xea, 0x00, 0xff, 0x00, 0xf0], true],
+    ['a near jump back to zeroes', [0x90, 0xe9, 0x00, 0xfe], false],
+    ['a near jump forward', [0xe9, 0x02, 0x00, 0x90, 0x90, 0x90], false],
+    ['a far jump to zeroes', [0xea, 0x00, 0xfe, 0x00, 0xf0], false],
+    ['a far jump through another segment', [0xea, 0x00, 0xff, 0x00, 0xe0], false],
+  ])('at a size that is no power of two: %s', (_, vector, expected) => {
+    const file = rom(0x1_1000, ...vector);
+    file[CODE_AT] = 0xfa;
+    const found = () => load(file, guest()).format;
+    if (expected) expect(found()).toBe('rom');
+    else refused(found, 'UNKNOWN_FORMAT', /no known guest format/);
+  });
+
+  test('not detected at sizes that are no multiple of 4 KiB', () => {
+    refused(
+      () => load(rom(0x1_1200, 0x0f, 0x20, 0xc0, 0xa8, 0x01), guest()),
+      'UNKNOWN_FORMAT',
+      /no known guest format/,
+    );
   });
 
   test('refusals', () => {

@@ -99,6 +99,13 @@ describe.skipIf(!works('gcc') || !works('ld'))('linked by gcc and ld', () => {
     refused(() => load(build('object.o', '-c'), guest()), 'ELF_TYPE', /this is an object file: link it/);
   });
 
+  test('a shared library is refused', () => {
+    const library = build('libname.so', '-shared', '-fPIC', '-Wl,-soname,libname.so');
+    refused(() => load(library, guest()), 'ELF_TYPE', /DT_SONAME .* is "libname\.so".*not a program/);
+    const nameless = build('libnone.so', '-shared', '-fPIC', '-Wl,-e,0');
+    refused(() => load(nameless, guest()), 'ELF_TYPE', /e_entry .*shared library/);
+  });
+
   test('a shared library that is needed is named', () => {
     build('libneeded.so', '-shared', '-fPIC', '-Wl,-soname,libneeded.so');
     const file = build(
