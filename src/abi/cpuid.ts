@@ -35,7 +35,7 @@ export const CpuidLeaf = {
 type CpuidRegister = 'eax' | 'ebx' | 'ecx' | 'edx';
 
 /** Where one feature bit is. */
-interface CpuidBit {
+export interface CpuidBit {
   readonly leaf: number;
   readonly index: number;
   readonly register: CpuidRegister;
@@ -77,10 +77,13 @@ export const CpuidFeature = {
   FSGSBASE: bit(0x7, 'ebx', 0),
   TSC_ADJUST: bit(0x7, 'ebx', 1),
   SMEP: bit(0x7, 'ebx', 7),
+  INVPCID: bit(0x7, 'ebx', 10),
   SMAP: bit(0x7, 'ebx', 20),
+  CLWB: bit(0x7, 'ebx', 24),
   LA57: bit(0x7, 'ecx', 16),
   XSAVEOPT: bit(0xd, 'eax', 0, 1),
   XSAVEC: bit(0xd, 'eax', 1, 1),
+  XGETBV1: bit(0xd, 'eax', 2, 1),
   XSAVES: bit(0xd, 'eax', 3, 1),
   SYSCALL: bit(0x8000_0001, 'edx', 11),
   NX: bit(0x8000_0001, 'edx', 20),
@@ -88,4 +91,5 @@ export const CpuidFeature = {
   LM: bit(0x8000_0001, 'edx', 29),
   SVM: bit(0x8000_0001, 'ecx', 2),
   INVARIANT_TSC: bit(0x8000_0007, 'edx', 8),
+  RDPRU: bit(0x8000_0008, 'ebx', 4),
 } as const satisfies Record<string, CpuidBit>;

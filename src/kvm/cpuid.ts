@@ -1,4 +1,5 @@
 /** CPUID tables between the kernel's struct kvm_cpuid2 and plain values. */
+import type { CpuidBit } from '../abi/cpuid.ts';
 import type { IoctlName } from '../abi/ioctls.ts';
 import { bytesOf, type Live } from '../abi/struct.ts';
 import { KvmCpuid2, KvmCpuidEntry2 } from '../abi/structs.ts';
@@ -14,6 +15,12 @@ export interface CpuidLeaf {
   readonly ebx: number;
   readonly ecx: number;
   readonly edx: number;
+}
+
+/** Whether the leaves have a feature bit set. */
+export function hasFeature(leaves: readonly CpuidLeaf[], { leaf, index, register, bit }: CpuidBit): boolean {
+  const found = leaves.find((entry) => entry.function === leaf && entry.index === index);
+  return found !== undefined && ((found[register] >>> bit) & 1) === 1;
 }
 
 /** The entries behind a struct kvm_cpuid2, as plain values. */

@@ -11,7 +11,7 @@ import { attachDevices, createDeviceState, DEVICE_SPECS, deviceLock } from '../d
 import type { DeviceModule } from '../devices/own.ts';
 import { UsageError } from '../errors.ts';
 import { Cleanup } from '../ffi/cleanup.ts';
-import { Mapping } from '../ffi/mapping.ts';
+import { Mapping, type MappingHandle } from '../ffi/mapping.ts';
 import type { CpuidLeaf } from '../kvm/cpuid.ts';
 import { Kvm } from '../kvm/kvm.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
@@ -56,6 +56,7 @@ export interface MachineHandle {
   readonly kvmFd: number;
   readonly vmFd: number;
   readonly memory: GuestMemoryHandle;
+  readonly roms: readonly { readonly gpa: number; readonly mapping: MappingHandle }[];
   readonly deviceState: SharedArrayBuffer;
   /** Module of the devices that are not built in. */
   readonly deviceModule: string | undefined;
@@ -75,11 +76,17 @@ interface Parts {
   readonly kvm: Kvm;
   readonly vm: Vm;
   readonly memory: GuestMemory;
+  readonly roms: readonly Rom[];
   readonly devices: readonly DeviceSpec[];
   readonly deviceModule: string | undefined;
   readonly deviceState: SharedArrayBuffer;
   readonly lines: InterruptLines;
   readonly boot: BootState | undefined;
+}
+
+interface Rom {
+  readonly gpa: number;
+  readonly mapping: Mapping;
 }
 
 /**
@@ -114,7 +121,7 @@ export class Machine implements Disposable {
   isDisposed = false;
   /** How many slots this KVM has, once that was asked. */
   #slots: number | undefined;
-  readonly #roms: { readonly gpa: number; readonly mapping: Mapping }[] = [];
+  readonly #roms: Rom[];
   #boot: BootState | undefined;
 
   private constructor(parts: Parts) {
@@ -122,6 +129,7 @@ export class Machine implements Disposable {
     this.kvm = parts.kvm;
     this.vm = parts.vm;
     this.memory = parts.memory;
+    this.#roms = [...parts.roms];
     this.devices = parts.devices;
     this.deviceModule = parts.deviceModule;
     this.deviceState = parts.deviceState;
@@ -149,6 +157,7 @@ export class Machine implements Disposable {
       kvm,
       vm,
       memory,
+      roms: [],
       devices,
       deviceModule: 'specs' in own ? own.module : undefined,
       deviceState: createDeviceState(devices),
@@ -167,6 +176,7 @@ export class Machine implements Disposable {
       kvm: Kvm.borrow(handle.kvmFd),
       vm: Vm.borrow(handle.vmFd),
       memory: GuestMemory.borrow(handle.memory),
+      roms: handle.roms.map(({ gpa, mapping }) => ({ gpa, mapping: Mapping.borrow(mapping) })),
       devices: [...DEVICE_SPECS, ...own],
       lines: new InterruptLines(handle.lines),
     });
@@ -179,6 +189,7 @@ export class Machine implements Disposable {
       kvmFd: this.kvm.fd.number,
       vmFd: this.vm.fd.number,
       memory: this.memory.handle,
+      roms: this.#roms.map(({ gpa, mapping }) => ({ gpa, mapping: mapping.handle })),
       deviceState: this.deviceState,
       deviceModule: this.deviceModule,
       lines: this.lines.buffer,
@@ -227,6 +238,17 @@ export class Machine implements Disposable {
   /** Read-only memory outside RAM: live content by guest-physical address. */
   get roms(): readonly { readonly gpa: number; readonly bytes: Uint8Array }[] {
     return this.#roms.map(({ gpa, mapping }) => ({ gpa, bytes: mapping.bytes }));
+  }
+
+  /** Copies RAM or ROM from `gpa` on into `target`; false, and nothing copied, where any of it is neither. */
+  readPhysical(gpa: number, target: Uint8Array): boolean {
+    const isRam = this.memory.find(gpa, target.length) !== undefined;
+    if (isRam) this.memory.readInto(gpa, target);
+    const rom = isRam
+      ? undefined
+      : this.roms.find((r) => gpa >= r.gpa && gpa + target.length <= r.gpa + r.bytes.length);
+    if (rom) target.set(rom.bytes.subarray(gpa - rom.gpa, gpa - rom.gpa + target.length));
+    return isRam || rom !== undefined;
   }
 
   /**

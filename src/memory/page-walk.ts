@@ -4,7 +4,6 @@
  */
 import { PAGE_SIZE } from '../abi/numbers.ts';
 import { CR0, CR3_BASE_MASK, CR4, EFER } from '../abi/registers.ts';
-import type { GuestMemory } from './guest-memory.ts';
 
 /** The control registers that choose the paging mode. */
 export interface PagingRegisters {
@@ -182,13 +181,15 @@ export function* linearPieces(linear: bigint, length: number, translate: Transla
   }
 }
 
-/** Reads `length` bytes at a linear address; fewer if what follows is not mapped to RAM. */
-export function readLinear(memory: GuestMemory, linear: bigint, length: number, translate: Translate): Uint8Array {
+/** Copies guest-physical memory into `target`; false, and nothing copied, where any of it cannot be read. */
+export type ReadPhysical = (gpa: number, target: Uint8Array) => boolean;
+
+/** Reads `length` bytes at a linear address; fewer if what follows is not mapped to what `read` can read. */
+export function readLinear(read: ReadPhysical, linear: bigint, length: number, translate: Translate): Uint8Array {
   const bytes = new Uint8Array(length);
   let done = 0;
   for (const { gpa, at, size } of linearPieces(linear, length, translate)) {
-    if (!memory.find(gpa, size)) break;
-    memory.readInto(gpa, bytes.subarray(at, at + size));
+    if (!read(gpa, bytes.subarray(at, at + size))) break;
     done = at + size;
   }
   return bytes.slice(0, done);

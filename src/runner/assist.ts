@@ -9,9 +9,8 @@ import { RFLAGS } from '../abi/registers.ts';
 import { KvmRunEmulationFailure, RUN_EXIT_OFFSET } from '../abi/structs.ts';
 import { type KvmBackend, kvmBackend } from '../kvm/backend.ts';
 import type { CodeMode } from '../kvm/mode.ts';
-import type { Machine } from '../machine/machine.ts';
 import { oneOf } from '../options.ts';
-import { AssistCpu, type AssistVcpu } from './assist/cpu.ts';
+import { AssistCpu, type AssistMachine, type AssistVcpu } from './assist/cpu.ts';
 import { matchEncoding, readPrefixes } from './assist/decode.ts';
 import { finishEvents } from './assist/row.ts';
 import { ASSIST_TABLE } from './assist/table.ts';
@@ -28,12 +27,6 @@ export const LONGEST_INSTRUCTION = 15;
 
 const NEEDED: ReadonlySet<KvmBackend> = new Set(['PVM', 'unknown']);
 
-/** The part of a Machine the assist uses. */
-interface AssistMachine {
-  readonly memory: Machine['memory'];
-  readonly vm: Pick<Machine['vm'], 'checkExtension'>;
-}
-
 /** Creates the exit loop's assist hook for a vCPU of the calling thread, or no hook. It counts instructions by mnemonic. */
 export function createAssist(
   mode: AssistMode,
@@ -45,7 +38,7 @@ export function createAssist(
   const xsaveBytes = machine.vm.checkExtension('KVM_CAP_XSAVE2');
   return {
     assist() {
-      const done = assistOnce(vcpu, machine.memory, xsaveBytes);
+      const done = assistOnce(vcpu, machine, xsaveBytes);
       if (done) counters.assist(done);
       return done !== undefined;
     },
@@ -53,8 +46,8 @@ export function createAssist(
 }
 
 /** Executes the instruction at RIP. Returns its mnemonic; undefined if it is not in the table or cannot be executed here. */
-function assistOnce(vcpu: AssistVcpu, memory: Machine['memory'], xsaveBytes: number): string | undefined {
-  const cpu = new AssistCpu(vcpu, memory, xsaveBytes);
+function assistOnce(vcpu: AssistVcpu, machine: AssistMachine, xsaveBytes: number): string | undefined {
+  const cpu = new AssistCpu(vcpu, machine, xsaveBytes);
   const failed = failedInstruction(vcpu.area);
   const whole = failed?.length === LONGEST_INSTRUCTION ? failed : cpu.fetch(cpu.linearRip, LONGEST_INSTRUCTION);
   const found = assistable(whole, cpu.mode);

@@ -102,6 +102,11 @@ export class LocalMachine implements Disposable {
     return this.#engine.vcpu;
   }
 
+  /** Whether the instruction assist is on: by its option, or by itself. */
+  get isAssisting(): boolean {
+    return this.#engine.isAssisting;
+  }
+
   /** Runs until the guest ends, or until `timeoutMs` milliseconds have passed. A further call continues. Throws KvmError, UsageError. */
   run(options: { timeoutMs?: number } = {}): RunResult {
     checkOptions(options, RUN_OPTIONS);

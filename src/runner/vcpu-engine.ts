@@ -87,6 +87,11 @@ export class VcpuEngine implements Disposable {
     made.keep();
   }
 
+  /** Whether instructions that KVM cannot emulate are executed here. */
+  get isAssisting(): boolean {
+    return this.#hooks.assist !== undefined;
+  }
+
   /** Runs until an end, at most `timeoutMs` milliseconds. Returns a pending end at once. Throws KvmError. */
   run(timeoutMs?: number): RunEnd {
     const pending = this.#ends.next();

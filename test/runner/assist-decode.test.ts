@@ -73,7 +73,7 @@ const ICED_NAMES: Readonly<Record<string, readonly string[]>> = {
   FNSTSW: ['Fnstsw'],
   FLDCW: ['Fldcw'],
   ...Object.fromEntries(
-    'FLD1 FLDZ FLD FILD FST FSTP FIST FISTP FXCH FCHS FABS'
+    'FLD1 FLDZ FLDL2T FLDL2E FLDPI FLDLG2 FLDLN2 FLD FILD FST FSTP FIST FISTP FXCH FCHS FABS'
       .split(' ')
       .concat('ADD MUL SUB SUBR DIV DIVR'.split(' ').flatMap((name) => [`F${name}`, `FI${name}`, `F${name}P`]))
       .map((name) => [name, [name[0] + name.slice(1).toLowerCase()]]),
@@ -88,6 +88,11 @@ const ICED_NAMES: Readonly<Record<string, readonly string[]>> = {
   INT3: ['Int3'],
   INT: ['Int'],
   IRET: ['Iret', 'Iretd', 'Iretq'],
+  XGETBV: ['Xgetbv'],
+  XSETBV: ['Xsetbv'],
+  RDPRU: ['Rdpru'],
+  CLWB: ['Clwb'],
+  INVPCID: ['Invpcid'],
 };
 
 /** Rows in which the byte behind the opcode decides what the instruction is; for the others one look is enough. */
@@ -99,6 +104,10 @@ const OPERAND_DECIDES = new Set([
   'STAC',
   'RDSSP',
   'SERIALIZE',
+  'XGETBV',
+  'XSETBV',
+  'RDPRU',
+  'CLWB',
 ]);
 
 function icedName(bytes: Uint8Array, bits: number): string {

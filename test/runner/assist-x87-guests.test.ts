@@ -42,6 +42,7 @@ const FORMS = [
   { name: 'ST(1), into ST(1), popping', opcode: 'de', modrm: 0xc1, pop: '' },
 ];
 const byte = (value: number) => value.toString(16).padStart(2, '0');
+const dword = (value: number) => joined(Int32Array.of(value)).toString('hex');
 
 const ARITHMETIC: readonly Case[] = FORMS.map(({ name, opcode, modrm, at, pop }) => {
   const operations = Object.keys(COMPUTED).map((digit, i) => {
@@ -75,6 +76,33 @@ const CASES: readonly Case[] = [
     data: joined(floats(49), words(1999), words(0), floats(-0.125)),
     code: 'dbe3 d9ee ddd8 d903 d97b20 804b2104 d94308 de4b04 dec1 d96b20 db5b40',
     results: dwords(Math.floor(49 - 0.125 * 1999)),
+  },
+  {
+    name: 'constants, rounded to nearest and down',
+    data: words(0x037f, 0x077f),
+    code: ['00', '02']
+      .flatMap((control, i) =>
+        ['e8', 'e9', 'ea', 'eb', 'ec', 'ed', 'ee'].map(
+          (constant, j) => `dbe3 d96b${control} d9${constant} dbbb${dword(RESULTS + 10 * (7 * i + j))}`,
+        ),
+      )
+      .join(' '),
+    results: extended(
+      '3fff_8000000000000000',
+      '4000_d49a784bcd1b8afe',
+      '3fff_b8aa3b295c17f0bc',
+      '4000_c90fdaa22168c235',
+      '3ffd_9a209a84fbcff799',
+      '3ffe_b17217f7d1cf79ac',
+      '0000_0000000000000000',
+      '3fff_8000000000000000',
+      '4000_d49a784bcd1b8afe',
+      '3fff_b8aa3b295c17f0bb',
+      '4000_c90fdaa22168c234',
+      '3ffd_9a209a84fbcff798',
+      '3ffe_b17217f7d1cf79ab',
+      '0000_0000000000000000',
+    ),
   },
   {
     name: 'loads and stores of all formats',

@@ -1,10 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { CpuidFeature } from '../../src/abi/cpuid.ts';
 import { plain } from '../../src/abi/struct.ts';
+import { hasFeature } from '../../src/kvm/cpuid.ts';
+import { Machine } from '../../src/machine/machine.ts';
+import { AssistCpu } from '../../src/runner/assist/cpu.ts';
 import { ASSIST_TABLE } from '../../src/runner/assist/table.ts';
-import { createAssist } from '../../src/runner/assist.ts';
+import { assistable, createAssist } from '../../src/runner/assist.ts';
 import { type RunHereOptions, runHere } from '../../src/runner/local-machine.ts';
 import { FIRST_LINE_VECTOR } from '../../src/runner/vcpu-engine.ts';
-import { DATA, type FlatGuest, withGuest } from '../support/flat-guest.ts';
+import { DATA, type FlatGuest, hex, withGuest } from '../support/flat-guest.ts';
 import { describeKvm, isPvm } from '../support/kvm.ts';
 import { scaled } from '../support/time.ts';
 
@@ -168,6 +172,114 @@ describeKvm('instructions in ring 0', () => {
       });
     });
   }
+});
+
+describeKvm('instructions whose outcome depends on the processor', () => {
+  it('XGETBV reads XCR0 and XSETBV writes it, where the guest has XSAVE', () => {
+    // mov rax, cr4; or eax, OSXSAVE; mov cr4, rax; xor ecx, ecx; xgetbv; mov [rbx+16], eax; or eax, 3; xsetbv; xgetbv
+    const code = `0f20e0 0d00000400 0f22e0 31c9 0f01d0 894310 83c803 0f01d1 0f01d0 894314 b001 ${OUT_AL}`;
+    const guest: FlatGuest = { mode: 'long', code, handlers: { 6: `b006 ${OUT_AL}`, 13: `b00d ${OUT_AL}` } };
+    withGuest(guest, (machine, vcpu) => {
+      const { value, assisted } = runHere(machine, OPTIONS, vcpu);
+      if (!isPvm && !hasFeature(machine.config.cpuid, CpuidFeature.XSAVE)) return expect(value).toBe(13); // at CR4
+      expect(value).toBe(1);
+      expect(machine.memory.readUint(DATA + 16, 4)).toBe(1n);
+      expect(machine.memory.readUint(DATA + 20, 4)).toBe(3n);
+      expect(assisted).toMatchObject(isPvm ? { XGETBV: 2 } : {});
+    });
+  });
+
+  it('XGETBV without CR4.OSXSAVE and RDPRU are invalid opcodes', () => {
+    for (const instruction of ['0f01d0', '0f01fd']) {
+      const guest: FlatGuest = {
+        mode: 'long',
+        code: `31c9 ${instruction} b001 ${OUT_AL}`,
+        handlers: { 6: `b006 ${OUT_AL}` },
+      };
+      withGuest(guest, (machine, vcpu) => expect(runHere(machine, OPTIONS, vcpu).value, instruction).toBe(6));
+    }
+  });
+
+  it('CLWB leaves memory as it is', () => {
+    const code = `c60307 660fae33 8a03 ${OUT_AL}`; // mov byte [rbx], 7; clwb [rbx]; mov al, [rbx]
+    withGuest({ mode: 'long', code, handlers: { 6: `b006 ${OUT_AL}` } }, (machine, vcpu) => {
+      const { value, assisted } = runHere(machine, OPTIONS, vcpu);
+      if (!hasFeature(machine.config.cpuid, CpuidFeature.CLWB)) return;
+      expect(value).toBe(7);
+      expect(assisted).toEqual(isPvm ? { CLWB: 1 } : {});
+    });
+  });
+
+  // mov eax, TYPE; invpcid rax, [rbx]
+  const invpcid = (type: number) => `b8${type.toString(16).padStart(2, '0')}000000 660f388203 b001 ${OUT_AL}`;
+  const handlers = { 6: `b006 ${OUT_AL}`, 13: `58 b00d ${OUT_AL}` };
+
+  it.each([
+    { name: 'all contexts', type: 2, value: 1 },
+    { name: 'an address', type: 0, value: 1 },
+    { name: 'a type that there is not', type: 4, value: 13 },
+    { name: 'a context of a reserved number', type: 1, data: word(0x1000), value: 13 },
+    { name: 'a context while CR4.PCIDE is clear', type: 1, data: word(1), value: 13 },
+  ])('INVPCID of $name', ({ type, data, value }) => {
+    const guest: FlatGuest = { mode: 'long', code: invpcid(type), handlers, ...(data && { data }) };
+    withGuest(guest, (machine, vcpu) => {
+      const has = hasFeature(machine.config.cpuid, CpuidFeature.INVPCID);
+      expect(runHere(machine, OPTIONS, vcpu).value).toBe(has ? value : 6);
+    });
+  });
+
+  it('INVPCID as the table has it, on a processor that names it', () => {
+    const cpuid = [{ function: 7, index: 0, flags: 1, eax: 0, ebx: 1 << 10, ecx: 0, edx: 0 }];
+    const row = ASSIST_TABLE.find(({ mnemonic }) => mnemonic === 'INVPCID')!;
+    withGuest({ mode: 'long', code: 'f4', data: word(1) }, (machine, vcpu) => {
+      const { memory, vm } = machine;
+      const readPhysical = machine.readPhysical.bind(machine);
+      const cpu = new AssistCpu(vcpu, { config: { cpuid }, memory, vm, readPhysical }, 4096);
+      const run = (type: bigint) => {
+        cpu.regs.rax = type;
+        const { instruction } = assistable(hex('660f388203'), cpu.mode)!;
+        return row.run(cpu, instruction);
+      };
+      const { cr3 } = vcpu.getSregs();
+      expect(run(1n)).toMatchObject({ vector: 13, errorCode: 0 });
+      expect(run(4n)).toMatchObject({ vector: 13 });
+      expect([run(2n), run(3n)]).toEqual(['done', 'done']);
+      machine.memory.write(DATA, word(0));
+      expect([run(0n), run(1n)]).toEqual(['done', 'done']);
+      expect(vcpu.getSregs().cr3).toBe(cr3);
+    });
+  });
+});
+
+describeKvm('operands in ROM', () => {
+  const ROM = 0xfff0_0000;
+
+  it('are read', () => {
+    const guest: FlatGuest = {
+      mode: 'long',
+      code: `dbe3 d96d00 d97b10 b002 ${OUT_AL}`, // fninit; fldcw [rbp]; fnstcw [rbx+16]
+      regs: { rbp: BigInt(ROM) },
+    };
+    withGuest(guest, (machine, vcpu) => {
+      machine.addRom(ROM, word(0x027f));
+      const { reason, value, assisted } = runHere(machine, OPTIONS, vcpu);
+      expect({ reason, value }).toEqual({ reason: 'exit-port', value: 2 });
+      expect(assisted).toEqual(isPvm ? { FLDCW: 1 } : {});
+      expect(machine.memory.readUint(DATA + 16, 2)).toBe(0x027fn);
+    });
+  });
+
+  it('can be read by every thread of the machine, to the last byte', () => {
+    using machine = Machine.create({ memory: 2 ** 20 });
+    machine.addRom(ROM, hex('7f02'));
+    const borrowed = Machine.borrow(machine.handle);
+    const word = new Uint8Array(2);
+    expect(borrowed.readPhysical(ROM, word)).toBe(true);
+    expect(word).toEqual(hex('7f02'));
+    expect(borrowed.readPhysical(ROM + 4094, word)).toBe(true);
+    expect(borrowed.readPhysical(ROM + 4095, word)).toBe(false);
+    expect(borrowed.readPhysical(ROM - 1, word)).toBe(false);
+  });
 });
 
 const hasSmap = (vcpu: { getCpuid2(): readonly { function: number; ebx: number }[] }) =>

@@ -26,6 +26,7 @@ function healthy(code: string, change: Partial<FaultData> = {}): FaultData {
   return {
     end: { reason: 'shutdown' },
     vcpu: 0,
+    isAssisting: false,
     kvm: 'VMX',
     mode: { name: 'long', bits: 64, cpl: 0 },
     regs: { ...Object.fromEntries(names.map((name) => [name, 0n])), rip: 0x1000n, rflags: 2n },

@@ -21,7 +21,7 @@ const SYMBOLS = {
 function explain(guest: FlatGuest, assist: 'off' | 'on' = 'off'): { reason: RunReason; text: string } {
   return withGuest(guest, (machine, vcpu) => {
     const result = runHere(machine, { assist, timeoutMs: scaled(3000) }, vcpu);
-    const data = structuredClone(collectFault(vcpu, machine.memory, result));
+    const data = structuredClone(collectFault({ vcpu, machine, isAssisting: assist === 'on' }, result));
     return { reason: result.reason, text: explainFault(data, SYMBOLS) };
   });
 }
@@ -137,13 +137,20 @@ describeKvm('the report of an emulation failure', () => {
     expect(words(text)).not.toContain('general-regs-only');
   });
 
+  it('does not recommend the assist where it is on', () => {
+    const { reason, text } = explain({ mode: 'long', code: `${osfxsr} 0fae13`, regs: { rbx: 0x70_0000_0000n } }, 'on');
+    if (!isPvm) return expect(reason).toBe('shutdown'); // a page fault without an IDT
+    expect(words(text)).toContain('The instruction assist is on, and cannot do it with these operands.');
+    expect(words(text)).not.toContain('--assist on');
+  });
+
   it('shows an instruction in ROM', () => {
     const guest: FlatGuest = { mode: 'long', code: 'ffe3', regs: { rbx: 0x8000_0000n } };
     withGuest(guest, (machine, vcpu) => {
       machine.addRom(0x8000_0000, hex(`${osfxsr} 0f57c0 e6f4`));
       const result = runHere(machine, { timeoutMs: scaled(3000) }, vcpu);
       if (!isPvm) return expect(result.reason).toBe('exit-port');
-      const text = explainFault(collectFault(vcpu, machine.memory, result));
+      const text = explainFault(collectFault({ vcpu, machine, isAssisting: false }, result));
       expect(words(text)).toContain('KVM could not emulate XORPS');
       expect(words(text)).toContain('=> 0x8000000b 0f 57 c0 xorps xmm0, xmm0');
     });
@@ -152,7 +159,9 @@ describeKvm('the report of an emulation failure', () => {
   it('says so when the guest has left its memory', () => {
     const { reason, text } = explain({ mode: 'long', code: 'ffe3', regs: { rbx: 0x8000_0000n } });
     expect(reason).toBe('internal-error');
-    expect(words(text)).toContain('There is no RAM at the instruction pointer (guest-physical 0x80000000)');
+    expect(words(text)).toContain(
+      'There is neither RAM nor ROM at the instruction pointer (guest-physical 0x80000000)',
+    );
   });
 });
 
@@ -160,7 +169,7 @@ describeKvm('the report of a run that was stopped', () => {
   it('shows where the guest was', () => {
     const { reason, text } = withGuest({ mode: 'real', code: 'ebfe' }, (machine, vcpu) => {
       const result = runHere(machine, { timeoutMs: 50 }, vcpu);
-      return { reason: result.reason, text: explainFault(collectFault(vcpu, machine.memory, result)) };
+      return { reason: result.reason, text: explainFault(collectFault({ vcpu, machine, isAssisting: false }, result)) };
     });
     expect(reason).toBe('timeout');
     expect(words(text)).toContain('at 0x8000, real mode, 16-bit code, ring 0 => 0x8000 eb fe jmp short 0x8000');

@@ -203,7 +203,7 @@ export class Guest {
   /** If the last run ended with a fault: what happened, with code and registers. */
   get explanation(): string | undefined {
     if (!this.#end || !FAULTS.has(this.#end.reason)) return undefined;
-    return explainFault(collectFault(this.local.vcpu, this.local.machine.memory, this.#end), this.symbols);
+    return explainFault(collectFault(this.local, this.#end), this.symbols);
   }
 
   /** Registers as they are now. */

@@ -1,8 +1,12 @@
 /** The vCPU as a row of the assist table sees it: registers, x87 and SSE control, guest memory by linear address. */
 
+import type { CpuidBit } from '../../abi/cpuid.ts';
+import { KvmError } from '../../errors.ts';
+import { EINVAL } from '../../ffi/fd.ts';
+import { hasFeature } from '../../kvm/cpuid.ts';
 import { type CodeMode, codeMode, linearRip } from '../../kvm/mode.ts';
 import type { Vcpu } from '../../kvm/vcpu.ts';
-import type { GuestMemory } from '../../memory/guest-memory.ts';
+import type { Machine } from '../../machine/machine.ts';
 import { linearPieces, readLinear } from '../../memory/page-walk.ts';
 import type { Regs, Sregs } from './decode.ts';
 
@@ -18,7 +22,16 @@ export type AssistVcpu = Pick<
   | 'translate'
   | 'getVcpuEvents'
   | 'setVcpuEvents'
+  | 'setSregs'
+  | 'getXcrs'
+  | 'setXcrs'
 >;
+
+/** The part of a Machine the assist uses. */
+export interface AssistMachine extends Pick<Machine, 'memory' | 'readPhysical'> {
+  readonly config: Pick<Machine['config'], 'cpuid'>;
+  readonly vm: Pick<Machine['vm'], 'checkExtension'>;
+}
 
 /** Offsets in the XSAVE area (SDM volume 1, sections 10.5.1 and 13.4.2), and the component bits that own them. */
 const FCW = 0;
@@ -35,20 +48,23 @@ const ST_COUNT = 8;
 const ST_STRIDE = 16;
 const FSW_TOP_SHIFT = 11;
 
+/** A bit of CR3 that is the address of another top page table. */
+const CR3_FIRST_FRAME = 0x1000n;
+
 /** State of one instruction's execution. What is changed here reaches the vCPU by {@link AssistCpu.commit}. */
 export class AssistCpu {
   readonly regs: Regs;
   readonly sregs: Sregs;
   readonly mode: CodeMode;
   readonly #vcpu: AssistVcpu;
-  readonly #memory: GuestMemory;
+  readonly #machine: AssistMachine;
   readonly #xsaveBytes: number;
   #xsave: DataView | undefined;
   #components = 0;
 
-  constructor(vcpu: AssistVcpu, memory: GuestMemory, xsaveBytes: number) {
+  constructor(vcpu: AssistVcpu, machine: AssistMachine, xsaveBytes: number) {
     this.#vcpu = vcpu;
-    this.#memory = memory;
+    this.#machine = machine;
     this.#xsaveBytes = xsaveBytes;
     this.regs = vcpu.getRegs();
     this.sregs = vcpu.getSregs();
@@ -60,9 +76,9 @@ export class AssistCpu {
     return linearRip(this.sregs, this.mode, this.regs.rip);
   }
 
-  /** Bytes at a linear address, as many of `length` as are mapped to RAM. */
+  /** Bytes at a linear address, as many of `length` as are mapped to RAM or ROM. */
   fetch(linear: bigint, length: number): Uint8Array {
-    return readLinear(this.#memory, linear, length, this.#translate);
+    return readLinear((gpa, target) => this.#machine.readPhysical(gpa, target), linear, length, this.#translate);
   }
 
   readonly #translate = (linear: bigint): number | undefined => {
@@ -70,7 +86,17 @@ export class AssistCpu {
     return valid ? physical : undefined;
   };
 
-  /** Reads a little-endian integer; undefined where nothing is mapped or no RAM lies. */
+  /** Whether a linear address is mapped. */
+  isMapped(linear: bigint): boolean {
+    return this.#translate(linear) !== undefined;
+  }
+
+  /** Whether the guest's CPUID names a feature. */
+  has(feature: CpuidBit): boolean {
+    return hasFeature(this.#machine.config.cpuid, feature);
+  }
+
+  /** Reads a little-endian integer; undefined where nothing is mapped, or neither RAM nor ROM. */
   load(linear: bigint, width: number): number | undefined {
     const value = this.loadBits(linear, width);
     return value === undefined ? undefined : Number(value);
@@ -85,11 +111,10 @@ export class AssistCpu {
   /** Writes a little-endian integer; false, and nothing written, where it cannot be. */
   store(linear: bigint, width: number, value: number | bigint): boolean {
     const bytes = Uint8Array.from({ length: width }, (_, i) => Number((BigInt(value) >> BigInt(8 * i)) & 0xffn));
-    const pieces = [...linearPieces(linear, width, this.#translate)].filter(({ gpa, size }) =>
-      this.#memory.find(gpa, size),
-    );
+    const { memory } = this.#machine;
+    const pieces = [...linearPieces(linear, width, this.#translate)].filter(({ gpa, size }) => memory.find(gpa, size));
     if (pieces.reduce((sum, { size }) => sum + size, 0) < width) return false;
-    for (const { gpa, at, size } of pieces) this.#memory.write(gpa, bytes.subarray(at, at + size));
+    for (const { gpa, at, size } of pieces) memory.write(gpa, bytes.subarray(at, at + size));
     return true;
   }
 
@@ -175,6 +200,40 @@ export class AssistCpu {
   set mxcsr(value: number) {
     this.#fpu().setUint32(MXCSR, value, true);
     this.#components |= SSE;
+  }
+
+  /** XCR0: the state components that XSAVE may save. */
+  get xcr0(): bigint {
+    const { nr_xcrs, xcrs } = this.#vcpu.getXcrs();
+    return [...xcrs].slice(0, nr_xcrs).find(({ xcr }) => xcr === 0)?.value ?? 1n;
+  }
+
+  /** Sets XCR0 at once; false where the processor does not take the value. */
+  setXcr0(value: bigint): boolean {
+    const xcrs = this.#vcpu.getXcrs();
+    xcrs.nr_xcrs = 1;
+    Object.assign(xcrs.xcrs.at(0), { xcr: 0, value });
+    try {
+      this.#vcpu.setXcrs(xcrs);
+      return true;
+    } catch (error) {
+      if (error instanceof KvmError && error.errno === EINVAL) return false;
+      throw error;
+    }
+  }
+
+  /** The state components that are not as after a reset (XINUSE). */
+  get xinuse(): bigint {
+    return this.#fpu().getBigUint64(XSTATE_BV, true);
+  }
+
+  /** Drops what KVM and the processor keep of the page tables: they do where CR3 changes (__set_sregs in arch/x86/kvm/x86.c). */
+  dropTranslations(): void {
+    const { sregs } = this;
+    for (const _ of ['there', 'and back']) {
+      sregs.cr3 ^= CR3_FIRST_FRAME;
+      this.#vcpu.setSregs(sregs);
+    }
   }
 
   /** Gives the vCPU its changed registers. */

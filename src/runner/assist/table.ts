@@ -6,6 +6,7 @@ import { CR0, CR4, RFLAGS } from '../../abi/registers.ts';
 import type { AssistCpu } from './cpu.ts';
 import type { Instruction } from './decode.ts';
 import { type AssistRow, address, GP, NM, type Outcome, UD } from './row.ts';
+import { SYSTEM_ROWS } from './system-rows.ts';
 import { X87_ROWS } from './x87-rows.ts';
 
 const RFLAGS_ARITHMETIC = RFLAGS.CF | RFLAGS.PF | RFLAGS.AF | RFLAGS.ZF | RFLAGS.SF | RFLAGS.OF;
@@ -52,6 +53,7 @@ function returnFromInterrupt(cpu: AssistCpu, { operandBits }: Instruction): Outc
 /** The counters show the mnemonics. */
 export const ASSIST_TABLE: readonly AssistRow[] = [
   ...X87_ROWS,
+  ...SYSTEM_ROWS,
   {
     mnemonic: 'LDMXCSR',
     doc: 'loads the SSE control register; a reserved bit is a general protection fault',

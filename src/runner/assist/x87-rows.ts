@@ -7,7 +7,17 @@ import { CR0 } from '../../abi/registers.ts';
 import type { AssistCpu } from './cpu.ts';
 import type { Encoding, Instruction } from './decode.ts';
 import { type AssistRow, address, MF, NM, type Outcome } from './row.ts';
-import { calculate, FORMATS, type MemoryFormat, ONE, OPERATIONS, PRECISIONS, SIGN, type Stored } from './x87.ts';
+import {
+  calculate,
+  FORMATS,
+  type MemoryFormat,
+  ONE,
+  OPERATIONS,
+  PRECISIONS,
+  ROUNDING,
+  SIGN,
+  type Stored,
+} from './x87.ts';
 
 const INEXACT = 1 << 5;
 const FSW_EXCEPTIONS = 0x3f;
@@ -151,6 +161,19 @@ const ARITHMETIC = FORMS.flatMap(({ opcode, before, format, toStack, after = '' 
   }),
 );
 
+/** Numbers with more digits than fit: their first 64 bits, and whether what follows is more than half of the last one. */
+const CONSTANTS = [
+  { mnemonic: 'FLDL2T', what: 'log2(10)', modrm: 0xe9, cut: 0x4000_d49a_784b_cd1b_8afen, moreThanHalf: false },
+  { mnemonic: 'FLDL2E', what: 'log2(e)', modrm: 0xea, cut: 0x3fff_b8aa_3b29_5c17_f0bbn, moreThanHalf: true },
+  { mnemonic: 'FLDPI', what: 'pi', modrm: 0xeb, cut: 0x4000_c90f_daa2_2168_c234n, moreThanHalf: true },
+  { mnemonic: 'FLDLG2', what: 'log10(2)', modrm: 0xec, cut: 0x3ffd_9a20_9a84_fbcf_f798n, moreThanHalf: true },
+  { mnemonic: 'FLDLN2', what: 'ln(2)', modrm: 0xed, cut: 0x3ffe_b172_17f7_d1cf_79abn, moreThanHalf: true },
+] as const;
+
+/** A constant as the rounding field has it; the inexact flag is not set for these (SDM volume 2, FLD1). */
+const rounded = ({ cut, moreThanHalf }: { cut: bigint; moreThanHalf: boolean }, how: number): bigint =>
+  cut + BigInt(how === ROUNDING.UP || (how === ROUNDING.NEAREST && moreThanHalf));
+
 export const X87_ROWS: readonly AssistRow[] = [
   {
     mnemonic: 'FWAIT',
@@ -186,6 +209,11 @@ export const X87_ROWS: readonly AssistRow[] = [
   row('FLDCW', 'loads the x87 control word: precision, rounding, masked exceptions', memory(0xd9, 5), loadFcw),
   row('FLDZ', 'pushes the number 0', { opcode: [0xd9, 0xee] }, (cpu) => push(cpu, 0n)),
   row('FLD1', 'pushes the number 1', { opcode: [0xd9, 0xe8] }, (cpu) => push(cpu, ONE)),
+  ...CONSTANTS.map(({ mnemonic, what, modrm, ...value }) =>
+    row(mnemonic, `pushes the number ${what}`, { opcode: [0xd9, modrm] }, (cpu) =>
+      push(cpu, rounded(value, rounding(cpu))),
+    ),
+  ),
   row('FLD', 'pushes a copy of ST(i)', register(0xd9, 0), (cpu, { stack }) => push(cpu, cpu.st(stack!))),
   loadRow('FLD', 0xd9, 0, FORMATS.m32),
   loadRow('FLD', 0xdd, 0, FORMATS.m64),

@@ -11,8 +11,8 @@ import { type KvmBackend, kvmBackend } from '../../kvm/backend.ts';
 import { type CodeMode, codeMode, linearRip } from '../../kvm/mode.ts';
 import type { RunArea } from '../../kvm/run-area.ts';
 import type { Vcpu } from '../../kvm/vcpu.ts';
-import type { GuestMemory } from '../../memory/guest-memory.ts';
-import { type PageWalk, readLinear, walkPages } from '../../memory/page-walk.ts';
+import type { Machine } from '../../machine/machine.ts';
+import { type PageWalk, type ReadPhysical, readLinear, walkPages } from '../../memory/page-walk.ts';
 import { failedInstruction } from '../assist.ts';
 import type { RunEnd } from '../result.ts';
 
@@ -49,11 +49,13 @@ export interface GateData {
 export interface FaultData {
   readonly end: RunEnd;
   readonly vcpu: number;
+  /** Whether the instruction assist was on. */
+  readonly isAssisting: boolean;
   readonly kvm: KvmBackend;
   readonly mode: CodeMode;
   readonly regs: RegsData;
   readonly sregs: SregsData;
-  /** Bytes at RIP that are mapped to RAM; if there are none, those of the instruction that KVM failed on. */
+  /** Bytes at RIP that are mapped to RAM or ROM; if there are none, those of the instruction that KVM failed on. */
   readonly code: Uint8Array;
   /** Page walks for the linear addresses of RIP, the stack pointer, the IDT, and CR2 (a page fault's address). */
   readonly walks: Readonly<Record<'rip' | 'stack' | 'idt' | 'cr2', PageWalk>>;
@@ -73,34 +75,45 @@ const GATE_PRESENT = 0x80;
 /** #UD, #DF, #GP, #PF. */
 const GATES = [6, 8, 13, 14];
 
-/** Collects the state of `vcpu`, whose last KVM_RUN ended with `end`. Call it in the vCPU's thread. */
-export function collectFault(vcpu: Vcpu, memory: GuestMemory, end: RunEnd): FaultData {
+/** A vCPU, its machine, and whether the instruction assist is on for it. */
+export interface FaultPlace {
+  readonly vcpu: Vcpu;
+  readonly machine: Pick<Machine, 'readPhysical'>;
+  readonly isAssisting: boolean;
+}
+
+/** Collects the state of a vCPU, whose last KVM_RUN ended with `end`. Call it in the vCPU's thread. */
+export function collectFault({ vcpu, machine, isAssisting }: FaultPlace, end: RunEnd): FaultData {
   const regs = plain(vcpu.getRegs()) as RegsData & { rip: bigint; rsp: bigint; rflags: bigint };
   const sregs = plain(vcpu.getSregs()) as SregsData;
   const mode = codeMode(sregs, regs.rflags);
-  const walk = (linear: bigint) => walkPages(sregs, linear, (gpa, width) => entryAt(memory, gpa, width));
-  const read = (linear: bigint, length: number) => readLinear(memory, linear, length, (at) => walk(at).physical);
+  const physical: ReadPhysical = (gpa, target) => machine.readPhysical(gpa, target);
+  const walk = (linear: bigint) => walkPages(sregs, linear, (gpa, width) => entryAt(physical, gpa, width));
+  const read = (linear: bigint, length: number) => readLinear(physical, linear, length, (at) => walk(at).physical);
   const rip = linearRip(sregs, mode, regs.rip);
   const stack = mode.bits === 64 ? regs.rsp : BigInt.asUintN(32, sregs.ss.base + regs.rsp);
   const { reason, value, detail } = end;
   const internal = internalError(vcpu.area, end);
-  const ram = read(rip, CODE_BYTES);
+  const mapped = read(rip, CODE_BYTES);
   return {
     end: { reason, ...(value !== undefined && { value }), ...(detail && { detail }) },
     vcpu: vcpu.id,
+    isAssisting,
     kvm: kvmBackend(),
     mode,
     regs,
     sregs,
-    code: ram.length > 0 ? ram : (internal?.instruction ?? ram),
+    code: mapped.length > 0 ? mapped : (internal?.instruction ?? mapped),
     walks: { rip: walk(rip), stack: walk(stack), idt: walk(sregs.idt.base), cr2: walk(sregs.cr2) },
     gates: mode.name === 'real' ? [] : GATES.map((vector) => gate(sregs, vector, read)),
     ...(internal && { internal }),
   };
 }
 
-function entryAt(memory: GuestMemory, gpa: number, width: 4 | 8): bigint | undefined {
-  return memory.find(gpa, width) ? memory.readUint(gpa, width) : undefined;
+function entryAt(read: ReadPhysical, gpa: number, width: 4 | 8): bigint | undefined {
+  const entry = new DataView(new ArrayBuffer(width));
+  if (!read(gpa, new Uint8Array(entry.buffer))) return undefined;
+  return width === 8 ? entry.getBigUint64(0, true) : BigInt(entry.getUint32(0, true));
 }
 
 function gate(

@@ -46,7 +46,7 @@ const PLACE: readonly Rule[] = [
   ({ data: { walks, code } }) =>
     walks.rip.physical !== undefined &&
     code.length === 0 &&
-    `There is no RAM at the instruction pointer (guest-physical ${hex(walks.rip.physical)}): the guest is in a ROM, or has jumped to nowhere.`,
+    `There is neither RAM nor ROM at the instruction pointer (guest-physical ${hex(walks.rip.physical)}): the guest has jumped to nowhere.`,
   ({ data: { code } }) =>
     code.length > 0 &&
     code.every((byte) => byte === 0) &&

@@ -53,7 +53,8 @@ function emulationFailure(scene: Scene): string[] {
   const assisted = assistable(data.code, data.mode)?.row.mnemonic;
   const name = assisted ?? line.mnemonic;
   const cures = [
-    assisted && 'The instruction assist can do it (--assist on) while its operands are mapped to RAM.',
+    assisted && !data.isAssisting && 'The instruction assist can do it (--assist on).',
+    assisted && data.isAssisting && 'The instruction assist is on, and cannot do it with these operands.',
     usesVectorRegisters(line) &&
       'Compile the guest with -mgeneral-regs-only, so that it uses no SSE, AVX or x87 registers.',
   ];

@@ -49,6 +49,7 @@ export type ThreadMessage =
 interface CallContext {
   readonly vcpu: Vcpu;
   readonly machine: Machine;
+  readonly isAssisting: boolean;
   counts(): RunCounts;
   haltedForGood(vcpu: Vcpu): boolean;
 }
@@ -82,7 +83,7 @@ const CALLS: {
   translate: ({ vcpu }, linear) => vcpu.translate(linear),
   counts: ({ counts }) => counts(),
   haltedForGood: ({ vcpu, haltedForGood }) => haltedForGood(vcpu),
-  fault: ({ vcpu, machine }, end) => collectFault(vcpu, machine.memory, end),
+  fault: (context, end) => collectFault(context, end),
 };
 
 /** The table for names and arguments from messages. */

@@ -155,8 +155,9 @@ class VcpuWorker {
       try {
         const call = VCPU_CALLS[name];
         if (!call) throw new UsageError(`there is no vCPU call ${name}`);
-        const { vcpu } = this.#engine;
-        const context = { vcpu, machine: this.#machine, counts: () => this.#engine.counts(), haltedForGood };
+        const { vcpu, isAssisting } = this.#engine;
+        const machine = this.#machine;
+        const context = { vcpu, machine, isAssisting, counts: () => this.#engine.counts(), haltedForGood };
         post({ kind: 'reply', id, value: call(context, args as never) });
       } catch (error) {
         post({ kind: 'refused', id, error: errorToData(error) });
