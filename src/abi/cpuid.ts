@@ -83,7 +83,6 @@ export const CpuidFeature = {
   LA57: bit(0x7, 'ecx', 16),
   XSAVEOPT: bit(0xd, 'eax', 0, 1),
   XSAVEC: bit(0xd, 'eax', 1, 1),
-  XGETBV1: bit(0xd, 'eax', 2, 1),
   XSAVES: bit(0xd, 'eax', 3, 1),
   SYSCALL: bit(0x8000_0001, 'edx', 11),
   NX: bit(0x8000_0001, 'edx', 20),
@@ -91,5 +90,4 @@ export const CpuidFeature = {
   LM: bit(0x8000_0001, 'edx', 29),
   SVM: bit(0x8000_0001, 'ecx', 2),
   INVARIANT_TSC: bit(0x8000_0007, 'edx', 8),
-  RDPRU: bit(0x8000_0008, 'ebx', 4),
 } as const satisfies Record<string, CpuidBit>;

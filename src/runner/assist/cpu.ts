@@ -1,9 +1,7 @@
 /** The vCPU as a row of the assist table sees it: registers, x87 and SSE control, guest memory by linear address. */
 
-import type { CpuidBit } from '../../abi/cpuid.ts';
 import { KvmError } from '../../errors.ts';
 import { EINVAL } from '../../ffi/fd.ts';
-import { hasFeature } from '../../kvm/cpuid.ts';
 import { type CodeMode, codeMode, linearRip } from '../../kvm/mode.ts';
 import type { Vcpu } from '../../kvm/vcpu.ts';
 import type { Machine } from '../../machine/machine.ts';
@@ -29,7 +27,6 @@ export type AssistVcpu = Pick<
 
 /** The part of a Machine the assist uses. */
 export interface AssistMachine extends Pick<Machine, 'memory' | 'readPhysical'> {
-  readonly config: Pick<Machine['config'], 'cpuid'>;
   readonly vm: Pick<Machine['vm'], 'checkExtension'>;
 }
 
@@ -89,11 +86,6 @@ export class AssistCpu {
   /** Whether a linear address is mapped. */
   isMapped(linear: bigint): boolean {
     return this.#translate(linear) !== undefined;
-  }
-
-  /** Whether the guest's CPUID names a feature. */
-  has(feature: CpuidBit): boolean {
-    return hasFeature(this.#machine.config.cpuid, feature);
   }
 
   /** Reads a little-endian integer; undefined where nothing is mapped, or neither RAM nor ROM. */
