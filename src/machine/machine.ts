@@ -11,7 +11,6 @@ import { attachDevices, createDeviceState, DEVICE_SPECS, deviceLock } from '../d
 import type { DeviceModule } from '../devices/own.ts';
 import { UsageError } from '../errors.ts';
 import { Cleanup } from '../ffi/cleanup.ts';
-import { Mapping, type MappingHandle } from '../ffi/mapping.ts';
 import type { CpuidLeaf } from '../kvm/cpuid.ts';
 import { Kvm } from '../kvm/kvm.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
@@ -23,6 +22,7 @@ import { type BootState, prepareBoot, startVcpu } from './boot.ts';
 import { withoutNesting } from './cpuid.ts';
 import type { EntryState } from './entry.ts';
 import { InterruptLines } from './interrupt-lines.ts';
+import { Roms, type RomsHandle } from './roms.ts';
 
 /** What a machine is made of. Plain data. */
 export interface MachineConfig {
@@ -56,7 +56,7 @@ export interface MachineHandle {
   readonly kvmFd: number;
   readonly vmFd: number;
   readonly memory: GuestMemoryHandle;
-  readonly roms: readonly { readonly gpa: number; readonly mapping: MappingHandle }[];
+  readonly roms: RomsHandle;
   readonly deviceState: SharedArrayBuffer;
   /** Module of the devices that are not built in. */
   readonly deviceModule: string | undefined;
@@ -76,17 +76,12 @@ interface Parts {
   readonly kvm: Kvm;
   readonly vm: Vm;
   readonly memory: GuestMemory;
-  readonly roms: readonly Rom[];
+  readonly roms: Roms;
   readonly devices: readonly DeviceSpec[];
   readonly deviceModule: string | undefined;
   readonly deviceState: SharedArrayBuffer;
   readonly lines: InterruptLines;
   readonly boot: BootState | undefined;
-}
-
-interface Rom {
-  readonly gpa: number;
-  readonly mapping: Mapping;
 }
 
 /**
@@ -121,7 +116,7 @@ export class Machine implements Disposable {
   isDisposed = false;
   /** How many slots this KVM has, once that was asked. */
   #slots: number | undefined;
-  readonly #roms: Rom[];
+  readonly #roms: Roms;
   #boot: BootState | undefined;
 
   private constructor(parts: Parts) {
@@ -129,7 +124,7 @@ export class Machine implements Disposable {
     this.kvm = parts.kvm;
     this.vm = parts.vm;
     this.memory = parts.memory;
-    this.#roms = [...parts.roms];
+    this.#roms = parts.roms;
     this.devices = parts.devices;
     this.deviceModule = parts.deviceModule;
     this.deviceState = parts.deviceState;
@@ -157,7 +152,7 @@ export class Machine implements Disposable {
       kvm,
       vm,
       memory,
-      roms: [],
+      roms: new Roms(),
       devices,
       deviceModule: 'specs' in own ? own.module : undefined,
       deviceState: createDeviceState(devices),
@@ -176,7 +171,7 @@ export class Machine implements Disposable {
       kvm: Kvm.borrow(handle.kvmFd),
       vm: Vm.borrow(handle.vmFd),
       memory: GuestMemory.borrow(handle.memory),
-      roms: handle.roms.map(({ gpa, mapping }) => ({ gpa, mapping: Mapping.borrow(mapping) })),
+      roms: Roms.borrow(handle.roms),
       devices: [...DEVICE_SPECS, ...own],
       lines: new InterruptLines(handle.lines),
     });
@@ -189,7 +184,7 @@ export class Machine implements Disposable {
       kvmFd: this.kvm.fd.number,
       vmFd: this.vm.fd.number,
       memory: this.memory.handle,
-      roms: this.#roms.map(({ gpa, mapping }) => ({ gpa, mapping: mapping.handle })),
+      roms: this.#roms.handle,
       deviceState: this.deviceState,
       deviceModule: this.deviceModule,
       lines: this.lines.buffer,
@@ -222,33 +217,19 @@ export class Machine implements Disposable {
 
   /** Maps read-only memory outside RAM, zero-filled to whole pages. Guest writes to it are MMIO exits. */
   addRom(gpa: number, content: Uint8Array): void {
-    const size = Math.ceil(content.length / PAGE_SIZE) * PAGE_SIZE;
-    const mapping = Mapping.anonymous(size);
-    try {
-      mapping.bytes.set(content);
-      const slot = this.memory.regions.length + this.#roms.length;
-      this.vm.setUserMemoryRegion({ slot, flags: MEMORY_REGION_FLAGS.READONLY, gpa, size, mapping });
-    } catch (error) {
-      mapping[Symbol.dispose]();
-      throw error;
-    }
-    this.#roms.push({ gpa, mapping });
+    this.#roms.add(this.vm, this.memory.regions.length, gpa, content);
   }
 
   /** Read-only memory outside RAM: live content by guest-physical address. */
-  get roms(): readonly { readonly gpa: number; readonly bytes: Uint8Array }[] {
-    return this.#roms.map(({ gpa, mapping }) => ({ gpa, bytes: mapping.bytes }));
+  get roms(): Roms['list'] {
+    return this.#roms.list;
   }
 
   /** Copies RAM or ROM from `gpa` on into `target`; false, and nothing copied, where any of it is neither. */
   readPhysical(gpa: number, target: Uint8Array): boolean {
-    const isRam = this.memory.find(gpa, target.length) !== undefined;
-    if (isRam) this.memory.readInto(gpa, target);
-    const rom = isRam
-      ? undefined
-      : this.roms.find((r) => gpa >= r.gpa && gpa + target.length <= r.gpa + r.bytes.length);
-    if (rom) target.set(rom.bytes.subarray(gpa - rom.gpa, gpa - rom.gpa + target.length));
-    return isRam || rom !== undefined;
+    if (!this.memory.find(gpa, target.length)) return this.#roms.readInto(gpa, target);
+    this.memory.readInto(gpa, target);
+    return true;
   }
 
   /**
@@ -312,7 +293,7 @@ export class Machine implements Disposable {
   [Symbol.dispose](): void {
     this.isDisposed = true;
     this.vm[Symbol.dispose]();
-    for (const { mapping } of this.#roms) mapping[Symbol.dispose]();
+    this.#roms[Symbol.dispose]();
     this.memory[Symbol.dispose]();
     this.kvm[Symbol.dispose]();
   }

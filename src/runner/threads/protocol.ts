@@ -6,9 +6,9 @@ import { bytesOf } from '../../abi/struct.ts';
 import { type ErrorData, errorFromData } from '../../errors.ts';
 import type { VcpuStateCaps } from '../../kvm/state/vcpu-state-caps.ts';
 import type { Translation, Vcpu } from '../../kvm/vcpu.ts';
-import type { Machine, MachineHandle } from '../../machine/machine.ts';
+import type { MachineHandle } from '../../machine/machine.ts';
 import type { AssistMode } from '../assist.ts';
-import { collectFault, type FaultData } from '../fault/collect.ts';
+import { collectFault, type FaultData, type FaultPlace } from '../fault/collect.ts';
 import { jsonText, recordBytes } from '../pending-ends.ts';
 import type { RunCounts, RunEnd } from '../result.ts';
 import type { StopPoints } from '../stop-points.ts';
@@ -46,10 +46,7 @@ export type ThreadMessage =
   | { readonly kind: 'failed'; readonly error: ErrorData };
 
 /** What a call works with. */
-interface CallContext {
-  readonly vcpu: Vcpu;
-  readonly machine: Machine;
-  readonly isAssisting: boolean;
+interface CallContext extends FaultPlace {
   counts(): RunCounts;
   haltedForGood(vcpu: Vcpu): boolean;
 }

@@ -156,8 +156,8 @@ class VcpuWorker {
         const call = VCPU_CALLS[name];
         if (!call) throw new UsageError(`there is no vCPU call ${name}`);
         const { vcpu, isAssisting } = this.#engine;
-        const machine = this.#machine;
-        const context = { vcpu, machine, isAssisting, counts: () => this.#engine.counts(), haltedForGood };
+        const facts = { haltedForGood, counts: () => this.#engine.counts() };
+        const context = { vcpu, machine: this.#machine, isAssisting, ...facts };
         post({ kind: 'reply', id, value: call(context, args as never) });
       } catch (error) {
         post({ kind: 'refused', id, error: errorToData(error) });
