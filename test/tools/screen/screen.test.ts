@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { CRTC, TEXT_MODE, type VgaRegisters } from '../../../src/devices/vga-registers.ts';
 import { asciiOf, characterOf } from '../../../tools/screen/cp437.ts';
-import { type PackedScreen, packScreen, unpackScreen } from '../../../tools/screen/packed.ts';
+import { type PackedScreen, packScreen, sameScreen, unpackScreen } from '../../../tools/screen/packed.ts';
 import {
   attributeSequence,
   rowAnsi,
@@ -69,12 +69,12 @@ describe('size', () => {
 
   test('any other values, zeros included, are taken for 80x25, and every value stays in bounds', () => {
     expect(sizeOf(decode(empty, { ...TEXT_MODE, crtc: new Uint8Array(25) }))).toEqual([80, 25]);
-    for (let seed = 1; seed < 2000; seed++) {
+    for (let seed = 1; seed < 500; seed++) {
       const crtc = Uint8Array.from({ length: 25 }, (_, i) => Math.imul(seed * 25 + i, 2654435761) >>> 24);
       const screen = decode(empty, { ...TEXT_MODE, crtc });
       expect(screen.cells.length).toBe(screen.columns * screen.rows * 2);
       expect(screen.columns <= MOST.COLUMNS && screen.rows <= MOST.ROWS && screen.height <= MOST.HEIGHT).toBe(true);
-      expect(unpackScreen(packScreen(screen))).toEqual({ ...screen, cells: Buffer.from(screen.cells) });
+      expect(sameScreen(unpackScreen(packScreen(screen)), screen)).toBe(true);
       if (screen.cursor) expect(screen.cursor.row < screen.rows && screen.cursor.column < screen.columns).toBe(true);
     }
   });
