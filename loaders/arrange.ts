@@ -9,8 +9,20 @@ import { findRoom as findFree, merged, type RoomRequest } from '../src/memory/ro
 import { alignUp, FOUR_GIB, hex, MIB, PAGE_SIZE, size as sizeText } from './bytes.ts';
 import type { LoadOptions, MemoryRange, Reservation, Segment } from './image.ts';
 
-/** Boot information goes here when it fits: above what the machine uses, below the EBDA. */
+/** A part of low memory, and whether its highest or its lowest place is taken. */
+type Area = Pick<RoomRequest, 'from' | 'to' | 'top'>;
+
+/** Low memory above what the machine uses and below the first stack's end. */
 export const LOW_AREA = { from: 0x1_0000, to: 0x9_f000 } as const;
+
+/**
+ * Just under 640 KiB: between the first stack's end and the EBDA, else below the 32 KiB that are left to that stack. Kernels
+ * keep their first stacks and tables in lower memory without a look at what is there.
+ */
+const UNDER_640K: readonly Area[] = [
+  { from: LOW_AREA.to, to: 0x9_fc00 },
+  { from: LOW_AREA.from, to: LOW_AREA.to - 0x8000, top: true },
+];
 
 /** What is to be placed and where it may go: by default below 4 GiB. */
 export interface Request extends Omit<RoomRequest, 'to'> {
@@ -63,16 +75,18 @@ export function room(map: readonly MemoryRange[], taken: readonly (Segment | Res
   );
 }
 
-/** An address for boot information: in the low area when it fits, else above everything below 4 GiB. */
+/** An address for boot information: in the first of `areas` where it fits, else above everything below 4 GiB. */
 export function informationRoom(
   map: readonly MemoryRange[],
   taken: readonly (Segment | Reservation)[],
   request: Omit<Request, 'from' | 'to' | 'top'>,
+  areas: readonly Area[] = UNDER_640K,
 ): number {
-  return (
-    findRoom(map, taken, { ...request, ...LOW_AREA }) ??
-    room(map, taken, { ...request, from: Math.max(MIB, endOf(taken)) })
-  );
+  for (const area of areas) {
+    const found = findRoom(map, taken, { ...request, ...area });
+    if (found !== undefined) return found;
+  }
+  return room(map, taken, { ...request, from: Math.max(MIB, endOf(taken)) });
 }
 
 /** More RAM than a test guest gets: a higher address is virtual, or wrong. */

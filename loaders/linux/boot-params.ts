@@ -1,6 +1,6 @@
 /** What Linux gets: boot_params with the memory map, the command line, and the initial RAM disk. */
 import { bytesOf } from '../../src/abi/struct.ts';
-import { endOf, informationRoom, room, usableRam } from '../arrange.ts';
+import { endOf, informationRoom, LOW_AREA, room, usableRam } from '../arrange.ts';
 import { alignUp, cstring, FOUR_GIB, KIB, MIB, PAGE_SIZE } from '../bytes.ts';
 import type { LoadOptions, Reservation, Segment } from '../image.ts';
 import { refusal } from '../refuse.ts';
@@ -30,11 +30,9 @@ export function bootParams(kernel: LinuxKernel, options: LoadOptions): readonly 
     });
   const initrd = placeInitrd(kernel, options);
   const size = PAGE_SIZE + cmdline.length;
-  const gpa = informationRoom(options.memoryMap, [...kernel.taken, ...initrd], {
-    name: 'boot_params',
-    size,
-    align: PAGE_SIZE,
-  });
+  const request = { name: 'boot_params', size, align: PAGE_SIZE };
+  // Not just under 640 KiB: there the kernel puts the trampoline that may switch it to other page tables.
+  const gpa = informationRoom(options.memoryMap, [...kernel.taken, ...initrd], request, [LOW_AREA]);
   const params = BOOT_PARAMS.alloc();
   const page = bytesOf(params);
   page.set(kernel.header, kernel.headerAt);

@@ -68,10 +68,15 @@ test('the first MiB is backed even where the map calls it reserved', () => {
   expect(backed(map, 3 * MIB, MIB + 1)).toBe(false);
 });
 
-test('boot information goes to low memory, else above the kernel, else it says what is needed', () => {
+test('boot information goes just under 640 KiB, else above the kernel, else it says what is needed', () => {
   const request = { name: 'info', size: 100, align: 16 };
-  expect(informationRoom(memoryMap(4), [], request)).toBe(0x1_0000);
-  const low = { gpa: 0x1000, size: 0x9_e000, name: 'low' };
+  const free = memoryMap(4);
+  expect(informationRoom(free, [], request)).toBe(0x9_f000);
+  expect(informationRoom(free, [], { ...request, size: 0xc00 })).toBe(0x9_f000);
+  expect(informationRoom(free, [], { ...request, size: 0xc01 })).toBe(0x9_63f0);
+  expect(informationRoom(free, [{ gpa: 0x9_0000, size: 0xfc00, name: 'kernel' }], request)).toBe(0x8_ff90);
+  expect(informationRoom(free, [], request, [{ from: 0x1_0000, to: 0x2_0000 }])).toBe(0x1_0000);
+  const low = { gpa: 0x1000, size: 0x9_ec00, name: 'low' };
   expect(informationRoom(memoryMap(4), [low], request)).toBe(MIB);
   refused(
     () => informationRoom(memoryMap(1), [low], request),

@@ -33,7 +33,7 @@ describe('Multiboot 1', () => {
     expect(image.entry).toMatchObject({
       mode: 'protected',
       rip: 0x10_0020n,
-      regs: { rax: 0x2badb002n, rbx: 0x1_0000n },
+      regs: { rax: 0x2badb002n, rbx: 0x9_f000n },
     });
     expect(image.segments[0]).toMatchObject({ gpa: 0x10_0000, memSize: 0x2000 });
   });
@@ -120,7 +120,7 @@ describe('Multiboot 1', () => {
   });
 
   test('the information avoids a kernel that fills low memory', () => {
-    const file = elf({ bits: 32, segments: [{ vaddr: 0x1_0000n, bytes: padTo(multiboot1(3), 64), memsz: 0x8_f000 }] });
+    const file = elf({ bits: 32, segments: [{ vaddr: 0x1_0000n, bytes: padTo(multiboot1(3), 64), memsz: 0x8_fc00 }] });
     const image = load(file, guest());
     expect(Number(image.entry.regs!.rbx)).toBeGreaterThanOrEqual(0x10_0000);
   });

@@ -1,5 +1,6 @@
 /** `vmlapse restore --fork N`: lines with numbers, exit status, what does not go together. */
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { guestPath } from '../../guests/list.ts';
 import { describeKvm } from '../support/kvm.ts';
 import { cli, interrupted, STACK_TRACE, scratch, startCli } from '../tools/cli/cli.ts';
@@ -62,6 +63,38 @@ describeKvm('restore --fork', () => {
         ended: 'the guest exited with 12',
         output: expect.stringMatching(/round 8 hash/),
       });
+  });
+
+  describe('of a guest that prints on its screen and on the debug console alone', () => {
+    /** es = b800; "Hi" on the screen; out e9, 'a' and 'b'; out f4, 3. */
+    const SILENT = 'b800b8 8ec0 26c70600004807 26c70602006907 b061e6e9 b062e6e9 b003e6f4 f4';
+    let silent: string;
+    beforeAll(async () => {
+      const image = folder.file('silent.bin');
+      writeFileSync(image, Buffer.from(SILENT.replaceAll(' ', ''), 'hex'));
+      silent = folder.file('silent');
+      const flat = ['--format', 'flat', '--mode', 'real', '--load', '0x8000'];
+      await cli(['run', '--mem', '1', '--store', silent, '--checkpoint-at', 'exit:1', ...flat, image]);
+    });
+
+    it('shows both, for each fork', async () => {
+      const { status, stdout, stderr } = await cli(['restore', '--store', silent, 'latest', '--fork', '2']);
+      expect({ status, stdout }).toEqual({ status: 3, stdout: '' });
+      for (const fork of [0, 1])
+        expect(byFork(stderr, fork)).toEqual([
+          'b',
+          'vmlapse: nothing came on the serial port; on the screen:',
+          '| Hi',
+          expect.stringMatching(/exited with 3/),
+        ]);
+    });
+
+    it('has both as JSON', async () => {
+      const { stdout, stderr } = await cli(['restore', '--store', silent, 'latest', '--fork', '2', '--json']);
+      const fork = { value: 3, output: '', debugcon: 'b', screen: ['Hi'] };
+      expect(JSON.parse(stdout)).toMatchObject([fork, fork]);
+      expect(stderr).toBe('');
+    });
   });
 
   it('gives the highest exit status: 124 when they are given up', async () => {

@@ -38,7 +38,10 @@ export const IMAGE_OPTIONS: NonNullable<CommandRow['options']> = [
   ['--entry <addr>', 'flat binary or plain ELF: where execution starts', parseAddress],
   new Option('--mode <mode>', 'flat binary or plain ELF: CPU mode at entry').choices(['real', 'protected', 'long']),
   new Option('--place <by>', 'ELF: segments go to their physical or virtual addresses').choices(['paddr', 'vaddr']),
-  ['--cmdline <text>', 'command line, where the boot protocol has one'],
+  [
+    '--cmdline <text>',
+    'command line, where the boot protocol has one; passed as it is: kernels that skip a first word want a name there',
+  ],
   [
     '--module <file>',
     'multiboot module or initial RAM disk; may be repeated. "FILE ARGUMENTS": the guest gets all of it as its string',

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { RunReason, RunResult } from '../../../src/runner/result.ts';
 import { columns, toJson } from '../../../tools/cli/output.ts';
 import { exitStatus, summaryLines } from '../../../tools/cli/run-end.ts';
-import { CapturedOutput } from '../../../tools/cli/session/captured-output.ts';
+import { CapturedOutput, CapturedStream } from '../../../tools/cli/session/captured-output.ts';
 
 const result = (reason: RunReason, more: Partial<RunResult> = {}): RunResult => ({
   reason,
@@ -72,31 +72,46 @@ describe('what is printed', () => {
   });
 
   it('a transcript keeps the first MiB and counts the rest', () => {
-    const transcript = new CapturedOutput();
+    const transcript = new CapturedStream();
     transcript.add(Buffer.from('hello'));
-    expect(transcript.summary()).toEqual({ output: 'hello', outputDropped: 0 });
+    expect(transcript.summary('output')).toEqual({ output: 'hello', outputDropped: 0 });
     const chunk = new Uint8Array(300_000).fill(0x61);
     for (let i = 0; i < 4; i++) transcript.add(chunk);
-    const { output, outputDropped } = transcript.summary();
+    const { output, outputDropped } = transcript.summary('output');
     expect(output.length).toBe(2 ** 20);
     expect(outputDropped).toBe(5 + 1_200_000 - 2 ** 20);
   });
 
   it('a transcript is UTF-8, and beside it the bytes where they are none', () => {
-    const text = new CapturedOutput();
+    const text = new CapturedStream();
     for (const byte of Buffer.from('gr\u00fc\u00df')) text.add(Uint8Array.of(byte));
-    expect(text.summary()).toEqual({ output: 'gr\u00fc\u00df', outputDropped: 0 });
-    const bytes = new CapturedOutput();
+    expect(text.summary('output')).toEqual({ output: 'gr\u00fc\u00df', outputDropped: 0 });
+    const bytes = new CapturedStream();
     bytes.add(Uint8Array.of(0x61, 0xff, 0xfe, 0x80));
-    expect(bytes.summary()).toEqual({ output: 'a\ufffd\ufffd\ufffd', outputBase64: 'Yf/+gA==', outputDropped: 0 });
+    expect(bytes.summary('output')).toEqual({
+      output: 'a\ufffd\ufffd\ufffd',
+      outputBase64: 'Yf/+gA==',
+      outputDropped: 0,
+    });
   });
 
   it('a transcript that is cut within a character is UTF-8 all the same', () => {
-    const transcript = new CapturedOutput();
+    const transcript = new CapturedStream();
     transcript.add(new Uint8Array(2 ** 20 - 1).fill(0x61));
     transcript.add(Buffer.from('\u00fc'));
-    const { output, ...rest } = transcript.summary();
+    const { output, ...rest } = transcript.summary('output');
     expect(output.length).toBe(2 ** 20 - 1);
     expect(rest).toEqual({ outputDropped: 1 });
+  });
+  it('a transcript has the debug console, if that has printed something', () => {
+    const output = new CapturedOutput();
+    expect(output.summary()).toEqual({ output: '', outputDropped: 0 });
+    output.debugcon.add(Uint8Array.of(0x68, 0xff));
+    expect(output.summary()).toMatchObject({
+      output: '',
+      debugcon: 'h\ufffd',
+      debugconBase64: 'aP8=',
+      debugconDropped: 0,
+    });
   });
 });

@@ -75,6 +75,16 @@ describeKvm('vmlapse run --json', () => {
     });
   });
 
+  it('has the debug console, and leaves stderr empty', async () => {
+    const { status, stdout, stderr } = await cli(['run', ...MEM, '--json', guestPath('debugcon')]);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toMatchObject({
+      output: '',
+      debugcon: 'Hello from the debug console\n',
+      debugconDropped: 0,
+    });
+  });
+
   it('says what ended the run and explains faults', async () => {
     const [timeout, fault] = await Promise.all([
       cli(['run', ...MEM, '--json', '--timeout', '200ms', guestPath('spin')]),

@@ -6,8 +6,10 @@ import type { RunResult } from '../../../src/runner/result.ts';
 import { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
 import { printLine, toJson, writeTo } from '../output.ts';
 import { endText, exitStatus, summaryLines } from '../run-end.ts';
+import { showsUnicode } from '../terminal-text.ts';
 import { CapturedOutput } from './captured-output.ts';
 import { EndSignals } from './end-signals.ts';
+import { textOnScreen } from './screen-notes.ts';
 
 /** How the forks run. */
 interface ForkOptions {
@@ -26,32 +28,52 @@ export async function runForks(template: ForkTemplate, count: number, options: F
   using signals = new EndSignals(() => stop.abort());
   const runs = Array.from({ length: count }, async (_, i) => {
     const captured = new CapturedOutput();
-    const lines = new LineSplitter((line) => writeTo(process.stdout, Buffer.from(`[${i}] ${line}\n`, 'latin1')));
+    let heard = false;
+    const [lines, debugLines] = [process.stdout, process.stderr].map(
+      (stream) => new LineSplitter((line) => writeTo(stream, Buffer.from(`[${i}] ${line}\n`, 'latin1'))),
+    ) as [LineSplitter, LineSplitter];
     const { machine, load } = template.fork();
     using _machine = machine;
     const running = await RunningMachine.start(machine, {
-      serial: (bytes) => (options.json ? captured.add(bytes) : lines.add(bytes)),
+      serial: (bytes) => {
+        heard = true;
+        return options.json ? captured.serial.add(bytes) : lines.add(bytes);
+      },
+      debugcon: (bytes) => (options.json ? captured.debugcon.add(bytes) : debugLines.add(bytes)),
       assist: options.assist,
     });
     try {
       load(running);
       const result = await running.run({ timeoutMs: options.timeout, signal: stop.signal });
       lines.end();
-      return { ...result, ended: endText(result), ...(options.json && captured.summary()) };
+      debugLines.end();
+      const screen = textOnScreen(machine, { ascii: !options.json && !showsUnicode() });
+      const facts = { ended: endText(result), ...(screen && { screen }) };
+      return { result: { ...result, ...facts, ...(options.json && captured.summary()) }, unseen: heard ? [] : screen };
     } finally {
       await running.close();
     }
   });
-  const results = await Promise.all(runs);
-  report(results, options);
-  return Math.max(...results.map((result) => exitStatus(result, signals.caught)));
+  const ended = await Promise.all(runs);
+  report(ended, options);
+  return Math.max(...ended.map(({ result }) => exitStatus(result, signals.caught)));
 }
 
-function report(results: readonly RunResult[], options: ForkOptions): void {
-  if (options.json)
-    process.stdout.write(`${toJson(results.map((result) => ({ ...result, exitStatus: exitStatus(result) })))}\n`);
-  else if (!options.quiet) {
-    results.forEach((result, i) => {
+/** A fork that has ended. */
+interface EndedFork {
+  readonly result: RunResult;
+  /** The text on its screen, where nothing came on its serial port. */
+  readonly unseen?: readonly string[] | undefined;
+}
+
+function report(forks: readonly EndedFork[], options: ForkOptions): void {
+  if (options.json) {
+    const results = forks.map(({ result }) => ({ ...result, exitStatus: exitStatus(result) }));
+    process.stdout.write(`${toJson(results)}\n`);
+  } else if (!options.quiet) {
+    forks.forEach(({ result, unseen = [] }, i) => {
+      if (unseen.length > 0) printLine(`[${i}] vmlapse: nothing came on the serial port; on the screen:`);
+      for (const line of unseen) printLine(`[${i}] | ${line}`.trimEnd());
       for (const line of summaryLines(result, options.ended)) printLine(`[${i}] ${line}`);
     });
   }

@@ -27,11 +27,11 @@ export class SerialConsole implements Front {
   }
 
   serial(bytes: Uint8Array): void | Promise<void> {
-    return this.#captured ? this.#captured.add(bytes) : writeTo(process.stdout, this.#echo.shown(bytes));
+    return this.#captured ? this.#captured.serial.add(bytes) : writeTo(process.stdout, this.#echo.shown(bytes));
   }
 
   debugcon(bytes: Uint8Array): void | Promise<void> {
-    return writeTo(process.stderr, bytes);
+    return this.#captured ? this.#captured.debugcon.add(bytes) : writeTo(process.stderr, bytes);
   }
 
   typed(bytes: Uint8Array): number {
