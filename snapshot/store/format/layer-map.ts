@@ -11,7 +11,7 @@
  */
 import { type ByteReader, ByteWriter } from './bytes.ts';
 import { corrupt } from './digest.ts';
-import { MAX_FRAME_PAGES, MAX_LIVE_PAGES, MAX_PAGE_NUMBER } from './limits.ts';
+import { MAX_FRAME_PAGES, MAX_LIVE_PAGES, MAX_PAGE_NUMBER, MAX_RAM_PAGE } from './limits.ts';
 
 /** In a run: its pages are zero. */
 export const ZERO_ENTRY = 0xffff_ffff;
@@ -45,7 +45,11 @@ export interface LayerMap {
 }
 
 const MAGIC = 0x504d4d56; // "VMMP"
-const VERSION = 1;
+/** Versions, and below what all pages of their runs lie. The first that will do is written: earlier releases read 1. */
+const PAGES_BELOW: ReadonlyMap<number, number> = new Map([
+  [1, MAX_RAM_PAGE],
+  [2, MAX_PAGE_NUMBER],
+]);
 
 /** Number of data frames of a map. */
 export function dataFrames(map: Pick<LayerMap, 'stored' | 'framePages'>): number {
@@ -57,7 +61,9 @@ export function encodeMap(map: LayerMap): Uint8Array {
   const out = new ByteWriter();
   out.u32(MAGIC);
   const { stored, deltas, references, bases, frameBytes, runs } = map;
-  for (const count of [VERSION, map.framePages, stored, deltas, references, bases.length, runs.length / RUN_WORDS])
+  const end = runs.length === 0 ? 0 : runs.at(-3)! + runs.at(-2)!;
+  const version = end <= MAX_RAM_PAGE ? 1 : 2;
+  for (const count of [version, map.framePages, stored, deltas, references, bases.length, runs.length / RUN_WORDS])
     out.varint(count);
   for (const base of bases) out.bytes(base);
   for (const length of frameBytes) out.varint(length);
@@ -94,7 +100,9 @@ export function decodeMap(reader: ByteReader, where: string): LayerMap {
   };
   check(reader.u32() === MAGIC, 'does not start with its magic number');
   const version = reader.varint();
-  check(version === VERSION, `is of version ${version}; this program reads version ${VERSION}`);
+  const pagesBelow = PAGES_BELOW.get(version);
+  if (pagesBelow === undefined)
+    throw bad(`is of version ${version}; this program reads versions ${[...PAGES_BELOW.keys()].join(' and ')}`);
   const [framePages, stored, deltas, references, baseCount, runCount] = [0, 0, 0, 0, 0, 0].map(() => reader.varint());
   check(framePages! >= 1 && framePages! <= MAX_FRAME_PAGES, `frames of ${framePages} pages`);
   const entries = stored! + deltas! + references!;
@@ -117,7 +125,7 @@ export function decodeMap(reader: ByteReader, where: string): LayerMap {
     const base = reader.varint();
     const page = previous + reader.signed();
     if (base >= baseCount!) throw bad(`entry rests on base layer ${base} of ${baseCount}`);
-    if (page < 0 || page >= MAX_PAGE_NUMBER) throw bad(`entry rests on page ${page}`);
+    if (page < 0 || page >= MAX_LIVE_PAGES) throw bad(`entry rests on page ${page}`);
     targetBase[i] = base;
     targetPage[i] = page;
     previous = page + 1;
@@ -131,7 +139,7 @@ export function decodeMap(reader: ByteReader, where: string): LayerMap {
     const page = expectedPage + reader.varint();
     const coded = reader.varint();
     const count = Math.floor(coded / 2);
-    if (count < 1 || page + count > MAX_PAGE_NUMBER) throw bad(`a run of ${count} pages from page ${page} on`);
+    if (count < 1 || page + count > pagesBelow) throw bad(`a run of ${count} pages from page ${page} on`);
     let entry = ZERO_ENTRY;
     if (coded % 2 === 0) {
       entry = expectedEntry + reader.signed();

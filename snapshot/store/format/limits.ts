@@ -11,8 +11,11 @@ export const FRAME_PAGES = 64;
 /** Upper bound of the frame size a map may declare, in pages (1 MiB). */
 export const MAX_FRAME_PAGES = 256;
 
-/** Guest page numbers lie below this: 1 TiB of RAM, and the hole of 1 GiB below 4 GiB of guest-physical addresses. */
-export const MAX_PAGE_NUMBER = 2 ** 28 + 2 ** 18;
+/** RAM's page numbers lie below this: 1 TiB, and the hole of 1 GiB below 4 GiB of guest-physical addresses. */
+export const MAX_RAM_PAGE = 2 ** 28 + 2 ** 18;
+
+/** All page numbers lie below this. Those that no RAM can have are for what a machine keeps outside its RAM. */
+export const MAX_PAGE_NUMBER = 2 ** 32;
 
 /** Pages with content that one checkpoint may hold: 128 GiB. Zero pages do not count. */
 export const MAX_LIVE_PAGES = 2 ** 25;

@@ -4,7 +4,9 @@
  */
 import { ZERO_ENTRY } from '../format/layer-map.ts';
 
-const BLOCK = 512;
+/** Pages in a block. */
+export const BLOCK_PAGES = 512;
+const BLOCK = BLOCK_PAGES;
 
 interface Block {
   /** Layer slots, from 1; 0: no layer has recorded the page, so it is zero. */
@@ -52,11 +54,6 @@ export class PageIndex {
     return this.#blocks.size;
   }
 
-  /** The slot that recorded a page, 0 for none. */
-  slotOf(page: number): number {
-    return this.#blocks.get(Math.floor(page / BLOCK))?.layer[page % BLOCK] ?? 0;
-  }
-
   /** The place of a page, or undefined where no layer has recorded it. */
   get(page: number): Place | undefined {
     const block = this.#blocks.get(Math.floor(page / BLOCK));
@@ -67,12 +64,37 @@ export class PageIndex {
   /** Records a run; `entry` counts up with the page unless it is {@link ZERO_ENTRY}. */
   record(page: number, count: number, slot: number, entry: number, tally: Tally): void {
     const end = page + count;
+    if (entry === ZERO_ENTRY && count / BLOCK > this.#blocks.size) this.#recordZeros(page, end, slot, tally);
+    else this.#recordBlocks(page, end, slot, entry, tally);
+  }
+
+  #recordBlocks(page: number, end: number, slot: number, entry: number, tally: Tally): void {
     for (let at = page; at < end; ) {
       const number = Math.floor(at / BLOCK);
       const until = Math.min(end, (number + 1) * BLOCK);
       const block = this.#blocks.get(number) ?? (entry === ZERO_ENTRY ? undefined : this.#addBlock(number));
       const first = entry === ZERO_ENTRY ? ZERO_ENTRY : entry + (at - page);
       if (block) overwrite(block, at % BLOCK, until - at, slot, first, tally);
+      at = until;
+    }
+  }
+
+  /** A run of zeros over more blocks than there are: only these are gone through. */
+  #recordZeros(page: number, end: number, slot: number, tally: Tally): void {
+    for (const [number, block] of this.#blocks) {
+      const first = Math.max(page, number * BLOCK);
+      const until = Math.min(end, (number + 1) * BLOCK);
+      if (first < until) overwrite(block, first % BLOCK, until - first, slot, ZERO_ENTRY, tally);
+    }
+  }
+
+  /** Visits the pages of a run whose place is one of `slot`'s, ascending. */
+  forEachOf(slot: number, page: number, count: number, visit: (page: number) => void): void {
+    const end = page + count;
+    for (let at = page; at < end; ) {
+      const until = Math.min(end, (Math.floor(at / BLOCK) + 1) * BLOCK);
+      const layer = this.#blocks.get(Math.floor(at / BLOCK))?.layer;
+      if (layer) for (let p = at; p < until; p++) if (layer[p % BLOCK] === slot) visit(p);
       at = until;
     }
   }

@@ -93,8 +93,7 @@ function absorbedPages({ chain, absorbed }: PassInput): Float64Array {
   for (const slot of absorbed) {
     const { runs } = chain.layer(slot).map;
     for (let i = 0; i < runs.length; i += RUN_WORDS)
-      for (let page = runs[i]!; page < runs[i]! + runs[i + 1]!; page++)
-        if (chain.index.slotOf(page) === slot) pages.push(page);
+      chain.index.forEachOf(slot, runs[i]!, runs[i + 1]!, (page) => pages.push(page));
   }
   return pages.values().sort();
 }

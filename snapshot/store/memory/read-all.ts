@@ -3,11 +3,12 @@
  * handed out in runs as long as they are contiguous both in the frame and in the guest.
  */
 
-import { MAX_LIVE_PAGES, PAGE_SIZE } from '../format/limits.ts';
+import { PAGE_SIZE } from '../format/limits.ts';
 import type { OnProgress } from '../store-types.ts';
 import { type Chain, xorPages } from './chain.ts';
 import type { Layer } from './layer.ts';
 import { NumberList } from './layer-writer.ts';
+import { BLOCK_PAGES } from './page-index.ts';
 
 /** Takes the memory of a checkpoint, in no particular order of addresses. */
 export interface MemorySink {
@@ -25,14 +26,33 @@ interface Wanted {
   readonly masked: NumberList;
 }
 
-/** Above every guest page number, so a key orders by stored page and then by guest page. */
-const SHIFT = 2 ** 29;
-/** Half of the stored pages that a layer may have: with them below zero, a double holds every key exactly. */
-const HALF = MAX_LIVE_PAGES / 2;
+/** More than the pages of all blocks of a chain's index: a key orders by stored page and then by guest page. */
+const SHIFT = 2 ** 26;
 
-const keyOf = (stored: number, guest: number) => (stored - HALF) * SHIFT + guest;
-const storedOf = (key: number) => Math.floor(key / SHIFT) + HALF;
-const guestOf = (key: number) => key - Math.floor(key / SHIFT) * SHIFT;
+/**
+ * Guest pages by where they come in the index: with a number that is small and ascends as they do, a double holds every
+ * key exactly.
+ */
+class GuestPages {
+  /** The first page of each block of the index, in the order of the blocks. */
+  readonly #blocks: number[] = [];
+
+  /** The number of a page. Pages are given ascending. */
+  add(page: number): number {
+    const first = page - (page % BLOCK_PAGES);
+    if (this.#blocks.at(-1) !== first) this.#blocks.push(first);
+    return (this.#blocks.length - 1) * BLOCK_PAGES + (page - first);
+  }
+
+  /** The page of a number. */
+  at(number: number): number {
+    return this.#blocks[Math.floor(number / BLOCK_PAGES)]! + (number % BLOCK_PAGES);
+  }
+}
+
+const keyOf = (stored: number, guest: number) => stored * SHIFT + guest;
+const storedOf = (key: number) => Math.floor(key / SHIFT);
+const guestOf = (key: number) => key % SHIFT;
 
 /** Hands out the memory of a chain. */
 export function readChain(chain: Chain, sink: MemorySink, onProgress?: OnProgress): void {
@@ -43,12 +63,13 @@ export function readChain(chain: Chain, sink: MemorySink, onProgress?: OnProgres
     }),
   );
   const zeros = zeroRuns(sink);
+  const guests = new GuestPages();
   chain.index.forEach((guestPage, slot, entry) => {
     const source = chain.source({ slot, entry });
     if (!source) zeros.add(guestPage);
     else {
       const { pages, masked } = wanted.get(source.layer)!;
-      (source.delta ? masked : pages).push(keyOf(source.page, guestPage));
+      (source.delta ? masked : pages).push(keyOf(source.page, guests.add(guestPage)));
     }
   });
   zeros.flush();
@@ -56,7 +77,7 @@ export function readChain(chain: Chain, sink: MemorySink, onProgress?: OnProgres
   const all = [...wanted.values()];
   const total = all.reduce((sum, { pages, masked }) => sum + pages.length + masked.length, 0);
   for (const part of all) {
-    readLayer(chain, part, sink, (pages) => {
+    readLayer(chain, part, guests, sink, (pages) => {
       done += pages;
       onProgress?.(done * PAGE_SIZE, total * PAGE_SIZE);
     });
@@ -83,7 +104,13 @@ function zeroRuns(sink: MemorySink) {
 }
 
 /** `read` is called for each frame, with the pages that were handed out of it. */
-function readLayer(chain: Chain, wanted: Wanted, sink: MemorySink, read: (pages: number) => void): void {
+function readLayer(
+  chain: Chain,
+  wanted: Wanted,
+  guests: GuestPages,
+  sink: MemorySink,
+  read: (pages: number) => void,
+): void {
   const { layer } = wanted;
   const { framePages } = layer.map;
   const plain = wanted.pages.values().sort();
@@ -97,9 +124,9 @@ function readLayer(chain: Chain, wanted: Wanted, sink: MemorySink, read: (pages:
     const bytes = buffer.subarray(0, layer.pagesInFrame(frame) * PAGE_SIZE);
     layer.decode(frame, bytes);
     const before = i + j;
-    while (frameOf(plain, i) === frame) i = handOutRun(plain, i, frame * framePages, bytes, sink);
+    while (frameOf(plain, i) === frame) i = handOutRun(plain, i, frame * framePages, bytes, guests, sink);
     for (; frameOf(masked, j) === frame; j++) {
-      const guestPage = guestOf(masked[j]!);
+      const guestPage = guests.at(guestOf(masked[j]!));
       const mask = chain.source(chain.index.get(guestPage))!.delta!;
       const at = (storedOf(masked[j]!) - frame * framePages) * PAGE_SIZE;
       xorPages(bytes.subarray(at, at + PAGE_SIZE), mask.layer.page(mask.entry), scratch);
@@ -115,14 +142,21 @@ function handOutRun(
   from: number,
   firstInFrame: number,
   bytes: Uint8Array,
+  guests: GuestPages,
   sink: MemorySink,
 ): number {
   const start = plain[from]!;
   const slot = storedOf(start) - firstInFrame;
   const room = bytes.length / PAGE_SIZE - slot;
+  const guest = guests.at(guestOf(start));
   let count = 1;
-  // The next stored page and the next guest page: both parts of the key one higher.
-  while (count < room && plain[from + count] === start + count * (SHIFT + 1)) count++;
-  sink.data(guestOf(start) * PAGE_SIZE, bytes.subarray(slot * PAGE_SIZE, (slot + count) * PAGE_SIZE));
+  // The next stored page and the next guest page: both parts of the key one higher, unless the guest's block has ended.
+  while (
+    count < room &&
+    plain[from + count] === start + count * (SHIFT + 1) &&
+    guests.at(guestOf(plain[from + count]!)) === guest + count
+  )
+    count++;
+  sink.data(guest * PAGE_SIZE, bytes.subarray(slot * PAGE_SIZE, (slot + count) * PAGE_SIZE));
   return from + count;
 }

@@ -58,4 +58,10 @@ describe('a stored page comes to its guest page', () => {
       for (let i = 0; i < 80; i++) places.set(guest + i, stored + i);
     expect(read(places)).toEqual(places);
   });
+
+  it('in runs that end where the next block of pages is not there', () => {
+    const places = new Map<number, number>();
+    for (let i = 0; i < 80; i++) places.set((i < 40 ? 1024 - 40 : 2 ** 31 - 40) + i, 7 + i);
+    expect(read(places)).toEqual(places);
+  });
 });
