@@ -1,6 +1,6 @@
 /**
- * Which pages may differ from the last checkpoint: KVM's dirty log OR the VMM's own writes, per slot. A page stays in
- * the set until it is taken to be stored, or copied back.
+ * Which pages may differ from the last checkpoint: KVM's dirty log OR the VMM's own writes, per region; the VMM's alone
+ * for memory that has no slot. A page stays in the set until it is taken to be stored, or copied back.
  *
  * Two ways to read the log (KVM API document, 4.8 and 4.117). "manual": KVM_GET_DIRTY_LOG only reads, and
  * KVM_CLEAR_DIRTY_LOG clears and write-protects again, which a loop that rolls back often can leave out. "legacy":
@@ -11,25 +11,26 @@ import { GuestMemoryError } from '../src/errors.ts';
 import { Cleanup } from '../src/ffi/cleanup.ts';
 import { Mapping } from '../src/ffi/mapping.ts';
 import type { Machine } from '../src/machine/machine.ts';
-import { bitmapWords, drainInto, forEachRun, orInto, PAGE_SIZE } from '../src/memory/bitmap.ts';
+import { bitmapWords, PAGE_SIZE } from '../src/memory/bitmap.ts';
 import type { Region } from '../src/memory/guest-memory.ts';
+import { PageSet } from '../src/memory/page-set.ts';
 
 /** How KVM's dirty log is read. */
 export type DirtyLogMode = 'manual' | 'legacy';
 
-/** A bitmap for each RAM region, in the order of the regions. One bit a page. */
-export type PageSets = readonly Uint32Array[];
+/** A set for each region of the machine's page space, in the order of the regions. */
+export type PageSets = readonly PageSet[];
 
 const MANUAL_PROTECT = 1n;
 
-interface TrackedRegion {
-  readonly region: Region;
+/** A region that KVM logs. */
+interface LoggedRegion {
+  readonly slot: number;
+  readonly pages: number;
   /** What the kernel writes, and what it wrote the time before. */
   readonly log: Mapping;
   readonly words: Uint32Array;
   readonly before: Uint32Array;
-  /** Pages that may differ from the last checkpoint, apart from those still only in `words`. */
-  readonly pending: Uint32Array;
 }
 
 /**
@@ -52,7 +53,13 @@ interface TrackedRegion {
 export class DirtyTracker implements Disposable {
   readonly mode: DirtyLogMode;
   readonly #machine: Machine;
-  readonly #regions: readonly TrackedRegion[];
+  readonly #regions: readonly Region[];
+  /** RAM's regions come first, so a region and what is logged of it have one number. */
+  readonly #logs: readonly LoggedRegion[];
+  /** Pages that may differ from the last checkpoint, apart from those still only in the log's words. */
+  #pending: PageSets;
+  /** Empty sets, to take the place of those that {@link take} gives away: a pause allocates nothing. */
+  #spare: PageSets;
   /** The pending set equals the log as last read, which is not ORed into `pending` yet. */
   #isLog = false;
   #isEmpty = true;
@@ -66,12 +73,17 @@ export class DirtyTracker implements Disposable {
     const able = machine.vm.checkExtension('KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2') > 0;
     this.mode = able && wanted !== 'legacy' ? 'manual' : 'legacy';
     if (able) machine.vm.enableCap('KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2', this.mode === 'manual' ? MANUAL_PROTECT : 0n);
-    this.#regions = machine.memory.regions.map((region) => {
-      const count = bitmapWords(region.size / PAGE_SIZE);
+    this.#regions = machine.pages.regions;
+    this.#pending = this.emptySets();
+    this.#spare = this.emptySets();
+    for (const { hostDirty } of this.#regions) hostDirty.clear();
+    this.#logs = this.#regions.flatMap(({ slot, size }) => {
+      if (slot === undefined) return [];
+      const pages = size / PAGE_SIZE;
+      const count = bitmapWords(pages);
       const log = made.use(Mapping.anonymous(Math.ceil((count * 4) / PAGE_SIZE) * PAGE_SIZE));
       const words = new Uint32Array(log.bytes.buffer, log.bytes.byteOffset, count);
-      drainInto(new Uint32Array(count), region.hostDirty);
-      return { region, log, words, before: new Uint32Array(count), pending: new Uint32Array(count) };
+      return [{ slot, pages, log, words, before: new Uint32Array(count) }];
     });
     made.defer(() => machine.setDirtyLogging(false));
     machine.setDirtyLogging(true);
@@ -87,10 +99,11 @@ export class DirtyTracker implements Disposable {
     if (this.#closed) throw new GuestMemoryError('CLOSED', 'a dirty log was read after its tracker was disposed of');
     this.#absorbLog();
     let same = this.#isEmpty;
-    for (const { region, log, words, before } of this.#regions) {
-      this.#read(region, log);
-      if (same && (Buffer.compare(asBytes(words), asBytes(before)) !== 0 || region.hostWrote[0] !== 0)) same = false;
+    for (const logged of this.#logs) {
+      this.#read(logged);
+      if (same && Buffer.compare(asBytes(logged.words), asBytes(logged.before)) !== 0) same = false;
     }
+    same &&= this.#regions.every(({ hostDirty }) => hostDirty.isEmpty);
     if (!same) this.#absorb();
     this.#isLog = same;
     this.#isEmpty = false;
@@ -99,9 +112,9 @@ export class DirtyTracker implements Disposable {
   }
 
   /** Reads one region's log. When that fails, the logs read so far become pending: the kernel may have cleared them. */
-  #read(region: Region, log: Mapping): void {
+  #read({ slot, log }: LoggedRegion): void {
     try {
-      this.#machine.vm.getDirtyLog(region.slot, log);
+      this.#machine.vm.getDirtyLog(slot, log);
     } catch (error) {
       this.#absorb();
       this.#isEmpty = false;
@@ -111,43 +124,51 @@ export class DirtyTracker implements Disposable {
 
   #absorb(): void {
     this.#version++;
-    for (const { region, words, before, pending } of this.#regions) {
+    this.#logs.forEach(({ words, before }, i) => {
       before.set(words);
-      orInto(pending, words);
-      if (Atomics.exchange(region.hostWrote, 0, 0) !== 0) drainInto(pending, region.hostDirty);
-    }
+      this.#pending[i]!.addBits(words);
+    });
+    this.#regions.forEach(({ hostDirty }, i) => {
+      if (!hostDirty.isEmpty) this.#pending[i]!.drain(hostDirty);
+    });
   }
 
   #clearDirtyLog(): void {
     this.#absorbLog();
     if (this.mode === 'legacy') return;
-    for (const { region, log, words } of this.#regions) {
-      if (words.some((word) => word !== 0))
-        this.#machine.vm.clearDirtyLog(region.slot, 0, region.size / PAGE_SIZE, log);
+    for (const { slot, pages, log, words } of this.#logs) {
+      if (words.some((word) => word !== 0)) this.#machine.vm.clearDirtyLog(slot, 0, pages, log);
     }
   }
 
   /** ORs the log as last read into the pending set, where that was put off. */
   #absorbLog(): void {
     if (!this.#isLog) return;
-    for (const { words, pending } of this.#regions) orInto(pending, words);
+    this.#logs.forEach(({ words }, i) => {
+      this.#pending[i]!.addBits(words);
+    });
     this.#isLog = false;
   }
 
   /** The pending pages. Live: valid until the next {@link syncDirtyLog}. */
   get pending(): PageSets {
     this.#absorbLog();
-    return this.#regions.map(({ pending }) => pending);
+    return this.#pending;
   }
 
   /** Sets of the right sizes with no page in them. */
   emptySets(): PageSets {
-    return this.#regions.map(({ pending }) => new Uint32Array(pending.length));
+    return this.#regions.map(({ size }) => new PageSet(size / PAGE_SIZE));
   }
 
-  /** Takes the pending pages. The caller stores them, or returns them with {@link restoreBits}. */
+  /**
+   * Takes the pending pages. The caller stores them, or returns them with {@link restoreBits}. The sets are valid until the
+   * next call.
+   */
   take(): PageSets {
-    const taken = this.pending.map((bits) => bits.slice());
+    const taken = this.pending;
+    this.#pending = this.#spare;
+    this.#spare = taken;
     this.discard();
     return taken;
   }
@@ -156,23 +177,23 @@ export class DirtyTracker implements Disposable {
   restoreBits(sets: PageSets): void {
     this.#absorbLog();
     this.#isEmpty = false;
-    this.#regions.forEach(({ pending }, i) => {
-      orInto(pending, sets[i]!);
+    this.#pending.forEach((pending, i) => {
+      pending.addAll(sets[i]!);
     });
   }
 
   /** Empties the pending set, when memory equals the last checkpoint. */
   discard(): void {
-    if (!this.#isLog) for (const { pending } of this.#regions) pending.fill(0);
+    if (!this.#isLog) for (const pending of this.#pending) pending.clear();
     this.#isLog = false;
     this.#isEmpty = true;
   }
 
-  /** Calls `visit` for each run of pages in `sets`: guest-physical address and length in bytes, never across a GiB. */
+  /** Calls `visit` for each run of pages in `sets`: address and length in bytes, never across a GiB. */
   forEachRange(sets: PageSets, visit: (gpa: number, length: number) => void): void {
-    this.#regions.forEach(({ region }, i) => {
-      forEachRun(sets[i]!, region.size / PAGE_SIZE, (first, count) => {
-        splitAtWindows(first * PAGE_SIZE, count * PAGE_SIZE, (offset, length) => visit(region.base + offset, length));
+    this.#regions.forEach(({ base }, i) => {
+      sets[i]!.forEachRun((first, count) => {
+        splitAtWindows(first * PAGE_SIZE, count * PAGE_SIZE, (offset, length) => visit(base + offset, length));
       });
     });
   }
@@ -183,7 +204,7 @@ export class DirtyTracker implements Disposable {
     this.#absorbLog();
     this.#closed = true;
     this.#machine.setDirtyLogging(false);
-    for (const { log } of this.#regions) log[Symbol.dispose]();
+    for (const { log } of this.#logs) log[Symbol.dispose]();
   }
 }
 

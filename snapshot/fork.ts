@@ -4,6 +4,7 @@
  */
 
 import { GuestMemory } from '../src/memory/guest-memory.ts';
+import { PageSpace } from '../src/memory/page-space.ts';
 import { refuseLarge } from './large.ts';
 import type { MachineState } from './machine-state.ts';
 import { buildMachine, fillMemory, type RestoredMachine, type RestoreOptions } from './restore.ts';
@@ -42,7 +43,7 @@ export class ForkTemplate implements Disposable {
     refuseLarge(this.#state.description, options.allowLarge);
     this.#memory = GuestMemory.create(this.#state.description.memory);
     try {
-      fillMemory(this.#memory, checkpoint, options.onProgress);
+      fillMemory(new PageSpace(this.#memory), checkpoint, options.onProgress);
     } catch (error) {
       this.#memory[Symbol.dispose]();
       throw error;

@@ -1,25 +1,19 @@
 /** Memory that was ever touched: what a first checkpoint holds. */
 import { PAGE_SIZE } from '../src/memory/bitmap.ts';
-import type { GuestMemory } from '../src/memory/guest-memory.ts';
+import type { PageSpace } from '../src/memory/page-space.ts';
 import { splitAtWindows } from './dirty-tracker.ts';
 import type { PageRun } from './store/store-types.ts';
 
 /** Live views of that memory, ascending. */
-export function residentRuns(memory: GuestMemory): PageRun[] {
+export function residentRuns(pages: PageSpace): PageRun[] {
   const runs: PageRun[] = [];
-  for (const region of memory.regions) {
-    for (const [start, end] of memory.residentRuns(region)) {
-      splitAtWindows(start, end - start, (offset, length) => {
-        runs.push({ gpa: region.base + offset, bytes: memory.view(region.base + offset, length) });
-      });
-    }
-  }
+  for (const { gpa, length } of pages.residentStretches())
+    splitAtWindows(gpa, length, (at, bytes) => runs.push({ gpa: at, bytes: pages.view(at, bytes) }));
   return runs;
 }
 
-/** Guest-physical addresses of the pages of that memory. */
-export function* residentPages(memory: GuestMemory): Generator<number> {
-  for (const { gpa, bytes } of residentRuns(memory)) {
-    for (let at = 0; at < bytes.length; at += PAGE_SIZE) yield gpa + at;
-  }
+/** Addresses of the pages of that memory. */
+export function* residentPages(pages: PageSpace): Generator<number> {
+  for (const { gpa, length } of pages.residentStretches())
+    for (let at = 0; at < length; at += PAGE_SIZE) yield gpa + at;
 }

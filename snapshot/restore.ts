@@ -5,6 +5,7 @@ import type { ClockMode } from '../src/kvm/state/vm-state.ts';
 import { Machine, type MachineOptions } from '../src/machine/machine.ts';
 import { PAGE_SIZE } from '../src/memory/bitmap.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
+import type { PageSpace } from '../src/memory/page-space.ts';
 import { checkCompatible } from './compatible.ts';
 import { refuseLarge } from './large.ts';
 import { type MachineState, machineConfig } from './machine-state.ts';
@@ -42,7 +43,7 @@ export interface RestoredMachine {
 export function restoreMachine(checkpoint: Checkpoint, options: RestoreOptions = {}): RestoredMachine {
   const restored = buildMachine(validateState(checkpoint.config), options);
   try {
-    fillMemory(restored.machine.memory, checkpoint, options.onProgress);
+    fillMemory(restored.machine.pages, checkpoint, options.onProgress);
     return restored;
   } catch (error) {
     restored.machine[Symbol.dispose]();
@@ -81,10 +82,10 @@ function createMachine(state: MachineState, options: RestoreOptions, memory?: Gu
 }
 
 /** Copies a checkpoint's pages into fresh memory. Throws CheckpointError. */
-export function fillMemory(memory: GuestMemory, checkpoint: Checkpoint, onProgress?: OnProgress): void {
+export function fillMemory(pages: PageSpace, checkpoint: Checkpoint, onProgress?: OnProgress): void {
   const data = (gpa: number, bytes: Uint8Array) => {
-    if (!memory.find(gpa, bytes.length)) throw outside(gpa, bytes.length);
-    memory.write(gpa, bytes);
+    if (!pages.has(gpa, bytes.length)) throw outside(gpa, bytes.length);
+    pages.write(gpa, bytes);
   };
   checkpoint.readAll({ data }, onProgress);
 }
@@ -92,5 +93,5 @@ export function fillMemory(memory: GuestMemory, checkpoint: Checkpoint, onProgre
 const outside = (gpa: number, length: number) =>
   new CheckpointError(
     'BAD_STATE',
-    `the checkpoint has ${length / PAGE_SIZE} pages at 0x${gpa.toString(16)}, outside its machine's RAM; verify the store`,
+    `the checkpoint has ${length / PAGE_SIZE} pages at 0x${gpa.toString(16)}, outside its machine's memory; verify the store`,
   );

@@ -8,7 +8,7 @@
  */
 import type { ClockMode } from '../src/kvm/state/vm-state.ts';
 import { PAGE_SIZE } from '../src/memory/bitmap.ts';
-import type { GuestMemory } from '../src/memory/guest-memory.ts';
+import type { PageSpace } from '../src/memory/page-space.ts';
 import { checkSameMachine } from './compatible.ts';
 import type { DirtyTracker } from './dirty-tracker.ts';
 import { type StateLoader, stateLoader } from './state-loader.ts';
@@ -58,7 +58,7 @@ export class Rollback {
     this.digest = checkpoint.digest;
     this.#target = target;
     this.#tracker = tracker;
-    this.#pages = new PageCache(checkpoint, target.machine.memory.size);
+    this.#pages = new PageCache(checkpoint, target.machine.pages.size);
     const state = validateState(checkpoint.config);
     checkSameMachine(state, target.machine);
     this.#load = stateLoader(target, state);
@@ -68,8 +68,7 @@ export class Rollback {
   run(clock: ClockMode): RollbackReport {
     const began = performance.now();
     this.#target.completePendingIo();
-    const { memory } = this.#target.machine;
-    const plan = this.#planFor(this.#tracker.syncDirtyLog(false), memory);
+    const plan = this.#planFor(this.#tracker.syncDirtyLog(false), this.#target.machine.pages);
     const stale = this.#isStale(plan);
     for (const { to, from } of plan.copies) to.set(from);
     this.#load(clock);
@@ -78,12 +77,12 @@ export class Rollback {
     return { pages: plan.pages, ms: performance.now() - began };
   }
 
-  #planFor(version: number, memory: GuestMemory): Plan {
+  #planFor(version: number, space: PageSpace): Plan {
     if (this.#plan?.version === version) return this.#plan;
     const copies: Copy[] = [];
     let pages = 0;
     this.#tracker.forEachRange(this.#tracker.pending, (gpa, length) => {
-      copies.push({ to: memory.view(gpa, length), from: this.#pages.run(gpa, length) });
+      copies.push({ to: space.view(gpa, length), from: this.#pages.run(gpa, length) });
       pages += length / PAGE_SIZE;
     });
     this.#plan = { version, copies, pages };
@@ -111,9 +110,9 @@ class PageCache {
   readonly #mostBytes: number;
   #bytes = 0;
 
-  constructor(checkpoint: Checkpoint, ramBytes: number) {
+  constructor(checkpoint: Checkpoint, memoryBytes: number) {
     this.#checkpoint = checkpoint;
-    this.#mostBytes = Math.min(MAX_KEPT_BYTES, KEPT_PER_RAM * ramBytes);
+    this.#mostBytes = Math.min(MAX_KEPT_BYTES, KEPT_PER_BYTE * memoryBytes);
   }
 
   /** The content of `length` bytes from `gpa`, both whole pages. Not to be written to. */
@@ -160,5 +159,5 @@ class PageCache {
 const CHUNK_PAGES = 256;
 /** Most bytes that are kept; a rollback of more than that reads the store again. */
 const MAX_KEPT_BYTES = 2 ** 29;
-/** Where other pages are dirty each round, kept runs overlap; together they take at most this many times the RAM. */
-const KEPT_PER_RAM = 2;
+/** Where other pages are dirty each round, kept runs overlap; together they take at most this many times the memory. */
+const KEPT_PER_BYTE = 2;

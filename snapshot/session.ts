@@ -4,7 +4,7 @@
  */
 import { CheckpointError } from '../src/errors.ts';
 import type { ClockMode } from '../src/kvm/state/vm-state.ts';
-import { orInto, PAGE_SIZE } from '../src/memory/bitmap.ts';
+import { PAGE_SIZE } from '../src/memory/bitmap.ts';
 import { BOOLEAN, checkOptions, listOf, NUMBER, type OptionKinds, TEXT } from '../src/options.ts';
 import type { RunEnd } from '../src/runner/result.ts';
 import { DirtyTracker, type PageSets } from './dirty-tracker.ts';
@@ -143,8 +143,8 @@ export class CheckpointSession implements Disposable {
   take(): PageSets {
     this.#inFlight = true;
     const pages = this.tracker.take();
-    this.#taken.forEach((bits, i) => {
-      orInto(bits, pages[i]!);
+    this.#taken.forEach((set, i) => {
+      set.addAll(pages[i]!);
     });
     return pages;
   }
@@ -176,7 +176,7 @@ export class CheckpointSession implements Disposable {
   }
 
   #landed(): void {
-    for (const bits of this.#taken) bits.fill(0);
+    for (const set of this.#taken) set.clear();
     this.#inFlight = false;
     this.#leftBehind = false;
   }
@@ -231,11 +231,8 @@ export class CheckpointSession implements Disposable {
 
   /** Makes the pages pending in which the checkpoint differs from the base. */
   #markDiffering(checkpoint: Checkpoint): void {
-    const { memory } = this.target.machine;
-    for (const gpa of this.#pagesUnlike(checkpoint)) {
-      const region = memory.find(gpa, PAGE_SIZE);
-      if (region) memory.markWritten(region, gpa - region.base, PAGE_SIZE);
-    }
+    const { pages } = this.target.machine;
+    for (const gpa of this.#pagesUnlike(checkpoint)) if (pages.has(gpa, PAGE_SIZE)) pages.markWritten(gpa, PAGE_SIZE);
   }
 
   /**
@@ -255,27 +252,27 @@ export class CheckpointSession implements Disposable {
 
   #pagesUnlike(checkpoint: Checkpoint): readonly number[] {
     this.dropLostBase();
-    if (!this.#base) return [...residentPages(this.target.machine.memory), ...checkpoint.pages().map(({ gpa }) => gpa)];
+    if (!this.#base) return [...residentPages(this.target.machine.pages), ...checkpoint.pages().map(({ gpa }) => gpa)];
     using base = this.store.open(this.#base);
     return checkpoint.pagesUnlike(base);
   }
 
   #verify(parent: Digest, pages: PageSets): LogReport {
     using checkpoint = this.store.open(parent);
-    return checkAgainstMemory(this.target.machine.memory, pages, checkpoint);
+    return checkAgainstMemory(this.target.machine.pages, pages, checkpoint);
   }
 
   /** Live views of the pages in `sets`. */
   runsOf(sets: PageSets): PageRun[] {
     const runs: PageRun[] = [];
-    const { memory } = this.target.machine;
-    this.tracker.forEachRange(sets, (gpa, length) => runs.push({ gpa, bytes: memory.view(gpa, length) }));
+    const { pages } = this.target.machine;
+    this.tracker.forEachRange(sets, (gpa, length) => runs.push({ gpa, bytes: pages.view(gpa, length) }));
     return runs;
   }
 
   /** Live views of all memory that was ever touched. */
   residentRuns(): PageRun[] {
-    return residentRuns(this.target.machine.memory);
+    return residentRuns(this.target.machine.pages);
   }
 
   /** Stops dirty logging. The target and the store stay open. */

@@ -1,7 +1,8 @@
-/** Compares all of RAM with the parent, to find pages that the dirty set missed. */
-import { forEachRun, PAGE_SIZE } from '../src/memory/bitmap.ts';
-import type { GuestMemory } from '../src/memory/guest-memory.ts';
+/** Compares all memory with the parent, to find pages that the dirty set missed. */
+import { PAGE_SIZE } from '../src/memory/bitmap.ts';
+import type { PageSpace } from '../src/memory/page-space.ts';
 import type { PageSets } from './dirty-tracker.ts';
+import { residentPages } from './resident.ts';
 import type { Checkpoint } from './store/memory/checkpoint.ts';
 
 /** What the comparison found. Addresses are guest-physical. */
@@ -16,24 +17,24 @@ export interface LogReport {
 
 const CHUNK_PAGES = 256;
 
-/** Compares every page of RAM with `parent`. The machine must be paused. */
-export function checkAgainstMemory(memory: GuestMemory, sets: PageSets, parent: Checkpoint): LogReport {
+/** Compares every page with `parent`. The machine must be paused. */
+export function checkAgainstMemory(space: PageSpace, sets: PageSets, parent: Checkpoint): LogReport {
   const logged = new Set<number>();
-  memory.regions.forEach((region, i) => {
-    forEachRun(sets[i]!, region.size / PAGE_SIZE, (first, count) => {
+  space.regions.forEach((region, i) => {
+    sets[i]!.forEachRun((first, count) => {
       for (let page = first; page < first + count; page++) logged.add(region.base + page * PAGE_SIZE);
     });
   });
   let unchanged = 0;
   const missed: number[] = [];
   const before = new Uint8Array(CHUNK_PAGES * PAGE_SIZE);
-  const pages = pagesOf(memory, parent);
+  const pages = pagesOf(space, parent);
   for (let i = 0; i < pages.length; i += CHUNK_PAGES) {
     const gpas = pages.slice(i, i + CHUNK_PAGES);
     parent.readPages(gpas, before);
     gpas.forEach((gpa, at) => {
       const same =
-        Buffer.compare(memory.view(gpa, PAGE_SIZE), before.subarray(at * PAGE_SIZE, (at + 1) * PAGE_SIZE)) === 0;
+        Buffer.compare(space.view(gpa, PAGE_SIZE), before.subarray(at * PAGE_SIZE, (at + 1) * PAGE_SIZE)) === 0;
       if (same && logged.has(gpa)) unchanged++;
       if (!same && !logged.has(gpa)) missed.push(gpa);
     });
@@ -42,11 +43,8 @@ export function checkAgainstMemory(memory: GuestMemory, sets: PageSets, parent: 
 }
 
 /** Pages that were ever touched, or that the checkpoint has; the others are zero in both, and are not read. */
-function pagesOf(memory: GuestMemory, parent: Checkpoint): number[] {
+function pagesOf(space: PageSpace, parent: Checkpoint): number[] {
   const pages = new Set(parent.pages().flatMap(({ gpa, kind }) => (kind === 'zero' ? [] : [gpa])));
-  for (const region of memory.regions) {
-    for (const [start, end] of memory.residentRuns(region))
-      for (let at = start; at < end; at += PAGE_SIZE) pages.add(region.base + at);
-  }
+  for (const gpa of residentPages(space)) pages.add(gpa);
   return [...pages].sort((a, b) => a - b);
 }

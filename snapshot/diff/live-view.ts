@@ -60,14 +60,14 @@ export function liveView(session: CheckpointSession, other: Checkpoint, guest?: 
   }
 }
 
-const NO_RAM = new Uint8Array(PAGE_SIZE);
+const NO_PAGE = new Uint8Array(PAGE_SIZE);
 
 function copyPages({ target }: CheckpointSession, gpas: readonly number[]): Map<number, Uint8Array> {
-  const { memory } = target.machine;
+  const space = target.machine.pages;
   const bytes = new Uint8Array(gpas.length * PAGE_SIZE);
   const pages = gpas.map((gpa, i) => {
     const page = bytes.subarray(i * PAGE_SIZE, (i + 1) * PAGE_SIZE);
-    page.set(memory.find(gpa, PAGE_SIZE) ? memory.view(gpa, PAGE_SIZE) : NO_RAM);
+    page.set(space.has(gpa, PAGE_SIZE) ? space.view(gpa, PAGE_SIZE) : NO_PAGE);
     return [gpa, page] as const;
   });
   return new Map(pages);

@@ -8,7 +8,7 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { Cleanup } from '../../src/ffi/cleanup.ts';
-import { countBits, PAGE_SIZE } from '../../src/memory/bitmap.ts';
+import { PAGE_SIZE } from '../../src/memory/bitmap.ts';
 import { BOOLEAN, checkOptions, FUNCTION, MILLISECONDS, NUMBER, type OptionKinds } from '../../src/options.ts';
 import type { PageSets } from '../dirty-tracker.ts';
 import { encodeState } from '../machine-state.ts';
@@ -108,7 +108,7 @@ export class LiveSession {
   private constructor(session: CheckpointSession, writer: CheckpointWriter) {
     this.session = session;
     this.#writer = writer;
-    this.#staging = new Staging(session.target.machine.memory);
+    this.#staging = new Staging(session.target.machine.pages);
   }
 
   /** Starts the writer's thread on the store's directory. `store` itself is only read from, for rollbacks. */
@@ -220,11 +220,11 @@ export class LiveSession {
     const stands = options.stoppedAt !== undefined;
     if (stands) this.#limit.checkExpected(pages, options);
     this.#staging.reserve(pages + Math.ceil(pages / 8) + SPARE_PAGES, { touch: false });
-    const { memory } = session.target.machine;
+    const space = session.target.machine.pages;
     let copied = 0;
     for (const { gpa, length } of runs) {
       for (let at = 0; at < length; at += PIECE_BYTES) {
-        const bytes = memory.view(gpa + at, Math.min(PIECE_BYTES, length - at));
+        const bytes = space.view(gpa + at, Math.min(PIECE_BYTES, length - at));
         this.#staging.put({ gpa: gpa + at, bytes });
         copied += bytes.length;
         if (stands || copied < PIECE_BYTES) continue;
@@ -283,4 +283,4 @@ export class LiveSession {
   }
 }
 
-const pageCount = (sets: PageSets) => sets.reduce((sum, bits) => sum + countBits(bits, bits.length * 32), 0);
+const pageCount = (sets: PageSets) => sets.reduce((sum, { count }) => sum + count, 0);

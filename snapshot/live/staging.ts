@@ -1,5 +1,6 @@
-import { bitmapWords, forEachRun, PAGE_SIZE } from '../../src/memory/bitmap.ts';
-import type { GuestMemory } from '../../src/memory/guest-memory.ts';
+import { PAGE_SIZE } from '../../src/memory/bitmap.ts';
+import type { PageSpace } from '../../src/memory/page-space.ts';
+import type { PageSets } from '../dirty-tracker.ts';
 import type { PageRun } from '../store/store-types.ts';
 
 /** A staged run, as it crosses to the writer's thread. */
@@ -10,6 +11,15 @@ export interface StagedRun {
   readonly length: number;
 }
 
+/** The slots of a region's pages: slot + 1, 0 where a page is not staged. Tables are made when they are first needed. */
+interface RegionSlots {
+  readonly base: number;
+  readonly size: number;
+  readonly tables: Uint32Array[];
+}
+
+/** Pages of a table: 32 MiB of memory. */
+const TABLE_PAGES = 2 ** 13;
 const FIRST_PAGES = 1024;
 const GROWTH = 1.5;
 const NONE = 0;
@@ -20,19 +30,14 @@ const NONE = 0;
  * replaces an earlier one. After a first checkpoint it is as large as the guest's resident memory.
  */
 export class Staging {
-  /** Slot + 1 of each RAM page, by region; 0: not staged. */
-  readonly #slots: readonly { readonly base: number; readonly size: number; readonly slots: Uint32Array }[];
+  readonly #regions: readonly RegionSlots[];
   #buffer = new SharedArrayBuffer(FIRST_PAGES * PAGE_SIZE);
   #bytes = new Uint8Array(this.#buffer);
   #used = 0;
   #gpas = new Float64Array(FIRST_PAGES);
 
-  constructor(memory: GuestMemory) {
-    this.#slots = memory.regions.map(({ base, size }) => ({
-      base,
-      size,
-      slots: new Uint32Array(bitmapWords(size / PAGE_SIZE) * 32),
-    }));
+  constructor({ regions }: PageSpace) {
+    this.#regions = regions.map(({ base, size }) => ({ base, size, tables: [] }));
   }
 
   /** Pages staged so far. */
@@ -68,15 +73,26 @@ export class Staging {
 
   /** Copies a run of pages, replacing earlier copies of them. */
   put({ gpa, bytes }: PageRun): void {
-    const region = this.#slots.find((r) => gpa >= r.base && gpa < r.base + r.size)!;
-    const first = (gpa - region.base) / PAGE_SIZE;
+    const region = this.#regionOf(gpa);
     const count = bytes.length / PAGE_SIZE;
     this.reserve(count);
-    if (this.#isFresh(region.slots, first, count)) this.#append(region.slots, first, gpa, bytes);
-    else if (this.#isInARow(region.slots, first, count)) this.#bytes.set(bytes, (region.slots[first]! - 1) * PAGE_SIZE);
+    inTables((gpa - region.base) / PAGE_SIZE, count, (table, first, done, pages) => {
+      const part = bytes.subarray(done * PAGE_SIZE, (done + pages) * PAGE_SIZE);
+      this.#putRun(tableOf(region, table), first, gpa + done * PAGE_SIZE, part);
+    });
+  }
+
+  #regionOf(gpa: number): RegionSlots {
+    return this.#regions.find((r) => gpa >= r.base && gpa < r.base + r.size)!;
+  }
+
+  #putRun(slots: Uint32Array, first: number, gpa: number, bytes: Uint8Array): void {
+    const count = bytes.length / PAGE_SIZE;
+    if (this.#isFresh(slots, first, count)) this.#append(slots, first, gpa, bytes);
+    else if (this.#isInARow(slots, first, count)) this.#bytes.set(bytes, (slots[first]! - 1) * PAGE_SIZE);
     else
       for (let i = 0; i < count; i++)
-        this.#putPage(region.slots, first + i, gpa + i * PAGE_SIZE, bytes.subarray(i * PAGE_SIZE, (i + 1) * PAGE_SIZE));
+        this.#putPage(slots, first + i, gpa + i * PAGE_SIZE, bytes.subarray(i * PAGE_SIZE, (i + 1) * PAGE_SIZE));
   }
 
   #isFresh(slots: Uint32Array, first: number, count: number): boolean {
@@ -104,12 +120,15 @@ export class Staging {
     else this.#bytes.set(bytes, (slot - 1) * PAGE_SIZE);
   }
 
-  /** Counts the pages of `sets` (one bitmap a region) that are not staged yet. */
-  missing(sets: readonly Uint32Array[]): number {
+  /** Counts the pages of `sets` that are not staged yet. Their tables are there afterwards. */
+  missing(sets: PageSets): number {
     let count = 0;
-    this.#slots.forEach(({ slots }, region) => {
-      forEachRun(sets[region]!, slots.length, (first, pages) => {
-        for (let page = first; page < first + pages; page++) if (slots[page] === NONE) count++;
+    this.#regions.forEach((region, i) => {
+      sets[i]!.forEachRun((from, length) => {
+        inTables(from, length, (table, first, _, pages) => {
+          const slots = tableOf(region, table);
+          for (let page = first; page < first + pages; page++) if (slots[page] === NONE) count++;
+        });
       });
     });
     return count;
@@ -131,9 +150,29 @@ export class Staging {
   clear(): void {
     for (let slot = 0; slot < this.#used; slot++) {
       const gpa = this.#gpas[slot]!;
-      const region = this.#slots.find((r) => gpa >= r.base && gpa < r.base + r.size)!;
-      region.slots[(gpa - region.base) / PAGE_SIZE] = NONE;
+      const region = this.#regionOf(gpa);
+      const page = (gpa - region.base) / PAGE_SIZE;
+      tableOf(region, Math.floor(page / TABLE_PAGES))[page % TABLE_PAGES] = NONE;
     }
     this.#used = 0;
+  }
+}
+
+function tableOf({ tables }: RegionSlots, table: number): Uint32Array {
+  tables[table] ??= new Uint32Array(TABLE_PAGES);
+  return tables[table];
+}
+
+/** Cuts a run of pages at the ends of tables: calls `visit` with the table, the first page in it, how many came before, and how many come. */
+function inTables(
+  page: number,
+  count: number,
+  visit: (table: number, first: number, done: number, pages: number) => void,
+): void {
+  for (let done = 0; done < count; ) {
+    const first = (page + done) % TABLE_PAGES;
+    const pages = Math.min(count - done, TABLE_PAGES - first);
+    visit(Math.floor((page + done) / TABLE_PAGES), first, done, pages);
+    done += pages;
   }
 }

@@ -17,6 +17,7 @@ import type { Vcpu } from '../kvm/vcpu.ts';
 import { Vm } from '../kvm/vm.ts';
 import { GuestMemory, type GuestMemoryHandle } from '../memory/guest-memory.ts';
 import type { RamRange } from '../memory/layout.ts';
+import { PageSpace } from '../memory/page-space.ts';
 import { BOOLEAN, checkOptions, isObject, listOf, NUMBER, OBJECT, type OptionKinds } from '../options.ts';
 import { type BootState, prepareBoot, startVcpu } from './boot.ts';
 import { withoutNesting } from './cpuid.ts';
@@ -105,6 +106,8 @@ export class Machine implements Disposable {
   readonly kvm: Kvm;
   readonly vm: Vm;
   readonly memory: GuestMemory;
+  /** What its checkpoints hold as pages. */
+  readonly pages: PageSpace;
   /** The devices: the built-in ones, then those it was given. */
   readonly devices: readonly DeviceSpec[];
   readonly deviceModule: string | undefined;
@@ -125,6 +128,7 @@ export class Machine implements Disposable {
     this.vm = parts.vm;
     this.memory = parts.memory;
     this.#roms = parts.roms;
+    this.pages = new PageSpace(parts.memory);
     this.devices = parts.devices;
     this.deviceModule = parts.deviceModule;
     this.deviceState = parts.deviceState;
@@ -205,6 +209,7 @@ export class Machine implements Disposable {
   /** Switches KVM_MEM_LOG_DIRTY_PAGES of every RAM slot on or off. Off discards what was logged. */
   setDirtyLogging(on: boolean): void {
     for (const { slot, base, size, mapping } of this.memory.regions) {
+      if (slot === undefined) continue;
       this.vm.setUserMemoryRegion({
         slot,
         flags: on ? MEMORY_REGION_FLAGS.LOG_DIRTY_PAGES : 0,

@@ -52,15 +52,6 @@ const trailingZeros = (word: number): number => (word === 0 ? WORD_BITS : 31 - M
 
 const clearBelow = (word: number, bit: number): number => (bit >= WORD_BITS ? 0 : ((word >>> bit) << bit) >>> 0);
 
-/** Number of set bits below `pages`. */
-export function countBits(bitmap: Uint32Array, pages: number): number {
-  let total = 0;
-  forEachRun(bitmap, pages, (_, count) => {
-    total += count;
-  });
-  return total;
-}
-
 /** Sets `count` bits from `first`; atomic per word, so that threads may mark at once. */
 export function setBits(bitmap: Uint32Array, first: number, count: number): void {
   for (let at = first; at < first + count; ) {
@@ -70,15 +61,4 @@ export function setBits(bitmap: Uint32Array, first: number, count: number): void
     Atomics.or(bitmap, Math.floor(at / WORD_BITS), mask >>> 0);
     at += span;
   }
-}
-
-/** ORs `from` into `into`, word by word. */
-export function orInto(into: Uint32Array, from: Uint32Array): void {
-  const words = Math.min(into.length, from.length);
-  for (let w = 0; w < words; w++) if (from[w] !== 0) Atomics.or(into, w, from[w]!);
-}
-
-/** Moves every set bit of `from` into `into`, leaving `from` empty; no bit set meanwhile is lost. */
-export function drainInto(into: Uint32Array, from: Uint32Array): void {
-  for (let w = 0; w < from.length; w++) if (from[w] !== 0) into[w] = into[w]! | Atomics.exchange(from, w, 0);
 }

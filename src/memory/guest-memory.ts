@@ -7,26 +7,28 @@ import { GuestMemoryError } from '../errors.ts';
 import { Cleanup } from '../ffi/cleanup.ts';
 import type { Fd } from '../ffi/fd.ts';
 import { createMemfd, dataRuns, Mapping, type MappingHandle, WINDOW_BYTES } from '../ffi/mapping.ts';
-import { bitmapWords, setBits } from './bitmap.ts';
 import { type E820Entry, e820, type RamRange, ramRanges } from './layout.ts';
+import { PageSet } from './page-set.ts';
 
-/** A contiguous range of RAM: a memslot. */
+/** A contiguous range of RAM, which is a memslot; or of memory that no guest can address. */
 export interface Region extends RamRange {
-  /** Number of the memslot. */
-  readonly slot: number;
+  /** Number of the memslot; undefined for what is no RAM. */
+  readonly slot: number | undefined;
   readonly mapping: Mapping;
   /** Byte offset of the region in the memory file. */
   readonly fileOffset: number;
-  /** Pages the host wrote since the bits were last taken; one bit a page, shared between threads. */
-  readonly hostDirty: Uint32Array;
-  /** Not 0 if any bit of hostDirty may be set; cleared when the bits are taken. */
-  readonly hostWrote: Int32Array;
+  /** Pages the host wrote since they were last taken. Shared between threads. */
+  readonly hostDirty: PageSet;
 }
 
 /** Data with which another thread can use the same guest memory. Structured-clone safe. */
 export interface GuestMemoryHandle {
   readonly fd: number;
-  readonly regions: readonly (RamRange & { mapping: MappingHandle; hostDirty: SharedArrayBuffer })[];
+  readonly regions: readonly (RamRange & {
+    slot: number | undefined;
+    mapping: MappingHandle;
+    hostDirty: SharedArrayBuffer;
+  })[];
 }
 
 /**
@@ -60,7 +62,19 @@ export class GuestMemory implements Disposable {
     const ranges = ramRanges(bytes);
     using made = new Cleanup();
     const file = made.use(createMemfd('vmlapse-ram', bytes));
-    const memory = new GuestMemory(file.number, mapRegions(file.number, ranges, true), file);
+    const memory = new GuestMemory(file.number, mapRegions(file.number, ranges.map(asSlot), true), file);
+    made.keep();
+    return memory;
+  }
+
+  /**
+   * `bytes` of zeroed memory, whole pages, that is no RAM: it has addresses from `base` on for checkpoints, and no slot of
+   * KVM. Throws GuestMemoryError.
+   */
+  static outsideRam(base: number, bytes: number): GuestMemory {
+    using made = new Cleanup();
+    const file = made.use(createMemfd('vmlapse-pages', bytes));
+    const memory = new GuestMemory(file.number, mapRegions(file.number, [{ base, size: bytes }], true), file);
     made.keep();
     return memory;
   }
@@ -72,20 +86,20 @@ export class GuestMemory implements Disposable {
   static copyOnWrite(template: GuestMemory): GuestMemory {
     if (template.#closed)
       throw new GuestMemoryError('CLOSED', 'the memory to be copied has been disposed: make all copies before');
-    return new GuestMemory(PRIVATE, mapRegions(template.fd, template.ranges, false));
+    return new GuestMemory(PRIVATE, mapRegions(template.fd, template.regions, false));
   }
 
   /** Memory that another thread of this process owns. */
   static borrow(handle: GuestMemoryHandle): GuestMemory {
     let fileOffset = 0;
-    const regions = handle.regions.map(({ base, size, mapping, hostDirty }, slot) => {
+    const regions = handle.regions.map(({ base, size, slot, mapping, hostDirty }) => {
       const region = {
         base,
         size,
         slot,
         mapping: Mapping.borrow(mapping),
         fileOffset,
-        ...bitmapOver(hostDirty),
+        hostDirty: new PageSet(size / PAGE_SIZE, hostDirty),
       };
       fileOffset += size;
       return region;
@@ -95,8 +109,8 @@ export class GuestMemory implements Disposable {
 
   /** Plain data for {@link GuestMemory.borrow}. */
   get handle(): GuestMemoryHandle {
-    const regions = this.regions.map(({ base, size, mapping, hostDirty }) => {
-      return { base, size, mapping: mapping.handle, hostDirty: hostDirty.buffer as SharedArrayBuffer };
+    const regions = this.regions.map(({ base, size, slot, mapping, hostDirty }) => {
+      return { base, size, slot, mapping: mapping.handle, hostDirty: hostDirty.buffer as SharedArrayBuffer };
     });
     return { fd: this.fd, regions };
   }
@@ -201,8 +215,7 @@ export class GuestMemory implements Disposable {
   markWritten(region: Region, offset: number, length: number): void {
     if (length === 0) return;
     const first = Math.floor(offset / PAGE_SIZE);
-    setBits(region.hostDirty, first, Math.floor((offset + length - 1) / PAGE_SIZE) - first + 1);
-    Atomics.store(region.hostWrote, 0, 1); // after the bits: who clears the word first and then reads them misses none
+    region.hostDirty.add(first, Math.floor((offset + length - 1) / PAGE_SIZE) - first + 1);
   }
 
   /** Reads a little-endian unsigned integer of 1, 2, 4 or 8 bytes. */
@@ -237,24 +250,24 @@ export class GuestMemory implements Disposable {
 
 const PRIVATE = -1;
 
+interface SlotRange extends RamRange {
+  readonly slot?: number | undefined;
+}
+
+const asSlot = (range: RamRange, slot: number): SlotRange => ({ ...range, slot });
+
 /** Maps the ranges of a memory file, in which they follow each other. Leaves nothing mapped when it throws. */
-function mapRegions(fd: number, ranges: readonly RamRange[], shared: boolean): Region[] {
+function mapRegions(fd: number, ranges: readonly SlotRange[], shared: boolean): Region[] {
   using made = new Cleanup();
   const regions: Region[] = [];
   let fileOffset = 0;
-  for (const { base, size } of ranges) {
+  for (const { base, size, slot } of ranges) {
     const mapping = made.use(Mapping.ofFile(fd, size, { shared, offset: fileOffset }));
-    regions.push({ base, size, slot: regions.length, mapping, fileOffset, ...freshBitmap(size) });
+    const pages = size / PAGE_SIZE;
+    const hostDirty = new PageSet(pages, new SharedArrayBuffer(PageSet.bytes(pages)));
+    regions.push({ base, size, slot, mapping, fileOffset, hostDirty });
     fileOffset += size;
   }
   made.keep();
   return regions;
-}
-
-const freshBitmap = (bytes: number) => bitmapOver(new SharedArrayBuffer(bitmapWords(bytes / PAGE_SIZE) * 4 + 4));
-
-/** The bitmap, and after it the word {@link Region.hostWrote}. */
-function bitmapOver(buffer: SharedArrayBuffer) {
-  const words = buffer.byteLength / 4 - 1;
-  return { hostDirty: new Uint32Array(buffer, 0, words), hostWrote: new Int32Array(buffer, words * 4, 1) };
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bitmapWords, countBits, drainInto, forEachRun, orInto, setBits } from '../../src/memory/bitmap.ts';
+import { bitmapWords, forEachRun, setBits } from '../../src/memory/bitmap.ts';
 
 type Run = readonly [first: number, count: number];
 
@@ -66,17 +66,6 @@ describe('runs of set bits', () => {
     const short = Uint32Array.of(0xffff_ffff);
     expect(runs(short, 32)).toEqual([[0, 32]]);
     expect(runs(short, 1000)).toEqual([[0, 32]]);
-    expect(countBits(Uint32Array.of(1), 1000)).toBe(1);
-  });
-
-  it('are counted as single bits are', () => {
-    fc.assert(
-      fc.property(bitmapAndPages, ([bitmap, pages]) => {
-        let expected = 0;
-        for (let page = 0; page < pages; page++) expected += bit(bitmap, page);
-        expect(countBits(bitmap, pages)).toBe(expected);
-      }),
-    );
   });
 });
 
@@ -105,35 +94,6 @@ describe('setting bits', () => {
 
   it('past the end is an error, not a lost page', () => {
     expect(() => setBits(new Uint32Array(2), 63, 2)).toThrow(RangeError);
-  });
-});
-
-describe('moving bits', () => {
-  const pair = fc
-    .nat(10)
-    .chain((n) => fc.tuple(...[1, 2].map(() => fc.array(word, { minLength: n, maxLength: n }).map(bitmapOf))));
-
-  it('drainInto leaves the source empty and loses none', () => {
-    fc.assert(
-      fc.property(pair, ([into, from]) => {
-        const expected = into!.map((w, i) => w | from![i]!);
-        drainInto(into!, from!);
-        expect(into).toEqual(expected);
-        expect(from!.every((w) => w === 0)).toBe(true);
-      }),
-    );
-  });
-
-  it('orInto leaves the source as it was', () => {
-    fc.assert(
-      fc.property(pair, ([into, from]) => {
-        const kept = from!.slice();
-        const expected = into!.map((w, i) => w | from![i]!);
-        orInto(into!, from!);
-        expect(into).toEqual(expected);
-        expect(from).toEqual(kept);
-      }),
-    );
   });
 });
 

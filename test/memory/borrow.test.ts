@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
-import { countBits } from '../../src/memory/bitmap.ts';
 import { GuestMemory } from '../../src/memory/guest-memory.ts';
 import { HOLE_END, HOLE_START } from '../../src/memory/layout.ts';
 import type { BorrowOrder } from './borrow-worker.ts';
@@ -19,14 +18,14 @@ describe('memory borrowed by another thread', () => {
   ])('is the same memory, %s: content and marked pages', async (_where, read, write) => {
     using memory = GuestMemory.create(HOLE_START + 2 ** 20);
     memory.write(read, Uint8Array.of(0x42));
-    for (const { hostDirty } of memory.regions) hostDirty.fill(0);
+    for (const { hostDirty } of memory.regions) hostDirty.clear();
 
     const answer = await inWorker({ handle: memory.handle, read, write });
 
     expect(answer).toEqual({ saw: 0x42, size: memory.size, ranges: memory.ranges });
     expect(memory.readUint(write, 1)).toBe(0x77n);
     const region = memory.find(write)!;
-    expect(countBits(region.hostDirty, region.size / 4096)).toBe(1);
+    expect(region.hostDirty.count).toBe(1);
     expect([...memory.residentRuns(region)]).toContainEqual(
       expect.arrayContaining([Math.floor((write - region.base) / 4096) * 4096]),
     );

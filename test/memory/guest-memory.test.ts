@@ -2,7 +2,6 @@ import { fstatSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { hex } from '../../src/abi/numbers.ts';
 import { GuestMemoryError } from '../../src/errors.ts';
-import { countBits } from '../../src/memory/bitmap.ts';
 import { GuestMemory } from '../../src/memory/guest-memory.ts';
 import { HOLE_END, HOLE_START } from '../../src/memory/layout.ts';
 import { thrown } from '../support/thrown.ts';
@@ -16,7 +15,7 @@ function withMemory(size: number, test: (memory: GuestMemory) => void): void {
   test(memory);
 }
 
-const dirtyPages = (memory: GuestMemory) => memory.regions.map((r) => countBits(r.hostDirty, r.size / 4096));
+const dirtyPages = (memory: GuestMemory) => memory.regions.map((r) => r.hostDirty.count);
 const resident = (memory: GuestMemory) => memory.regions.map((r) => [...memory.residentRuns(r)]);
 
 describe('guest memory', () => {
@@ -146,7 +145,7 @@ describe('zeroing', () => {
     withMemory(2 * GIB, (memory) => {
       const ones = new Uint8Array(3 * 4096).fill(0xff);
       memory.write(GIB - 4096, ones);
-      for (const { hostDirty } of memory.regions) hostDirty.fill(0);
+      for (const { hostDirty } of memory.regions) hostDirty.clear();
       memory.zero(GIB - 10, 20);
       expect(memory.read(GIB - 11, 22)).toEqual(bytes(0xff, ...new Array(20).fill(0), 0xff));
       expect(dirtyPages(memory)).toEqual([2]);
