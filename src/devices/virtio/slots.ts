@@ -1,0 +1,26 @@
+/** Where virtio devices are in a machine that has any: one table for the devices, ACPI's description and the documents. */
+
+/** A place for a device. */
+export interface VirtioSlot {
+  readonly index: number;
+  /** Guest-physical address of its registers, {@link VIRTIO_SLOT_BYTES} of them. */
+  readonly base: number;
+  /** Its interrupt: the input of the I/O APIC, level-triggered and active high. */
+  readonly gsi: number;
+}
+
+/** Bytes of address space that a device has. */
+export const VIRTIO_SLOT_BYTES = 0x1000;
+
+/** Most disks of a machine: disk N is in slot N. */
+export const MAX_DISKS = 7;
+
+/** The slots. They lie in the hole below 4 GiB, under the I/O APIC; their inputs are those that no ISA device has. */
+export const VIRTIO_SLOTS: readonly VirtioSlot[] = Array.from({ length: MAX_DISKS + 1 }, (_, index) => ({
+  index,
+  base: 0xfeb0_0000 + index * VIRTIO_SLOT_BYTES,
+  gsi: 16 + index,
+}));
+
+/** The slot of the random number generator: the last one. */
+export const RNG_SLOT: VirtioSlot = VIRTIO_SLOTS[MAX_DISKS]!;
