@@ -83,6 +83,9 @@ export const eventfd = bind<[number, number], number>('int eventfd(uint initial,
 export const getsockopt = bind<[number, number, number, Pointer, Pointer], number>(
   'int getsockopt(int socket, int level, int option, void *value, void *length)',
 );
+export const poll = bind<[Pointer, number, number], number>(
+  'int poll(void *descriptors, ulong count, int milliseconds)',
+);
 export const gettid = bind<[], number>('int gettid()');
 export const tgkill = bind<[number, number, number], number>('int tgkill(int process, int thread, int signal)');
 export const pthreadSigmask = bind<[number, Pointer, Pointer], number>(

@@ -124,6 +124,8 @@ const METHODS = {
       limit: optional(count),
       stat: optional(flag),
       colour: optional(flag),
+      /** The screen in ASCII alone. */
+      ascii: optional(flag),
       /** Absolute path of the file that names addresses. */
       symbols: optional(text(PATH_LENGTH)),
       page: optional(flag),

@@ -116,18 +116,24 @@ const SEQUENCES: Readonly<Record<string, string>> = {
 /** A control sequence as a whole, known or not. */
 const SEQUENCE = /^(\[\[[A-E]|\[[0-9;]*[A-Za-z~]|O[A-Za-z])/;
 
+/** The beginning of a control sequence, and nothing behind it. */
+const BEGUN = /^\x1b(\[(\[|[0-9;]*)|O)?$/;
+
 /** One key from a terminal: its codes, none where there is no such key, and how many bytes it took. */
 export interface TerminalKey {
   readonly codes: Uint8Array;
   readonly bytes: number;
+  /** The bytes end here, and more of them could make another key of it: an escape may begin an arrow key. */
+  readonly mayGoOn: boolean;
 }
 
 /** Reads what a terminal sent, key by key. An escape at the end is the key Esc; one before a character is Alt. */
 export function* terminalKeys(bytes: Uint8Array): Generator<TerminalKey> {
   const text = Buffer.from(bytes).toString('latin1');
   for (let at = 0; at < text.length; ) {
-    const [key, length] = keyAt(text.slice(at));
-    yield { codes: Uint8Array.from(key ? codesOf(key) : []), bytes: length };
+    const left = text.slice(at);
+    const [key, length] = keyAt(left);
+    yield { codes: Uint8Array.from(key ? codesOf(key) : []), bytes: length, mayGoOn: BEGUN.test(left) };
     at += length;
   }
 }

@@ -22,8 +22,11 @@ export const hasSetGraphics = (display: Uint8Array): boolean => display[VGA.fiel
 export const screenOf = (machine: Machine): Screen =>
   decodeScreen(vgaRegisters(VGA, displayOf(machine)), (gpa, length) => machine.memory.read(gpa, length));
 
+/** What is read of a checkpoint, or of a machine in its place. */
+export type CheckpointScreen = Pick<Checkpoint, 'config' | 'readPages'>;
+
 /** The screen of a checkpoint. Throws CheckpointError when that is of a machine without a display, or damaged. */
-export function screenOfCheckpoint(checkpoint: Checkpoint): Screen {
+export function screenOfCheckpoint(checkpoint: CheckpointScreen): Screen {
   const display = decodeState(checkpoint.config).devices.get(VGA.name);
   if (display?.length !== VGA.stateBytes)
     throw new CheckpointError('BAD_STATE', 'the checkpoint has no display that this vmlapse knows');
@@ -31,7 +34,7 @@ export function screenOfCheckpoint(checkpoint: Checkpoint): Screen {
 }
 
 /** Bytes at any address: whole pages are read, and cut. */
-function readBytes(checkpoint: Checkpoint, gpa: number, length: number): Uint8Array {
+function readBytes(checkpoint: CheckpointScreen, gpa: number, length: number): Uint8Array {
   const first = Math.floor(gpa / PAGE_SIZE);
   const count = Math.ceil((gpa + length) / PAGE_SIZE) - first;
   const pages = new Uint8Array(count * PAGE_SIZE);

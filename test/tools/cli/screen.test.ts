@@ -112,6 +112,14 @@ describeKvm('vmlapse screen and vmlapse type', () => {
       /^vmlapse: never is no machine that runs under a name, and no checkpoint: no checkpoint is called/,
     );
     expect(await cli(['screen', '--store', here.file('store'), '~'])).toMatchObject({ status: 2, stdout: '' });
+    const diff = (...more: string[]) =>
+      cli(['diff', '--store', here.file('store'), 'middle', '--live', 'kit', ...more], '', UTF8);
+    expect((await diff()).stdout).toContain('\ntext screen  1 row differs\n   row 2 - x\n         +  later\n');
+    expect((await diff('--stat')).stdout).toContain('\ntext screen  1 row differs\n\nmemory');
+    const rows = [{ row: 2, before: 'x', after: ' later', cells: 6 }];
+    expect(JSON.parse((await diff('--json')).stdout)).toMatchObject({ screen: rows });
+    expect((await diff('--html', here.file('page.html'))).stdout).toBe('');
+    expect(readFileSync(here.file('page.html'), 'utf8')).toMatch(/<mark style="[^"]*"> later<\/mark>/);
     rmSync(here.file('store/blobs/sha256'), { recursive: true });
     const damaged = await cli(['screen', 'middle'], '', { ...UTF8, VMLAPSE_STORE: here.file('store') });
     expect(damaged).toMatchObject({ status: 1, stdout: '' });
@@ -151,6 +159,24 @@ describeKvm('vmlapse screen and vmlapse type', () => {
     expect(status).toBe(0);
     expect(stdout.split('\f')[0]).toBe(`${TITLE}\n`);
     expect(stderr).toBe('vmlapse: kit has ended: exit-port\n');
+  });
+
+  it.each([
+    [['screen', 'kit', '--follow'], TITLE],
+    [['events', 'kit', '--follow'], '"status"'],
+    [['console', 'kit'], ''],
+  ])('%j ends when its reader has gone, although nothing changes', async (args, says) => {
+    await begin();
+    const follower = startCli(args, UTF8);
+    await follower.said('stdout', says);
+    follower.child.stdout.destroy();
+    expect(await follower.outcome).toMatchObject({ status: 0, stderr: '' });
+  });
+
+  it('ends so at the end of a pipe, too', async () => {
+    await begin();
+    const piped = start('sh', ['-c', '"$@" | head -n 1', 'sh', ...PROGRAM, 'screen', 'kit', '--follow']);
+    expect(await piped.outcome).toMatchObject({ status: 0, stdout: `${TITLE}\n`, stderr: '' });
   });
 
   it.each([

@@ -76,6 +76,23 @@ describe('what a terminal sends', () => {
     same('\x1b\x1b[A', 'esc', 'up');
   });
 
+  test.each([
+    ['\x1b', true],
+    ['a\x1b[', true],
+    ['\x1b[[', true],
+    ['\x1b[1', true],
+    ['\x1b[15;2', true],
+    ['\x1bO', true],
+    ['\x1b\x1b', true],
+    ['\x1b[A', false],
+    ['\x1bx', false],
+    ['a', false],
+    ['\x1b[15~', false],
+  ])('%j may go on: %s', (text, expected) => {
+    const found = keys(text);
+    expect(found.some(({ mayGoOn }) => mayGoOn)).toBe(expected);
+  });
+
   test('what has no key is passed over as a whole, and every byte is accounted for', () => {
     const text = 'x\x1b[1;5C\xc3\xa4\x1b[200~y';
     const found = keys(text);

@@ -190,4 +190,70 @@ describe('keys from the terminal', () => {
     expect(send(typed.subarray(1))).toBe(4);
     expect(pressed).toEqual([...pressKey('a'), ...pressKey('up'), ...pressKey('b')]);
   });
+  describe('in pieces', () => {
+    const sender = (rooms: readonly number[] = []) => {
+      const pressed: number[] = [];
+      const left = [...rooms];
+      const clock = { ms: 0 };
+      const send = keySender(
+        (codes) => {
+          const taken = Math.min(left.shift() ?? codes.length, codes.length);
+          pressed.push(...codes.subarray(0, taken));
+          return taken;
+        },
+        () => clock.ms,
+      );
+      return { pressed, clock, send: (text: string) => send(Buffer.from(text, 'latin1')) };
+    };
+
+    test.each([
+      ['\x1b', '[A', 'up'],
+      ['\x1b[', 'A', 'up'],
+      ['\x1b[1', '5~', 'f5'],
+      ['\x1bO', 'P', 'f1'],
+      ['\x1b', 'x', 'alt-x'],
+    ])('%j and %j a little later are one key', (first, second, name) => {
+      const { pressed, clock, send } = sender();
+      expect(send(first)).toBe(0);
+      clock.ms = 49;
+      expect(send(first)).toBe(0);
+      expect(send(first + second)).toBe(first.length + second.length);
+      expect(pressed).toEqual([...pressKey(name)]);
+    });
+
+    test('an escape alone is Esc when nothing has followed in time', () => {
+      const { pressed, clock, send } = sender();
+      expect(send('a\x1b')).toBe(1);
+      clock.ms = 49;
+      expect(send('\x1b')).toBe(0);
+      clock.ms = 50;
+      expect(send('\x1b')).toBe(1);
+      expect(send('\x1b')).toBe(0);
+      expect(pressed).toEqual([...pressKey('a'), ...pressKey('esc')]);
+    });
+
+    test('each piece gives the next one time', () => {
+      const { pressed, clock, send } = sender();
+      for (const [ms, text] of [
+        [0, '\x1b'],
+        [40, '\x1b['],
+        [80, '\x1b[1'],
+        [120, '\x1b[15'],
+      ] as const) {
+        clock.ms = ms;
+        expect(send(text)).toBe(0);
+      }
+      expect(send('\x1b[15~')).toBe(5);
+      expect(pressed).toEqual([...pressKey('f5')]);
+    });
+
+    test('an Esc that is half pressed stays Esc, whatever follows', () => {
+      const { pressed, clock, send } = sender([1]);
+      send('\x1b');
+      clock.ms = 50;
+      expect(send('\x1b')).toBe(0);
+      expect(send('\x1b[A')).toBe(3);
+      expect(pressed).toEqual([...pressKey('esc'), ...pressKey('['), ...pressKey('A')]);
+    });
+  });
 });

@@ -5,6 +5,7 @@ import type { EventData, EventName } from '../../control/protocol.ts';
 import type { CommandRow } from '../command.ts';
 import { attachConsole, EnterEcho, isInteractive } from '../console.ts';
 import { printLine, writeTo } from '../output.ts';
+import { endWithReader } from '../reader.ts';
 import { connectionLost, NAME_ARGUMENT, PATIENCE_MS, withMachine } from './machine.ts';
 
 export const CONSOLE: CommandRow = {
@@ -52,6 +53,7 @@ async function attach(client: ControlClient): Promise<void> {
     return taken;
   };
   if (isInteractive()) printLine('vmlapse: Ctrl-A d detaches, Ctrl-A h helps');
+  endWithReader();
   const detach = attachConsole({ send, leave, printLine, commands });
   try {
     await client.closed;

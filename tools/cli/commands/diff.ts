@@ -1,12 +1,12 @@
 /** `vmlapse diff A B`: what changed between two checkpoints. */
 import { resolve } from 'node:path';
-import { diffCheckpoints } from '../../../snapshot/diff/diff.ts';
 import { writeSparse } from '../../../snapshot/export/sparse-file.ts';
 import { decodeState } from '../../../snapshot/machine-state.ts';
 import { UsageError } from '../../../src/errors.ts';
 import type { CommandRow } from '../command.ts';
 import { print } from '../output.ts';
 import { parseOutputFile } from '../parse.ts';
+import { compare } from '../store/comparison.ts';
 import { diffText } from '../store/diff-text.ts';
 import { historyAround } from '../store/html/history-svg.ts';
 import { diffPage } from '../store/html/page.ts';
@@ -14,6 +14,7 @@ import { openToRead, parseLimit, REF_HELP, STORE_OPTIONS, type StoreCommandOptio
 import { paintFor, wantsColour } from '../store/paint.ts';
 import { diffData } from '../store/state-data.ts';
 import { findSymbols } from '../symbols.ts';
+import { showsUnicode } from '../terminal-text.ts';
 import { withMachine } from './machine.ts';
 
 interface DiffCommandOptions extends StoreCommandOptions {
@@ -28,7 +29,7 @@ const DEFAULT_LIMIT = 40;
 
 export const DIFF: CommandRow = {
   name: 'diff',
-  about: 'show what changed between two checkpoints: registers, devices, and memory by symbol',
+  about: 'show what changed between two checkpoints: registers, devices, the text screen, and memory by symbol',
   arguments: {
     '<a>': `the one before: ${REF_HELP}`,
     '[b]': 'the one after; with --live: the machine as it is now',
@@ -36,9 +37,13 @@ export const DIFF: CommandRow = {
   options: [
     ...STORE_OPTIONS,
     ['--live <name>', 'compare with a running machine of that name; its own store is used'],
-    ['--stat', 'only sums: fields by section, pages and bytes by symbol or region'],
+    ['--stat', 'only sums: fields by section, rows of the screen, pages and bytes by symbol or region'],
     ['--symbols <file>', 'the ELF file whose symbols name addresses'],
-    ['--html <file>', 'write a page with the checkpoint tree, a heat map of memory, and all changes', parseOutputFile],
+    [
+      '--html <file>',
+      'write a page with the checkpoint tree, a heat map of memory, the text screen, and all changes',
+      parseOutputFile,
+    ],
     ['--limit <n>', 'how many ranges to show; 0 for all', parseLimit, DEFAULT_LIMIT],
   ],
   help: `Examples:
@@ -62,13 +67,13 @@ async function diff(a: string, b: string | undefined, options: DiffCommandOption
   using after = store.open(b);
   const { description } = decodeState(after.config);
   const symbols = findSymbols(options.symbols, description);
-  const result = diffCheckpoints(before, after, { symbols, limit: options.limit });
+  const result = compare(before, after, { symbols, limit: options.limit });
   if (options.html !== undefined) {
     writePage(options.html, diffPage(result, historyAround(store, result), description.guest?.path));
     if (!options.json) return;
   }
   print(options, options.json && diffData(result), () =>
-    diffText(result, { paint: paintFor(), limit: options.limit, stat: options.stat === true }),
+    diffText(result, { paint: paintFor(), limit: options.limit, stat: options.stat === true, ascii: !showsUnicode() }),
   );
 }
 
@@ -82,6 +87,7 @@ async function diffLive(ref: string, b: string | undefined, name: string, option
     limit: Number.isFinite(options.limit) ? options.limit : 0,
     stat: options.stat === true,
     colour: wantsColour(),
+    ...(!showsUnicode() && { ascii: true }),
     ...(options.symbols !== undefined && { symbols: resolve(options.symbols) }),
     page: options.html !== undefined,
   };

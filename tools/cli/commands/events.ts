@@ -4,6 +4,7 @@ import type { ControlClient } from '../../control/client.ts';
 import { EVENTS, type EventName, type MachineEvent } from '../../control/protocol.ts';
 import type { CommandRow } from '../command.ts';
 import { toJson, writeTo } from '../output.ts';
+import { endWithReader } from '../reader.ts';
 import { connectionLost, NAME_ARGUMENT, PATIENCE_MS, withMachine } from './machine.ts';
 
 interface EventsOptions {
@@ -49,6 +50,7 @@ async function events(client: ControlClient, { follow, only = EVENTS }: EventsOp
   if (follow) await client.subscribe([...only, 'end'], show);
   print({ event: 'status', time: new Date().toISOString(), ...(await client.call('status', {}, PATIENCE_MS)) });
   if (!follow) return;
+  endWithReader();
   await client.closed;
   if (!ended) throw connectionLost(client.name);
 }

@@ -42,8 +42,8 @@ const SCREEN: CommandRow = {
   vmlapse screen latest --json | jq -r '.lines[0]'
 
 Text ends with the last line that has any. JSON has every row, with an attribute of two hexadecimal digits for each
-character. With --follow and --json, each screen is one line; without a terminal, a form feed is between two. A reader
-that goes away, such as head, ends it with the next change.`,
+character. With --follow and --json, each screen is one line; without a terminal, a form feed is between two. It ends
+when the machine does, or when its reader has gone, such as head.`,
   run: showScreen,
 };
 

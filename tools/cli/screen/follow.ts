@@ -5,6 +5,7 @@ import type { ControlClient } from '../../control/client.ts';
 import { sameScreen } from '../../screen/packed.ts';
 import type { Screen } from '../../screen/screen.ts';
 import { printLine, writeTo } from '../output.ts';
+import { endWithReader } from '../reader.ts';
 import { type EndSignal, SIGNAL_STATUS } from '../run-end.ts';
 import { FRAME_MS } from './redraw.ts';
 import { takeTerminal } from './this-terminal.ts';
@@ -21,6 +22,7 @@ export async function followScreen(
   await client.subscribe(['end'], (event) => {
     if (event.event === 'end') reason = event.reason;
   });
+  endWithReader();
   const frames = draws ? drawn() : printed(rendered, json ? '' : '\f');
   try {
     for (let last: Screen | undefined; ; await sleep(FRAME_MS)) {

@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
 import type { SymbolTable } from '../../../loaders/symbols.ts';
-import { diffCheckpoints } from '../../../snapshot/diff/diff.ts';
 import { liveView } from '../../../snapshot/diff/live-view.ts';
 import { decodeState, type GuestOrigin } from '../../../snapshot/machine-state.ts';
 import type { CheckpointReport } from '../../../snapshot/session.ts';
@@ -13,6 +12,7 @@ import { ControlServer, type ControlTarget } from '../../control/server.ts';
 import { screenOf } from '../../screen/of-machine.ts';
 import { packScreen } from '../../screen/packed.ts';
 import { dropSlowReaders } from '../output.ts';
+import { compare } from '../store/comparison.ts';
 import { diffText } from '../store/diff-text.ts';
 import { historyAround } from '../store/html/history-svg.ts';
 import { diffPage } from '../store/html/page.ts';
@@ -184,15 +184,23 @@ const MOST_RANGES = 20_000;
 function diffWithNow(
   { live: { session }, store }: CheckpointSchedule,
   { guest }: PreparedMachine,
-  { ref, limit = DEFAULT_LIMIT, stat = false, colour = false, symbols: file, page = false }: Methods['diff']['params'],
+  {
+    ref,
+    limit = DEFAULT_LIMIT,
+    stat = false,
+    colour = false,
+    ascii = false,
+    symbols: file,
+    page = false,
+  }: Methods['diff']['params'],
 ): Methods['diff']['result'] {
   using before = store.open(ref ?? session.base ?? 'latest');
   using after = liveView(session, before, guest);
   const { description } = decodeState(after.config);
   const symbols = findSymbols(file, description);
   const most = Math.min(limit === 0 ? MOST_RANGES : limit, MOST_RANGES);
-  const diff = diffCheckpoints(before, after, { symbols, limit: most });
-  const text = diffText(diff, { paint: colour ? colourful : plainText, limit: most, stat });
+  const diff = compare(before, after, { symbols, limit: most });
+  const text = diffText(diff, { paint: colour ? colourful : plainText, limit: most, stat, ascii });
   const data = diffData(diff);
   return { data, text, ...(page && { page: diffPage(diff, historyAround(store, diff), description.guest?.path) }) };
 }

@@ -108,17 +108,35 @@ function notesOn(terminal: TerminalScreen, all: string[]): (line: string) => voi
   };
 }
 
-/** Takes what a terminal sends to the keyboard; returns how many bytes were taken. */
-export function keySender(press: (codes: Uint8Array) => number): (bytes: Uint8Array) => number {
-  let rest: Uint8Array | undefined;
+/** How long the rest of a key may take to come: its bytes may arrive in two reads, as over a network. */
+const REST_MS = 50;
+
+/** Takes what a terminal sends to the keyboard; returns how many bytes were taken. The others are to be sent again, soon. */
+export function keySender(
+  press: (codes: Uint8Array) => number,
+  now = () => performance.now(),
+): (bytes: Uint8Array) => number {
+  let half: { readonly codes: Uint8Array; readonly bytes: number } | undefined;
+  let begun: { readonly bytes: number; readonly at: number } | undefined;
+  /** Presses a key that the terminal sent as so many bytes; returns them when it is down and up, else 0. */
+  const finish = (codes: Uint8Array, bytes: number) => {
+    const pressed = press(codes);
+    half = pressed < codes.length ? { codes: codes.subarray(pressed), bytes } : undefined;
+    return half ? 0 : bytes;
+  };
+  /** Whether the rest of a key that has these bytes may still come. */
+  const mayStillCome = (bytes: number) => {
+    if (begun?.bytes !== bytes) begun = { bytes, at: now() };
+    return now() - begun.at < REST_MS;
+  };
   return (bytes) => {
-    let taken = 0;
-    for (const key of terminalKeys(bytes)) {
-      const codes = rest ?? key.codes;
-      const pressed = press(codes);
-      rest = pressed < codes.length ? codes.subarray(pressed) : undefined;
-      if (rest) break; // the rest of this key comes first when these bytes are sent again
-      taken += key.bytes;
+    let taken = half ? finish(half.codes, half.bytes) : 0;
+    if (half) return taken;
+    for (const key of terminalKeys(bytes.subarray(taken))) {
+      if (key.mayGoOn && mayStillCome(bytes.length - taken)) break;
+      begun = undefined;
+      taken += finish(key.codes, key.bytes);
+      if (half) break;
     }
     return taken;
   };

@@ -1,11 +1,13 @@
 /** A comparison of two checkpoints for people. */
-import type { CheckpointDiff, DiffSide } from '../../../snapshot/diff/diff.ts';
+import type { DiffSide } from '../../../snapshot/diff/diff.ts';
 import type { ChangedRange, MemoryDiff } from '../../../snapshot/diff/memory-diff.ts';
 import type { ChangedPlace } from '../../../snapshot/diff/ranges.ts';
 import type { FieldChange, SectionChange } from '../../../snapshot/diff/state-diff.ts';
 import { symbolText } from '../../../snapshot/diff/symbols.ts';
 import type { StateField } from '../../../snapshot/show/field.ts';
+import type { RowChange } from '../../screen/difference.ts';
 import { columnLines } from '../output.ts';
+import { type Comparison, rowChanges } from './comparison.ts';
 import { counted, fieldText, hex, printable, short, timeText } from './format.ts';
 import { hexRows, sideBySide } from './hexdump.ts';
 import type { Paint } from './paint.ts';
@@ -15,10 +17,12 @@ export interface DiffTextOptions {
   readonly paint: Paint;
   readonly limit: number;
   readonly stat: boolean;
+  /** The screen in ASCII alone. */
+  readonly ascii?: boolean;
 }
 
 /** The whole comparison. */
-export function diffText(diff: CheckpointDiff, options: DiffTextOptions): string {
+export function diffText(diff: Comparison, options: DiffTextOptions): string {
   const { paint, stat } = options;
   const same = diff.state.length === 0 && diff.memory.pagesChanged === 0;
   return [
@@ -27,6 +31,7 @@ export function diffText(diff: CheckpointDiff, options: DiffTextOptions): string
     ...diff.remarks.map((remark) => `note: ${printable(remark)}`),
     ...(same ? ['no difference'] : []),
     ...(stat ? stateSums(diff.state, paint) : diff.state.flatMap((section) => stateText(section, paint))),
+    ...screenText(rowChanges(diff, options), options),
     ...memoryText(diff.memory, options),
   ]
     .map((line) => `${line}\n`)
@@ -51,6 +56,24 @@ function stateSums(state: readonly SectionChange[], paint: Paint): string[] {
   if (state.length === 0) return [];
   const rows = state.map(({ title, changes }) => [title, counted(changes.length, 'field')]);
   return ['', paint('heading', 'state'), ...columnLines(rows, '  ')];
+}
+
+/** Rows of the text screen as a reader sees them before and after; what differs is in colour. */
+function screenText(changes: readonly RowChange[], { paint, stat }: DiffTextOptions): string[] {
+  if (changes.length === 0) return [];
+  const verb = changes.length === 1 ? 'differs' : 'differ';
+  const head = `${paint('heading', 'text screen')}  ${counted(changes.length, 'row')} ${verb}`;
+  return ['', head, ...(stat ? [] : changes.flatMap((change) => rowLines(change, paint)))];
+}
+
+function rowLines({ row, before, after, differs }: RowChange, paint: Paint): string[] {
+  const name = `row ${row}`.padStart(8);
+  if (before === after) return [`${name} ~ ${after}  (other colours)`];
+  const marked = (text: string, style: 'before' | 'after') =>
+    [...text].map((character, i) => (differs[i] ? paint(style, character) : character)).join('');
+  return [`${name} - ${marked(before, 'before')}`, `${' '.repeat(name.length)} + ${marked(after, 'after')}`].map(
+    (line) => line.trimEnd(),
+  );
 }
 
 /** Sums in words: "64 pages differ in 512 bytes (65 compared)". */

@@ -1,7 +1,7 @@
 /** State, its changes, and comparisons as `--json` prints them. */
-import type { CheckpointDiff } from '../../../snapshot/diff/diff.ts';
 import type { FieldChange, SectionChange } from '../../../snapshot/diff/state-diff.ts';
 import type { StateField, StateSection } from '../../../snapshot/show/field.ts';
+import { type Comparison, rowChanges } from './comparison.ts';
 
 /** `{ "vcpu/0/regs": { "rip": … } }`; numbers become hex strings and bytes base64 in the document. */
 export const sectionsData = (sections: readonly StateSection[]) => byField(sections, ({ value }) => value);
@@ -35,11 +35,25 @@ function changesData(sections: readonly SectionChange[]) {
   );
 }
 
-/** A comparison: without page lists, and with one name for the symbol of a range. */
-export function diffData({ a, b, state, memory: { pages: _, ranges, ...sums }, remarks }: CheckpointDiff) {
+/** A comparison: without page lists, with one name for the symbol of a range, and with the rows of the screen that differ. */
+export function diffData(diff: Comparison) {
+  const {
+    memory: { pages: _, ranges, ...sums },
+  } = diff;
   const rangeData = ranges.map(({ symbol, ...range }) => ({
     ...range,
     ...(symbol && { symbol: symbol.name, offset: Number(range.linear! - symbol.address), section: symbol.section }),
   }));
-  return { a, b, state: changesData(state), memory: { ...sums, ranges: rangeData }, remarks };
+  const screen = rowChanges(diff).map(({ differs, ...change }) => ({
+    ...change,
+    cells: differs.filter(Boolean).length,
+  }));
+  return {
+    a: diff.a,
+    b: diff.b,
+    state: changesData(diff.state),
+    ...(screen.length > 0 && { screen }),
+    memory: { ...sums, ranges: rangeData },
+    remarks: diff.remarks,
+  };
 }

@@ -1,9 +1,11 @@
 /** A comparison as one page that needs nothing else: no network, no script. */
-import type { CheckpointDiff, DiffSide } from '../../../../snapshot/diff/diff.ts';
+import type { DiffSide } from '../../../../snapshot/diff/diff.ts';
+import type { Comparison } from '../comparison.ts';
 import { memorySums } from '../diff-text.ts';
 import { printable, short, timeText } from '../format.ts';
 import { type History, historySvg, LAYOUTS, stripsText } from './history-svg.ts';
 import { EMPTY, html, Markup } from './markup.ts';
+import { screensSection } from './screens.ts';
 import { STYLE } from './style.ts';
 import { placesTable, rangeDumps, stateTables } from './tables.ts';
 
@@ -11,7 +13,7 @@ import { placesTable, rangeDumps, stateTables } from './tables.ts';
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 /** The page. `guest` is the file that the machine was booted from. */
-export function diffPage(diff: CheckpointDiff, history: History, guest?: string): string {
+export function diffPage(diff: Comparison, history: History, guest?: string): string {
   const { a, b, state, memory } = diff;
   const fields = state.reduce((sum, { changes }) => sum + changes.length, 0);
   const sums: [number, string][] = [
@@ -28,6 +30,7 @@ export function diffPage(diff: CheckpointDiff, history: History, guest?: string)
 <p class="note">${guest === undefined ? EMPTY : html`Guest <code>${printable(guest)}</code><br>`}${sideLine('A', a)}<br>${sideLine('B', b)}${diff.remarks.map((remark) => html`<br>${printable(remark)}`)}</p>
 <div class="sums">${sums.map(([n, what]) => html`<div class="sum"><b>${n.toLocaleString('en-US')}</b><span>${what}</span></div>`)}</div>
 <section><h2>Checkpoints</h2><p class="note">${stripsText(history)}</p>${LAYOUTS.map((layout) => historySvg(history, layout))}</section>
+${diff.screens ? screensSection(diff.screens) : EMPTY}
 <section><h2>Memory by symbol</h2><p class="note">${memorySums(memory)}</p>${placesTable(memory)}</section>
 <section><h2>Registers and devices</h2><p class="note"><span class="before">before</span>, <span class="after">after</span></p>${stateTables(state)}</section>
 <section><h2>Memory by byte</h2>${rangeDumps(memory)}</section>

@@ -30,6 +30,9 @@ td.wide { width: 45%; }
 .bar { display: inline-block; height: 9px; border-radius: 2px; background: var(--heat); min-width: 2px; }
 .tag { color: var(--mark); font-weight: 600; }
 pre { margin: 2px 0 12px; font-size: 12.5px; line-height: 1.45; }
+.screens { display: flex; flex-wrap: wrap; gap: 4px 18px; }
+.screen { display: inline-block; background: #000; padding: 6px; border-radius: 4px; line-height: 1.2; font-size: 10.5px; }
+.screen mark { outline: 1px solid var(--heat); outline-offset: -1px; }
 svg { display: block; max-width: 100%; height: auto; }
 svg.narrow { display: none; }
 svg text { fill: var(--ink); font-size: 12.5px; font-family: system-ui, sans-serif; }
