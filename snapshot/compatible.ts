@@ -1,6 +1,7 @@
 /** Whether a checkpoint can be restored on this host; if not, all reasons. */
 
 import { msrName } from '../src/abi/msrs.ts';
+import { hex } from '../src/abi/numbers.ts';
 import { CR4, EFER } from '../src/abi/registers.ts';
 import { CheckpointError } from '../src/errors.ts';
 import { kvmBackend } from '../src/kvm/backend.ts';
@@ -10,7 +11,7 @@ import { isPlainNested } from '../src/kvm/state/nested.ts';
 import { VCPU_ROWS, type VcpuPart } from '../src/kvm/state/vcpu-rows.ts';
 import { vcpuStateCaps } from '../src/kvm/state/vcpu-state-caps.ts';
 import { vmRows } from '../src/kvm/state/vm-state.ts';
-import type { Machine } from '../src/machine/machine.ts';
+import type { Machine, MachineConfig } from '../src/machine/machine.ts';
 import type { MachineState } from './machine-state.ts';
 import { sregsOf } from './page-tables.ts';
 
@@ -73,8 +74,10 @@ export function stateNotes({ vcpus }: MachineState): string[] {
 
 /** Throws CheckpointError INCOMPATIBLE where a state cannot be put into this machine, since it is of another shape. */
 export function checkSameMachine({ description }: MachineState, machine: Machine): void {
-  const shape = ({ cpus, memory, irqchip }: { cpus: number; memory: number; irqchip: boolean }) =>
-    `${cpus} vCPU${cpus === 1 ? '' : 's'}, ${memory / 2 ** 20} MiB, ${irqchip ? 'with' : 'without'} irqchip`;
+  const shape = ({ cpus, memory, irqchip, exitPort = 0 }: MachineConfig) =>
+    `${cpus} vCPU${cpus === 1 ? '' : 's'}, ${memory / 2 ** 20} MiB, ${irqchip ? 'with' : 'without'} irqchip${
+      exitPort === 0 ? '' : `, exit port ${hex(exitPort)}`
+    }`;
   const [theirs, ours] = [shape(description), shape(machine.config)];
   if (theirs === ours) return;
   throw new CheckpointError(
@@ -138,8 +141,9 @@ const isDispensable = (part: VcpuPart, bytes: Uint8Array) =>
 
 function deviceDifferences({ devices }: MachineState, machine: Machine): HostDifference[] {
   const sizes = new Map(machine.devices.map(({ name, stateBytes }) => [name, stateBytes]));
+  const rare = new Set(machine.devices.filter((spec) => spec.rare).map(({ name }) => name));
   const unknown = [...devices].filter(([name, bytes]) => sizes.get(name) !== bytes.length);
-  const missing = [...sizes.keys()].filter((name) => !devices.has(name));
+  const missing = [...sizes.keys()].filter((name) => !devices.has(name) && !rare.has(name));
   return [
     ...unknown.map(([name]) => ({ what: `device ${name} is unknown here, or of another version`, fatal: true })),
     ...missing.map((name) => ({ what: `it has no state of device ${name}`, fatal: true })),

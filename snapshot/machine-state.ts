@@ -30,6 +30,8 @@ export interface MachineDescription {
   readonly memory: number;
   readonly cpus: number;
   readonly irqchip: boolean;
+  /** Port of an isa-debug-exit; absent without. */
+  readonly exitPort?: number;
   /** `tsc` is "none" where the guest reads the host's own TSC. Absent in older checkpoints. */
   readonly host: { readonly kvm: string; readonly tscKhz: number; readonly tsc?: string };
   readonly guest?: GuestOrigin;
@@ -58,8 +60,8 @@ function wordOf(bytes: Uint8Array = new Uint8Array(4)): number {
 
 /** The machine to create for a state; ROMs are added by the caller. */
 export function machineConfig({ description, cpuid }: MachineState): MachineConfig {
-  const { memory, cpus, irqchip } = description;
-  return { memory, cpus, irqchip, cpuid: readCpuidBytes(cpuid) };
+  const { memory, cpus, irqchip, exitPort = 0 } = description;
+  return { memory, cpus, irqchip, exitPort, cpuid: readCpuidBytes(cpuid) };
 }
 
 /** The state as a checkpoint's config. */
@@ -123,6 +125,7 @@ function vcpuParts(id: number, blobs: readonly (readonly [string, Uint8Array])[]
 }
 
 const MAX_CPUS = 4096;
+const MAX_PORT = 0xffff;
 
 function checkDescription(machine: Json): MachineDescription {
   const d = machine as unknown as Partial<MachineDescription> | null;
@@ -133,6 +136,7 @@ function checkDescription(machine: Json): MachineDescription {
     whole(d.memory, 2 ** 52) &&
     whole(d.cpus, MAX_CPUS) &&
     typeof d.irqchip === 'boolean' &&
+    (d.exitPort === undefined || whole(d.exitPort, MAX_PORT)) &&
     typeof d.host === 'object' &&
     d.host !== null;
   if (!sound) throw invalid('its machine description is not one');

@@ -2,7 +2,7 @@
  * Reads the state of a machine without its RAM. What never changes is read when the taker is made. In the pause there
  * are only ioctls and copies; the vCPUs' ioctls run in their threads while memory is copied.
  */
-import { deviceLock, deviceRecords } from '../src/devices/devices.ts';
+import { deviceLock, recordCopier, recordsInUse } from '../src/devices/devices.ts';
 import type { StateLock } from '../src/devices/lock.ts';
 import { kvmBackend } from '../src/kvm/backend.ts';
 import { writeCpuid } from '../src/kvm/cpuid.ts';
@@ -28,16 +28,18 @@ export class StateTaker {
   /** The devices' memory, and what it held when it was last taken. */
   readonly #devices: Uint8Array;
   readonly #devicesThen: Uint8Array;
+  readonly #copyRecords: ReturnType<typeof recordCopier>;
 
   constructor(target: SnapshotTarget, guest?: GuestOrigin) {
-    const { config, vm, deviceState } = target.machine;
-    const { memory, cpus, irqchip, cpuid } = config;
+    const { config, vm, deviceState, devices } = target.machine;
+    const { memory, cpus, irqchip, cpuid, exitPort } = config;
     this.#target = target;
     this.#vm = new VmStateReader(vm, irqchip);
     this.#deviceLock = deviceLock(deviceState);
     this.#devices = new Uint8Array(deviceState);
     this.#devicesThen = new Uint8Array(new SharedArrayBuffer(deviceState.byteLength));
-    this.#description = { memory, cpus, irqchip, ...(guest && { guest }) };
+    this.#copyRecords = recordCopier(devices);
+    this.#description = { memory, cpus, irqchip, ...(exitPort !== 0 && { exitPort }), ...(guest && { guest }) };
     this.#cpuid = writeCpuid(cpuid);
   }
 
@@ -58,7 +60,7 @@ export class StateTaker {
     try {
       meanwhile();
       this.#vm.save();
-      this.#deviceLock.withLock(() => this.#devicesThen.set(this.#devices));
+      this.#deviceLock.withLock(() => this.#copyRecords(this.#devices, this.#devicesThen));
     } catch (error) {
       this.#giveUp();
       throw error;
@@ -75,7 +77,7 @@ export class StateTaker {
         description: { ...this.#description, host: { kvm: this.#kvm, tscKhz, tsc: host.tsc }, ...(ended && { ended }) },
         vcpus,
         vm: copyOf(this.#vm.parts),
-        devices: deviceRecords(devices, (this.#devicesThen.buffer as SharedArrayBuffer).slice(0)),
+        devices: recordsInUse(devices, (this.#devicesThen.buffer as SharedArrayBuffer).slice(0)),
         roms: machine.roms,
         cpuid: this.#cpuid,
         lines,

@@ -63,6 +63,11 @@ export interface DeviceSpec {
    * those that are 0 still are as at power-on, too.
    */
   readonly earlier?: { readonly name: string; readonly bytes: number; readonly zeroIsUnset?: true };
+  /**
+   * A record that most machines never use: all zeros at power-on, and its first byte is not 0 once it is in use. It is left
+   * out of a checkpoint while it is not; where a checkpoint has none, it is as at power-on.
+   */
+  readonly rare?: true;
   /** The device over a record; must not change the record. */
   attach(state: Uint8Array, host: DeviceHost): Device;
   /**

@@ -11,10 +11,12 @@ import type { Device, DeviceHost, DeviceSpec } from './device.ts';
 import { fwCfg } from './fw-cfg.ts';
 import { type I8042Spec, i8042 } from './i8042.ts';
 import { irqPorts } from './irq-ports.ts';
+import { isaDebugExit } from './isa-debug-exit.ts';
 import { StateLock } from './lock.ts';
 import { emptyPci } from './pci.ts';
 import { acpiPower, shutdownPort, systemControl } from './power.ts';
 import { post, testPorts } from './stores.ts';
+import { testMemory } from './test-memory.ts';
 import { type UartSpec, uart } from './uart.ts';
 import { vga } from './vga.ts';
 
@@ -44,6 +46,14 @@ export const DEVICE_SPECS: readonly DeviceSpec[] = [
   VGA,
   testPorts(),
   irqPorts(),
+  testMemory(),
+];
+
+/** The devices of a machine: the built-in ones, the exit port unless it is 0, and the user's own. */
+export const devicesOf = ({ exitPort }: { readonly exitPort: number }, own: readonly DeviceSpec[]): DeviceSpec[] => [
+  ...DEVICE_SPECS,
+  ...(exitPort === 0 ? [] : [isaDebugExit(exitPort)]),
+  ...own,
 ];
 
 /** A cache line for the lock, so that nothing else shares it. */
@@ -57,11 +67,11 @@ interface DeviceLayout {
   readonly offsets: ReadonlyMap<string, number>;
 }
 
-/** Lays the records out. Throws UsageError when two devices share a name. */
+/** Lays the records out, rare ones last. Throws UsageError when two devices share a name. */
 export function layoutDevices(specs: readonly DeviceSpec[]): DeviceLayout {
   const offsets = new Map<string, number>();
   let bytes = LOCK_BYTES;
-  for (const { name, stateBytes } of specs) {
+  for (const { name, stateBytes } of specs.toSorted(rareLast)) {
     if (offsets.has(name)) throw new UsageError(`two devices are called ${name}; give each a name of its own`);
     offsets.set(name, bytes);
     bytes += Math.ceil(stateBytes / ALIGNMENT) * ALIGNMENT;
@@ -69,10 +79,35 @@ export function layoutDevices(specs: readonly DeviceSpec[]): DeviceLayout {
   return { bytes, offsets };
 }
 
+const rareLast = (a: DeviceSpec, b: DeviceSpec) => Number(a.rare ?? false) - Number(b.rare ?? false);
+
+/**
+ * Returns a function that copies all records from one buffer to another; rare ones only where they are in use, since they
+ * may be large. Take the lock of the buffer that is live.
+ */
+export function recordCopier(specs: readonly DeviceSpec[]): (from: Uint8Array, to: Uint8Array) => void {
+  const { bytes, offsets } = layoutDevices(specs);
+  const rare = specs
+    .filter((spec) => spec.rare)
+    .map(({ name, stateBytes }) => ({ at: offsets.get(name)!, end: offsets.get(name)! + stateBytes }));
+  const usual = Math.min(bytes, ...rare.map(({ at }) => at));
+  return (from, to) => {
+    to.set(from.subarray(LOCK_BYTES, usual), LOCK_BYTES);
+    for (const { at, end } of rare) if (from[at] || to[at]) to.set(from.subarray(at, end), at);
+  };
+}
+
 /** Each device's record in the buffer: live bytes, not copies. */
 export function deviceRecords(specs: readonly DeviceSpec[], buffer: SharedArrayBuffer): Map<string, Uint8Array> {
   const { offsets } = layoutDevices(specs);
   return new Map(specs.map(({ name, stateBytes }) => [name, new Uint8Array(buffer, offsets.get(name), stateBytes)]));
+}
+
+/** The records in the buffer that belong into a checkpoint. */
+export function recordsInUse(specs: readonly DeviceSpec[], buffer: SharedArrayBuffer): Map<string, Uint8Array> {
+  const records = deviceRecords(specs, buffer);
+  for (const { name, rare } of specs) if (rare && records.get(name)![0] === 0) records.delete(name);
+  return records;
 }
 
 /** Memory for the devices, in their power-on state, the lock free. */
@@ -105,7 +140,7 @@ export function attachDevices(
 
 /**
  * Returns a function that loads saved records, under the buffer's lock; it may be called repeatedly. Throws CheckpointError
- * unless there is a record of the right size for each device, and no other. Interrupt lines follow with
+ * unless there is a record of the right size for each device but rare ones, and no other. Interrupt lines follow with
  * {@link Device.driveIrq} if the interrupt controllers are not restored, too.
  */
 export function deviceRestorer(
@@ -113,14 +148,14 @@ export function deviceRestorer(
   buffer: SharedArrayBuffer,
   saved: ReadonlyMap<string, Uint8Array>,
 ): () => void {
-  const records = deviceRecords(specs, buffer);
-  checkRecords(records, saved);
-  const live = new Uint8Array(buffer, LOCK_BYTES);
+  checkRecords(specs, saved);
+  const live = new Uint8Array(buffer);
   const image = new Uint8Array(live.length);
   const { offsets } = layoutDevices(specs);
-  for (const [name, bytes] of saved) image.set(bytes, offsets.get(name)! - LOCK_BYTES);
+  for (const [name, bytes] of saved) image.set(bytes, offsets.get(name));
   const lock = deviceLock(buffer);
-  return () => lock.withLock(() => live.set(image));
+  const copy = recordCopier(specs);
+  return () => lock.withLock(() => copy(image, live));
 }
 
 /**
@@ -141,15 +176,16 @@ export function upgradeRecords(saved: Iterable<readonly [string, Uint8Array]>): 
   return upgraded;
 }
 
-function checkRecords(records: ReadonlyMap<string, Uint8Array>, saved: ReadonlyMap<string, Uint8Array>): void {
+function checkRecords(specs: readonly DeviceSpec[], saved: ReadonlyMap<string, Uint8Array>): void {
   for (const [name, bytes] of saved) {
-    const size = records.get(name)?.length;
+    const size = specs.find((spec) => spec.name === name)?.stateBytes;
     if (size === undefined) throw mismatch(`the machine has no device ${name}, but the saved state has one`, name);
     if (size !== bytes.length)
       throw mismatch(`the state of device ${name} has ${bytes.length} bytes, this machine's has ${size}`, name);
   }
-  for (const name of records.keys())
-    if (!saved.has(name)) throw mismatch(`the saved state has no device ${name}, but the machine has one`, name);
+  for (const { name, rare } of specs)
+    if (!rare && !saved.has(name))
+      throw mismatch(`the saved state has no device ${name}, but the machine has one`, name);
 }
 
 const mismatch = (message: string, device: string) =>

@@ -4,6 +4,7 @@
  */
 import { CpuidFeature } from '../abi/cpuid.ts';
 import type { CpuidLeaf } from '../kvm/cpuid.ts';
+import type { Kvm } from '../kvm/kvm.ts';
 import { withTopology } from './topology.ts';
 
 const mask = ({ bit }: { readonly bit: number }) => 1 << bit;
@@ -15,6 +16,12 @@ export function guestCpuid(supported: readonly CpuidLeaf[], id: number, cpus: nu
       ? { ...leaf, ecx: (leaf.ecx | mask(CpuidFeature.HYPERVISOR)) >>> 0 }
       : leaf,
   );
+}
+
+/** What this host's KVM can give a guest, but for what a checkpoint could not hold. Throws KvmError. */
+export function hostCpuid(kvm: Kvm): CpuidLeaf[] {
+  const leaves = kvm.getSupportedCpuid();
+  return kvm.checkExtension('KVM_CAP_NESTED_STATE') > 0 ? leaves : withoutNesting(leaves);
 }
 
 /** The leaves without SVM and VMX: for hosts where a guest's own guest would not be in a checkpoint. */

@@ -7,7 +7,7 @@ import { MEMORY_REGION_FLAGS } from '../abi/flags.ts';
 import { PAGE_SIZE } from '../abi/numbers.ts';
 import { Bus } from '../devices/bus.ts';
 import type { DeviceHost, DeviceSpec } from '../devices/device.ts';
-import { attachDevices, createDeviceState, DEVICE_SPECS, deviceLock } from '../devices/devices.ts';
+import { attachDevices, createDeviceState, deviceLock, devicesOf } from '../devices/devices.ts';
 import type { DeviceModule } from '../devices/own.ts';
 import { UsageError } from '../errors.ts';
 import { Cleanup } from '../ffi/cleanup.ts';
@@ -20,7 +20,7 @@ import type { RamRange } from '../memory/layout.ts';
 import { PageSpace } from '../memory/page-space.ts';
 import { BOOLEAN, checkOptions, isObject, listOf, NUMBER, OBJECT, type OptionKinds } from '../options.ts';
 import { type BootState, prepareBoot, startVcpu } from './boot.ts';
-import { withoutNesting } from './cpuid.ts';
+import { hostCpuid } from './cpuid.ts';
 import type { EntryState } from './entry.ts';
 import { InterruptLines } from './interrupt-lines.ts';
 import { Roms, type RomsHandle } from './roms.ts';
@@ -33,6 +33,10 @@ export interface MachineConfig {
   readonly cpus?: number;
   /** In-kernel 8259s, I/O APIC, local APICs and PIT. Default true. Without: KVM_INTERRUPT, and HLT exits. */
   readonly irqchip?: boolean;
+  /**
+   * Port of an isa-debug-exit as QEMU has it, at which the guest ends with (value << 1) | 1; 0xf4 stays. Default 0: none.
+   */
+  readonly exitPort?: number;
   /** CPUID leaves to build each vCPU's from. Default: KVM_GET_SUPPORTED_CPUID, but for what cannot be checkpointed. */
   readonly cpuid?: readonly CpuidLeaf[];
 }
@@ -47,6 +51,7 @@ const OPTIONS: OptionKinds<MachineOptions> = {
   memory: NUMBER,
   cpus: NUMBER,
   irqchip: BOOLEAN,
+  exitPort: NUMBER,
   cpuid: listOf('leaves', isObject),
   devices: OBJECT,
 };
@@ -146,11 +151,11 @@ export class Machine implements Disposable {
     using made = new Cleanup();
     if (memory) made.use(memory);
     const kvm = made.use(Kvm.open());
-    const full = { cpus: 1, irqchip: true, cpuid: hostCpuid(kvm), ...config };
+    const full = { cpus: 1, irqchip: true, exitPort: 0, cpuid: hostCpuid(kvm), ...config };
     checkCpus(kvm, full);
     memory ??= made.use(GuestMemory.create(full.memory));
     const vm = made.use(kvm.createVm());
-    const devices = [...DEVICE_SPECS, ...('specs' in own ? own.specs : own)];
+    const devices = devicesOf(full, 'specs' in own ? own.specs : own);
     const machine = new Machine({
       config: full,
       kvm,
@@ -163,6 +168,7 @@ export class Machine implements Disposable {
       lines: new InterruptLines(),
       boot: undefined,
     });
+    if (full.exitPort !== 0) machine.attachBus(() => {}, { shared: false }); // throws where a port is taken
     machine.#setUp();
     made.keep();
     return machine;
@@ -176,7 +182,7 @@ export class Machine implements Disposable {
       vm: Vm.borrow(handle.vmFd),
       memory: GuestMemory.borrow(handle.memory),
       roms: Roms.borrow(handle.roms),
-      devices: [...DEVICE_SPECS, ...own],
+      devices: devicesOf(handle.config, own),
       lines: new InterruptLines(handle.lines),
     });
   }
@@ -302,11 +308,6 @@ export class Machine implements Disposable {
     this.memory[Symbol.dispose]();
     this.kvm[Symbol.dispose]();
   }
-}
-
-function hostCpuid(kvm: Kvm): CpuidLeaf[] {
-  const leaves = kvm.getSupportedCpuid();
-  return kvm.checkExtension('KVM_CAP_NESTED_STATE') > 0 ? leaves : withoutNesting(leaves);
 }
 
 function checkCpus(kvm: Kvm, { cpus, irqchip }: Required<MachineConfig>): void {

@@ -3,6 +3,7 @@ import { debugExit } from '../../src/devices/debug-exit.ts';
 import { debugcon } from '../../src/devices/debugcon.ts';
 import { fwCfg } from '../../src/devices/fw-cfg.ts';
 import { irqPorts } from '../../src/devices/irq-ports.ts';
+import { isaDebugExit } from '../../src/devices/isa-debug-exit.ts';
 import { emptyPci } from '../../src/devices/pci.ts';
 import { acpiPower, shutdownPort, systemControl } from '../../src/devices/power.ts';
 import { post, testPorts } from '../../src/devices/stores.ts';
@@ -22,6 +23,18 @@ describe('debug exit', () => {
   test('a string ends with its first element', () => {
     const { bus } = plugged([debugExit()]);
     expect(bus.portOutString(0xf4, 1, Uint8Array.of(7, 8))).toEqual({ kind: 'exit', value: 7 });
+  });
+});
+
+describe("QEMU's debug exit", () => {
+  test.each([
+    [1, 0x15, 0x2b],
+    [2, 0xbeef, 0x1_7ddf],
+    [4, 0xffff_fff0, 0xffff_ffe1],
+  ] as const)('%i bytes: the answer is the value, doubled, and one', (width, value, answer) => {
+    const { bus } = plugged([debugExit(), isaDebugExit(0x501)]);
+    expect(bus.portOut(0x501, width, value)).toEqual({ kind: 'exit', value: answer });
+    expect(bus.portIn(0x501, width)).toBe(0);
   });
 });
 

@@ -61,6 +61,15 @@ export function parseCount(text: string): number {
   return Number(text);
 }
 
+/** A port besides those of the debug-exit, which is always there. */
+export function parsePort(text: string): number {
+  const port = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : Number.NaN;
+  if (!(port > 0 && port < 0xfffd)) throw new InvalidArgumentError('not a port: give a number below 0xfffd like 0x501');
+  if (port >= 0xf1 && port <= 0xf7)
+    throw new InvalidArgumentError('0xf4 to 0xf7 end the guest without it, with the value written as exit status');
+  return port;
+}
+
 /** Reads a positive whole number of at most `most`; `why` says what more would do. */
 export const countUpTo =
   (most: number, why: string) =>

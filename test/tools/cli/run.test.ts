@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { guestPath } from '../../../guests/list.ts';
+import { cpusNote } from '../../../tools/cli/machine-notes.ts';
 import { describeKvm } from '../../support/kvm.ts';
 import { cli, PROGRAM, STACK_TRACE, scratch, start } from './cli.ts';
 
@@ -53,6 +54,54 @@ describeKvm('vmlapse run: exit status, stdout, summary', () => {
     expect(fault.status).toBe(126);
     expect(fault.stderr).toMatch(/Triple fault/);
     expect(fault.stderr).not.toMatch(/vmlapse:/);
+  });
+});
+
+describeKvm('vmlapse run --exit-port, --on-reset, --cpus', () => {
+  const FLAT = [...MEM, '--format', 'flat', '--mode', 'real', '--load', '0x7c00'];
+  const flat = (folder: { file(name: string): string }, code: string) => {
+    const image = folder.file('flat.bin');
+    writeFileSync(image, Buffer.from(code.replace(/\s/g, ''), 'hex'));
+    return image;
+  };
+
+  it("a port ends the guest as QEMU's isa-debug-exit does, also after a restore", async () => {
+    using folder = scratch();
+    const image = flat(folder, 'b041 baf803 ee b015 ba0105 ee f4'); // 'A' to 0x3f8; 0x15 to 0x501; hlt
+    const port = ['--exit-port', '0x501'];
+    const store = ['--store', folder.file('store')];
+    const at = ['--checkpoint-at', 'serial:A'];
+    expect(await cli(['run', ...FLAT, ...store, ...at, ...port, image])).toMatchObject({ status: 0x2b });
+    expect(await cli(['restore', ...store, 'latest'])).toMatchObject({ status: 0x2b });
+    expect(await cli(['run', ...FLAT, image])).toMatchObject({
+      status: 0,
+      stderr: expect.stringMatching(/port 0x501/),
+    });
+  });
+
+  it('a port that a device has, or that ends the guest anyway, is refused', async () => {
+    const taken = await cli(['run', ...MEM, '--exit-port', '0x3f8', HELLO]);
+    expect(taken).toMatchObject({ status: 125, stderr: expect.stringMatching(/0x3f8 belongs to com1/) });
+    const own = await cli(['run', ...MEM, '--exit-port', '0xf4', HELLO]);
+    expect(own).toMatchObject({ status: 125, stderr: expect.stringMatching(/0xf4 to 0xf7 end the guest without it/) });
+  });
+
+  it('--on-reset restart boots the image again, and memory besides it stays', async () => {
+    using folder = scratch();
+    // inc byte [0x600]; mov al, [0x600]; add al, '0'; mov dx, 0x3f8; out dx, al; cmp al, '3'; je +4;
+    // mov al, 1; out 0x92, al; mov al, 7; out 0xf4, al
+    const image = flat(folder, 'fe060006 a00006 0430 baf803 ee 3c33 7405 b001 e692 f4 b007 e6f4');
+    const again = await cli(['run', ...FLAT, '--on-reset', 'restart', '--timeout', '30s', image]);
+    expect(again).toMatchObject({ status: 7, stdout: '123' });
+    expect(again.stderr.match(/asked for a reset: it starts again/g)).toHaveLength(2);
+    expect(await cli(['run', ...FLAT, image])).toMatchObject({ status: 0, stdout: '1' });
+  });
+
+  it('more vCPUs than KVM recommends are said to cost something', () => {
+    const kvm = { checkExtension: () => 2 };
+    expect(cpusNote(kvm, 2)).toBe(undefined);
+    expect(cpusNote(kvm, 3)).toMatch(/^3 vCPUs, where KVM recommends 2: /);
+    expect(cpusNote({ checkExtension: () => 0 }, 3)).toBe(undefined);
   });
 });
 

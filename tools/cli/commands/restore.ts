@@ -12,6 +12,7 @@ import { probeHost } from '../../../src/kvm/state/probe.ts';
 import type { ClockMode } from '../../../src/kvm/state/vm-state.ts';
 import { refuseTakenName } from '../../control/claim.ts';
 import type { CommandRow } from '../command.ts';
+import { cpusNote } from '../machine-notes.ts';
 import { printLine } from '../output.ts';
 import { countUpTo } from '../parse.ts';
 import { PROGRESS_OPTION, type ProgressOptions, startProgress } from '../progress.ts';
@@ -88,6 +89,8 @@ async function restore(ref: string, options: RestoreOptions): Promise<number> {
   if (options.name !== undefined) await refuseTakenName(options.name);
   const { machine, load } = bringBack(restoreMachine, checkpoint, options);
   using _machine = machine;
+  const crowded = cpusNote(machine.kvm, description.cpus);
+  if (crowded) note(crowded);
   const { guest } = description;
   const prepared = {
     machine,

@@ -1,6 +1,7 @@
 /** `vmlapse run FILE`: boots a guest image and runs it to its end. */
 import { resolve } from 'node:path';
-import { bootImage } from '../../../loaders/place.ts';
+import { Option } from 'commander';
+import { bootImage, occupiedBy, place } from '../../../loaders/place.ts';
 import { readImage } from '../../../loaders/read.ts';
 import { SymbolTable } from '../../../loaders/symbols.ts';
 import { UsageError } from '../../../src/errors.ts';
@@ -8,8 +9,9 @@ import { Machine } from '../../../src/machine/machine.ts';
 import { refuseTakenName } from '../../control/claim.ts';
 import type { CommandRow } from '../command.ts';
 import { IMAGE_OPTIONS, type ImageOptions, type LoadedImage, loadImage } from '../image-options.ts';
+import { cpusNote } from '../machine-notes.ts';
 import { printLine } from '../output.ts';
-import { type Blob, parseBlob, parseCount } from '../parse.ts';
+import { type Blob, parseBlob, parseCount, parsePort } from '../parse.ts';
 import {
   checkSessionOptions,
   EXIT_STATUS_HELP,
@@ -22,6 +24,8 @@ import { runSession } from '../session/session.ts';
 interface RunOptions extends ImageOptions, SessionOptions {
   readonly cpus: number;
   readonly irqchip: boolean;
+  readonly exitPort?: number;
+  readonly onReset: 'exit' | 'restart';
   readonly blob?: readonly Blob[];
 }
 
@@ -33,6 +37,10 @@ export const RUN: CommandRow = {
     ...IMAGE_OPTIONS,
     ['--cpus <n>', 'vCPUs', parseCount, 1],
     ['--no-irqchip', 'no in-kernel interrupt controllers: interrupts by KVM_INTERRUPT, HLT exits'],
+    ['--exit-port <port>', "a port that ends the guest as QEMU's isa-debug-exit does: 0x501", parsePort],
+    new Option('--on-reset <what>', 'a reset that the guest asks for ends the run, or boots the image again')
+      .choices(['exit', 'restart'])
+      .default('exit'),
     ['--blob <addr=file>', 'place a file in guest memory as it is; may be repeated', parseBlob],
     ['--store <dir>', 'keep checkpoints in this store'],
     ...SESSION_OPTIONS,
@@ -60,13 +68,28 @@ async function run(file: string, options: RunOptions): Promise<number> {
   const { image } = loaded;
   if (!options.quiet && !options.json) for (const note of image.notes) printLine(`vmlapse: note: ${note}`);
   const guest = options.store === undefined ? {} : { guest: origin(file, loaded, options.load) };
-  using machine = Machine.create({ memory: options.mem, cpus: options.cpus, irqchip: options.irqchip });
-  bootImage(machine, image, loaded.release);
-  for (const blob of options.blob ?? []) {
-    using content = readImage(blob.file);
-    machine.memory.write(blob.gpa, content.bytes);
+  const { mem: memory, cpus, irqchip, exitPort } = options;
+  using machine = Machine.create({ memory, cpus, irqchip, ...(exitPort !== undefined && { exitPort }) });
+  const note = cpusNote(machine.kvm, cpus);
+  if (note && !options.quiet && !options.json) printLine(`vmlapse: note: ${note}`);
+  const restarts = options.onReset === 'restart';
+  bootImage(machine, image, restarts ? undefined : loaded.release);
+  placeBlobs(machine, options);
+  const bootAgain = () => {
+    place(image, machine.memory);
+    machine.setBoot(image.entry, occupiedBy(image));
+    placeBlobs(machine, options);
+  };
+  const symbols = () => new SymbolTable(image.symbols);
+  const prepared = { machine, image: file, ...guest, symbols, ...(restarts && { bootAgain }) };
+  return await runSession(prepared, options);
+}
+
+function placeBlobs({ memory }: Machine, { blob: blobs = [] }: RunOptions): void {
+  for (const { gpa, file } of blobs) {
+    using content = readImage(file);
+    memory.write(gpa, content.bytes);
   }
-  return await runSession({ machine, image: file, ...guest, symbols: () => new SymbolTable(image.symbols) }, options);
 }
 
 /** What a checkpoint remembers of the image. */

@@ -26,6 +26,8 @@ export interface PreparedMachine {
   readonly machine: Machine;
   /** Called once the vCPU threads exist, before the first run. */
   prepare?(running: RunningMachine): void;
+  /** Puts the image into memory once more: a reset that the guest asks for does not end the run. */
+  bootAgain?(): void;
   /** The checkpoint it was restored from. */
   readonly base?: Digest;
   readonly guest?: GuestOrigin;

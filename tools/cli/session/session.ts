@@ -1,4 +1,5 @@
 /** Runs a machine with its console, signals, checkpoints and control socket until it ends. For `run` and `restore`. */
+import { resetter } from '../../../snapshot/reset.ts';
 import { explainFault } from '../../../src/runner/fault/explain.ts';
 import { FAULTS, type RunResult } from '../../../src/runner/result.ts';
 import { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
@@ -43,6 +44,7 @@ export async function runSession(prepared: PreparedMachine, options: SessionOpti
   let end: EndSummary = { reason: 'failed', exitStatus: EXIT.OURS };
   try {
     prepared.prepare?.(running);
+    const reset = prepared.bootAgain && resetter(running, () => prepared.bootAgain!());
     const { store } = options;
     if (store !== undefined)
       schedule = await CheckpointSchedule.start(running, { ...options, store }, prepared, log, endpoint);
@@ -51,7 +53,8 @@ export async function runSession(prepared: PreparedMachine, options: SessionOpti
     if (options.paused) log(`vmlapse: paused; it goes on with: vmlapse resume ${options.name}`);
     if (isInteractive()) log('vmlapse: Ctrl-A x leaves, Ctrl-A h helps');
     front.open(running);
-    const result = await runToEnd(context, options.timeout, signals, front);
+    const restart = reset && announced(reset, log);
+    const result = await runToEnd(context, options.timeout, signals, front, restart);
     endpoint?.ending();
     const explained = await withExplanation(running, result, prepared);
     await schedule?.finish();
@@ -74,12 +77,18 @@ export async function runSession(prepared: PreparedMachine, options: SessionOpti
   }
 }
 
+const announced = (reset: () => void, log: (line: string) => void) => () => {
+  log('vmlapse: the guest asked for a reset: it starts again');
+  reset();
+};
+
 /** Runs with stdin attached; restores the terminal however the run ends. */
 async function runToEnd(
   { running, stop, schedule }: RunContext,
   timeoutMs: number | undefined,
   signals: EndSignals,
   front: Front,
+  restart?: () => void,
 ): Promise<RunResult> {
   const { signal } = stop;
   const detach = attachConsole({
@@ -93,11 +102,16 @@ async function runToEnd(
     for (let run = running.run({ timeoutMs, signal }); ; ) {
       const result = await run;
       if (signal.aborted && result.reason === 'stop-point') return { ...result, reason: 'interrupted' };
+      const goOn = () => running.run({ timeoutMs: running.leftMs, signal });
+      if (result.reason === 'reset' && restart && !signal.aborted) {
+        restart();
+        run = goOn();
+        continue;
+      }
       if (result.reason !== 'stop-point') {
         if (result.stopPoint !== undefined) await schedule?.take(result.stopPoint, { stayPaused: true });
         return result;
       }
-      const goOn = () => running.run({ timeoutMs: running.leftMs, signal });
       ({ run } = await onFrom(result.stopPoint!, goOn, schedule));
     }
   } finally {
