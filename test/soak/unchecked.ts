@@ -5,7 +5,7 @@
 import { State, VcpuMailbox } from '../../src/runner/threads/mailbox.ts';
 
 const REQUESTS = 63;
-const { load, or } = Atomics;
+const { load } = Atomics;
 let words: Int32Array;
 Object.defineProperty(Atomics, 'load', {
   value: (of: Int32Array, index: number) => {
@@ -17,8 +17,10 @@ Object.defineProperty(Atomics, 'load', {
 Object.defineProperty(VcpuMailbox.prototype, 'enter', {
   value(this: VcpuMailbox): boolean {
     if ((this.look() & REQUESTS) !== 0) return false;
-    Atomics.and(words, 0, ~State.GONE);
-    or(words, 0, State.RUNNING);
+    for (;;) {
+      const word = Atomics.load(words, 0);
+      if (Atomics.compareExchange(words, 0, word, (word & ~State.GONE) | State.RUNNING) === word) break;
+    }
     Atomics.notify(words, 0);
     return true;
   },

@@ -135,7 +135,7 @@ describeKvm('a guest under test', () => {
   });
 
   it.each(ISOLATIONS)('types on the keyboard, and sees the screen, each time as it was booted: %s', (isolation) => {
-    using guests = bootGuests({ image: guestPath('screen'), until: { screen: 'type, end' }, isolation, ...PATIENT });
+    using guests = bootGuests({ image: guestPath('screen'), until: { screen: 'end with Esc' }, isolation, ...PATIENT });
     const text = `${'The quick brown fox (0123456789) \n'.repeat(30)}the last line`;
     for (let round = 0; round < 2; round++) {
       const guest = guests.take();
@@ -155,7 +155,7 @@ describeKvm('a guest under test', () => {
   });
 
   it('says what was on the screen when it did not come to what should be', () => {
-    using guests = bootGuests({ image: guestPath('screen'), until: { screen: 'type, end' }, ...PATIENT });
+    using guests = bootGuests({ image: guestPath('screen'), until: { screen: 'end with Esc' }, ...PATIENT });
     const guest = guests.take();
     guest.type('one\x1b');
     const { message } = thrown(GuestFault, () => guest.run({ until: { screen: 'two' } }));
