@@ -84,6 +84,7 @@ export const VECTORS = {
   /** IRQ 4: the serial port. Also the vector to inject into a machine without interrupt controllers. */
   SERIAL: 0x24,
   LAPIC_TIMER: 0x40,
+  DISK: 0x41,
   LAPIC_SPURIOUS: 0x4f,
   /** Number of vectors that the runtime's IDT has. */
   COUNT: 0x50,
@@ -130,6 +131,8 @@ export const COUNTERS = [
   'edge_steps',
   'checksum_position',
   'ring3_steps',
+  'log_files',
+  'log_rounds',
 ] as const;
 
 /** Name of a counter that a guest may have. */
@@ -156,6 +159,8 @@ export const PARAMETERS = [
   'param_seed',
   /** PAUSE instructions between two rounds. */
   'param_delay',
+  /** A number in what the disk log writes, to tell one course of events from another. */
+  'param_salt',
   /** Not 0: the low byte of the round goes to the POST port after every round. */
   'param_notify',
   /** Loop count of the port and serial benchmarks. */

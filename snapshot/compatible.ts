@@ -11,6 +11,7 @@ import { isPlainNested } from '../src/kvm/state/nested.ts';
 import { VCPU_ROWS, type VcpuPart } from '../src/kvm/state/vcpu-rows.ts';
 import { vcpuStateCaps } from '../src/kvm/state/vcpu-state-caps.ts';
 import { vmRows } from '../src/kvm/state/vm-state.ts';
+import type { DiskDescription } from '../src/machine/disks.ts';
 import type { Machine, MachineConfig } from '../src/machine/machine.ts';
 import type { MachineState } from './machine-state.ts';
 import { sregsOf } from './page-tables.ts';
@@ -79,10 +80,23 @@ export function checkSameMachine({ description }: MachineState, machine: Machine
       exitPort === 0 ? '' : `, exit port ${hex(exitPort)}`
     }`;
   const [theirs, ours] = [shape(description), shape(machine.config)];
-  if (theirs === ours) return;
+  if (theirs === ours) {
+    checkSameDisks(description.disks ?? [], machine);
+    return;
+  }
   throw new CheckpointError(
     'INCOMPATIBLE',
     `the checkpoint is of another machine (${theirs}; this one has ${ours}); bring it back with \`vmlapse restore\``,
+  );
+}
+
+function checkSameDisks(theirs: readonly DiskDescription[], { disks }: Machine): void {
+  const ours = theirs.length === 0 && disks.list.length === 0 ? [] : disks.describe();
+  const same = ({ bytes, sha256, readOnly }: DiskDescription) => `${bytes} ${sha256} ${readOnly}`;
+  if (ours.length === theirs.length && ours.every((disk, i) => same(disk) === same(theirs[i]!))) return;
+  throw new CheckpointError(
+    'INCOMPATIBLE',
+    'the checkpoint is of a machine with other disks, or with other images under them; bring it back with `vmlapse restore`',
   );
 }
 

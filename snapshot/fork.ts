@@ -3,6 +3,8 @@
  * memory only for pages that it writes.
  */
 
+import { overlayMemory } from '../src/disk/overlay.ts';
+import { Cleanup } from '../src/ffi/cleanup.ts';
 import { GuestMemory } from '../src/memory/guest-memory.ts';
 import { PageSpace } from '../src/memory/page-space.ts';
 import { refuseLarge } from './large.ts';
@@ -34,6 +36,7 @@ import { validateState } from './validate-state.ts';
 export class ForkTemplate implements Disposable {
   readonly #state: MachineState;
   readonly #memory: GuestMemory;
+  readonly #overlays: readonly GuestMemory[];
   readonly #options: RestoreOptions;
 
   /** Reads the checkpoint, which may be disposed afterwards. Throws CheckpointError or GuestMemoryError. */
@@ -41,22 +44,24 @@ export class ForkTemplate implements Disposable {
     this.#state = validateState(checkpoint.config);
     this.#options = options;
     refuseLarge(this.#state.description, options.allowLarge);
-    this.#memory = GuestMemory.create(this.#state.description.memory);
-    try {
-      fillMemory(new PageSpace(this.#memory), checkpoint, options.onProgress);
-    } catch (error) {
-      this.#memory[Symbol.dispose]();
-      throw error;
-    }
+    const { memory, disks = [] } = this.#state.description;
+    using made = new Cleanup();
+    this.#memory = made.use(GuestMemory.create(memory));
+    this.#overlays = disks.map(({ bytes }, index) => made.use(overlayMemory(index, bytes)));
+    const parts = this.#overlays.map((overlay) => ({ memory: overlay, residentRuns: () => [] }));
+    fillMemory(new PageSpace(this.#memory, parts), checkpoint, options.onProgress);
+    made.keep();
   }
 
   /** One more machine, the caller's to dispose. Throws CheckpointError INCOMPATIBLE or KvmError. */
   fork(): RestoredMachine {
-    return buildMachine(this.#state, this.#options, GuestMemory.copyOnWrite(this.#memory));
+    const overlays = this.#overlays.map((overlay) => GuestMemory.copyOnWrite(overlay));
+    return buildMachine(this.#state, this.#options, { ram: GuestMemory.copyOnWrite(this.#memory), overlays });
   }
 
   /** Frees the template. Its forks keep their memory. */
   [Symbol.dispose](): void {
+    for (const overlay of this.#overlays) overlay[Symbol.dispose]();
     this.#memory[Symbol.dispose]();
   }
 }

@@ -3,11 +3,13 @@
  * CPUID. In a checkpoint each is a named blob: "vcpu/0/regs", "vm/clock", "device/com1", "rom/0xffff0000".
  */
 import { upgradeRecords } from '../src/devices/devices.ts';
+import { MAX_DISK_BYTES, MAX_DISKS, SECTOR_BYTES } from '../src/disk/limits.ts';
 import { CheckpointError } from '../src/errors.ts';
 import { readCpuidBytes } from '../src/kvm/cpuid.ts';
 import { VCPU_ROWS, type VcpuPart } from '../src/kvm/state/vcpu-rows.ts';
 import type { VcpuState } from '../src/kvm/state/vcpu-state.ts';
 import { VM_ROWS, type VmState } from '../src/kvm/state/vm-state.ts';
+import type { DiskDescription } from '../src/machine/disks.ts';
 import type { MachineConfig } from '../src/machine/machine.ts';
 import { type EndedVcpu, soundEnds } from './ended.ts';
 import type { CheckpointConfig, Json } from './store/format/documents.ts';
@@ -35,6 +37,10 @@ export interface MachineDescription {
   /** `tsc` is "none" where the guest reads the host's own TSC. Absent in older checkpoints. */
   readonly host: { readonly kvm: string; readonly tscKhz: number; readonly tsc?: string };
   readonly guest?: GuestOrigin;
+  /** Absent without disks. */
+  readonly disks?: readonly DiskDescription[];
+  /** Whether it has a virtio source of random numbers. */
+  readonly rng?: boolean;
   /** How the guest had ended: the next runs return these ends without running it. */
   readonly ended?: EndedVcpu;
 }
@@ -60,8 +66,9 @@ function wordOf(bytes: Uint8Array = new Uint8Array(4)): number {
 
 /** The machine to create for a state; ROMs are added by the caller. */
 export function machineConfig({ description, cpuid }: MachineState): MachineConfig {
-  const { memory, cpus, irqchip, exitPort = 0 } = description;
-  return { memory, cpus, irqchip, exitPort, cpuid: readCpuidBytes(cpuid) };
+  const { memory, cpus, irqchip, exitPort = 0, disks = [], rng = false } = description;
+  const files = disks.map(({ path, readOnly }) => ({ path, readOnly }));
+  return { memory, cpus, irqchip, exitPort, cpuid: readCpuidBytes(cpuid), disks: files, rng };
 }
 
 /** The state as a checkpoint's config. */
@@ -140,10 +147,26 @@ function checkDescription(machine: Json): MachineDescription {
     typeof d.host === 'object' &&
     d.host !== null;
   if (!sound) throw invalid('its machine description is not one');
+  if (d.disks !== undefined && !areDisks(d.disks)) throw invalid('its disks are not described as such');
+  if (d.rng !== undefined && typeof d.rng !== 'boolean') throw invalid('it does not say whether it has random numbers');
   if (d.guest !== undefined && !isOrigin(d.guest)) throw invalid('its guest image is not described as one');
   if (!KVM_NAME.test(String(d.host.kvm))) throw invalid('it does not say its host');
   if (d.ended !== undefined && !soundEnds(d.ended, d.cpus!)) throw invalid('it does not say how its guest ended');
   return d as MachineDescription;
+}
+
+const SHA256 = /^[0-9a-f]{64}$/;
+
+function areDisks(disks: unknown): boolean {
+  return Array.isArray(disks) && disks.length <= MAX_DISKS && disks.every(isDisk);
+}
+
+function isDisk(disk: unknown): boolean {
+  if (typeof disk !== 'object' || disk === null) return false;
+  const { path, bytes, sha256, readOnly } = disk as Partial<Record<keyof DiskDescription, unknown>>;
+  const size = bytes as number;
+  const sound = Number.isSafeInteger(size) && size > 0 && size <= MAX_DISK_BYTES && size % SECTOR_BYTES === 0;
+  return sound && typeof path === 'string' && SHA256.test(String(sha256)) && typeof readOnly === 'boolean';
 }
 
 function isOrigin(guest: unknown): boolean {

@@ -1,6 +1,7 @@
 /** From a checkpoint to a machine that goes on where it was taken. */
 
-import { CheckpointError, GuestMemoryError, UsageError } from '../src/errors.ts';
+import { checkDigest } from '../src/disk/digest.ts';
+import { CheckpointError, DiskError, GuestMemoryError, UsageError } from '../src/errors.ts';
 import type { ClockMode } from '../src/kvm/state/vm-state.ts';
 import { Machine, type MachineOptions } from '../src/machine/machine.ts';
 import { PAGE_SIZE } from '../src/memory/bitmap.ts';
@@ -23,6 +24,8 @@ export interface RestoreOptions {
   readonly force?: boolean;
   /** The devices that are not built in, as they were given to Machine.create(). */
   readonly devices?: MachineOptions['devices'];
+  /** Where the images of disks are now, by number of the disk. Default: where they were. */
+  readonly disks?: ReadonlyMap<number, string>;
   /** Allows more than 64 vCPUs, and more RAM than the host has. */
   readonly allowLarge?: boolean;
   /** Called while memory is filled: bytes so far, and in all. */
@@ -51,13 +54,20 @@ export function restoreMachine(checkpoint: Checkpoint, options: RestoreOptions =
   }
 }
 
+/** What a machine is built around: RAM, and the overlays of its disks. */
+export interface MachineMemory {
+  readonly ram: GuestMemory;
+  readonly overlays: readonly GuestMemory[];
+}
+
 /**
  * The machine of a state, around `memory` if that is given: it is the machine's then. Without, its RAM is empty. Throws
  * CheckpointError INCOMPATIBLE or KvmError.
  */
-export function buildMachine(state: MachineState, options: RestoreOptions, memory?: GuestMemory): RestoredMachine {
+export function buildMachine(state: MachineState, options: RestoreOptions, memory?: MachineMemory): RestoredMachine {
   const machine = createMachine(state, options, memory);
   try {
+    checkImages(state, machine);
     checkCompatible(state, machine, options.force ?? false);
     for (const { gpa, bytes } of state.roms) machine.addRom(gpa, bytes);
     return { machine, load: (target) => stateLoader(target, state)(options.clock ?? 'resume') };
@@ -68,17 +78,38 @@ export function buildMachine(state: MachineState, options: RestoreOptions, memor
 }
 
 /** A machine that cannot be created on this host is INCOMPATIBLE, too. */
-function createMachine(state: MachineState, options: RestoreOptions, memory?: GuestMemory): Machine {
+function createMachine(state: MachineState, options: RestoreOptions, memory?: MachineMemory): Machine {
   const { devices = [], allowLarge } = options;
+  const config = machineConfig(state);
+  const disks = (config.disks ?? []).map((disk, i) => ({ ...disk, path: options.disks?.get(i) ?? disk.path }));
+  const unknown = [...(options.disks?.keys() ?? [])].find((i) => disks[i] === undefined);
+  if (unknown !== undefined)
+    throw new UsageError(`the checkpoint has no disk ${unknown}: it has ${disks.length}, the first is disk 0`);
   try {
     refuseLarge(state.description, allowLarge);
-    return Machine.create({ ...machineConfig(state), devices }, memory);
+    return Machine.create({ ...config, disks, devices }, memory?.ram, memory?.overlays);
   } catch (error) {
+    if (error instanceof DiskError && disks.length > 0) throw missingImage(error);
     if (!(error instanceof UsageError || error instanceof GuestMemoryError)) throw error;
     throw new CheckpointError('INCOMPATIBLE', `the checkpoint does not fit this host: ${error.message}`, {
       differences: [error.message],
     });
   }
+}
+
+const missingImage = (error: DiskError) =>
+  new CheckpointError(
+    'NO_DISK_IMAGE',
+    `${error.message}; the checkpoint's disk rests on it: name where it is now with --disk N=FILE`,
+    error.details,
+    error,
+  );
+
+/** Throws DiskError MISMATCH unless the disks rest on the images with which the checkpoint was taken. */
+function checkImages({ description: { disks = [] } }: MachineState, machine: Machine): void {
+  machine.disks.images.forEach((image, i) => {
+    checkDigest(image, disks[i]!);
+  });
 }
 
 /** Copies a checkpoint's pages into fresh memory. Throws CheckpointError. */

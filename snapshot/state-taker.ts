@@ -32,14 +32,23 @@ export class StateTaker {
 
   constructor(target: SnapshotTarget, guest?: GuestOrigin) {
     const { config, vm, deviceState, devices } = target.machine;
-    const { memory, cpus, irqchip, cpuid, exitPort } = config;
+    const { memory, cpus, irqchip, cpuid, exitPort, rng } = config;
+    const disks = target.machine.disks.describe();
     this.#target = target;
     this.#vm = new VmStateReader(vm, irqchip);
     this.#deviceLock = deviceLock(deviceState);
     this.#devices = new Uint8Array(deviceState);
     this.#devicesThen = new Uint8Array(new SharedArrayBuffer(deviceState.byteLength));
     this.#copyRecords = recordCopier(devices);
-    this.#description = { memory, cpus, irqchip, ...(exitPort !== 0 && { exitPort }), ...(guest && { guest }) };
+    this.#description = {
+      memory,
+      cpus,
+      irqchip,
+      ...(exitPort !== 0 && { exitPort }),
+      ...(guest && { guest }),
+      ...(disks.length > 0 && { disks }),
+      ...(rng && { rng }),
+    };
     this.#cpuid = writeCpuid(cpuid);
   }
 
@@ -68,7 +77,8 @@ export class StateTaker {
     const lines = machine.lines.levels;
     const records = this.#target.finishSave();
     return () => {
-      const { devices } = machine;
+      const { devices, disks } = machine;
+      disks.checkUnchanged();
       const layout = vcpuStateLayout(host);
       const vcpus = records.map((record) => asStored(vcpuStateParts(layout, record.slice())));
       const tscKhz = wordOf(vcpus[0]?.tsc_khz);

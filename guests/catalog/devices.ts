@@ -64,6 +64,22 @@ export const DEVICES: readonly Guest[] = [
     },
     deterministic: false,
   }),
+  ...['disk-log', 'disk-log-irq'].map((name, interrupts) =>
+    guest({
+      name,
+      format: 'elf',
+      mode: 'long',
+      shows: `a driver for a virtio disk, ${interrupts ? 'by interrupt' : 'polled'}: a log of files that memory and disk must agree about`,
+      build: {
+        target: 'long-elf',
+        sources: ['devices/disk-log.c', 'devices/virtio.c'],
+        runtime: true,
+        defines: { INTERRUPTS: interrupts },
+      },
+      options: { irqchip: interrupts ? 'yes' : 'any' },
+      expect: exits(EXIT_CODES.OK, 'disk-log: no disk; give it one: --disk FILE\n'),
+    }),
+  ),
   guest({
     name: 'interrupt',
     format: 'elf',

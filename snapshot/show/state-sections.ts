@@ -1,5 +1,6 @@
 /** A machine's whole state, RAM aside, as sections of named fields. */
 import { devicesOf } from '../../src/devices/devices.ts';
+import { MAX_DISKS } from '../../src/disk/limits.ts';
 import { readCpuidBytes } from '../../src/kvm/cpuid.ts';
 import type { MachineState } from '../machine-state.ts';
 import { field, rangeFields, rawField, type StateField, type StateSection } from './field.ts';
@@ -37,7 +38,7 @@ function decodeParts(
 }
 
 /** Every device that a machine may have; which port it has does not matter here. */
-const SPECS = new Map(devicesOf({ exitPort: 1 }, []).map((spec) => [spec.name, spec]));
+const SPECS = new Map(devicesOf({ exitPort: 1, disks: MAX_DISKS, rng: true }, []).map((spec) => [spec.name, spec]));
 
 function deviceSection([name, bytes]: readonly [string, Uint8Array]): StateSection {
   const table = SPECS.get(name)?.fields ?? {};

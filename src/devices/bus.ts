@@ -8,6 +8,7 @@ import { type AddressRange, type Device, load, type StopRequest, store, type Wid
 import type { StateLock } from './lock.ts';
 import { MmioMap } from './mmio.ts';
 import { UnclaimedCounter, type UnclaimedCounts } from './unclaimed.ts';
+import { serveAll } from './work.ts';
 
 const PORTS = 0x10000;
 const ALL_ONES = { 1: 0xff, 2: 0xffff, 4: 0xffff_ffff } as const;
@@ -81,6 +82,13 @@ export class Bus {
   portInString(port: number, width: Width, data: Uint8Array): void {
     this.#locked(() => {
       for (let at = 0; at < data.length; at += width) store(data, at, width, this.#in(port, width));
+    });
+  }
+
+  /** Does the work that waits in the queues of devices, where this thread is the one to do it. */
+  serveQueues(): void {
+    this.#locked(() => {
+      for (const { queue } of this.#devices) if (queue) serveAll(queue);
     });
   }
 

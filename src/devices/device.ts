@@ -4,6 +4,10 @@
  * share the record share the device.
  */
 
+import type { Disk } from '../disk/disk.ts';
+import type { RingMemory } from './virtio/queue.ts';
+import type { QueueWorker, WorkQueue } from './work.ts';
+
 /** A claimed range: first port number or guest-physical address, and length in bytes. */
 export interface AddressRange {
   readonly base: number;
@@ -28,6 +32,8 @@ export interface Device {
   writeRun?(port: number, bytes: Uint8Array): StopRequest | undefined;
   /** Sets its interrupt line to the level in its record, for a host with new lines. */
   driveIrq?(): void;
+  /** Work that it does by itself, in guest RAM. */
+  readonly queue?: WorkQueue;
 }
 
 /** A request of a device to the exit loop: to end the run. */
@@ -35,6 +41,22 @@ export type StopRequest =
   | { readonly kind: 'exit'; readonly value: number } // debug-exit: the guest ends with this value
   | { readonly kind: 'reset' } // i8042 0xfe, port 0x92, reset register
   | { readonly kind: 'poweroff' }; // ACPI-style or "Shutdown" port
+
+/** A disk that can be told what is no longer needed. Offsets and lengths are in bytes; throws as the others do. */
+export interface BlockDisk extends Disk {
+  /** Makes a range zero. */
+  zero(offset: number, length: number): void;
+  /** Says that what a range holds does not matter any more. */
+  discard(offset: number, length: number): void;
+}
+
+/** Guest RAM as devices use it by themselves. What is not RAM throws GuestMemoryError. */
+export interface GuestRam extends RingMemory {
+  /** Calls `visit` with live views that together are [gpa, gpa+length), and where each begins. */
+  look(gpa: number, length: number, visit: (view: Uint8Array, done: number) => void): void;
+  /** As {@link look}, to be written to. */
+  update(gpa: number, length: number, visit: (view: Uint8Array, done: number) => void): void;
+}
 
 /** What a device may call, supplied by the machine. These functions must not access the bus. */
 export interface DeviceHost {
@@ -49,6 +71,19 @@ export interface DeviceHost {
   readonly lowRamBytes?: number;
   /** Wall-clock time in milliseconds since the epoch, for the RTC. */
   now(): number;
+  /** What devices with queues use. Absent on machines without such. */
+  readonly queues?: QueueHost;
+}
+
+/** What devices with queues use of the outside world. */
+export interface QueueHost {
+  readonly ram: GuestRam;
+  /** The machine's disks, by number. */
+  readonly disks: readonly BlockDisk[];
+  /** The thread that works on the queues. Absent: whoever attaches the devices does it at once. */
+  readonly worker?: QueueWorker;
+  /** Tells the user something. */
+  note?(text: string): void;
 }
 
 /** The declaration of a device: the size of its state, its power-on state, and how to attach it to a state. */

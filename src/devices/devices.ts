@@ -19,6 +19,8 @@ import { post, testPorts } from './stores.ts';
 import { testMemory } from './test-memory.ts';
 import { type UartSpec, uart } from './uart.ts';
 import { vga } from './vga.ts';
+import { virtioBlock } from './virtio/block.ts';
+import { virtioRng } from './virtio/rng.ts';
 
 /** The first serial port, where guests print and read. */
 export const COM1: UartSpec = uart({ name: 'com1', base: 0x3f8, irq: 4 });
@@ -49,10 +51,24 @@ export const DEVICE_SPECS: readonly DeviceSpec[] = [
   testMemory(),
 ];
 
-/** The devices of a machine: the built-in ones, the exit port unless it is 0, and the user's own. */
-export const devicesOf = ({ exitPort }: { readonly exitPort: number }, own: readonly DeviceSpec[]): DeviceSpec[] => [
+/** What decides which devices a machine has. */
+export interface DeviceChoice {
+  /** 0: none. */
+  readonly exitPort: number;
+  /** How many. */
+  readonly disks?: number;
+  readonly rng?: boolean;
+}
+
+/** The devices of a machine: the built-in ones, the exit port unless it is 0, virtio devices, and the user's own. */
+export const devicesOf = (
+  { exitPort, disks = 0, rng = false }: DeviceChoice,
+  own: readonly DeviceSpec[],
+): DeviceSpec[] => [
   ...DEVICE_SPECS,
   ...(exitPort === 0 ? [] : [isaDebugExit(exitPort)]),
+  ...Array.from({ length: disks }, (_, index) => virtioBlock(index)),
+  ...(rng ? [virtioRng()] : []),
   ...own,
 ];
 

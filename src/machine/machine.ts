@@ -21,6 +21,7 @@ import { PageSpace } from '../memory/page-space.ts';
 import { BOOLEAN, checkOptions, isObject, listOf, NUMBER, OBJECT, type OptionKinds } from '../options.ts';
 import { type BootState, prepareBoot, startVcpu } from './boot.ts';
 import { hostCpuid } from './cpuid.ts';
+import { type DiskConfig, type DiskHandle, Disks } from './disks.ts';
 import type { EntryState } from './entry.ts';
 import { InterruptLines } from './interrupt-lines.ts';
 import { Roms, type RomsHandle } from './roms.ts';
@@ -39,6 +40,10 @@ export interface MachineConfig {
   readonly exitPort?: number;
   /** CPUID leaves to build each vCPU's from. Default: KVM_GET_SUPPORTED_CPUID, but for what cannot be checkpointed. */
   readonly cpuid?: readonly CpuidLeaf[];
+  /** Disks, at most 7. The image files are only read; what the guest writes is memory of the machine. Default: none. */
+  readonly disks?: readonly DiskConfig[];
+  /** A virtio source of random numbers. Default false. */
+  readonly rng?: boolean;
 }
 
 /** A machine to create. */
@@ -53,6 +58,8 @@ const OPTIONS: OptionKinds<MachineOptions> = {
   irqchip: BOOLEAN,
   exitPort: NUMBER,
   cpuid: listOf('leaves', isObject),
+  disks: listOf('disks', isObject),
+  rng: BOOLEAN,
   devices: OBJECT,
 };
 
@@ -62,6 +69,7 @@ export interface MachineHandle {
   readonly kvmFd: number;
   readonly vmFd: number;
   readonly memory: GuestMemoryHandle;
+  readonly disks: readonly DiskHandle[];
   readonly roms: RomsHandle;
   readonly deviceState: SharedArrayBuffer;
   /** Module of the devices that are not built in. */
@@ -82,6 +90,7 @@ interface Parts {
   readonly kvm: Kvm;
   readonly vm: Vm;
   readonly memory: GuestMemory;
+  readonly disks: Disks;
   readonly roms: Roms;
   readonly devices: readonly DeviceSpec[];
   readonly deviceModule: string | undefined;
@@ -113,6 +122,8 @@ export class Machine implements Disposable {
   readonly memory: GuestMemory;
   /** What its checkpoints hold as pages. */
   readonly pages: PageSpace;
+  /** Its disks, by number. */
+  readonly disks: Disks;
   /** The devices: the built-in ones, then those it was given. */
   readonly devices: readonly DeviceSpec[];
   readonly deviceModule: string | undefined;
@@ -133,7 +144,8 @@ export class Machine implements Disposable {
     this.vm = parts.vm;
     this.memory = parts.memory;
     this.#roms = parts.roms;
-    this.pages = new PageSpace(parts.memory);
+    this.disks = parts.disks;
+    this.pages = new PageSpace(parts.memory, parts.disks.list);
     this.devices = parts.devices;
     this.deviceModule = parts.deviceModule;
     this.deviceState = parts.deviceState;
@@ -142,25 +154,28 @@ export class Machine implements Disposable {
   }
 
   /**
-   * Builds a machine, around `memory` if that is given: it is the machine's then. Throws KvmError, GuestMemoryError or
-   * UsageError, and leaves nothing behind when it does.
+   * Builds a machine, around `memory`, and the overlays of its disks, if these are given: they are the machine's then. Throws
+   * KvmError, GuestMemoryError, DiskError or UsageError, and leaves nothing behind when it does.
    */
-  static create(options: MachineOptions, memory?: GuestMemory): Machine {
+  static create(options: MachineOptions, memory?: GuestMemory, overlays?: readonly GuestMemory[]): Machine {
     checkOptions(options, OPTIONS);
     const { devices: own = [], ...config } = options;
     using made = new Cleanup();
     if (memory) made.use(memory);
+    for (const overlay of overlays ?? []) made.use(overlay);
     const kvm = made.use(Kvm.open());
-    const full = { cpus: 1, irqchip: true, exitPort: 0, cpuid: hostCpuid(kvm), ...config };
+    const full = { cpus: 1, irqchip: true, exitPort: 0, cpuid: hostCpuid(kvm), disks: [], rng: false, ...config };
     checkCpus(kvm, full);
     memory ??= made.use(GuestMemory.create(full.memory));
+    const disks = made.use(Disks.open(full.disks, overlays));
     const vm = made.use(kvm.createVm());
-    const devices = devicesOf(full, 'specs' in own ? own.specs : own);
+    const devices = devicesOf(choiceOf(full), 'specs' in own ? own.specs : own);
     const machine = new Machine({
       config: full,
       kvm,
       vm,
       memory,
+      disks,
       roms: new Roms(),
       devices,
       deviceModule: 'specs' in own ? own.module : undefined,
@@ -181,8 +196,9 @@ export class Machine implements Disposable {
       kvm: Kvm.borrow(handle.kvmFd),
       vm: Vm.borrow(handle.vmFd),
       memory: GuestMemory.borrow(handle.memory),
+      disks: Disks.borrow(handle.disks),
       roms: Roms.borrow(handle.roms),
-      devices: devicesOf(handle.config, own),
+      devices: devicesOf(choiceOf(handle.config), own),
       lines: new InterruptLines(handle.lines),
     });
   }
@@ -194,6 +210,7 @@ export class Machine implements Disposable {
       kvmFd: this.kvm.fd.number,
       vmFd: this.vm.fd.number,
       memory: this.memory.handle,
+      disks: this.disks.handle,
       roms: this.#roms.handle,
       deviceState: this.deviceState,
       deviceModule: this.deviceModule,
@@ -297,7 +314,18 @@ export class Machine implements Disposable {
       lowRamBytes: this.memory.regions[0]!.size,
       cpus: this.config.cpus,
       now: Date.now,
+      ...(this.hasQueues && { queues: { ram: this.memory, disks: this.disks.list } }),
     };
+  }
+
+  /** Whether any of its devices works on queues by itself. */
+  get hasQueues(): boolean {
+    return this.config.disks.length > 0 || this.config.rng;
+  }
+
+  /** The devices that it was given besides the built-in ones. */
+  get ownDevices(): readonly DeviceSpec[] {
+    return this.devices.slice(devicesOf(choiceOf(this.config), []).length);
   }
 
   /** Frees the VM, ROMs, memory and /dev/kvm, in this order. Dispose of vCPUs first, and close a RunningMachine. */
@@ -305,11 +333,14 @@ export class Machine implements Disposable {
     this.isDisposed = true;
     this.vm[Symbol.dispose]();
     this.#roms[Symbol.dispose]();
+    this.disks[Symbol.dispose]();
     this.memory[Symbol.dispose]();
     this.kvm[Symbol.dispose]();
   }
 }
 
+/** What decides which devices a machine has. */
+const choiceOf = ({ exitPort, disks, rng }: Required<MachineConfig>) => ({ exitPort, disks: disks.length, rng });
 function checkCpus(kvm: Kvm, { cpus, irqchip }: Required<MachineConfig>): void {
   const most = kvm.checkExtension('KVM_CAP_MAX_VCPUS') || kvm.checkExtension('KVM_CAP_NR_VCPUS') || 1;
   if (!Number.isInteger(cpus) || cpus < 1 || cpus > most) {

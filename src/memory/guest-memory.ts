@@ -9,17 +9,9 @@ import type { Fd } from '../ffi/fd.ts';
 import { createMemfd, dataRuns, Mapping, type MappingHandle, WINDOW_BYTES } from '../ffi/mapping.ts';
 import { type E820Entry, e820, type RamRange, ramRanges } from './layout.ts';
 import { PageSet } from './page-set.ts';
+import { asSlot, mapRegions, type Region } from './regions.ts';
 
-/** A contiguous range of RAM, which is a memslot; or of memory that no guest can address. */
-export interface Region extends RamRange {
-  /** Number of the memslot; undefined for what is no RAM. */
-  readonly slot: number | undefined;
-  readonly mapping: Mapping;
-  /** Byte offset of the region in the memory file. */
-  readonly fileOffset: number;
-  /** Pages the host wrote since they were last taken. Shared between threads. */
-  readonly hostDirty: PageSet;
-}
+export type { Region } from './regions.ts';
 
 /** Data with which another thread can use the same guest memory. Structured-clone safe. */
 export interface GuestMemoryHandle {
@@ -190,6 +182,21 @@ export class GuestMemory implements Disposable {
     return window.subarray(start, start + length);
   }
 
+  /** Calls `visit` with live views that together are [gpa, gpa+length), to be read. Throws GuestMemoryError outside RAM. */
+  look(gpa: number, length: number, visit: (view: Uint8Array, done: number) => void): void {
+    this.#pieces(this.#region(gpa, length, 'a read'), gpa, length, visit);
+  }
+
+  /** As {@link look}, to be written to; marks the pages as written by the host, also when `visit` throws. */
+  update(gpa: number, length: number, visit: (view: Uint8Array, done: number) => void): void {
+    const region = this.#region(gpa, length, 'a write');
+    try {
+      this.#pieces(region, gpa, length, visit);
+    } finally {
+      this.markWritten(region, gpa - region.base, length);
+    }
+  }
+
   /** Writes `bytes` at `gpa` and marks the pages as written by the host. Throws GuestMemoryError outside RAM. */
   write(gpa: number, bytes: Uint8Array): void {
     const region = this.#region(gpa, bytes.length, 'a write');
@@ -224,6 +231,20 @@ export class GuestMemory implements Disposable {
     return bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
   }
 
+  /** The two bytes at an even address, read at once: another thread's write is seen whole. Throws GuestMemoryError. */
+  readWord(gpa: number): number {
+    const { buffer, byteOffset } = this.view(gpa, 2);
+    return Atomics.load(new Uint16Array(buffer, byteOffset, 1), 0);
+  }
+
+  /** Writes two bytes at an even address at once, after all that was written before. Throws GuestMemoryError. */
+  writeWord(gpa: number, value: number): void {
+    const { buffer, byteOffset } = this.view(gpa, 2);
+    Atomics.store(new Uint16Array(buffer, byteOffset, 1), 0, value);
+    const region = this.find(gpa, 2)!;
+    this.markWritten(region, gpa - region.base, 2);
+  }
+
   /** Byte runs of a region that were ever touched, as [offset, end). */
   *residentRuns(region: Region): Generator<readonly [start: number, end: number]> {
     for (const [from, to] of this.#dataRuns()) {
@@ -249,25 +270,3 @@ export class GuestMemory implements Disposable {
 }
 
 const PRIVATE = -1;
-
-interface SlotRange extends RamRange {
-  readonly slot?: number | undefined;
-}
-
-const asSlot = (range: RamRange, slot: number): SlotRange => ({ ...range, slot });
-
-/** Maps the ranges of a memory file, in which they follow each other. Leaves nothing mapped when it throws. */
-function mapRegions(fd: number, ranges: readonly SlotRange[], shared: boolean): Region[] {
-  using made = new Cleanup();
-  const regions: Region[] = [];
-  let fileOffset = 0;
-  for (const { base, size, slot } of ranges) {
-    const mapping = made.use(Mapping.ofFile(fd, size, { shared, offset: fileOffset }));
-    const pages = size / PAGE_SIZE;
-    const hostDirty = new PageSet(pages, new SharedArrayBuffer(PageSet.bytes(pages)));
-    regions.push({ base, size, slot, mapping, fileOffset, hostDirty });
-    fileOffset += size;
-  }
-  made.keep();
-  return regions;
-}

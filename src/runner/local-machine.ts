@@ -1,4 +1,5 @@
 /** A machine with one vCPU in the calling thread, which is blocked while the guest runs. */
+import type { Bus } from '../devices/bus.ts';
 import type { DeviceHost } from '../devices/device.ts';
 import { UsageError } from '../errors.ts';
 import { clearKicks } from '../ffi/signals.ts';
@@ -63,6 +64,9 @@ export class LocalMachine implements Disposable {
   readonly #engine: VcpuEngine;
   /** Guest code runs only inside run(). */
   readonly running = false;
+  readonly #bus: Bus;
+  /** The state was loaded, or is that of another thread: its devices may have work. */
+  #isLoaded = true;
 
   /**
    * Creates vCPU 0 in this thread, or uses `existing`, created in it before, which dispose leaves open. Throws UsageError
@@ -74,10 +78,11 @@ export class LocalMachine implements Disposable {
     this.machine = machine;
     this.host = vcpuStateCaps(machine.kvm, machine.vm, machine.config.irqchip);
     const { output = () => {}, assist = 'auto', served } = options;
+    this.#bus = machine.attachBus(output, { shared: false });
     this.#engine = new VcpuEngine({
       machine,
       host: this.host,
-      bus: machine.attachBus(output, { shared: false }),
+      bus: this.#bus,
       assist,
       vcpu: existing ?? 0,
       interrupted: () => this.#interrupted(),
@@ -117,6 +122,8 @@ export class LocalMachine implements Disposable {
   /** As {@link run}, without the counts: for loops that stop and run on thousands of times a second. */
   advance(timeoutMs?: number): RunEnd {
     checkOption('timeoutMs', timeoutMs, MILLISECONDS);
+    if (this.#isLoaded && this.machine.hasQueues) this.#bus.serveQueues();
+    this.#isLoaded = false;
     return this.#engine.run(timeoutMs);
   }
 
@@ -147,6 +154,7 @@ export class LocalMachine implements Disposable {
   loadVcpus(records: readonly Uint8Array[]): void {
     checkRecords(records, 1, this.host);
     this.completePendingIo();
+    this.#isLoaded = true;
     this.#engine.load(records[0], { handOver: true });
   }
 

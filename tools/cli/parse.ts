@@ -1,5 +1,6 @@
 /** Turning words of the command line into values. Each refuses what it cannot understand with a UsageError. */
 import { InvalidArgumentError } from 'commander';
+import type { DiskConfig } from '../../src/machine/disks.ts';
 import { ramRanges } from '../../src/memory/layout.ts';
 
 const SUFFIXES: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
@@ -90,6 +91,21 @@ export function parseBlob(text: string, before: readonly Blob[] = []): Blob[] {
 export interface Blob {
   readonly gpa: number;
   readonly file: string;
+}
+
+/** FILE[,ro], the image of a disk; collects repetitions. */
+export function parseDisk(text: string, before: readonly DiskConfig[] = []): DiskConfig[] {
+  const readOnly = text.endsWith(',ro');
+  const path = readOnly ? text.slice(0, -3) : text;
+  if (path === '') throw new InvalidArgumentError('give the file of an image: FILE, or FILE,ro');
+  return [...before, { path, readOnly }];
+}
+
+/** N=FILE, where the image of disk N is now; collects repetitions. */
+export function parseDiskPlace(text: string, before: ReadonlyMap<number, string> = new Map()): Map<number, string> {
+  const match = /^(\d{1,2})=(.+)$/.exec(text);
+  if (!match) throw new InvalidArgumentError('give the number of the disk and the file of its image: 0=disk.img');
+  return new Map([...before, [Number(match[1]), match[2]!]]);
 }
 
 /** The name of a file that is written whole or not at all, so not to a pipe. */

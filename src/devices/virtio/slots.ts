@@ -1,5 +1,7 @@
 /** Where virtio devices are in a machine that has any: one table for the devices, ACPI's description and the documents. */
 
+import { MAX_DISKS } from '../../disk/limits.ts';
+
 /** A place for a device. */
 export interface VirtioSlot {
   readonly index: number;
@@ -12,10 +14,7 @@ export interface VirtioSlot {
 /** Bytes of address space that a device has. */
 export const VIRTIO_SLOT_BYTES = 0x1000;
 
-/** Most disks of a machine: disk N is in slot N. */
-export const MAX_DISKS = 7;
-
-/** The slots. They lie in the hole below 4 GiB, under the I/O APIC; their inputs are those that no ISA device has. */
+/** The slots: disk N is in slot N. They lie in the hole below 4 GiB, under the I/O APIC; their inputs are those that no ISA device has. */
 export const VIRTIO_SLOTS: readonly VirtioSlot[] = Array.from({ length: MAX_DISKS + 1 }, (_, index) => ({
   index,
   base: 0xfeb0_0000 + index * VIRTIO_SLOT_BYTES,

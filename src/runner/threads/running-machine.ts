@@ -1,4 +1,4 @@
-import { DEVICE_SPECS, devicesOf } from '../../devices/devices.ts';
+import { DEVICE_SPECS } from '../../devices/devices.ts';
 import { type KeyboardInput, openKeyboard } from '../../devices/keyboard-input.ts';
 import { openSerialInput, type SerialInput } from '../../devices/serial-input.ts';
 import { UsageError } from '../../errors.ts';
@@ -313,8 +313,8 @@ export class RunningMachine {
 const DISPOSED = 'the machine was disposed of while it ran: await close() of its RunningMachine first';
 
 /** Functions cannot cross threads: a device that is not built in must come from a module that each thread imports. */
-function checkDevices({ config, devices, deviceModule }: Machine): void {
-  const own = devices[devicesOf(config, []).length];
+function checkDevices({ ownDevices, deviceModule }: Machine): void {
+  const [own] = ownDevices;
   if (own === undefined || deviceModule !== undefined) return;
   throw new UsageError(
     `device ${own.name} was made in this thread, and vCPU threads cannot use it; put it into a module and create the machine with { devices: await devicesFrom(url) }`,

@@ -14,7 +14,7 @@ import { refuseTakenName } from '../../control/claim.ts';
 import type { CommandRow } from '../command.ts';
 import { cpusNote } from '../machine-notes.ts';
 import { printLine } from '../output.ts';
-import { countUpTo } from '../parse.ts';
+import { countUpTo, parseDiskPlace } from '../parse.ts';
 import { PROGRESS_OPTION, type ProgressOptions, startProgress } from '../progress.ts';
 import { runForks } from '../session/forks.ts';
 import {
@@ -35,6 +35,7 @@ interface RestoreOptions extends SessionOptions, ProgressOptions {
   readonly allowLarge?: boolean;
   readonly explain?: boolean;
   readonly fork?: number;
+  readonly disk?: ReadonlyMap<number, string>;
 }
 
 /** Each fork has a thread of Node; far above this many, the process would run out of memory mappings. */
@@ -53,6 +54,7 @@ export const RESTORE: CommandRow = {
     ['--allow-large', 'bring it back although it has very many vCPUs, or more RAM than this host'],
     ['--paused', 'do not let it run until `vmlapse resume NAME`; with --name'],
     ['--fork <n>', 'run N machines from the checkpoint, which share its memory copy-on-write', parseForks],
+    ['--disk <n=file>', 'where the image of disk N is now; may be repeated', parseDiskPlace],
     ['--explain', 'print each ioctl of the restore in order, with its reason, and do nothing'],
     PROGRESS_OPTION,
     ...SESSION_OPTIONS,
@@ -116,9 +118,9 @@ function bringBack<T>(
   checkpoint: Checkpoint,
   options: RestoreOptions,
 ): T {
-  const { clock, force = false, allowLarge = false } = options;
+  const { clock, force = false, allowLarge = false, disk: disks = new Map() } = options;
   using progress = startProgress('restoring', options);
-  return how(checkpoint, { clock, force, allowLarge, onProgress: progress.update });
+  return how(checkpoint, { clock, force, allowLarge, disks, onProgress: progress.update });
 }
 
 /** Options for one machine, which --fork refuses. */

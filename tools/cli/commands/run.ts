@@ -5,13 +5,14 @@ import { bootImage, occupiedBy, place } from '../../../loaders/place.ts';
 import { readImage } from '../../../loaders/read.ts';
 import { SymbolTable } from '../../../loaders/symbols.ts';
 import { UsageError } from '../../../src/errors.ts';
+import type { DiskConfig } from '../../../src/machine/disks.ts';
 import { Machine } from '../../../src/machine/machine.ts';
 import { refuseTakenName } from '../../control/claim.ts';
 import type { CommandRow } from '../command.ts';
 import { IMAGE_OPTIONS, type ImageOptions, type LoadedImage, loadImage } from '../image-options.ts';
 import { cpusNote } from '../machine-notes.ts';
 import { printLine } from '../output.ts';
-import { type Blob, parseBlob, parseCount, parsePort } from '../parse.ts';
+import { type Blob, parseBlob, parseCount, parseDisk, parsePort } from '../parse.ts';
 import {
   checkSessionOptions,
   EXIT_STATUS_HELP,
@@ -27,6 +28,8 @@ interface RunOptions extends ImageOptions, SessionOptions {
   readonly exitPort?: number;
   readonly onReset: 'exit' | 'restart';
   readonly blob?: readonly Blob[];
+  readonly disk?: readonly DiskConfig[];
+  readonly rng?: boolean;
 }
 
 export const RUN: CommandRow = {
@@ -42,6 +45,8 @@ export const RUN: CommandRow = {
       .choices(['exit', 'restart'])
       .default('exit'),
     ['--blob <addr=file>', 'place a file in guest memory as it is; may be repeated', parseBlob],
+    ['--disk <file>', 'a disk over this image, which is never written; FILE,ro: read-only; may be repeated', parseDisk],
+    ['--rng', 'a virtio source of random numbers'],
     ['--store <dir>', 'keep checkpoints in this store'],
     ...SESSION_OPTIONS,
   ],
@@ -68,8 +73,8 @@ async function run(file: string, options: RunOptions): Promise<number> {
   const { image } = loaded;
   if (!options.quiet && !options.json) for (const note of image.notes) printLine(`vmlapse: note: ${note}`);
   const guest = options.store === undefined ? {} : { guest: origin(file, loaded, options.load) };
-  const { mem: memory, cpus, irqchip, exitPort } = options;
-  using machine = Machine.create({ memory, cpus, irqchip, ...(exitPort !== undefined && { exitPort }) });
+  const { mem: memory, cpus, irqchip, exitPort = 0, disk: disks = [], rng = false } = options;
+  using machine = Machine.create({ memory, cpus, irqchip, exitPort, disks, rng });
   const note = cpusNote(machine.kvm, cpus);
   if (note && !options.quiet && !options.json) printLine(`vmlapse: note: ${note}`);
   const restarts = options.onReset === 'restart';
