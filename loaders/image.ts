@@ -22,6 +22,18 @@ export interface Segment {
   readonly rom?: boolean;
 }
 
+/** Bytes to write over placed content, at a guest-physical address. */
+export interface Patch {
+  readonly gpa: number;
+  readonly bytes: Uint8Array;
+}
+
+/** The 64-bit address of the root pointer, at `gpa`. */
+export const pointerTo = (rsdp: { readonly gpa: number }, gpa: number): Patch => ({
+  gpa,
+  bytes: new Uint8Array(BigUint64Array.of(BigInt(rsdp.gpa)).buffer),
+});
+
 /** Guest memory that the image will use without being placed there, such as the room a kernel unpacks itself into. */
 export interface Reservation {
   /** Guest-physical address of the first byte. */
@@ -62,6 +74,11 @@ export interface GuestImage {
   readonly symbols: readonly GuestSymbol[];
   /** The guest-physical address of a symbol's address. Absent: the two are equal. */
   physical?(linear: bigint): number | undefined;
+  /**
+   * What to write into memory so that the boot protocol's information names the root pointer of ACPI tables, which lies at
+   * `rsdp.gpa`. Absent where the protocol has no such thing.
+   */
+  acpi?(rsdp: { readonly gpa: number; readonly bytes: Uint8Array }): readonly Patch[];
   /** What the user should read: which of p_paddr/p_vaddr was used, what was unwrapped, what was ignored. */
   readonly notes: readonly string[];
 }

@@ -5,7 +5,7 @@
 import { findRoom, informationRoom, LOW_AREA, placeModules, usableRam } from './arrange.ts';
 import { alignUp, concat, cstring, FOUR_GIB, hex, viewOf } from './bytes.ts';
 import { sectionHeaders } from './elf/section-info.ts';
-import type { GuestImage, LoadOptions, Segment } from './image.ts';
+import type { GuestImage, LoadOptions, Patch, Segment } from './image.ts';
 import { type Kernel, loadAddressFields, loadElfKernel, lowerAndUpper } from './multiboot-kernel.ts';
 import { LOADER_NAME } from './multiboot1.ts';
 import { type Multiboot2Header, readMultiboot2 } from './multiboot2-header.ts';
@@ -22,8 +22,12 @@ const INFO = {
   memory: 4,
   mmap: 6,
   elfSections: 9,
+  acpi2: 15,
   loadBase: 21,
 } as const;
+
+/** The tag of ACPI 2.0: header, and a root pointer of 36 bytes, padded. */
+const ROOM_FOR_ACPI = 48;
 
 /** Plans a Multiboot 2 kernel. Throws LoadError. */
 export function loadMultiboot2(bytes: Uint8Array, options: LoadOptions): GuestImage {
@@ -57,6 +61,7 @@ export function loadMultiboot2(bytes: Uint8Array, options: LoadOptions): GuestIm
     format: 'multiboot2',
     description: `Multiboot 2 kernel: ${kernel.description}`,
     segments: [...taken, info],
+    acpi: (rsdp) => withAcpi(info, rsdp.bytes),
     entry: {
       mode: 'protected',
       rip: BigInt(kernel.entry),
@@ -145,8 +150,19 @@ function information(
   ];
   const size = tags.reduce((sum, t) => sum + t.length, 8);
   const content = concat([words(size, 0), ...tags]);
-  const gpa = informationRoom(options.memoryMap, taken, { name: 'Multiboot 2 information', size, align: 8 });
-  return { gpa, bytes: content, memSize: size, name: 'Multiboot 2 information' };
+  const total = size + ROOM_FOR_ACPI;
+  const gpa = informationRoom(options.memoryMap, taken, { name: 'Multiboot 2 information', size: total, align: 8 });
+  return { gpa, bytes: content, memSize: total, name: 'Multiboot 2 information' };
+}
+
+/** The tag with a copy of the root pointer, before the end tag; and the size of all tags. */
+function withAcpi({ gpa, bytes }: Segment, rsdp: Uint8Array): Patch[] {
+  const end = tag(INFO.end, new Uint8Array());
+  const acpi = tag(INFO.acpi2, rsdp);
+  return [
+    { gpa, bytes: words(bytes.length + acpi.length) },
+    { gpa: gpa + bytes.length - end.length, bytes: concat([acpi, end]) },
+  ];
 }
 
 function memoryMap({ memoryMap }: LoadOptions): Uint8Array {

@@ -128,7 +128,10 @@ export interface BootTarget {
   /** Maps `content` read-only at a guest-physical address. */
   addRom(gpa: number, content: Uint8Array): void;
   /** Sets how the vCPUs start. `occupied`: guest-physical ranges in bytes that are not free for tables. */
-  setBoot(entry: EntryState, occupied: readonly { readonly base: number; readonly size: number }[]): void;
+  setBoot(
+    entry: EntryState,
+    occupied: readonly { readonly base: number; readonly size: number }[],
+  ): { readonly gpa: number; readonly bytes: Uint8Array } | undefined;
 }
 
 /**
@@ -138,7 +141,14 @@ export interface BootTarget {
 export function bootImage(machine: BootTarget, image: GuestImage, copied?: (piece: Uint8Array) => void): void {
   const roms = place(image, machine.memory, copied);
   for (const rom of roms) machine.addRom(rom.gpa, rom.bytes);
-  machine.setBoot(image.entry, occupiedBy(image));
+  setStart(machine, image);
+}
+
+/** Sets how vCPU 0 starts, and tells the image's boot protocol of the ACPI tables that the machine has then. */
+export function setStart(machine: BootTarget, image: GuestImage): void {
+  const rsdp = machine.setBoot(image.entry, occupiedBy(image));
+  const patches = (rsdp && image.acpi?.(rsdp)) ?? [];
+  for (const { gpa, bytes } of patches) machine.memory.write(gpa, bytes);
 }
 
 /** Guest-physical ranges an image holds. */

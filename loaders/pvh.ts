@@ -8,7 +8,7 @@ import { informationRoom, placeModules } from './arrange.ts';
 import { cstring, FOUR_GIB, hex } from './bytes.ts';
 import { pvhEntry } from './elf/notes.ts';
 import { entryOf, openElf } from './elf/open.ts';
-import type { GuestImage, LoadOptions, MemoryRange, Segment } from './image.ts';
+import { type GuestImage, type LoadOptions, type MemoryRange, pointerTo, type Segment } from './image.ts';
 import { refusal } from './refuse.ts';
 
 const HVM_START_MAGIC = 0x336ec578;
@@ -58,6 +58,7 @@ export function loadPvh(bytes: Uint8Array, options: LoadOptions): GuestImage {
     description: `${open.description}, PVH entry ${hex(note.entry)}`,
     segments: [...kernel, ...modules, start],
     entry: { mode: 'protected', rip: BigInt(entry), regs: { rbx: BigInt(start.gpa) } },
+    acpi: (rsdp) => [pointerTo(rsdp, start.gpa + HVM_START_INFO.fields.rsdp_paddr[0])],
     get symbols() {
       return open.symbols();
     },

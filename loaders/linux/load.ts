@@ -8,7 +8,7 @@ import { findRoom } from '../arrange.ts';
 import { alignUp, hex, MIB, size as sizeText } from '../bytes.ts';
 import { isElf } from '../elf/header.ts';
 import { entryOf, openElf } from '../elf/open.ts';
-import type { GuestImage, LoadOptions, Reservation, Segment } from '../image.ts';
+import { type GuestImage, type LoadOptions, pointerTo, type Reservation, type Segment } from '../image.ts';
 import { refusal } from '../refuse.ts';
 import { bootParams } from './boot-params.ts';
 import {
@@ -94,12 +94,13 @@ function started(
   entry: number,
   about: { readonly header: Uint8Array; readonly initrdMax: number; readonly cmdlineMax: number },
   options: LoadOptions,
-): Pick<GuestImage, 'segments' | 'reserved' | 'entry'> {
+): Pick<GuestImage, 'segments' | 'reserved' | 'entry' | 'acpi'> {
   const extra = bootParams({ ...about, headerAt: HEADER_AT, taken: [...kernel, ...reserved] }, options);
   return {
     segments: [...kernel, ...extra],
     reserved,
     entry: { mode: 'long', rip: BigInt(entry), regs: { rsi: BigInt(extra[0].gpa) } },
+    acpi: (rsdp) => [pointerTo(rsdp, extra[0].gpa + BOOT_PARAMS.fields.acpi_rsdp_addr[0])],
   };
 }
 

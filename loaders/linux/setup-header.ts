@@ -32,6 +32,7 @@ export const BOOT_PARAMS = struct('boot_params', 4096, {
   alt_mem_k: [0x1e0, u32],
   e820_entries: [0x1e8, u8],
   setup_sects: [0x1f1, u8],
+  acpi_rsdp_addr: [0x070, u64],
   syssize: [0x1f4, u32],
   vid_mode: [0x1fa, u16],
   boot_flag: [0x1fe, u16],

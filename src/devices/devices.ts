@@ -3,6 +3,7 @@
  * thread that needs the devices attaches its own objects to that memory and sees the same state.
  */
 import { CheckpointError, UsageError } from '../errors.ts';
+import { acpiEvents } from './acpi-events.ts';
 import type { Bus } from './bus.ts';
 import { cmos } from './cmos.ts';
 import { debugExit } from './debug-exit.ts';
@@ -49,6 +50,7 @@ export const DEVICE_SPECS: readonly DeviceSpec[] = [
   testPorts(),
   irqPorts(),
   testMemory(),
+  acpiEvents(),
 ];
 
 /** What decides which devices a machine has. */

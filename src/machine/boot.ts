@@ -1,33 +1,45 @@
 /** From an entry state to a vCPU that is ready to run: tables in guest memory, CPUID, registers. */
 
 import { RFLAGS } from '../abi/registers.ts';
+import { usedSlots } from '../devices/virtio/slots.ts';
 import type { CpuidLeaf } from '../kvm/cpuid.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
 import type { RamRange } from '../memory/layout.ts';
+import type { Rsdp } from './acpi/tables.ts';
 import { guestCpuid } from './cpuid.ts';
 import type { EntryState } from './entry.ts';
+import { writeFirmwareTables } from './firmware-tables.ts';
 import { DESCRIPTOR_BYTES, descriptorTables, enterMode, type ModeTables } from './modes.ts';
-import { MP_TABLE_MAX_CPUS, mpTable } from './mptable.ts';
 import { findRoom, identityTables, tablesSize } from './page-tables.ts';
 
 /** How the boot processor starts, and where its tables lie. Plain data: any thread can start the vCPU from it. */
 export interface BootState {
   readonly entry: EntryState;
   readonly tables: ModeTables;
+  /** Present where the machine has ACPI tables. */
+  readonly rsdp?: Rsdp;
 }
 
 const STACK_TOP = 0x9_f000n;
 
+/** What the tables that a guest finds depend on. */
+export interface BootMachine {
+  readonly cpus: number;
+  readonly irqchip: boolean;
+  readonly disks: readonly unknown[];
+  readonly rng: boolean;
+}
+
 /**
  * Writes what the entry mode needs into guest memory, beside what `occupied` says the image holds: identity page
- * tables and a GDT, and an MP table when the machine has an irqchip. Throws GuestMemoryError when there is no room.
+ * tables and a GDT, and firmware's tables when the machine has an irqchip. Throws GuestMemoryError when there is no room.
  */
 export function prepareBoot(
   memory: GuestMemory,
   entry: EntryState,
   occupied: readonly RamRange[],
-  machine: { readonly cpus: number; readonly irqchip: boolean },
+  machine: BootMachine,
 ): BootState {
   if (entry.mode === 'real') return { entry, tables: { descriptors: 0, pageTables: 0 } };
   const ram = memory.ranges[0]!;
@@ -36,14 +48,10 @@ export function prepareBoot(
   const room = findRoom(size + DESCRIPTOR_BYTES, ram, occupied, 'page tables and descriptors');
   if (size > 0) memory.write(room, identityTables(room, end).bytes);
   memory.write(room + size, descriptorTables(room + size));
-  if (machine.irqchip && machine.cpus <= MP_TABLE_MAX_CPUS) writeMpTable(memory, machine.cpus, occupied);
-  return { entry, tables: { descriptors: room + size, pageTables: room } };
-}
-
-function writeMpTable(memory: GuestMemory, cpus: number, occupied: readonly RamRange[]): void {
-  const { gpa, bytes } = mpTable(cpus);
-  const free = occupied.every((o) => gpa + bytes.length <= o.base || gpa >= o.base + o.size);
-  if (free && memory.find(gpa, bytes.length)) memory.write(gpa, bytes);
+  const rsdp = machine.irqchip
+    ? writeFirmwareTables(memory, { cpus: machine.cpus, virtio: usedSlots(machine) }, occupied)
+    : undefined;
+  return { entry, tables: { descriptors: room + size, pageTables: room }, ...(rsdp && { rsdp }) };
 }
 
 /** Gives a new vCPU its CPUID and, if it is the boot processor, its first registers. Call it in the vCPU's thread. */

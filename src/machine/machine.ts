@@ -19,6 +19,7 @@ import { GuestMemory, type GuestMemoryHandle } from '../memory/guest-memory.ts';
 import type { RamRange } from '../memory/layout.ts';
 import { PageSpace } from '../memory/page-space.ts';
 import { BOOLEAN, checkOptions, isObject, listOf, NUMBER, OBJECT, type OptionKinds } from '../options.ts';
+import type { Rsdp } from './acpi/tables.ts';
 import { type BootState, prepareBoot, startVcpu } from './boot.ts';
 import { hostCpuid } from './cpuid.ts';
 import { type DiskConfig, type DiskHandle, Disks } from './disks.ts';
@@ -273,9 +274,13 @@ export class Machine implements Disposable {
     this.vm.setUserMemoryRegion({ ...passing, size: 0 });
   }
 
-  /** How vCPU 0 starts. `occupied` is what the guest image holds, so that page tables go elsewhere. */
-  setBoot(entry: EntryState, occupied: readonly RamRange[]): void {
+  /**
+   * How vCPU 0 starts. `occupied` is what the guest image holds, so that page tables go elsewhere. Returns the root pointer
+   * of the ACPI tables if the machine has got any.
+   */
+  setBoot(entry: EntryState, occupied: readonly RamRange[]): Rsdp | undefined {
     this.#boot = prepareBoot(this.memory, entry, occupied, this.config);
+    return this.#boot.rsdp;
   }
 
   /** Creates vCPU `id` in the calling thread, which then is the only one to use it. vCPU 0 gets the boot state. */

@@ -45,7 +45,8 @@ export function ramRanges(bytes: number): RamRange[] {
 }
 
 const EBDA = 0x9_fc00;
-const BIOS_START = 0xf_0000;
+/** ACPI tables lie here, and above them the MP table and a BIOS. */
+const BIOS_START = 0xe_0000;
 
 /** The memory map boot protocols pass on, ascending. */
 export function e820(ranges: readonly RamRange[]): E820Entry[] {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { acpiEvents } from '../../src/devices/acpi-events.ts';
 import { debugExit } from '../../src/devices/debug-exit.ts';
 import { debugcon } from '../../src/devices/debugcon.ts';
 import { fwCfg } from '../../src/devices/fw-cfg.ts';
@@ -78,6 +79,16 @@ describe('interrupt lines by hand', () => {
     expect([bus.portIn(0x2005, 1), bus.portIn(0x2017, 1)]).toEqual([0, 1]);
     device.driveIrq?.();
     expect(host.events.slice(3)).toEqual(['irq 23 = 1']);
+  });
+});
+
+describe("ACPI's events", () => {
+  test('none ever happens; which are enabled reads back', () => {
+    const { bus } = plugged([acpiEvents(), acpiPower()]);
+    expect(bus.portOut(0x600, 2, 0xffff)).toBe(undefined);
+    expect(bus.portOut(0x602, 2, 0x0120)).toBe(undefined);
+    expect([bus.portIn(0x600, 2), bus.portIn(0x602, 2), bus.portIn(0x600, 4)]).toEqual([0, 0x120, 0x0120_0000]);
+    expect([bus.portOut(0x603, 1, 0x02), bus.portIn(0x602, 2)]).toEqual([undefined, 0x220]);
   });
 });
 

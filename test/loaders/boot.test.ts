@@ -5,7 +5,7 @@ import { bzImage, guest, MIB } from './build.ts';
 import { refused } from './refused.ts';
 
 /** A machine that writes down what is done to it. */
-function machine(mib: number) {
+function machine(mib: number, rsdp?: { gpa: number; bytes: Uint8Array }) {
   const calls: string[] = [];
   const hex = (n: number) => n.toString(16);
   const target: BootTarget = {
@@ -15,8 +15,10 @@ function machine(mib: number) {
       zero: (gpa, length) => calls.push(`zero ${hex(gpa)} ${hex(length)}`),
     },
     addRom: (gpa, content) => calls.push(`rom ${hex(gpa)} ${hex(content.length)}`),
-    setBoot: (entry, occupied) =>
-      calls.push(`boot ${entry.mode} ${occupied.map((o) => `${hex(o.base)}+${hex(o.size)}`).join(' ')}`),
+    setBoot: (entry, occupied) => {
+      calls.push(`boot ${entry.mode} ${occupied.map((o) => `${hex(o.base)}+${hex(o.size)}`).join(' ')}`);
+      return rsdp;
+    },
   };
   return { target, calls };
 }
@@ -32,6 +34,20 @@ describe('bootImage', () => {
     const { target, calls } = machine(64);
     bootImage(target, load(bzImage(), guest(64)));
     expect(calls.at(-1)).toBe('boot long 1000000+1000 10000+1000 11000+1 1001000+ff000');
+  });
+
+  const RSDP = { gpa: 0xe_0000, bytes: new Uint8Array(36) };
+
+  test('the root pointer of ACPI tables goes into boot_params, after the machine has them', () => {
+    const { target, calls } = machine(64, RSDP);
+    bootImage(target, load(bzImage(), guest(64)));
+    expect(calls.slice(-2)).toEqual([expect.stringMatching(/^boot long/), 'write 10070 8']);
+  });
+
+  test('a protocol without such a pointer is told nothing', () => {
+    const { target, calls } = machine(64, RSDP);
+    bootImage(target, load(new Uint8Array(4096), guest(64, { format: 'flat', mode: 'long', load: 2 * MIB })));
+    expect(calls.at(-1)).toMatch(/^boot long/);
   });
 
   test('a plan that does not fit leaves the machine untouched', () => {

@@ -28,6 +28,22 @@ const u32s = (bytes: Uint8Array) =>
   Array.from({ length: bytes.length >> 2 }, (_, i) => viewOf(bytes).getUint32(i * 4, true));
 
 describe('Multiboot 2', () => {
+  test('the tag with the root pointer of ACPI tables goes before the end', () => {
+    const image = load(kernel(), guest(64, { cmdline: 'a' }));
+    const rsdp = Uint8Array.from({ length: 36 }, (_, i) => i + 1);
+    const info = image.segments.find((s) => s.gpa === Number(image.entry.regs!.rbx))!;
+    const memory = new Uint8Array(info.memSize);
+    memory.set(info.bytes);
+    const before = tagsOf(image);
+    for (const { gpa, bytes } of image.acpi!({ gpa: 0xe_0000, bytes: rsdp })) {
+      expect(gpa + bytes.length).toBeLessThanOrEqual(info.gpa + info.memSize);
+      memory.set(bytes, gpa - info.gpa);
+    }
+    const after = tagsOf({ ...image, segments: [{ ...info, bytes: memory }] });
+    expect(after.get(15)).toEqual(rsdp);
+    expect([...after.keys()]).toEqual([...[...before.keys()].slice(0, -1), 15, 0]);
+  });
+
   test('entry state and information', () => {
     const image = load(
       kernel(tag2(1, false, 4, 6)),

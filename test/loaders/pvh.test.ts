@@ -41,6 +41,14 @@ describe('PVH', () => {
     ).toEqual(memoryMap(64));
   });
 
+  test('the root pointer of ACPI tables goes into hvm_start_info', () => {
+    const image = load(kernel(), guest());
+    const patches = image.acpi!({ gpa: 0xe_0000, bytes: new Uint8Array(36) });
+    expect(patches).toEqual([
+      { gpa: Number(image.entry.regs!.rbx!) + 32, bytes: Uint8Array.of(0, 0, 14, 0, 0, 0, 0, 0) },
+    ]);
+  });
+
   test('without modules the module list is null', () => {
     const image = load(kernel(), guest());
     expect(HVM_START_INFO.over(at(image, image.entry.regs!.rbx!)).modlist_paddr).toBe(0n);

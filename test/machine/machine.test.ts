@@ -12,7 +12,7 @@ import { boot, CODE, run, withMachine } from '../support/machines.ts';
 import { thrown } from '../support/thrown.ts';
 
 const MIB = 2 ** 20;
-const SINGLE = { cpus: 1, irqchip: true };
+const SINGLE = { cpus: 1, irqchip: true, disks: [], rng: false };
 
 describe('preparing to boot', () => {
   const withMemory = (test: (memory: GuestMemory) => void) => {
@@ -44,7 +44,7 @@ describe('preparing to boot', () => {
     withMemory((memory) => {
       prepareBoot(memory, { mode: 'protected', rip: 0n }, [{ base: MP_TABLE_GPA + 16, size: 1 }], SINGLE);
       expect(signature(memory)).toBe('\0\0\0\0');
-      prepareBoot(memory, { mode: 'protected', rip: 0n }, [], { cpus: 1, irqchip: false });
+      prepareBoot(memory, { mode: 'protected', rip: 0n }, [], { ...SINGLE, irqchip: false });
       expect(signature(memory)).toBe('\0\0\0\0');
     });
   });

@@ -52,7 +52,7 @@ describe('the E820 map', () => {
     expect(e820(ramRanges(16 * MIB))).toEqual([
       { base: 0, size: 0x9_fc00, type: 1 },
       { base: 0x9_fc00, size: 0x400, type: RESERVED },
-      { base: 0xf_0000, size: 0x1_0000, type: RESERVED },
+      { base: 0xe_0000, size: 0x2_0000, type: RESERVED },
       { base: MIB, size: 15 * MIB, type: 1 },
     ]);
   });

@@ -28,5 +28,6 @@ function fill(machine: Machine, guest: RealGuest, bytes: Uint8Array): void {
     ...(image.reserved ?? []).map((r) => ({ base: r.gpa, size: r.size })),
     ...blobs.map((b) => ({ base: b.gpa, size: b.bytes.length })),
   ];
-  machine.setBoot(image.entry, occupied);
+  const rsdp = machine.setBoot(image.entry, occupied);
+  for (const { gpa, bytes } of (rsdp && image.acpi?.(rsdp)) ?? []) memory.write(gpa, bytes);
 }

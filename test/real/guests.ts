@@ -186,7 +186,8 @@ export const GUESTS: readonly RealGuest[] = [
     ramMiB: 256,
     cpus,
     load: () => ({
-      cmdline: 'console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable',
+      // one processor by the MP table, two by ACPI
+      cmdline: `console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable${cpus === 1 ? ' acpi=off' : ''}`,
       modules: [{ name: 'initramfs', bytes: shellInitramfs() }],
     }),
     dialogue: [
@@ -201,6 +202,26 @@ export const GUESTS: readonly RealGuest[] = [
     seconds: 120,
     notOnPvm: 'its emulator does not take Linux past the first lines of the kernel',
   })),
+  {
+    name: 'Linux for clouds, which knows no MP table: 2 CPUs by ACPI, and off by ACPI',
+    packages: ['linux-image-cloud-amd64', 'busybox-static'],
+    image: () => linuxElf('linux-image-cloud-amd64'),
+    ramMiB: 256,
+    cpus: 2,
+    load: () => ({
+      cmdline: 'console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable',
+      modules: [{ name: 'initramfs', bytes: shellInitramfs() }],
+    }),
+    dialogue: [
+      { on: 'serial', see: 'user space: Linux, 2 CPUs' },
+      { on: 'serial', see: '# ', type: 'grep -h . /sys/bus/acpi/devices/*/hid\n' },
+      { on: 'serial', see: 'PNP0C0C' },
+      { on: 'serial', see: '# ', type: 'poweroff -f\n' },
+    ],
+    ends: 'poweroff',
+    seconds: 120,
+    notOnPvm: 'its emulator does not take Linux past the first lines of the kernel',
+  },
   {
     name: 'Linux to a shell on the screen, typed to on the keyboard',
     packages: ['linux-image-amd64', 'busybox-static'],

@@ -23,3 +23,9 @@ export const VIRTIO_SLOTS: readonly VirtioSlot[] = Array.from({ length: MAX_DISK
 
 /** The slot of the random number generator: the last one. */
 export const RNG_SLOT: VirtioSlot = VIRTIO_SLOTS[MAX_DISKS]!;
+
+/** The slots in which a machine has a device. */
+export const usedSlots = (machine: { readonly disks: readonly unknown[]; readonly rng: boolean }): VirtioSlot[] => [
+  ...VIRTIO_SLOTS.slice(0, machine.disks.length),
+  ...(machine.rng ? [RNG_SLOT] : []),
+];

@@ -1,7 +1,7 @@
 /** `vmlapse run FILE`: boots a guest image and runs it to its end. */
 import { resolve } from 'node:path';
 import { Option } from 'commander';
-import { bootImage, occupiedBy, place } from '../../../loaders/place.ts';
+import { bootImage, place, setStart } from '../../../loaders/place.ts';
 import { readImage } from '../../../loaders/read.ts';
 import { SymbolTable } from '../../../loaders/symbols.ts';
 import { UsageError } from '../../../src/errors.ts';
@@ -82,7 +82,7 @@ async function run(file: string, options: RunOptions): Promise<number> {
   placeBlobs(machine, options);
   const bootAgain = () => {
     place(image, machine.memory);
-    machine.setBoot(image.entry, occupiedBy(image));
+    setStart(machine, image);
     placeBlobs(machine, options);
   };
   const symbols = () => new SymbolTable(image.symbols);
