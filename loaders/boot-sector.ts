@@ -1,12 +1,15 @@
 /** Boot sectors: the 512 bytes a PC BIOS loads at 0x7c00 and starts in real mode, with the drive number in dl. */
+import { started, withBios } from './bios.ts';
 import { hex, viewOf } from './bytes.ts';
-import { entryAt, type GuestImage, ignoredNotes, type LoadOptions } from './image.ts';
+import { type GuestImage, ignoredNotes, type LoadOptions } from './image.ts';
 import { refusal } from './refuse.ts';
 
-const SECTOR = 512;
+/** Bytes of a boot sector. */
+export const BOOT_SECTOR_BYTES = 512;
+const SECTOR = BOOT_SECTOR_BYTES;
 /** Where a BIOS puts the first sector of a disk. */
 export const BOOT_ADDRESS = 0x7c00;
-const FIRST_HARD_DISK = 0x80n;
+const FIRST_HARD_DISK = 0x80;
 
 /** True when the first sector ends in 55 aa, as a PC BIOS requires. */
 export function hasBootSignature(bytes: Uint8Array): boolean {
@@ -26,13 +29,16 @@ export function loadBootSector(bytes: Uint8Array, options: LoadOptions): GuestIm
   const notes = ignoredNotes(options, 'a boot sector');
   if (bytes.length > SECTOR)
     notes.push(
-      `only the first ${SECTOR} of ${bytes.length} bytes are loaded: the guest has no BIOS to read more from a disk`,
+      `only the first ${SECTOR} of ${bytes.length} bytes are loaded, and there is no disk: --format disk boots it from one`,
     );
   return {
     format: 'boot-sector',
     description: 'boot sector at 0x7c00',
-    segments: [{ gpa: BOOT_ADDRESS, bytes: bytes.subarray(0, SECTOR), memSize: SECTOR, name: 'boot sector' }],
-    entry: { ...entryAt('real', BOOT_ADDRESS), regs: { rdx: FIRST_HARD_DISK } },
+    segments: withBios(
+      [{ gpa: BOOT_ADDRESS, bytes: bytes.subarray(0, SECTOR), memSize: SECTOR, name: 'boot sector' }],
+      [],
+    ),
+    entry: started(BOOT_ADDRESS, FIRST_HARD_DISK),
     symbols: [],
     notes,
   };

@@ -2,8 +2,10 @@
 
 import { EM, machineName } from '../src/abi/elf.ts';
 import { LoadError } from '../src/errors.ts';
-import { hasBootSignature } from './boot-sector.ts';
+import { BOOT_SECTOR_BYTES, hasBootSignature } from './boot-sector.ts';
 import { viewOf } from './bytes.ts';
+import { isSurelyDisk } from './disk/load.ts';
+import { bytesDisk } from './disk/readable.ts';
 import { isElf, readElf } from './elf/header.ts';
 import { pvhEntry, readNotes } from './elf/notes.ts';
 import { readSections } from './elf/sections.ts';
@@ -36,12 +38,14 @@ export function detect(bytes: Uint8Array): Detection {
   if (isBzImage(bytes)) return guest('linux');
   // Firmware may also have a Multiboot header; but it is made to start at the reset vector.
   if (looksLikeRom(bytes)) return guest('rom');
+  // What a boot loader leaves in a disk's first sectors may look like other formats.
+  if (isSurelyDisk(bytesDisk(bytes))) return guest('disk');
   const known = foreignFormat(bytes);
   const multiboot = multibootVersion(bytes);
   // A file of another kind can be a Multiboot kernel only by address fields: as a PE file that also has a header for EFI.
   if (multiboot && (!known || multiboot.hasAddresses)) return guest(multiboot.format);
   if (known) return { kind: 'other', name: known.name, advice: known.advice };
-  if (hasBootSignature(bytes)) return guest('boot-sector');
+  if (hasBootSignature(bytes)) return guest(bytes.length > BOOT_SECTOR_BYTES ? 'disk' : 'boot-sector');
   if (isText(bytes))
     return { kind: 'other', name: 'text', advice: 'this is source or notes: give the program built from it' };
   return {

@@ -1,4 +1,5 @@
 /** Flat binaries: bytes without structure. The user gives address, entry and mode. */
+import { withBios } from './bios.ts';
 import { BOOT_ADDRESS } from './boot-sector.ts';
 import { hex, MAX_PHYSICAL, MIB, size as sizeText } from './bytes.ts';
 import { entryAt, type GuestImage, ignoredNotes, type LoadOptions } from './image.ts';
@@ -16,10 +17,11 @@ export function loadFlat(bytes: Uint8Array, options: LoadOptions): GuestImage {
       cure: 'choose another --load',
     });
   const entry = options.entry ?? gpa;
+  const segment = { gpa, bytes, memSize: bytes.length, name: 'flat binary' };
   return {
     format: 'flat',
     description: `flat binary, ${sizeText(bytes.length)} at ${hex(gpa)}, ${mode} mode`,
-    segments: [{ gpa, bytes, memSize: bytes.length, name: 'flat binary' }],
+    segments: mode === 'real' ? withBios([segment], []) : [segment],
     entry: entryAt(mode, entry),
     symbols: [],
     notes: ignoredNotes(options, 'a flat binary'),

@@ -56,7 +56,16 @@ export interface GuestSymbol {
 }
 
 /** Formats, by the names that `--format` takes. */
-export type FormatName = 'elf' | 'elf-pvh' | 'multiboot1' | 'multiboot2' | 'linux' | 'boot-sector' | 'rom' | 'flat';
+export type FormatName =
+  | 'elf'
+  | 'elf-pvh'
+  | 'multiboot1'
+  | 'multiboot2'
+  | 'linux'
+  | 'boot-sector'
+  | 'disk'
+  | 'rom'
+  | 'flat';
 
 /** A guest image, understood. */
 export interface GuestImage {

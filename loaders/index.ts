@@ -3,6 +3,8 @@ import { LoadError } from '../src/errors.ts';
 import { loadBootSector } from './boot-sector.ts';
 import { MAX_PHYSICAL, size } from './bytes.ts';
 import { type Detection, detect } from './detect.ts';
+import { loadDisk } from './disk/load.ts';
+import { bytesDisk } from './disk/readable.ts';
 import { loadElf } from './elf/load.ts';
 import { loadFlat } from './flat.ts';
 import { changed, type FormatName, type GuestImage, type LoadOptions } from './image.ts';
@@ -16,6 +18,7 @@ import { unwrap, wrapperOf } from './unwrap.ts';
 import { withValues } from './values.ts';
 
 export { type Detection, detect } from './detect.ts';
+export { CD_DRIVE, loadDisk } from './disk/load.ts';
 export type * from './image.ts';
 export { checkPlan, type PlaceTarget, place } from './place.ts';
 export { type Nearest, SymbolTable } from './symbols.ts';
@@ -29,6 +32,7 @@ const LOADERS: Readonly<Record<FormatName, Loader>> = {
   multiboot2: loadMultiboot2,
   linux: loadLinux,
   'boot-sector': loadBootSector,
+  disk: (bytes, options) => loadDisk(bytesDisk(bytes), options),
   rom: loadRom,
   flat: loadFlat,
 };

@@ -16,7 +16,10 @@ enum { DELIVER_INIT = 0x4500, DELIVER_STARTUP = 0x4600, DELIVERY_PENDING = 0x100
 
 static volatile uint32_t *reg(unsigned offset) { return (volatile uint32_t *)(0xfee00000ul + offset); }
 
-void lapic_enable(void) { *reg(SPURIOUS) = SOFTWARE_ENABLE | VECTOR_LAPIC_SPURIOUS; }
+void lapic_enable(void) {
+  pic_off();
+  *reg(SPURIOUS) = SOFTWARE_ENABLE | VECTOR_LAPIC_SPURIOUS;
+}
 unsigned lapic_id(void) { return *reg(ID) >> 24; }
 void lapic_end_of_interrupt(void) { *reg(EOI) = 0; }
 

@@ -17,6 +17,12 @@ void pic_init(void) {
   outb(SLAVE + 1, 0xff);
 }
 
+/* Firmware leaves the timer running: who wants other interrupts alone has to say so. */
+void pic_off(void) {
+  outb(MASTER + 1, 0xff);
+  outb(SLAVE + 1, 0xff);
+}
+
 void pic_unmask(unsigned irq) {
   uint16_t mask_port = (irq < 8 ? MASTER : SLAVE) + 1;
   outb(mask_port, inb(mask_port) & (uint8_t)~(1u << (irq & 7)));

@@ -41,6 +41,7 @@ _Noreturn void report_exception(const struct interrupt_frame *frame);
 
 /* Both PICs remapped to VECTOR_IRQ_BASE, all lines masked. */
 void pic_init(void);
+void pic_off(void);
 void pic_unmask(unsigned irq);
 void pic_end_of_interrupt(unsigned irq);
 /* Channel 0 as a rate generator: one IRQ 0 every 1/hz s, at least 19 per second. */

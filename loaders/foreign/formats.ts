@@ -27,7 +27,7 @@ const pe =
   };
 
 const unpack = (tool: string) => `unpack it first: ${tool}`;
-const DISK = 'this is a disk: a guest without firmware cannot boot it; give the kernel inside it';
+const DISK = 'this is a file system without a boot sector: give the kernel inside it';
 const DISK_FORMAT =
   'this is a disk in a format of its own: make it raw (qemu-img convert -O raw DISK disk.img), or give the kernel inside it';
 const MACOS = 'a macOS program: build the guest with an ELF toolchain';
@@ -53,7 +53,6 @@ const FORMATS: readonly (readonly [name: string, evidence: Evidence, advice: str
   ['VHDX disk image', magic(0, 'vhdxfile'), DISK_FORMAT],
   ['VHD disk image', magic(0, 'conectix'), DISK_FORMAT],
   ['VHD disk image (fixed size)', magic(-512, 'conectix'), DISK_FORMAT],
-  ['ISO 9660 image', magic(0x8001, 'CD001'), DISK],
   ['squashfs image', magic(0, 'hsqs'), DISK],
   ['Mach-O', magic(0, [0xcf, 0xfa, 0xed, 0xfe]), MACOS],
   ['Mach-O (32-bit)', magic(0, [0xce, 0xfa, 0xed, 0xfe]), MACOS],

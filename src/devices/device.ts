@@ -36,11 +36,15 @@ export interface Device {
   readonly queue?: WorkQueue;
 }
 
-/** A request of a device to the exit loop: to end the run. */
+/** A request of a device to the exit loop: to end the run, or to serve a call of the BIOS. */
 export type StopRequest =
   | { readonly kind: 'exit'; readonly value: number } // debug-exit: the guest ends with this value
   | { readonly kind: 'reset' } // i8042 0xfe, port 0x92, reset register
-  | { readonly kind: 'poweroff' }; // ACPI-style or "Shutdown" port
+  | { readonly kind: 'poweroff' } // ACPI-style or "Shutdown" port
+  | { readonly kind: 'bios' }; // the BIOS in ROM calls the host
+
+/** Where output comes from: ports, the BIOS's text on the screen, and what the BIOS tells the user, in lines. */
+export type OutputChannel = 'serial' | 'debugcon' | 'teletype' | 'notes';
 
 /** A disk that can be told what is no longer needed. Offsets and lengths are in bytes; throws as the others do. */
 export interface BlockDisk extends Disk {
@@ -62,8 +66,8 @@ export interface GuestRam extends RingMemory {
 export interface DeviceHost {
   /** Sets the level of an interrupt line (GSI). Must be callable from any thread of the process. */
   setIrq(gsi: number, level: 0 | 1): void;
-  /** Output of the guest on its serial or debug console, in order. The bytes are valid only during the call. */
-  output(channel: 'serial' | 'debugcon', bytes: Uint8Array): void;
+  /** Output of the guest, in order. The bytes are valid only during the call. */
+  output(channel: OutputChannel, bytes: Uint8Array): void;
   /** RAM size in bytes and number of vCPUs, for CMOS and fw_cfg. */
   readonly ramBytes: number;
   readonly cpus: number;

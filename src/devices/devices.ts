@@ -4,6 +4,7 @@
  */
 import { CheckpointError, UsageError } from '../errors.ts';
 import { acpiEvents } from './acpi-events.ts';
+import { biosPort } from './bios-port.ts';
 import type { Bus } from './bus.ts';
 import { cmos } from './cmos.ts';
 import { debugExit } from './debug-exit.ts';
@@ -51,6 +52,7 @@ export const DEVICE_SPECS: readonly DeviceSpec[] = [
   irqPorts(),
   testMemory(),
   acpiEvents(),
+  biosPort(),
 ];
 
 /** What decides which devices a machine has. */
@@ -124,7 +126,7 @@ export function deviceRecords(specs: readonly DeviceSpec[], buffer: SharedArrayB
 /** The records in the buffer that belong into a checkpoint. */
 export function recordsInUse(specs: readonly DeviceSpec[], buffer: SharedArrayBuffer): Map<string, Uint8Array> {
   const records = deviceRecords(specs, buffer);
-  for (const { name, rare } of specs) if (rare && records.get(name)![0] === 0) records.delete(name);
+  for (const { name, rare } of specs) if (rare && !records.get(name)![0]) records.delete(name);
   return records;
 }
 

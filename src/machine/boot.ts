@@ -69,6 +69,6 @@ export function startVcpu(
   const regs = vcpu.getRegs();
   Object.assign(regs, { rdx: 0n, rsp: entry.mode === 'real' ? 0n : STACK_TOP, ...entry.regs });
   regs.rip = entry.rip;
-  regs.rflags = RFLAGS.FIXED;
+  regs.rflags = RFLAGS.FIXED | (entry.interrupts ? RFLAGS.IF : 0n);
   vcpu.setRegs(regs);
 }

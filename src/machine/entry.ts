@@ -28,6 +28,13 @@ export interface EntryState {
   /** Instruction pointer: an offset into CS for real mode, a linear address otherwise. */
   readonly rip: bigint;
   readonly regs?: Partial<Record<RegisterName, bigint>>;
+  /** Whether interrupts are on. Default: off. */
+  readonly interrupts?: boolean;
   /** Real mode: code segment selector and base. The reset vector is { selector: 0xf000, base: 0xffff0000 }. */
   readonly cs?: { readonly selector: number; readonly base: number };
 }
+
+const RESET_SEGMENT_BASE = 0xffff_0000;
+
+/** Whether the processor starts as after a reset: what runs there is firmware itself. */
+export const isResetVector = ({ mode, cs }: EntryState): boolean => mode === 'real' && cs?.base === RESET_SEGMENT_BASE;

@@ -23,7 +23,8 @@ import type { Rsdp } from './acpi/tables.ts';
 import { type BootState, prepareBoot, startVcpu } from './boot.ts';
 import { hostCpuid } from './cpuid.ts';
 import { type DiskConfig, type DiskHandle, Disks } from './disks.ts';
-import type { EntryState } from './entry.ts';
+import { type EntryState, isResetVector } from './entry.ts';
+import { leaveAsFirmware } from './firmware-chips.ts';
 import { InterruptLines } from './interrupt-lines.ts';
 import { Roms, type RomsHandle } from './roms.ts';
 
@@ -275,10 +276,11 @@ export class Machine implements Disposable {
   }
 
   /**
-   * How vCPU 0 starts. `occupied` is what the guest image holds, so that page tables go elsewhere. Returns the root pointer
-   * of the ACPI tables if the machine has got any.
+   * How vCPU 0 starts. `occupied` is what the guest image holds, so that page tables go elsewhere. Unless it starts
+   * at the reset vector, chips are as firmware leaves them. Returns the root pointer of the ACPI tables if there are any.
    */
   setBoot(entry: EntryState, occupied: readonly RamRange[]): Rsdp | undefined {
+    if (this.config.irqchip && !isResetVector(entry)) leaveAsFirmware(this.vm);
     this.#boot = prepareBoot(this.memory, entry, occupied, this.config);
     return this.#boot.rsdp;
   }

@@ -84,6 +84,7 @@ export class LocalMachine implements Disposable {
       host: this.host,
       bus: this.#bus,
       assist,
+      output,
       vcpu: existing ?? 0,
       interrupted: () => this.#interrupted(),
       served: served && (() => this.#served(served)),

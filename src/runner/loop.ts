@@ -38,6 +38,8 @@ export interface RunHooks {
   idle?(): RunEnd | undefined;
   /** Called when KVM could not emulate an instruction. True: it was executed here, and the guest runs on. */
   assist?(): boolean;
+  /** Called when the BIOS in ROM calls the host. A returned end ends the run. */
+  bios?(): RunEnd | undefined;
   /** Called after each served exit, before the guest runs again. A returned end ends the run. */
   served?(): RunEnd | undefined;
 }
@@ -83,19 +85,19 @@ export function runVcpu(vcpu: RunnableVcpu, bus: RunnableBus, counters: ExitCoun
 }
 
 const HANDLERS: Readonly<Record<number, Handler>> = {
-  [Exit.IO]: ({ area, bus, counters }) => {
+  [Exit.IO]: ({ area, bus, counters, hooks }) => {
     const direction = area.ioDirection;
     const port = area.ioPort;
     counters.port(direction, port);
     const width = area.ioSize as Width;
-    if (area.ioCount !== 1) return portString(area, bus, direction, port, width);
+    if (area.ioCount !== 1) return portString(area, bus, hooks, direction, port, width);
     const at = area.ioDataOffset;
-    if (direction === 1) return asEnd(bus.portOut(port, width, load(area.view, at, width)));
+    if (direction === 1) return obey(bus.portOut(port, width, load(area.view, at, width)), hooks);
     store(area.view, at, width, bus.portIn(port, width));
     return undefined;
   },
-  [Exit.MMIO]: ({ area, bus }) => {
-    if (area.mmioIsWrite) return asEnd(bus.mmioWrite(area.mmioAddress, area.mmioData));
+  [Exit.MMIO]: ({ area, bus, hooks }) => {
+    if (area.mmioIsWrite) return obey(bus.mmioWrite(area.mmioAddress, area.mmioData), hooks);
     bus.mmioRead(area.mmioAddress, area.mmioData);
     return undefined;
   },
@@ -138,22 +140,27 @@ const unexpected: Handler = ({ area }) => ({
 function portString(
   area: RunArea,
   bus: RunnableBus,
+  hooks: RunHooks,
   direction: number,
   port: number,
   width: Width,
 ): RunEnd | undefined {
-  if (direction === 1) return asEnd(bus.portOutString(port, width, area.ioData));
+  if (direction === 1) return obey(bus.portOutString(port, width, area.ioData), hooks);
   bus.portInString(port, width, area.ioData);
   return undefined;
 }
 
-const STOPS: { readonly [Kind in StopRequest['kind']]: (stop: StopRequest) => RunEnd } = {
+const REQUESTS: {
+  readonly [Kind in StopRequest['kind']]: (stop: StopRequest, hooks: RunHooks) => RunEnd | undefined;
+} = {
   exit: (stop) => ({ reason: 'exit-port', value: 'value' in stop ? stop.value : 0 }),
   reset: () => ({ reason: 'reset' }),
   poweroff: () => ({ reason: 'poweroff' }),
+  bios: (_stop, hooks) => hooks.bios?.(),
 };
 
-const asEnd = (stop: StopRequest | undefined): RunEnd | undefined => (stop ? STOPS[stop.kind](stop) : undefined);
+const obey = (stop: StopRequest | undefined, hooks: RunHooks): RunEnd | undefined =>
+  stop ? REQUESTS[stop.kind](stop, hooks) : undefined;
 
 /** Injects a waiting interrupt if the guest can take it now; otherwise requests an exit for when it can. */
 function offerInterrupt({ vcpu, area }: Context, take: () => number | undefined): void {

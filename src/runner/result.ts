@@ -7,6 +7,7 @@ export type RunReason =
   | 'poweroff'
   | 'reset'
   | 'shutdown' // triple fault
+  | 'exception' // one that a program in real mode has no handler for
   | 'internal-error' // KVM cannot continue, usually because of an instruction it cannot emulate
   | 'fail-entry' // the processor refused the guest state
   | 'unexpected-exit' // an exit that the loop has no handler for
@@ -48,7 +49,13 @@ export interface RunResult extends RunEnd, RunCounts {
 }
 
 /** Ends by a fault of the guest or a limit of KVM. */
-export const FAULTS: ReadonlySet<RunReason> = new Set(['shutdown', 'internal-error', 'fail-entry', 'unexpected-exit']);
+export const FAULTS: ReadonlySet<RunReason> = new Set([
+  'shutdown',
+  'exception',
+  'internal-error',
+  'fail-entry',
+  'unexpected-exit',
+]);
 
 /** Ends caused by the guest; the others are stops that the owner requested. */
 export const GUEST_ENDS: ReadonlySet<RunReason> = new Set([...FAULTS, 'exit-port', 'halted', 'poweroff', 'reset']);

@@ -1,4 +1,5 @@
 import type { Bus } from '../devices/bus.ts';
+import type { DeviceHost } from '../devices/device.ts';
 import { Cleanup } from '../ffi/cleanup.ts';
 import { blockKickSignal, maskInsideRun } from '../ffi/signals.ts';
 import { isPlainNested } from '../kvm/state/nested.ts';
@@ -8,6 +9,7 @@ import type { VcpuStateCaps } from '../kvm/state/vcpu-state-caps.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import type { Machine } from '../machine/machine.ts';
 import { type AssistMode, createAssist } from './assist.ts';
+import { createBios } from './bios.ts';
 import { ExitCounters } from './counts.ts';
 import { type RunHooks, runVcpu } from './loop.ts';
 import { PendingEnds, recordBytes } from './pending-ends.ts';
@@ -27,6 +29,10 @@ export interface EngineOptions {
   readonly host: VcpuStateCaps;
   readonly bus: Bus;
   readonly assist: AssistMode;
+  /** Receives what the BIOS prints and tells. */
+  readonly output: DeviceHost['output'];
+  /** Receives each call of the BIOS as a line. */
+  readonly trace?: ((line: string) => void) | undefined;
   /** Id of the vCPU to create; or one created before in this thread, which dispose leaves open. */
   readonly vcpu: number | Vcpu;
   /** The record to save to and load from, of recordBytes(host) bytes. Default: one of its own. */
@@ -78,6 +84,7 @@ export class VcpuEngine implements Disposable {
     this.#io = new VcpuStateIo(this.vcpu, host);
     this.record = options.record ?? new Uint8Array(recordBytes(host));
     this.#hooks = {
+      ...createBios({ ...options, vcpu: this.vcpu }),
       ...createAssist(options.assist, machine, this.vcpu, this.counters),
       ...lineInterrupts(machine),
       ...(idle && { idle }),

@@ -21,7 +21,7 @@ export interface FakeHost extends DeviceHost {
 export function fakeHost(): FakeHost {
   const events: string[] = [];
   const levels = new Map<number, number>();
-  const sent = { serial: '', debugcon: '' };
+  const sent = { teletype: '', notes: '', serial: '', debugcon: '' };
   return {
     events,
     levels,

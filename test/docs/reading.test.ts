@@ -10,7 +10,7 @@ describe('the page of walks', () => {
     expect(walks.map(({ name, limit }) => ({ name, limit }))).toEqual([
       { name: 'A', limit: 3500 },
       { name: 'B', limit: 1700 },
-      { name: 'C', limit: 1700 },
+      { name: 'C', limit: 1800 },
     ]);
   });
 

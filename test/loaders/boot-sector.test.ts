@@ -14,17 +14,29 @@ describe('boot sector', () => {
   test('512 bytes at 0:7c00 with the first hard disk in dl', () => {
     const image = load(bootSector(), guest());
     expect(image.format).toBe('boot-sector');
-    expect(image.segments).toHaveLength(1);
     expect(image.segments[0]).toMatchObject({ gpa: 0x7c00, memSize: 512 });
-    expect(image.entry).toEqual({ mode: 'real', rip: 0x7c00n, cs: { selector: 0, base: 0 }, regs: { rdx: 0x80n } });
+    expect(image.segments.slice(1).map(({ name }) => name)).toEqual([
+      'BIOS: interrupt vectors',
+      'BIOS: data area',
+      'BIOS: extended data area',
+      'BIOS: blank screen',
+      'BIOS: code',
+    ]);
+    expect(image.entry).toEqual({
+      mode: 'real',
+      rip: 0x7c00n,
+      cs: { selector: 0, base: 0 },
+      regs: { rdx: 0x80n, rsp: 0x7c00n },
+      interrupts: true,
+    });
     expect(image.notes).toEqual([]);
   });
 
   test('of a larger disk image only the first sector is loaded, and that is told', () => {
-    const image = load(bootSector(4096), guest());
+    const image = load(bootSector(4096), guest(64, { format: 'boot-sector' }));
     expect(image.segments[0]!.bytes).toHaveLength(512);
     expect(image.notes).toEqual([
-      'only the first 512 of 4096 bytes are loaded: the guest has no BIOS to read more from a disk',
+      'only the first 512 of 4096 bytes are loaded, and there is no disk: --format disk boots it from one',
     ]);
   });
 

@@ -52,7 +52,6 @@ describe('detect', () => {
     ['Debian package or ar archive', text('!<arch>\ndebian-binary'), /dpkg -x/],
     ['cpio archive', text('070701000000'), /--module/],
     ['QCOW2 disk image', text('QFI\xfb\0\0\0\x03'), /qemu-img convert -O raw DISK disk.img/],
-    ['ISO 9660 image', at(0x8001, text('CD001')), /this is a disk/],
     ['text', text('int main(void) { return 0; }\n'), /source or notes/],
     ['text', Buffer.from('Grüße aus dem Gast\n'.repeat(400)), /source or notes/],
     ['empty file', new Uint8Array(), /nothing to load/],
@@ -72,10 +71,14 @@ describe('detect', () => {
     expect(detect(gzipSync(Uint8Array.of(1)))).toEqual({ kind: 'wrapped', wrapper: 'gzip' });
   });
 
-  test('an isohybrid disk is an ISO, not a boot sector', () => {
-    const file = at(0x8001, text('CD001'));
+  test('a CD is a disk, and so is what has a partition table, whatever a boot loader left behind it', () => {
+    expect(detect(at(0x8001, text('CD001')))).toEqual({ kind: 'guest', format: 'disk' });
+    const file = new Uint8Array(4096);
+    file.set([0x02, 0xb0, 0xad, 0x1b, 0, 0, 0, 0, 0xfe, 0x4f, 0x52, 0xe4], 1024); // GRUB's own Multiboot header
+    expect(detect(file)).toEqual({ kind: 'guest', format: 'multiboot1' });
+    file.set([0x80, 0, 2, 0, 0x83, 15, 63, 0, 1, 0, 0, 0, 7, 0, 0, 0], 446);
     file.set([0x55, 0xaa], 510);
-    expect(detect(file)).toMatchObject({ name: 'ISO 9660 image' });
+    expect(detect(file)).toEqual({ kind: 'guest', format: 'disk' });
   });
 
   test('anything else is unknown, and the message says how to load it', () => {
@@ -88,9 +91,10 @@ describe('detect', () => {
     refused(() => load(new Uint8Array(), guest()), 'EMPTY', /the image is empty/);
   });
 
-  test('--format takes eight names', () => {
+  test('--format takes nine names', () => {
     expect([...FORMATS].sort()).toEqual([
       'boot-sector',
+      'disk',
       'elf',
       'elf-pvh',
       'flat',

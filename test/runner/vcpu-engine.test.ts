@@ -44,6 +44,7 @@ function engineOver(steps: readonly Step[], more: Partial<EngineOptions> = {}) {
     host: HOST,
     bus: bus as unknown as Bus,
     assist: 'off',
+    output: () => {},
     vcpu: vcpu as unknown as Vcpu,
     interrupted: () => INTERRUPTED,
     ...more,

@@ -19,7 +19,7 @@ interface Import {
 
 const BASE = ['src/errors.ts', 'src/options.ts', 'src/abi', 'src/ffi'];
 const KERNEL = [...BASE, 'src/kvm', 'src/memory', 'src/devices', 'src/disk'];
-const MACHINE = [...KERNEL, 'src/machine', 'src/runner'];
+const MACHINE = [...KERNEL, 'src/bios', 'src/machine', 'src/runner'];
 
 /** Each place of the project, from the bottom up, and what it may import besides itself. */
 export const LAYERS: readonly {
@@ -35,10 +35,11 @@ export const LAYERS: readonly {
   { place: 'src/memory', uses: BASE },
   { place: 'src/disk', uses: [...BASE, 'src/memory'] },
   { place: 'src/devices', uses: [...BASE, 'src/disk'] },
+  { place: 'src/bios', uses: KERNEL },
   { place: 'src/machine', uses: KERNEL },
-  { place: 'src/runner', uses: [...KERNEL, 'src/machine'] },
+  { place: 'src/runner', uses: [...KERNEL, 'src/bios', 'src/machine'] },
   { place: 'guests', uses: ['src/errors.ts'] },
-  { place: 'loaders', uses: [...BASE, 'src/memory'], types: ['src/machine'] },
+  { place: 'loaders', uses: [...BASE, 'src/memory', 'src/disk', 'src/bios'], types: ['src/machine'] },
   { place: 'snapshot', uses: MACHINE },
   { place: 'index.ts', uses: [...MACHINE, 'loaders', 'snapshot'] },
   { place: 'tools/screen', uses: [...MACHINE, 'snapshot'] },

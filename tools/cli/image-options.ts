@@ -2,11 +2,20 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { Option } from 'commander';
-import { type CpuMode, FORMATS, type FormatName, type GuestImage, load } from '../../loaders/index.ts';
+import {
+  type CpuMode,
+  FORMATS,
+  type FormatName,
+  type GuestImage,
+  type LoadOptions,
+  load,
+} from '../../loaders/index.ts';
 import { type ImageFile, readImage } from '../../loaders/read.ts';
-import { LoadError } from '../../src/errors.ts';
+import type { DiskConfig } from '../../src/machine/disks.ts';
 import { e820, ramRanges } from '../../src/memory/layout.ts';
 import type { CommandRow } from './command.ts';
+import { diskAtOnce, disksOf, isDiskAtOnce, STDIN } from './disk-image.ts';
+import { named } from './named.ts';
 import { collect, parseAddress, parseAssignment, parseMemory } from './parse.ts';
 
 /** The options' values. */
@@ -22,8 +31,7 @@ export interface ImageOptions {
   readonly set?: Readonly<Record<string, bigint>>;
 }
 
-/** The word for an image on standard input, and where that is. */
-const STDIN = '-';
+/** Where standard input is. */
 const STDIN_PATH = '/dev/stdin';
 
 const DEFAULT_MEMORY = 128 * 2 ** 20;
@@ -53,20 +61,12 @@ export const IMAGE_OPTIONS: NonNullable<CommandRow['options']> = [
 /** A plan and its open files: the bytes of the plan are mapped from them. */
 export interface LoadedImage extends Disposable {
   readonly image: GuestImage;
+  /** The disk that the image is. */
+  readonly disks: readonly DiskConfig[];
   /** Hash of the image's bytes as they were loaded. Call it before {@link release}. */
   sha256(): string;
   /** Unmaps a part of a file that has been copied into guest memory. */
   release(piece: Uint8Array): void;
-}
-
-/** Runs `loading`, and adds the file's name to a LoadError. */
-export function named<T>(file: string, loading: () => T): T {
-  try {
-    return loading();
-  } catch (error) {
-    if (error instanceof LoadError) throw new LoadError(error.code, `${file}: ${error.message}`, error.details, error);
-    throw error;
-  }
 }
 
 /** The file of a module: the whole text where there is one of that name, else what is before the first space. */
@@ -85,18 +85,22 @@ export function loadImage(file: string, options: ImageOptions): LoadedImage {
       files.push(opened);
       return opened.bytes;
     };
-    const bytes = open(file === STDIN ? STDIN_PATH : file);
     const modules = (options.module ?? []).map((text) => ({ name: text, bytes: open(moduleFile(text)) }));
     const { format, load: at, entry, mode, place, cmdline, set } = options;
     const given = Object.entries({ format, load: at, entry, mode, place, cmdline, set }).filter(
       ([, v]) => v !== undefined,
     );
-    const image = named(file, () => load(bytes, { memoryMap, modules, ...Object.fromEntries(given) }));
+    const loadOptions: LoadOptions = { memoryMap, modules, ...Object.fromEntries(given) };
+    if (isDiskAtOnce(file, options))
+      return { ...diskAtOnce(file, loadOptions), sha256: () => '', release: () => {}, [Symbol.dispose]: dispose };
+    const bytes = open(file === STDIN ? STDIN_PATH : file);
+    const image = named(file, () => load(bytes, loadOptions));
+    const disks = disksOf(file, bytes, image);
     const release = (piece: Uint8Array) => {
       for (const opened of files) opened.release(piece);
     };
     const sha256 = () => createHash('sha256').update(bytes).digest('hex');
-    return { image, sha256, release, [Symbol.dispose]: dispose };
+    return { image, disks, sha256, release, [Symbol.dispose]: dispose };
   } catch (error) {
     dispose();
     throw error;

@@ -5,7 +5,7 @@ import { readImage } from '../../loaders/read.ts';
 import { SymbolTable } from '../../loaders/symbols.ts';
 import type { GuestOrigin, MachineDescription } from '../../snapshot/machine-state.ts';
 import { UsageError } from '../../src/errors.ts';
-import { named } from './image-options.ts';
+import { named } from './named.ts';
 
 const NONE = new SymbolTable([]);
 /** The loader needs a memory map, though nothing is placed. */

@@ -3,6 +3,7 @@
  * in each vCPU thread and emptied by {@link Outputs} in the owner's thread.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { OutputChannel } from '../../devices/device.ts';
 import { StateLock } from '../../devices/lock.ts';
 import type { TextSearch } from '../stop-points.ts';
 
@@ -106,16 +107,16 @@ export class OutputRing {
 const EXIT_OUTPUT_BYTES = 4096;
 
 /** Collects output of one exit, which `flush` writes to the rings. */
-export function outputCollector(rings: Record<'serial' | 'debugcon', OutputRing>) {
+export function outputCollector(rings: Record<OutputChannel, OutputRing>) {
   const bytes = new Uint8Array(EXIT_OUTPUT_BYTES);
   let used = 0;
-  let channel: 'serial' | 'debugcon' = 'serial';
+  let channel: OutputChannel = 'serial';
   const flush = () => {
     if (used === 0) return;
     rings[channel].write(bytes, used);
     used = 0;
   };
-  const output = (to: 'serial' | 'debugcon', more: Uint8Array) => {
+  const output = (to: OutputChannel, more: Uint8Array) => {
     if (to !== channel || used + more.length > bytes.length) flush();
     channel = to;
     for (let i = 0; i < more.length; i++) bytes[used++] = more[i]!;

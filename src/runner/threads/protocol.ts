@@ -20,6 +20,8 @@ export interface ThreadStart {
   readonly mailboxes: SharedArrayBuffer;
   readonly serial: SharedArrayBuffer;
   readonly debugcon: SharedArrayBuffer;
+  readonly teletype: SharedArrayBuffer;
+  readonly notes: SharedArrayBuffer;
   /** Ring for a line about each ioctl. Absent: no tracing. */
   readonly trace?: SharedArrayBuffer;
   readonly assist: AssistMode;

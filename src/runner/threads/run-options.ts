@@ -8,7 +8,11 @@ import type { OutputSink } from './output.ts';
 export interface StartOptions {
   readonly serial?: OutputSink;
   readonly debugcon?: OutputSink;
-  /** Receives a line for every ioctl of the vCPU threads. Absent: no tracing, at no cost. */
+  /** Receives the text that the guest shows by the BIOS (INT 10h), as bytes of code page 437. */
+  readonly teletype?: OutputSink;
+  /** Receives what the BIOS has to tell the user, in lines: services that it does not have. */
+  readonly notes?: OutputSink;
+  /** Receives a line for every ioctl of the vCPU threads, and for every call of the BIOS. Absent: no tracing, at no cost. */
   readonly trace?: OutputSink;
   readonly assist?: AssistMode;
   /** Exits after which run() resolves with reason "stop-point"; the next run() continues from there. */
@@ -27,6 +31,8 @@ export interface RunOptions {
 export const START_OPTIONS: OptionKinds<StartOptions> = {
   serial: FUNCTION,
   debugcon: FUNCTION,
+  teletype: FUNCTION,
+  notes: FUNCTION,
   trace: FUNCTION,
   assist: ASSIST_MODE,
   stopAt: OBJECT,

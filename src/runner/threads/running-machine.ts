@@ -103,8 +103,13 @@ export class RunningMachine {
     }
   }
 
-  #openOutputs({ serial, debugcon, trace }: StartOptions) {
-    const rings = { serial: this.#outputs.open(serial), debugcon: this.#outputs.open(debugcon) };
+  #openOutputs({ serial, debugcon, teletype, notes, trace }: StartOptions) {
+    const rings = {
+      serial: this.#outputs.open(serial),
+      debugcon: this.#outputs.open(debugcon),
+      teletype: this.#outputs.open(teletype),
+      notes: this.#outputs.open(notes),
+    };
     return trace ? { ...rings, trace: this.#outputs.open(trace) } : rings;
   }
 

@@ -31,7 +31,7 @@ class VcpuWorker {
   /** States loaded so far, sent with each end: the owner drops an end from before the last load. */
   #loads = 0;
 
-  constructor(start: ThreadStart, devices: readonly DeviceSpec[]) {
+  constructor(start: ThreadStart, devices: readonly DeviceSpec[], trace?: (line: string) => void) {
     const { cpus } = start.handle.config;
     this.#mailboxes = Array.from({ length: cpus }, (_, id) => new VcpuMailbox(start.mailboxes, id));
     this.#mailbox = this.#mailboxes[start.vcpu]!;
@@ -48,7 +48,12 @@ class VcpuWorker {
     const { serial } = start.stopAt ?? {};
     const texts = serial && new TextSearch(serial);
     const ends = { ...alone, ...(texts && { search: texts }) };
-    const rings = { serial: new OutputRing(start.serial, ends), debugcon: new OutputRing(start.debugcon, alone) };
+    const rings = {
+      serial: new OutputRing(start.serial, ends),
+      debugcon: new OutputRing(start.debugcon, alone),
+      teletype: new OutputRing(start.teletype, alone),
+      notes: new OutputRing(start.notes, alone),
+    };
     const { output, flush } = outputCollector(rings);
     const wake = () => kickIfRunning(this.#mailboxes[0]!);
     this.#engine = new VcpuEngine({
@@ -56,6 +61,8 @@ class VcpuWorker {
       host: start.host,
       bus: this.#machine.attachBus(output, { shared: true, wake }),
       assist: start.assist,
+      output,
+      trace,
       vcpu: start.vcpu,
       record: new Uint8Array(start.state),
       interrupted: () => this.#interrupted(),
@@ -170,13 +177,12 @@ const post = (message: ThreadMessage) => parentPort!.postMessage(message);
 
 const start = workerData as ThreadStart;
 try {
-  if (start.trace) {
-    const ring = new OutputRing(start.trace);
-    setTracer((call) => ring.write(Buffer.from(traceLine(call, `vcpu${start.vcpu}`))));
-  }
+  const ring = start.trace && new OutputRing(start.trace);
+  const trace = ring && ((line: string) => ring.write(Buffer.from(line)));
+  if (trace) setTracer((call) => trace(traceLine(call, `vcpu${start.vcpu}`)));
   const { deviceModule } = start.handle;
   const own = deviceModule === undefined ? [] : (await devicesFrom(new URL(deviceModule))).specs;
-  new VcpuWorker(start, own).serve();
+  new VcpuWorker(start, own, trace).serve();
 } catch (error) {
   new VcpuMailbox(start.mailboxes, start.vcpu).leave();
   post({ kind: 'failed', error: errorToData(error) });

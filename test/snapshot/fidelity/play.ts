@@ -13,6 +13,7 @@ import { withBitsInUse } from '../../../snapshot/show/xsave-in-use.ts';
 import { captureState } from '../../../snapshot/state-taker.ts';
 import { Exit } from '../../../src/abi/exits.ts';
 import { Msr, msrName } from '../../../src/abi/msrs.ts';
+import { KvmIoapicState, KvmIrqchip, KvmPicState } from '../../../src/abi/structs.ts';
 import { exitName } from '../../../src/kvm/exit.ts';
 import { readMsrList } from '../../../src/kvm/msr-list.ts';
 import type { RunArea } from '../../../src/kvm/run-area.ts';
@@ -89,7 +90,7 @@ function inWords(area: RunArea): string {
 export class Player implements Disposable {
   readonly local: LocalMachine;
   #exits: string[] = [];
-  #heard = { serial: '', debugcon: '' };
+  #heard = { serial: '', debugcon: '', teletype: '', notes: '' };
   /** KVM_RUN came back with an exit that is not written down yet. */
   #exited = false;
   #stopAfter = Number.POSITIVE_INFINITY;
@@ -135,7 +136,7 @@ export class Player implements Disposable {
     this.local.completePendingIo();
     const passage = { exits: this.#exits, ...this.#heard, ...(how === 'stop' ? { end: how } : how) };
     this.#exits = [];
-    this.#heard = { serial: '', debugcon: '' };
+    this.#heard = { serial: '', debugcon: '', teletype: '', notes: '' };
     return passage;
   }
 
@@ -195,11 +196,25 @@ function vcpuPortrait({ msrs, xsave, ...parts }: MachineState['vcpus'][number], 
   ]);
 }
 
+const [CHIP] = KvmIrqchip.fields.chip;
+
+/** Bytes and bits of the timer's line, whose ticks come when the host's clock says so. */
+const TICKS: Readonly<Record<string, readonly (readonly [at: number, bit: number])[]>> = {
+  pic_master: [KvmPicState.fields.irr, KvmPicState.fields.last_irr].map(([at]) => [CHIP + at, 0x01] as const),
+  ioapic: [[CHIP + KvmIoapicState.fields.irr[0], 0x04]],
+};
+
+function withoutTick(part: string, bytes: Uint8Array): Uint8Array {
+  const copy = bytes.slice();
+  for (const [at, bit] of TICKS[part] ?? []) copy[at]! &= ~bit;
+  return copy;
+}
+
 function vmPortrait({ vm, devices, lines }: MachineState): Portrait {
   return Object.fromEntries([
     ...Object.entries(vm)
       .filter(([part]) => !TIME_PARTS.includes(part))
-      .map(([part, bytes]) => [part, short(bytes)]),
+      .map(([part, bytes]) => [part, short(withoutTick(part, bytes))]),
     ...[...devices].map(([name, bytes]) => [`device ${name}`, short(bytes)]),
     ['lines', String(lines)],
   ]);

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { TEXT_MODE } from '../../../src/devices/vga-registers.ts';
 import { type Canvas, NOTE_MS, TerminalScreen } from '../../../tools/cli/screen/terminal-screen.ts';
-import { keySender } from '../../../tools/cli/session/screen-console.ts';
+import { keySender } from '../../../tools/cli/session/typing.ts';
 import { pressKey } from '../../../tools/screen/keys.ts';
 import { decodeScreen, type Screen } from '../../../tools/screen/screen.ts';
 

@@ -72,8 +72,10 @@ async function run(file: string, options: RunOptions): Promise<number> {
   using loaded = loadImage(file, options);
   const { image } = loaded;
   if (!options.quiet && !options.json) for (const note of image.notes) printLine(`vmlapse: note: ${note}`);
-  const guest = options.store === undefined ? {} : { guest: origin(file, loaded, options.load) };
-  const { mem: memory, cpus, irqchip, exitPort = 0, disk: disks = [], rng = false } = options;
+  const guest =
+    options.store === undefined || image.format === 'disk' ? {} : { guest: origin(file, loaded, options.load) };
+  const { mem: memory, cpus, irqchip, exitPort = 0, disk = [], rng = false } = options;
+  const disks = [...loaded.disks, ...disk];
   using machine = Machine.create({ memory, cpus, irqchip, exitPort, disks, rng });
   const note = cpusNote(machine.kvm, cpus);
   if (note && !options.quiet && !options.json) printLine(`vmlapse: note: ${note}`);

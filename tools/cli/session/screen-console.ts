@@ -4,7 +4,6 @@
  */
 import { UsageError } from '../../../src/errors.ts';
 import type { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
-import { terminalKeys } from '../../screen/keys.ts';
 import { screenOf } from '../../screen/of-machine.ts';
 import { screenText } from '../../screen/render.ts';
 import type { Screen } from '../../screen/screen.ts';
@@ -17,6 +16,7 @@ import { printable } from '../store/format.ts';
 import { showsUnicode } from '../terminal-text.ts';
 import { LastBytes } from './last-bytes.ts';
 import type { Front } from './serial-console.ts';
+import { keySender } from './typing.ts';
 
 /** Throws UsageError where the screen cannot be drawn. */
 export function checkScreenOptions(
@@ -49,6 +49,9 @@ export class ScreenConsole implements Front {
   debugcon(bytes: Uint8Array): void {
     this.#debugcon.add(bytes);
   }
+
+  /** It is on the screen. */
+  teletype(): void {}
 
   typed(bytes: Uint8Array): number {
     return this.#send(bytes);
@@ -105,39 +108,5 @@ function notesOn(terminal: TerminalScreen, all: string[]): (line: string) => voi
     if (together.length === 0) setImmediate(() => together.splice(0));
     together.push(printable(line));
     terminal.note(together.join(' | '));
-  };
-}
-
-/** How long the rest of a key may take to come: its bytes may arrive in two reads, as over a network. */
-const REST_MS = 50;
-
-/** Takes what a terminal sends to the keyboard; returns how many bytes were taken. The others are to be sent again, soon. */
-export function keySender(
-  press: (codes: Uint8Array) => number,
-  now = () => performance.now(),
-): (bytes: Uint8Array) => number {
-  let half: { readonly codes: Uint8Array; readonly bytes: number } | undefined;
-  let begun: { readonly bytes: number; readonly at: number } | undefined;
-  /** Presses a key that the terminal sent as so many bytes; returns them when it is down and up, else 0. */
-  const finish = (codes: Uint8Array, bytes: number) => {
-    const pressed = press(codes);
-    half = pressed < codes.length ? { codes: codes.subarray(pressed), bytes } : undefined;
-    return half ? 0 : bytes;
-  };
-  /** Whether the rest of a key that has these bytes may still come. */
-  const mayStillCome = (bytes: number) => {
-    if (begun?.bytes !== bytes) begun = { bytes, at: now() };
-    return now() - begun.at < REST_MS;
-  };
-  return (bytes) => {
-    let taken = half ? finish(half.codes, half.bytes) : 0;
-    if (half) return taken;
-    for (const key of terminalKeys(bytes.subarray(taken))) {
-      if (key.mayGoOn && mayStillCome(bytes.length - taken)) break;
-      begun = undefined;
-      taken += finish(key.codes, key.bytes);
-      if (half) break;
-    }
-    return taken;
   };
 }

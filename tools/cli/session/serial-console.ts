@@ -3,11 +3,15 @@ import type { RunningMachine } from '../../../src/runner/threads/running-machine
 import { EnterEcho } from '../console.ts';
 import { writeTo } from '../output.ts';
 import type { CapturedOutput } from './captured-output.ts';
+import { teletypeText } from './teletype-text.ts';
+import { type Typing, typingAt } from './typing.ts';
 
 /** What a session shows of its machine, and where what is typed goes. */
 export interface Front {
   serial(bytes: Uint8Array): void | Promise<void>;
   debugcon(bytes: Uint8Array): void | Promise<void>;
+  /** Text that the guest shows by its BIOS, as bytes of code page 437. */
+  teletype(bytes: Uint8Array): void | Promise<void>;
   /** Takes bytes from standard input; returns how many were taken. */
   typed(bytes: Uint8Array): number;
   /** The machine exists and is about to run. */
@@ -20,7 +24,7 @@ export interface Front {
 export class SerialConsole implements Front {
   readonly #captured: CapturedOutput | undefined;
   readonly #echo = new EnterEcho();
-  #running: RunningMachine | undefined;
+  #typing: Typing | undefined;
 
   constructor(captured?: CapturedOutput) {
     this.#captured = captured;
@@ -34,15 +38,21 @@ export class SerialConsole implements Front {
     return this.#captured ? this.#captured.debugcon.add(bytes) : writeTo(process.stderr, bytes);
   }
 
+  teletype(bytes: Uint8Array): void | Promise<void> {
+    return this.#captured ? undefined : writeTo(process.stdout, Buffer.from(teletypeText(bytes)));
+  }
+
   typed(bytes: Uint8Array): number {
-    const taken = this.#running?.send(bytes) ?? 0;
+    const taken = this.#typing?.send(bytes) ?? 0;
     if (process.stdin.isTTY) this.#echo.typed(bytes.subarray(0, taken));
     return taken;
   }
 
   open(running: RunningMachine): void {
-    this.#running = running;
+    this.#typing = typingAt(running);
   }
 
-  close(): void {}
+  close(): void {
+    this.#typing?.stop();
+  }
 }

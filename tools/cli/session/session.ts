@@ -15,6 +15,7 @@ import { CheckpointSchedule } from './schedule.ts';
 import { ScreenConsole } from './screen-console.ts';
 import { textOnScreen, unseenText, watchGraphics } from './screen-notes.ts';
 import { type Front, SerialConsole } from './serial-console.ts';
+import { teletypeText } from './teletype-text.ts';
 import { stopPointsOf } from './triggers.ts';
 
 /** Runs the machine to its end; returns the exit status. The caller disposes the machine. */
@@ -35,6 +36,14 @@ export async function runSession(prepared: PreparedMachine, options: SessionOpti
       return front.serial(bytes);
     },
     debugcon: (bytes) => front.debugcon(bytes),
+    teletype: (bytes) => {
+      heard = true;
+      endpoint?.output(Buffer.from(teletypeText(bytes)));
+      return front.teletype(bytes);
+    },
+    notes: (bytes) => {
+      for (const line of Buffer.from(bytes).toString().trimEnd().split('\n')) log(`vmlapse: ${line}`);
+    },
     assist: options.assist,
     ...(stopAt && { stopAt }),
     ...(tracing(options) && { trace: (bytes: Uint8Array) => writeTo(process.stderr, bytes) }),
