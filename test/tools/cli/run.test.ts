@@ -97,6 +97,23 @@ describeKvm('vmlapse run --exit-port, --on-reset, --cpus', () => {
     expect(await cli(['run', ...FLAT, image])).toMatchObject({ status: 0, stdout: '1' });
   });
 
+  it('--cpuid chooses features, and refuses what KVM has not', async () => {
+    using folder = scratch();
+    // mov eax, 0x80000001; cpuid; mov al, cl; and al, 1 (lahf_lm); out 0xf4, al
+    const image = flat(folder, '66b801000080 0fa2 88c8 2401 e6f4');
+    const [host, minimal] = await Promise.all([
+      cli(['run', ...FLAT, image]),
+      cli(['run', ...FLAT, '--cpuid', 'minimal', image]),
+    ]);
+    expect([host.status, minimal.status]).toEqual([1, 0]);
+    const kept = await cli(['run', ...FLAT, '--cpuid', 'minimal,+lahf_lm', image]);
+    expect(kept.status).toBe(1);
+    const lacking = await cli(['run', ...FLAT, '--cpuid', '+3dnow', image]);
+    expect(lacking).toMatchObject({ status: 125, stderr: expect.stringMatching(/KVM has no 3dnow for a guest/) });
+    const info = await cli(['info', '--cpuid']);
+    expect(info.stdout).toMatch(/^0x1\.0:EDX +fpu /);
+  });
+
   it('more vCPUs than KVM recommends are said to cost something', () => {
     const kvm = { checkExtension: () => 2 };
     expect(cpusNote(kvm, 2)).toBe(undefined);

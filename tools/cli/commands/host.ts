@@ -2,10 +2,13 @@
 import type { CapabilityName } from '../../../src/abi/capabilities.ts';
 import { type IoctlRow, ioctlNumber } from '../../../src/abi/ioctl-row.ts';
 import { IOCTLS } from '../../../src/abi/ioctls.ts';
+import { hex } from '../../../src/abi/numbers.ts';
 import { kvmBackend } from '../../../src/kvm/backend.ts';
 import { Kvm } from '../../../src/kvm/kvm.ts';
 import { probeHost } from '../../../src/kvm/state/probe.ts';
 import type { TscControl } from '../../../src/kvm/state/tsc.ts';
+import { namedFeatures } from '../../../src/machine/cpu-model.ts';
+import { hostCpuid } from '../../../src/machine/cpuid.ts';
 import { type CommandRow, JSON_ARRAY_OPTION, JSON_OPTION } from '../command.ts';
 import { columns, print } from '../output.ts';
 
@@ -14,12 +17,17 @@ export const HOST_COMMANDS: readonly CommandRow[] = [
   {
     name: 'info',
     about: "print what this host's KVM can do, and what is missing",
-    options: [JSON_OPTION],
+    options: [['--cpuid', 'print the CPU features that it has for guests instead'], JSON_OPTION],
     help: `Examples:
   vmlapse info
+  vmlapse info --cpuid
   vmlapse info --json`,
-    run(options: { readonly json?: boolean }) {
+    run(options: { readonly json?: boolean; readonly cpuid?: boolean }) {
       using kvm = Kvm.open();
+      if (options.cpuid) {
+        const words = namedFeatures(hostCpuid(kvm));
+        return print(options, words, () => featuresText(words));
+      }
       const facts = hostFacts(kvm);
       print(options, facts, () => factsText(facts));
     },
@@ -112,6 +120,14 @@ function factsText(facts: ReturnType<typeof hostFacts>): string {
     '\n',
     columns(rows),
   ].join('');
+}
+
+function featuresText(words: ReturnType<typeof namedFeatures>): string {
+  const rows = words.map(({ leaf, index, register, features }) => [
+    `${hex(leaf)}.${index}:${register.toUpperCase()}`,
+    features.join(' ') || '-',
+  ]);
+  return columns(rows);
 }
 
 function ioctlTable() {

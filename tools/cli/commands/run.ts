@@ -5,12 +5,13 @@ import { bootImage, place, setStart } from '../../../loaders/place.ts';
 import { readImage } from '../../../loaders/read.ts';
 import { SymbolTable } from '../../../loaders/symbols.ts';
 import { UsageError } from '../../../src/errors.ts';
+import { cpuidOfChoice } from '../../../src/machine/cpu-model.ts';
 import type { DiskConfig } from '../../../src/machine/disks.ts';
 import { Machine } from '../../../src/machine/machine.ts';
 import { refuseTakenName } from '../../control/claim.ts';
 import type { CommandRow } from '../command.ts';
 import { IMAGE_OPTIONS, type ImageOptions, type LoadedImage, loadImage } from '../image-options.ts';
-import { cpusNote } from '../machine-notes.ts';
+import { cpuidNote, cpusNote } from '../machine-notes.ts';
 import { printLine } from '../output.ts';
 import { type Blob, parseBlob, parseCount, parseDisk, parsePort } from '../parse.ts';
 import {
@@ -26,6 +27,7 @@ interface RunOptions extends ImageOptions, SessionOptions {
   readonly cpus: number;
   readonly irqchip: boolean;
   readonly exitPort?: number;
+  readonly cpuid?: string;
   readonly onReset: 'exit' | 'restart';
   readonly blob?: readonly Blob[];
   readonly disk?: readonly DiskConfig[];
@@ -40,6 +42,7 @@ export const RUN: CommandRow = {
     ...IMAGE_OPTIONS,
     ['--cpus <n>', 'vCPUs', parseCount, 1],
     ['--no-irqchip', 'no in-kernel interrupt controllers: interrupts by KVM_INTERRUPT, HLT exits'],
+    ['--cpuid <features>', 'what CPUID says: host or minimal, then +NAME and -NAME as in /proc/cpuinfo: minimal,+avx'],
     ['--exit-port <port>', "a port that ends the guest as QEMU's isa-debug-exit does: 0x501", parsePort],
     new Option('--on-reset <what>', 'a reset that the guest asks for ends the run, or boots the image again')
       .choices(['exit', 'restart'])
@@ -76,9 +79,10 @@ async function run(file: string, options: RunOptions): Promise<number> {
     options.store === undefined || image.format === 'disk' ? {} : { guest: origin(file, loaded, options.load) };
   const { mem: memory, cpus, irqchip, exitPort = 0, disk = [], rng = false } = options;
   const disks = [...loaded.disks, ...disk];
-  using machine = Machine.create({ memory, cpus, irqchip, exitPort, disks, rng });
-  const note = cpusNote(machine.kvm, cpus);
-  if (note && !options.quiet && !options.json) printLine(`vmlapse: note: ${note}`);
+  const cpuid = options.cpuid === undefined ? {} : { cpuid: cpuidOfChoice(options.cpuid) };
+  using machine = Machine.create({ memory, cpus, irqchip, exitPort, disks, rng, ...cpuid });
+  const notes = [cpusNote(machine.kvm, cpus), options.cpuid && cpuidNote()];
+  if (!options.quiet && !options.json) for (const note of notes) if (note) printLine(`vmlapse: note: ${note}`);
   const restarts = options.onReset === 'restart';
   bootImage(machine, image, restarts ? undefined : loaded.release);
   placeBlobs(machine, options);
