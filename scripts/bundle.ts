@@ -22,6 +22,7 @@ const COMMAND = {
   entries: {
     vmlapse: 'tools/cli/main.js',
     'worker.bundle': 'src/runner/threads/worker.js',
+    'io-worker': 'src/runner/threads/io-worker.js',
     'writer-worker': 'snapshot/live/writer-worker.js',
   },
 };

@@ -86,8 +86,6 @@ export interface QueueHost {
   readonly disks: readonly BlockDisk[];
   /** The thread that works on the queues. Absent: whoever attaches the devices does it at once. */
   readonly worker?: QueueWorker;
-  /** Tells the user something. */
-  note?(text: string): void;
 }
 
 /** The declaration of a device: the size of its state, its power-on state, and how to attach it to a state. */

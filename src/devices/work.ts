@@ -6,6 +6,8 @@
 
 /** A device's queue. */
 export interface WorkQueue<Job = unknown> {
+  /** The slot of its device. */
+  readonly slot: number;
   /** The next piece of work, if there is any. The caller has the lock of the devices. */
   take(): Job | undefined;
   /**

@@ -9,6 +9,7 @@ import { Bus } from '../devices/bus.ts';
 import type { DeviceHost, DeviceSpec } from '../devices/device.ts';
 import { attachDevices, createDeviceState, deviceLock, devicesOf } from '../devices/devices.ts';
 import type { DeviceModule } from '../devices/own.ts';
+import type { QueueWorker } from '../devices/work.ts';
 import { UsageError } from '../errors.ts';
 import { Cleanup } from '../ffi/cleanup.ts';
 import type { CpuidLeaf } from '../kvm/cpuid.ts';
@@ -78,6 +79,15 @@ export interface MachineHandle {
   readonly deviceModule: string | undefined;
   readonly lines: SharedArrayBuffer;
   readonly boot: BootState | undefined;
+}
+
+/** How devices are attached in a thread. */
+export interface AttachOptions {
+  /** Other threads attach them too. */
+  readonly shared: boolean;
+  readonly wake?: () => void;
+  /** The thread that works on the queues of devices. Absent: this one does. */
+  readonly worker?: QueueWorker;
 }
 
 /** Pages Intel hosts need for real mode and while paging is off; outside RAM and ROM. */
@@ -301,14 +311,14 @@ export class Machine implements Disposable {
    * The devices, attached for the calling thread. `shared`: other threads attach them too, so accesses take the lock.
    * `wake` is called when a line rises on a machine without irqchip.
    */
-  attachBus(output: DeviceHost['output'], options: { shared: boolean; wake?: () => void }): Bus {
+  attachBus(output: DeviceHost['output'], options: AttachOptions): Bus {
     const bus = new Bus(options.shared ? { lock: deviceLock(this.deviceState) } : {});
-    attachDevices(this.devices, this.deviceState, this.host(output, options.wake), bus);
+    attachDevices(this.devices, this.deviceState, this.host(output, options), bus);
     return bus;
   }
 
   /** What devices attached in the calling thread use of the outside world. */
-  host(output: DeviceHost['output'], wake?: () => void): DeviceHost {
+  host(output: DeviceHost['output'], { wake, worker }: Omit<AttachOptions, 'shared'> = {}): DeviceHost {
     return {
       setIrq: this.config.irqchip
         ? (gsi, level) => this.vm.irqLine(gsi, level)
@@ -321,7 +331,7 @@ export class Machine implements Disposable {
       lowRamBytes: this.memory.regions[0]!.size,
       cpus: this.config.cpus,
       now: Date.now,
-      ...(this.hasQueues && { queues: { ram: this.memory, disks: this.disks.list } }),
+      ...(this.hasQueues && { queues: { ram: this.memory, disks: this.disks.list, ...(worker && { worker }) } }),
     };
   }
 

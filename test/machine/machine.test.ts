@@ -126,10 +126,7 @@ describeKvm('a machine', () => {
   it('without irqchip takes raised lines lowest first, each once, until they are lowered', () => {
     withMachine({ irqchip: false }, (machine) => {
       let woken = 0;
-      const { setIrq } = machine.host(
-        () => {},
-        () => woken++,
-      );
+      const { setIrq } = machine.host(() => {}, { wake: () => void woken++ });
       setIrq(4, 1);
       setIrq(1, 1);
       setIrq(9, 1);

@@ -73,6 +73,7 @@ describe('the package', () => {
       'dist/src/runner/threads/worker.bundle.js',
       'dist/snapshot/live/writer-worker.js',
       'dist/tools/bin/worker.bundle.js',
+      'dist/tools/bin/io-worker.js',
       'dist/tools/bin/writer-worker.js',
       'guests/build/hello-long.elf',
       'guests/hello/long.S',

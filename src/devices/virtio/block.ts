@@ -25,7 +25,7 @@ const RANGE_BYTES = 16;
 /** Disk `index` of the machine, in the slot of the same number. */
 export function virtioBlock(index: number): DeviceSpec {
   const name = `disk${index}`;
-  return virtioDevice(name, VIRTIO_SLOTS[index]!, ({ disks, note }) =>
+  return virtioDevice(name, VIRTIO_SLOTS[index]!, ({ disks }, note) =>
     blockModel(disks[index]!, `vmlapse-${name}`, noteErrors(index, note)),
   );
 }
@@ -53,12 +53,12 @@ export function blockModel(disk: BlockDisk, id: string, failed: (error: DiskErro
 }
 
 /** Tells the user of the first error of each kind. */
-function noteErrors(index: number, note: ((text: string) => void) | undefined): (error: DiskError) => void {
+function noteErrors(index: number, note: (text: string) => void): (error: DiskError) => void {
   const told = new Set<string>();
   return ({ code, message }) => {
     if (told.has(code)) return;
     told.add(code);
-    note?.(`disk ${index}: ${message}; its guest gets an I/O error`);
+    note(`disk ${index}: ${message}; its guest gets an I/O error`);
   };
 }
 

@@ -39,6 +39,9 @@ export interface VirtioModel {
   serve(chain: DescriptorChain, ram: GuestRam, stopped: () => boolean): number | undefined;
 }
 
+/** Makes what a device does, in the thread that attaches it. `note` tells the user something. */
+type ModelMaker = (host: QueueHost, note: (text: string) => void) => VirtioModel;
+
 /** A chain that was taken, and what the device was then. */
 interface Job {
   readonly queue: Queue;
@@ -63,7 +66,7 @@ const COMMON_FEATURES = [FEATURE.INDIRECT_DESC, FEATURE.VERSION_1, FEATURE.RING_
 const ALL_ONES = 0xffff_ffff;
 
 /** A virtio device in a slot. `model` makes what it does, for the thread that attaches it. */
-export function virtioDevice(name: string, slot: VirtioSlot, model: (host: QueueHost) => VirtioModel): DeviceSpec {
+export function virtioDevice(name: string, slot: VirtioSlot, model: ModelMaker): DeviceSpec {
   return declareDevice(name, FIELDS, {
     attach(r, host) {
       const device = new Transport(r, slot, host, model);
@@ -87,15 +90,19 @@ class Transport implements WorkQueue {
   readonly #model: VirtioModel;
   readonly #features: readonly [low: number, high: number];
 
-  constructor(r: VirtioRecord, slot: VirtioSlot, host: DeviceHost, model: (host: QueueHost) => VirtioModel) {
+  constructor(r: VirtioRecord, slot: VirtioSlot, host: DeviceHost, model: ModelMaker) {
     if (!host.queues)
       throw new UsageError('this machine has no devices with queues: give it a disk when it is created');
     this.#r = r;
     this.#slot = slot;
     this.#host = host;
     this.#queues = host.queues;
-    this.#model = model(host.queues);
+    this.#model = model(host.queues, (text) => this.#note(text));
     this.#features = featureWords([...COMMON_FEATURES, ...this.#model.features]);
+  }
+
+  get slot(): number {
+    return this.#slot.index;
   }
 
   read(address: number, width: Width): number {
@@ -229,8 +236,13 @@ class Transport implements WorkQueue {
   #needsReset(why: string): void {
     const r = this.#r;
     r.status = r.status | STATUS.NEEDS_RESET;
-    this.#queues.note?.(`the driver of virtio device ${this.#slot.index} gave it ${why}: the device waits for a reset`);
+    this.#note(`the driver of virtio device ${this.#slot.index} gave it ${why}: the device waits for a reset`);
     if (r.status & STATUS.DRIVER_OK) this.#setInterrupts(r.interruptStatus | INTERRUPT.CONFIG);
+  }
+
+  /** Tells the user. */
+  #note(text: string): void {
+    this.#host.output('notes', Buffer.from(`${text}\n`));
   }
 
   #setInterrupts(pending: number): void {

@@ -25,6 +25,8 @@ export interface ThreadStart {
   /** Ring for a line about each ioctl. Absent: no tracing. */
   readonly trace?: SharedArrayBuffer;
   readonly assist: AssistMode;
+  /** What is shared with the thread that works on queues. Absent without such devices. */
+  readonly io?: SharedArrayBuffer;
   /** Exits after which the run ends with reason "stop-point". */
   readonly stopAt?: StopPoints;
   /** The parts of the vCPU's state on this host, and the record through which it is saved and loaded. */

@@ -10,6 +10,7 @@ import { checkOptions } from '../../options.ts';
 import { checkRecords } from '../pending-ends.ts';
 import { type RunCounts, type RunEnd, type RunReason, type RunResult, sumCounts } from '../result.ts';
 import { checkStopPoints } from '../stop-points.ts';
+import { IoThread } from './io-thread.ts';
 import { createMailboxes, Request } from './mailbox.ts';
 import { Outputs } from './output.ts';
 import { createRecord } from './protocol.ts';
@@ -52,6 +53,8 @@ export class RunningMachine {
   #pendingRun: { resolve(result: RunResult): void; reject(error: Error): void } | undefined;
   #failure: Error | undefined;
   #paused: Paused = 'no';
+  /** For a machine with disks, or other devices that have queues. */
+  #io: IoThread | undefined;
   readonly #clock = new RunClock(() => this.stop('timeout'));
   #closing: Promise<void> | undefined;
 
@@ -61,7 +64,7 @@ export class RunningMachine {
     this.#outputs = new Outputs((error) => this.#fail(error));
     this.#group = new VcpuGroup({ drain: () => this.#outputs.drainNow(), failure: () => this.#failure });
     const wake = () => this.threads[0]?.kick();
-    const host = machine.host(() => {}, wake);
+    const host = machine.host(() => {}, { wake });
     this.#input = openSerialInput(DEVICE_SPECS, machine.deviceState, host);
     this.#keyboard = openKeyboard(DEVICE_SPECS, machine.deviceState, host);
   }
@@ -78,6 +81,7 @@ export class RunningMachine {
     const assist = options.assist ?? 'auto';
     const rings = running.#openOutputs(options);
     try {
+      if (machine.hasQueues) running.#io = await running.#startIo(mailboxes, rings.notes);
       for (let vcpu = 0; vcpu < machine.config.cpus; vcpu++) {
         const events = {
           ended: (end: RunEnd, counts: RunCounts) => void running.#ended(vcpu, end, counts),
@@ -93,6 +97,7 @@ export class RunningMachine {
           host,
           state: createRecord(host),
           ...rings,
+          ...(running.#io && { io: running.#io.buffer }),
         };
         running.#group.threads.push(await VcpuThread.start(start, events));
       }
@@ -101,6 +106,11 @@ export class RunningMachine {
       await running.close();
       throw error;
     }
+  }
+
+  #startIo(mailboxes: SharedArrayBuffer, notes: SharedArrayBuffer): Promise<IoThread> {
+    const failed = (error: Error) => this.#fail(error);
+    return IoThread.start({ handle: this.machine.handle, mailboxes, notes }, failed);
   }
 
   #openOutputs({ serial, debugcon, teletype, notes, trace }: StartOptions) {
@@ -159,7 +169,14 @@ export class RunningMachine {
    */
   pause(): void {
     this.#wantPaused();
+    this.#quiet();
+  }
+
+  /** Pauses every vCPU, and brings the work on queues to rest: nothing changes the machine any more. */
+  #quiet(): void {
+    this.#io?.askForRest();
     this.#group.pause();
+    this.#io?.waitForRest();
   }
 
   #wantPaused(): void {
@@ -190,6 +207,7 @@ export class RunningMachine {
    */
   beginSave(): void {
     this.#wantPaused();
+    if (this.#io) this.#quiet(); // before a vCPU is saved: what is done later could send it an interrupt
     this.#group.beginSave();
   }
 
@@ -202,6 +220,7 @@ export class RunningMachine {
   /** Pauses every vCPU and completes pending I/O, which may change memory and devices. */
   completePendingIo(): void {
     this.#wantPaused();
+    if (this.#io) this.#quiet();
     this.#group.completePendingIo();
   }
 
@@ -212,6 +231,7 @@ export class RunningMachine {
   loadVcpus(records: readonly Uint8Array[]): void {
     checkRecords(records, this.machine.config.cpus, this.host);
     this.#wantPaused();
+    if (this.#io) this.#quiet();
     this.#group.load(records, vcpuStateLayout(this.host));
   }
 
@@ -226,6 +246,7 @@ export class RunningMachine {
     this.#paused = 'no';
     if (this.#pendingRun) {
       this.#clock.start();
+      this.#io?.resume();
       for (const thread of this.threads) thread.resume();
     }
     return held;
@@ -263,7 +284,7 @@ export class RunningMachine {
 
   async #close(): Promise<void> {
     if (this.#pendingRun) await this.#finish(0, { reason: 'interrupted' });
-    await Promise.all(this.threads.map((thread) => thread.close()));
+    await Promise.all([this.#io, ...this.threads].map((thread) => thread?.close()));
     await this.#outputs.close();
   }
 
@@ -296,7 +317,7 @@ export class RunningMachine {
     const run = this.#takePendingRun();
     if (!run) return;
     try {
-      this.#group.pause();
+      this.#quiet();
       const others = this.threads.filter((thread) => !(counts && thread.id === vcpu));
       const rest = await Promise.all(others.map((thread) => thread.call('counts', undefined)));
       await this.#outputs.flush();
@@ -310,6 +331,7 @@ export class RunningMachine {
   #fail(error: Error): void {
     this.#failure ??= this.machine.isDisposed ? new UsageError(DISPOSED) : error;
     this.#takePendingRun()?.reject(this.#failure);
+    this.#io?.askForRest();
     for (const thread of this.threads) thread.ask(Request.PAUSE);
   }
 }

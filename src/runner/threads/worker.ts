@@ -14,6 +14,7 @@ import type { RunEnd } from '../result.ts';
 import { stopPoints, TextSearch } from '../stop-points.ts';
 import { INTERRUPTED, VcpuEngine } from '../vcpu-engine.ts';
 import { haltedForGood } from '../watchdog.ts';
+import { IoControl } from './io-control.ts';
 import { kickIfRunning, Request, VcpuMailbox } from './mailbox.ts';
 import { OutputRing, outputCollector } from './output.ts';
 import { type CallMessage, recordError, type ThreadMessage, type ThreadStart, VCPU_CALLS } from './protocol.ts';
@@ -52,14 +53,18 @@ class VcpuWorker {
       serial: new OutputRing(start.serial, ends),
       debugcon: new OutputRing(start.debugcon, alone),
       teletype: new OutputRing(start.teletype, alone),
-      notes: new OutputRing(start.notes, alone),
+      notes: new OutputRing(start.notes, { onlyWriter: cpus === 1 && !start.io }),
     };
     const { output, flush } = outputCollector(rings);
     const wake = () => kickIfRunning(this.#mailboxes[0]!);
     this.#engine = new VcpuEngine({
       machine: this.#machine,
       host: start.host,
-      bus: this.#machine.attachBus(output, { shared: true, wake }),
+      bus: this.#machine.attachBus(output, {
+        shared: true,
+        wake,
+        ...(start.io && { worker: new IoControl(start.io) }),
+      }),
       assist: start.assist,
       output,
       trace,

@@ -54,7 +54,8 @@ export function testDevice(bytes: number, options: { readOnly?: boolean; size?: 
   const notes: string[] = [];
   const fake = fakeHost();
   const host: DeviceHost = Object.assign(fake, {
-    queues: { ram, disks: [base.disk], note: (text: string) => void notes.push(text) },
+    queues: { ram, disks: [base.disk] },
+    output: (_: string, bytes: Uint8Array) => void notes.push(Buffer.from(bytes).toString().trimEnd()),
   });
   const specs = [options.spec ?? virtioBlock(0)];
   const state = createDeviceState(specs);

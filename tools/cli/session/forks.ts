@@ -40,6 +40,8 @@ export async function runForks(template: ForkTemplate, count: number, options: F
         return options.json ? captured.serial.add(bytes) : lines.add(bytes);
       },
       debugcon: (bytes) => (options.json ? captured.debugcon.add(bytes) : debugLines.add(bytes)),
+      notes: (bytes) =>
+        void (options.quiet || options.json || printLine(`vmlapse: [${i}] ${Buffer.from(bytes).toString().trimEnd()}`)),
       assist: options.assist,
     });
     try {
