@@ -1,4 +1,5 @@
 /** What there is to know about one guest: how it is built, how it is started, and what must come of it. */
+import { checkArguments, ENDING } from '../src/arguments.ts';
 
 /** How a guest is compiled and linked; see `builder/recipe.ts` for the flags behind each. */
 export type Target = 'real-flat' | 'protected-flat' | 'long-flat' | 'protected-elf' | 'long-elf' | 'static-pie';
@@ -78,6 +79,7 @@ export interface Guest {
 
 /** The exit status that a process which runs the guest should have; undefined for an endless guest. A reset ends the run. */
 export function exitStatus(ending: Ending): number | undefined {
+  checkArguments('exitStatus', [ending, ENDING]);
   if (ending.kind === 'exit') return ending.code;
   const statuses = {
     halted: 0,

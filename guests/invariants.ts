@@ -2,6 +2,8 @@
  * What must hold of the writers' memory at every instant between two instructions of the guest, and so in every
  * checkpoint. Each function returns what is wrong, in words; nothing wrong is an empty list.
  */
+import { checkArguments } from '../src/arguments.ts';
+import { FUNCTION, OBJECT } from '../src/options.ts';
 import { LIMITS } from './contract.ts';
 
 /** Reads guest-physical memory. */
@@ -20,6 +22,7 @@ const u64At = (read: ReadMemory, gpa: number): bigint => {
  * (the counter is written after the page). `steps` is edge_steps, `span` the number of pages.
  */
 export function edgeProblems(read: ReadMemory, base: number, span: number, steps: number): string[] {
+  checkArguments('edgeProblems', [read, FUNCTION]);
   const bytes = Array.from({ length: span }, (_, page) => read(base + page * PAGE, 1)[0]!);
   const problem = (done: number) => {
     for (let page = 0; page < span; page++) {
@@ -51,8 +54,10 @@ export interface StampCheck {
  */
 export function stampProblems(
   read: ReadMemory,
-  { base, span, since, now, isDirty }: StampCheck,
+  check: StampCheck,
 ): { missed: number[]; extra: number[]; impossible: number[] } {
+  checkArguments('stampProblems', [read, FUNCTION], [check, OBJECT]);
+  const { base, span, since, now, isDirty } = check;
   const missed: number[] = [];
   const extra: number[] = [];
   const impossible: number[] = [];
@@ -86,6 +91,7 @@ export function checksumProblems(
   pages: number,
   positions: readonly number[],
 ): string[] {
+  checkArguments('checksumProblems', [read, FUNCTION]);
   const problems: string[] = [];
   positions.forEach((position, cpu) => {
     const round = Math.floor(position / pages) + 1;

@@ -1,6 +1,9 @@
 /** All guests, in reading order, and where their built files are. */
+
 import { join } from 'node:path';
+import { checkArguments } from '../src/arguments.ts';
 import { UsageError } from '../src/errors.ts';
+import { TEXT } from '../src/options.ts';
 import { BUILD_FOLDER } from './builder/paths.ts';
 import { DEVICES } from './catalog/devices.ts';
 import { FAULTS } from './catalog/faults.ts';
@@ -17,6 +20,7 @@ export const GUESTS: readonly Guest[] = [...HELLO, ...KERNEL, ...DEVICES, ...WRI
 
 /** The guest of that name; UsageError, naming the near ones, if there is none. */
 export function guestNamed(name: string): Guest {
+  checkArguments('guestNamed', [name, TEXT]);
   const found = GUESTS.find((guest) => guest.name === name);
   if (found) return found;
   const near = GUESTS.map((guest) => guest.name).filter((other) => other.startsWith(name.slice(0, 3)));
@@ -25,5 +29,6 @@ export function guestNamed(name: string): Guest {
 
 /** Path of a built guest. The file is there after `npm run build`. */
 export function guestPath(name: string): string {
+  checkArguments('guestPath', [name, TEXT]);
   return join(BUILD_FOLDER, guestNamed(name).file);
 }

@@ -2,8 +2,11 @@
  * Where the named words of a built guest are, in its file and in memory. Reads only what the guest builder makes:
  * well-formed little-endian ELF64 with a symbol table. Files from elsewhere are the loaders' business.
  */
+
 import { readFileSync } from 'node:fs';
+import { BYTES, checkArguments } from '../src/arguments.ts';
 import { LoadError, UsageError } from '../src/errors.ts';
+import { OBJECT, TEXT } from '../src/options.ts';
 import type { CounterName, ParameterName } from './contract.ts';
 import { guestPath } from './list.ts';
 
@@ -32,6 +35,7 @@ interface Section {
 
 /** All named symbols of a built ELF64 guest. LoadError if the file is not one. */
 export function guestSymbols(image: Uint8Array): Map<string, GuestWord> {
+  checkArguments('guestSymbols', [image, BYTES]);
   const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
   if (image.length < SECTION_HEADER || view.getUint32(0) !== 0x7f454c46 || view.getUint8(4) !== 2)
     throw new LoadError('NOT_ELF64', 'the guest is not an ELF64 file: only those have named words');
@@ -64,6 +68,7 @@ export function guestSymbols(image: Uint8Array): Map<string, GuestWord> {
 
 /** The counter or parameter `name` of a built guest. UsageError if it has none of that name. */
 export function guestWord(image: Uint8Array, name: CounterName | ParameterName): GuestWord {
+  checkArguments('guestWord', [image, BYTES], [name, TEXT]);
   const word = guestSymbols(image).get(name);
   if (word) return word;
   throw new UsageError(`this guest has no word named ${name}; see the list of guests for those it has`);
@@ -74,6 +79,7 @@ export function withParameters(
   image: Uint8Array,
   values: Partial<Record<ParameterName, number | bigint>>,
 ): Uint8Array<ArrayBuffer> {
+  checkArguments('withParameters', [image, BYTES], [values, OBJECT]);
   const copy = new Uint8Array(image);
   const view = new DataView(copy.buffer);
   for (const [name, value] of Object.entries(values)) {
@@ -89,5 +95,6 @@ export function readGuest(
   name: string,
   parameters: Partial<Record<ParameterName, number | bigint>> = {},
 ): Uint8Array<ArrayBuffer> {
+  checkArguments('readGuest', [name, TEXT]);
   return withParameters(readFileSync(guestPath(name)), parameters);
 }

@@ -1,6 +1,7 @@
 /** Names the format of a file by its content. Other known formats are named too, with advice. */
 
 import { EM, machineName } from '../src/abi/elf.ts';
+import { BYTES, checkArguments } from '../src/arguments.ts';
 import { LoadError } from '../src/errors.ts';
 import { BOOT_SECTOR_BYTES, hasBootSignature } from './boot-sector.ts';
 import { viewOf } from './bytes.ts';
@@ -30,6 +31,7 @@ export type Detection =
 
 /** Names the format. Looks at headers only; does not unwrap. */
 export function detect(bytes: Uint8Array): Detection {
+  checkArguments('detect', [bytes, BYTES]);
   if (bytes.length === 0)
     return { kind: 'other', name: 'empty file', advice: 'there is nothing to load: build or copy the image again' };
   const wrapper = wrapperOf(bytes);

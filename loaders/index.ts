@@ -1,5 +1,7 @@
 /** Detects a file's format and makes its plan. Pure: bytes in, plan out. */
+import { BYTES, checkArguments, WITH_MEMORY_MAP } from '../src/arguments.ts';
 import { LoadError } from '../src/errors.ts';
+import { checkOptions, isObject, listOf, NUMBER, OBJECT, type OptionKinds, oneOf, TEXT } from '../src/options.ts';
 import { loadBootSector } from './boot-sector.ts';
 import { MAX_PHYSICAL, size } from './bytes.ts';
 import { type Detection, detect } from './detect.ts';
@@ -40,11 +42,28 @@ const LOADERS: Readonly<Record<FormatName, Loader>> = {
 /** The names `--format` takes. */
 export const FORMATS = Object.keys(LOADERS) as readonly FormatName[];
 
+/** The kinds of {@link LoadOptions}. */
+export const LOAD_OPTIONS: OptionKinds<LoadOptions> = {
+  format: oneOf(...FORMATS),
+  place: oneOf('paddr', 'vaddr'),
+  load: NUMBER,
+  entry: NUMBER,
+  mode: oneOf('real', 'protected', 'long'),
+  cmdline: TEXT,
+  modules: listOf('modules { name, bytes }', isObject),
+  set: OBJECT,
+  memoryMap: listOf('ranges { base, size, type }', isObject),
+  maxUnwrapped: NUMBER,
+};
+
 /**
  * Makes the plan. gzip and zstd wrapped images are unwrapped first, unless they are declared flat. Allocates no more than
- * the file's size (unwrapped: `maxUnwrapped`) plus a constant. Throws LoadError, never anything else, for any bytes.
+ * the file's size (unwrapped: `maxUnwrapped`) plus a constant. Throws LoadError, never anything else, for any bytes;
+ * UsageError for what are no bytes, and for wrong options.
  */
 export function load(bytes: Uint8Array, options: LoadOptions): GuestImage {
+  checkArguments('load', [bytes, BYTES], [options, WITH_MEMORY_MAP]);
+  checkOptions(options, LOAD_OPTIONS);
   checkAddresses(options);
   if (bytes.length === 0) throw new LoadError('EMPTY', 'the image is empty: build or copy it again');
   const wrapper = wrapperOf(bytes);

@@ -1,8 +1,10 @@
 /** Places a plan into guest memory, and boots a machine from it. Every check is made before the first byte is written. */
+import { BOOTABLE, checkArguments, IMAGE, MEMORY } from '../src/arguments.ts';
 import { LoadError } from '../src/errors.ts';
 import type { EntryState } from '../src/machine/entry.ts';
 import type { RamRange } from '../src/memory/layout.ts';
 import { merged } from '../src/memory/room.ts';
+import { isObject, listOf } from '../src/options.ts';
 import { memoryCure } from './arrange.ts';
 import { hex } from './bytes.ts';
 import type { GuestImage, Reservation, Segment } from './image.ts';
@@ -22,6 +24,7 @@ export interface PlaceTarget {
  * is in RAM or ROM. Throws LoadError OUTSIDE_RAM or OVERLAP that names the segment, its range and the RAM there is.
  */
 export function checkPlan(image: GuestImage, ranges: readonly RamRange[]): void {
+  checkArguments('checkPlan', [image, IMAGE], [ranges, listOf('ranges', isObject)]);
   const ram = merged(ranges);
   const uses: Use[] = [
     ...image.segments.map((s) => ({ gpa: s.gpa, size: s.memSize, name: `segment "${s.name}"`, rom: s.rom === true })),
@@ -110,6 +113,7 @@ export function place(
   target: PlaceTarget,
   copied: (piece: Uint8Array) => void = () => {},
 ): readonly Segment[] {
+  checkArguments('place', [image, IMAGE], [target, MEMORY]);
   checkPlan(image, target.ranges);
   for (const { gpa, bytes, memSize } of image.segments.filter((s) => !s.rom)) {
     for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
@@ -139,6 +143,7 @@ export interface BootTarget {
  * Throws LoadError or GuestMemoryError.
  */
 export function bootImage(machine: BootTarget, image: GuestImage, copied?: (piece: Uint8Array) => void): void {
+  checkArguments('bootImage', [machine, BOOTABLE], [image, IMAGE]);
   const roms = place(image, machine.memory, copied);
   for (const rom of roms) machine.addRom(rom.gpa, rom.bytes);
   setStart(machine, image);
@@ -153,6 +158,7 @@ export function setStart(machine: BootTarget, image: GuestImage): void {
 
 /** Guest-physical ranges an image holds. */
 export function occupiedBy(image: GuestImage): { readonly base: number; readonly size: number }[] {
+  checkArguments('occupiedBy', [image, IMAGE]);
   const segments = image.segments.map(({ gpa, memSize }) => ({ base: gpa, size: memSize }));
   return [...segments, ...(image.reserved ?? []).map(({ gpa, size }) => ({ base: gpa, size }))];
 }

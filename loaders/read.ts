@@ -2,6 +2,7 @@
 
 import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, type Stats } from 'node:fs';
 import { PAGE_SIZE } from '../src/abi/numbers.ts';
+import { checkArguments, PATH } from '../src/arguments.ts';
 import { errnoName, LoadError, VmlapseError } from '../src/errors.ts';
 import { canMap, Mapping, WINDOW_BYTES } from '../src/ffi/mapping.ts';
 
@@ -29,6 +30,7 @@ const OPEN_FAILURES: Readonly<Record<string, string>> = {
  * Without `pipes` it never waits; use that for paths that others have chosen.
  */
 export function readImage(path: string, { pipes = true }: { readonly pipes?: boolean } = {}): ImageFile {
+  checkArguments('readImage', [path, PATH]);
   const fd = open(path, pipes ? 0 : constants.O_NONBLOCK);
   try {
     const stat = fstatSync(fd);

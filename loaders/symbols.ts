@@ -1,4 +1,6 @@
 /** Symbols by address and by name, for fault reports and diffs. */
+import { checkArguments } from '../src/arguments.ts';
+import { isObject, listOf } from '../src/options.ts';
 import type { GuestSymbol } from './image.ts';
 
 /** An address as a symbol and an offset. */
@@ -33,6 +35,7 @@ export class SymbolTable {
   readonly #byName: ReadonlyMap<string, GuestSymbol>;
 
   constructor(symbols: readonly GuestSymbol[]) {
+    checkArguments('new SymbolTable', [symbols, listOf('symbols', isObject)]);
     this.#sorted = [...symbols].sort(byAddress);
     const named = new Map<string, GuestSymbol>();
     for (const symbol of symbols) if (!named.has(symbol.name)) named.set(symbol.name, symbol);

@@ -3,6 +3,7 @@
 import { msrName } from '../src/abi/msrs.ts';
 import { hex } from '../src/abi/numbers.ts';
 import { CR4, EFER } from '../src/abi/registers.ts';
+import { checkArguments, MACHINE, STATE } from '../src/arguments.ts';
 import { CheckpointError } from '../src/errors.ts';
 import { kvmBackend } from '../src/kvm/backend.ts';
 import { type CpuidLeaf, readCpuidBytes } from '../src/kvm/cpuid.ts';
@@ -36,6 +37,7 @@ const FEATURE_WORDS: readonly (readonly [number, number, 'eax' | 'ebx' | 'ecx' |
 
 /** All differences, for a machine created from the state on this host. Empty: it can be restored. */
 export function hostDifferences(state: MachineState, machine: Machine): HostDifference[] {
+  checkArguments('hostDifferences', [state, STATE], [machine, MACHINE]);
   return [
     ...kindDifferences(state),
     ...cpuidDifferences(state, machine),

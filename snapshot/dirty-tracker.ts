@@ -7,6 +7,7 @@
  * reading clears and protects at once.
  */
 
+import { checkArguments, MACHINE } from '../src/arguments.ts';
 import { GuestMemoryError } from '../src/errors.ts';
 import { Cleanup } from '../src/ffi/cleanup.ts';
 import { Mapping } from '../src/ffi/mapping.ts';
@@ -68,6 +69,7 @@ export class DirtyTracker implements Disposable {
 
   /** Switches dirty logging on. Nothing is pending at first; writes from now on will be. */
   constructor(machine: Machine, wanted?: DirtyLogMode) {
+    checkArguments('new DirtyTracker', [machine, MACHINE]);
     using made = new Cleanup();
     this.#machine = machine;
     const able = machine.vm.checkExtension('KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2') > 0;

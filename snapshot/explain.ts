@@ -1,4 +1,5 @@
 /** A restore in words: each ioctl in its order, with the reason for its place. */
+import { checkArguments, STATE } from '../src/arguments.ts';
 import { isPlainNested } from '../src/kvm/state/nested.ts';
 import { VCPU_RESTORE_ORDER, VCPU_ROWS } from '../src/kvm/state/vcpu-rows.ts';
 import { vmRows } from '../src/kvm/state/vm-state.ts';
@@ -7,7 +8,9 @@ import type { MachineState } from './machine-state.ts';
 type Step = readonly [ioctl: string, what: string, reason: string];
 
 /** The steps for this state, in order. */
-export function restoreSteps({ description, vcpus, devices, roms }: MachineState): Step[] {
+export function restoreSteps(state: MachineState): Step[] {
+  checkArguments('restoreSteps', [state, STATE]);
+  const { description, vcpus, devices, roms } = state;
   const { memory, cpus, irqchip } = description;
   const steps: Step[] = [
     ['KVM_CREATE_VM', '', 'every other file descriptor comes from it'],
@@ -58,6 +61,7 @@ export function restoreSteps({ description, vcpus, devices, roms }: MachineState
 
 /** The steps as text, one a line. */
 export function explainRestore(state: MachineState): string {
+  checkArguments('explainRestore', [state, STATE]);
   const steps = restoreSteps(state);
   const width = (column: 0 | 1) => Math.max(...steps.map((step) => step[column].length));
   const [first, second] = [width(0), width(1)];

@@ -5,11 +5,13 @@
 
 import { overlayMemory } from '../src/disk/overlay.ts';
 import { Cleanup } from '../src/ffi/cleanup.ts';
+import { CHECKPOINT, checkArguments } from '../src/arguments.ts';
 import { GuestMemory } from '../src/memory/guest-memory.ts';
 import { PageSpace } from '../src/memory/page-space.ts';
+import { checkOptions } from '../src/options.ts';
 import { refuseLarge } from './large.ts';
 import type { MachineState } from './machine-state.ts';
-import { buildMachine, fillMemory, type RestoredMachine, type RestoreOptions } from './restore.ts';
+import { buildMachine, fillMemory, RESTORE_OPTIONS, type RestoredMachine, type RestoreOptions } from './restore.ts';
 import type { Checkpoint } from './store/memory/checkpoint.ts';
 import { validateState } from './validate-state.ts';
 
@@ -41,6 +43,8 @@ export class ForkTemplate implements Disposable {
 
   /** Reads the checkpoint, which may be disposed afterwards. Throws CheckpointError or GuestMemoryError. */
   constructor(checkpoint: Checkpoint, options: RestoreOptions = {}) {
+    checkArguments('new ForkTemplate', [checkpoint, CHECKPOINT]);
+    checkOptions(options, RESTORE_OPTIONS);
     this.#state = validateState(checkpoint.config);
     this.#options = options;
     refuseLarge(this.#state.description, options.allowLarge);

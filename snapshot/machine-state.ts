@@ -2,6 +2,7 @@
  * Everything a machine is besides its RAM, as bytes: each vCPU's parts, the VM's parts, each device's record, ROMs and
  * CPUID. In a checkpoint each is a named blob: "vcpu/0/regs", "vm/clock", "device/com1", "rom/0xffff0000".
  */
+import { CONFIG, checkArguments } from '../src/arguments.ts';
 import { upgradeRecords } from '../src/devices/devices.ts';
 import { MAX_DISK_BYTES, MAX_DISKS, SECTOR_BYTES } from '../src/disk/limits.ts';
 import { CheckpointError } from '../src/errors.ts';
@@ -86,6 +87,7 @@ export function encodeState(state: MachineState): CheckpointConfig {
 
 /** The state in a checkpoint's config. Throws CheckpointError for a config that describes no machine. */
 export function decodeState(config: CheckpointConfig): MachineState {
+  checkArguments('decodeState', [config, CONFIG]);
   if (config.version !== STATE_VERSION) {
     throw invalid(`its machine state has version ${config.version}, this vmlapse reads ${STATE_VERSION}`);
   }

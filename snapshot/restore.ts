@@ -2,11 +2,13 @@
 
 import { checkDigest } from '../src/disk/digest.ts';
 import { CheckpointError, DiskError, GuestMemoryError, UsageError } from '../src/errors.ts';
-import type { ClockMode } from '../src/kvm/state/vm-state.ts';
+import { CHECKPOINT, checkArguments } from '../src/arguments.ts';
+import { CLOCK_MODE, type ClockMode } from '../src/kvm/state/vm-state.ts';
 import { Machine, type MachineOptions } from '../src/machine/machine.ts';
 import { PAGE_SIZE } from '../src/memory/bitmap.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
 import type { PageSpace } from '../src/memory/page-space.ts';
+import { BOOLEAN, checkOptions, FUNCTION, OBJECT, type OptionKinds } from '../src/options.ts';
 import { checkCompatible } from './compatible.ts';
 import { refuseLarge } from './large.ts';
 import { type MachineState, machineConfig } from './machine-state.ts';
@@ -32,6 +34,15 @@ export interface RestoreOptions {
   readonly onProgress?: OnProgress;
 }
 
+/** The kinds of {@link RestoreOptions}. */
+export const RESTORE_OPTIONS: OptionKinds<RestoreOptions> = {
+  clock: CLOCK_MODE,
+  force: BOOLEAN,
+  devices: OBJECT,
+  allowLarge: BOOLEAN,
+  onProgress: FUNCTION,
+};
+
 /** A machine whose memory is the checkpoint's, and the rest of its state, to be loaded once it has vCPUs. */
 export interface RestoredMachine {
   readonly machine: Machine;
@@ -44,6 +55,8 @@ export interface RestoredMachine {
  * CheckpointError (INCOMPATIBLE: with the list of what differs), KvmError or GuestMemoryError.
  */
 export function restoreMachine(checkpoint: Checkpoint, options: RestoreOptions = {}): RestoredMachine {
+  checkArguments('restoreMachine', [checkpoint, CHECKPOINT]);
+  checkOptions(options, RESTORE_OPTIONS);
   const restored = buildMachine(validateState(checkpoint.config), options);
   try {
     fillMemory(restored.machine.pages, checkpoint, options.onProgress);

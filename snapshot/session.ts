@@ -2,10 +2,11 @@
  * A machine that is checkpointed again and again: its dirty tracker, its store, and its base, the checkpoint from which
  * memory differs only in the tracker's pending pages.
  */
+import { checkArguments, RUNNER, STORE } from '../src/arguments.ts';
 import { CheckpointError } from '../src/errors.ts';
 import type { ClockMode } from '../src/kvm/state/vm-state.ts';
 import { PAGE_SIZE } from '../src/memory/bitmap.ts';
-import { BOOLEAN, checkOptions, listOf, NUMBER, type OptionKinds, TEXT } from '../src/options.ts';
+import { BOOLEAN, checkOptions, listOf, NUMBER, OBJECT, type OptionKinds, oneOf, TEXT } from '../src/options.ts';
 import type { RunEnd } from '../src/runner/result.ts';
 import { DirtyTracker, type PageSets } from './dirty-tracker.ts';
 import { encodeState, type GuestOrigin } from './machine-state.ts';
@@ -27,6 +28,13 @@ export interface SessionOptions {
   /** How the dirty log is read. Default: "manual" where KVM can. */
   readonly dirtyLog?: 'manual' | 'legacy';
 }
+
+/** The kinds of {@link SessionOptions}. */
+const SESSION_OPTIONS: OptionKinds<SessionOptions> = {
+  base: TEXT,
+  guest: OBJECT,
+  dirtyLog: oneOf('manual', 'legacy'),
+};
 
 /** How a checkpoint is taken. */
 export interface CheckpointOptions {
@@ -115,6 +123,8 @@ export class CheckpointSession implements Disposable {
   #leftBehind = false;
 
   constructor(target: SnapshotTarget, store: Store, options: SessionOptions = {}) {
+    checkArguments('new CheckpointSession', [target, RUNNER], [store, STORE]);
+    checkOptions(options, SESSION_OPTIONS);
     this.target = target;
     this.store = store;
     this.#base = options.base;

@@ -52,13 +52,37 @@ export function checkOption(name: string, value: unknown, { wanted, fits }: Opti
   throw new UsageError(`option ${name} is ${shown(value)}: give ${wanted}`);
 }
 
-/** Checks every option of `options`. Throws UsageError. */
+/** Checks every option of `options`, and that there are no others. Throws UsageError. */
 export function checkOptions<Options extends object>(options: Options, kinds: OptionKinds<Options>): void {
   const names = Object.keys(kinds) as (keyof Options & string)[];
   if (!isObject(options))
     throw new UsageError(`the options are ${shown(options)}: give an object that has any of ${names.join(', ')}`);
   for (const name of names) checkOption(name, options[name], kinds[name]);
+  for (const [name, value] of Object.entries(options))
+    if (value !== undefined && !Object.hasOwn(kinds, name)) throw unknownOption(name, names);
 }
 
-const shown = (value: unknown) =>
+function unknownOption(name: string, names: readonly string[]): UsageError {
+  const distances = names.map((known) => [known, distance(name.toLowerCase(), known.toLowerCase())] as const);
+  const [nearest, steps] = distances.reduce((best, one) => (one[1] < best[1] ? one : best));
+  const cure = steps <= Math.max(1, nearest.length / 3) ? `did you mean ${nearest}?` : `there are ${names.join(', ')}`;
+  return new UsageError(`there is no option ${shown(name)}: ${cure}`);
+}
+
+/** Characters to be added, left out or changed to make `b` of `a` (Levenshtein); of long texts only the beginning counts. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (const [i, character] of [...a.slice(0, MOST_COMPARED)].entries()) {
+    const above = row;
+    row = [i + 1];
+    for (let j = 0; j < b.length; j++)
+      row.push(Math.min(above[j + 1]! + 1, row[j]! + 1, above[j]! + (character === b[j] ? 0 : 1)));
+  }
+  return row[b.length]!;
+}
+
+const MOST_COMPARED = 64;
+
+/** A value in a message: short, on one line. */
+export const shown = (value: unknown) =>
   inspect(value, { depth: 0, breakLength: Number.POSITIVE_INFINITY, maxStringLength: 40 });

@@ -1,5 +1,8 @@
 /** What changed between two checkpoints, as data. Any two can be compared, related or not. */
+
 import { basename } from 'node:path';
+import { CHECKPOINT, checkArguments, DIFFED } from '../../src/arguments.ts';
+import { checkOptions, NUMBER, OBJECT, type OptionKinds } from '../../src/options.ts';
 import { decodeState, type MachineState } from '../machine-state.ts';
 import { CheckpointSession } from '../session.ts';
 import { stateSections } from '../show/state-sections.ts';
@@ -21,6 +24,9 @@ export interface DiffOptions extends MemoryDiffOptions {
    */
   readonly symbols?: SymbolSource;
 }
+
+/** The kinds of {@link DiffOptions}. */
+const DIFF_OPTIONS: OptionKinds<DiffOptions> = { symbols: OBJECT, limit: NUMBER, keepBytes: NUMBER };
 
 /** One side of a comparison. */
 export interface DiffSide {
@@ -57,6 +63,8 @@ export interface CheckpointDiff {
  * ```
  */
 export function diff(a: Checkpoint, b: Checkpoint | CheckpointSession, options: DiffOptions = {}): CheckpointDiff {
+  checkArguments('diff', [a, CHECKPOINT], [b, DIFFED]);
+  checkOptions(options, DIFF_OPTIONS);
   if (!(b instanceof CheckpointSession)) return diffCheckpoints(a, b, options);
   using now = liveView(b, a);
   return diffCheckpoints(a, now, options);

@@ -6,7 +6,9 @@
  * A first checkpoint copies all resident guest memory into shared memory, which stays allocated until close(): the process
  * needs that much again. The copy is made in the calling thread, in pieces of 2 MiB with a turn of the event loop between.
  */
+
 import { setImmediate } from 'node:timers/promises';
+import { checkArguments, RUNNER, STORE } from '../../src/arguments.ts';
 import { Cleanup } from '../../src/ffi/cleanup.ts';
 import { PAGE_SIZE } from '../../src/memory/bitmap.ts';
 import { BOOLEAN, checkOptions, FUNCTION, MILLISECONDS, NUMBER, type OptionKinds } from '../../src/options.ts';
@@ -113,6 +115,7 @@ export class LiveSession {
 
   /** Starts the writer's thread on the store's directory. `store` itself is only read from, for rollbacks. */
   static async start(target: SnapshotTarget, store: Store, options: SessionOptions = {}): Promise<LiveSession> {
+    checkArguments('LiveSession.start', [target, RUNNER], [store, STORE]);
     using made = new Cleanup();
     const session = made.use(new CheckpointSession(target, store, options));
     const writer = await CheckpointWriter.start(store.directory);

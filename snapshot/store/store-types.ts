@@ -1,4 +1,5 @@
 /** Arguments and results of the store. */
+import { BOOLEAN, MILLISECONDS, NUMBER, OBJECT, type OptionKinds } from '../../src/options.ts';
 import type { StoreFs } from './disk/fs-layer.ts';
 import { type Digest, storeError } from './format/digest.ts';
 import type { CheckpointConfig } from './format/documents.ts';
@@ -19,6 +20,16 @@ export interface StoreOptions {
   /** The file system calls, for tests. */
   readonly fs?: StoreFs;
 }
+
+/** The kinds of {@link StoreOptions}. */
+export const STORE_OPTIONS: OptionKinds<StoreOptions> = {
+  create: BOOLEAN,
+  readOnly: BOOLEAN,
+  repair: BOOLEAN,
+  lockTimeoutMs: MILLISECONDS,
+  cacheBytes: NUMBER,
+  fs: OBJECT,
+};
 
 /** Takes the progress of long work, in bytes. Is called often, so it must be cheap. */
 export type OnProgress = (done: number, total: number) => void;

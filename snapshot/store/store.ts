@@ -2,7 +2,9 @@
  * A store of checkpoints: an OCI image layout directory (opencontainers/image-spec, image-layout.md). Everything here
  * is synchronous: call it from a thread that may wait.
  */
+import { checkArguments, PATH } from '../../src/arguments.ts';
 import { CheckpointError } from '../../src/errors.ts';
+import { checkOptions } from '../../src/options.ts';
 import { openTip, type Tip, writeCheckpoint } from './commit.ts';
 import { Blobs, readManifest, unlinkIfThere } from './disk/blobs.ts';
 import { realFs } from './disk/fs-layer.ts';
@@ -21,7 +23,7 @@ import { type Digest, storeError } from './format/digest.ts';
 import { type CheckpointConfig, type Descriptor, type Manifest, parseConfig } from './format/documents.ts';
 import type { StoreIndex } from './format/index-file.ts';
 import { MAX_CONFIG_BYTES } from './format/limits.ts';
-import { collectGarbage, type GcOptions, type GcReport } from './history/gc.ts';
+import { collectGarbage, GC_OPTIONS, type GcOptions, type GcReport } from './history/gc.ts';
 import { withCommit, withHeads, withoutCheckpoint, withoutTag, withTag } from './history/heads.ts';
 import { endsOf, type LogEntry, logOf, otherCheckpoints, survey, walk } from './history/history.ts';
 import { checkTags, resolveRef } from './history/refs.ts';
@@ -37,6 +39,7 @@ import {
   type OnProgress,
   orderRuns,
   type PageRun,
+  STORE_OPTIONS,
   type StoreOptions,
 } from './store-types.ts';
 
@@ -44,6 +47,8 @@ export type { CommitInput, CommitResult, OnProgress, StoreOptions } from './stor
 
 /** Opens a store. Throws CheckpointError NOT_A_STORE, or what reading its files throws. */
 export function openStore(directory: string, options: StoreOptions = {}): Store {
+  checkArguments('openStore', [directory, PATH]);
+  checkOptions(options, STORE_OPTIONS);
   return new Store(directory, options);
 }
 
@@ -259,6 +264,7 @@ export class Store implements Disposable {
 
   /** Removes every file that no checkpoint needs; a dry run needs no lock. */
   gc(options: GcOptions = {}): GcReport {
+    checkOptions(options, GC_OPTIONS);
     const collect = (index: StoreIndex) => collectGarbage(this.blobs, index, options);
     if (options.dryRun) return readUnlocked(this.blobs, collect, ({ missing }) => missing).report;
     using _ = this.lock();

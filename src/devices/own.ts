@@ -2,7 +2,9 @@
  * Devices of one's own: a range of ports or of guest-physical addresses, the fields of a record, and two functions. The
  * record is the whole state, so such a device is checkpointed, restored, rolled back and compared as the built-in ones are.
  */
+
 import type { Live } from '../abi/struct.ts';
+import { checkArguments, HANDLER, RANGE, URL_OBJECT } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
 import type { AddressRange, DeviceHost, DeviceSpec, StopRequest, Width } from './device.ts';
 import { declareDevice, type FieldTypes, type Placed } from './record.ts';
@@ -38,12 +40,16 @@ export interface DeviceHandler<T extends FieldTypes> {
  * using machine = Machine.create({ memory: 2 ** 20, devices: [dice] });
  * ```
  */
-export const onPort = <const T extends FieldTypes>(range: AddressRange, handler: DeviceHandler<T>): DeviceSpec =>
-  deviceOf({ ports: [range] }, handler);
+export const onPort = <const T extends FieldTypes>(range: AddressRange, handler: DeviceHandler<T>): DeviceSpec => {
+  checkArguments('onPort', [range, RANGE], [handler, HANDLER]);
+  return deviceOf({ ports: [range] }, handler);
+};
 
 /** A device at guest-physical addresses outside RAM and ROM. See {@link onPort}. */
-export const onMmio = <const T extends FieldTypes>(range: AddressRange, handler: DeviceHandler<T>): DeviceSpec =>
-  deviceOf({ mmio: [range] }, handler);
+export const onMmio = <const T extends FieldTypes>(range: AddressRange, handler: DeviceHandler<T>): DeviceSpec => {
+  checkArguments('onMmio', [range, RANGE], [handler, HANDLER]);
+  return deviceOf({ mmio: [range] }, handler);
+};
 
 const ALL_ONES = { 1: 0xff, 2: 0xffff, 4: 0xffff_ffff } as const;
 
@@ -76,6 +82,7 @@ export interface DeviceModule {
  * default export is an array of devices. Throws UsageError when it is not.
  */
 export async function devicesFrom(module: URL): Promise<DeviceModule> {
+  checkArguments('devicesFrom', [module, URL_OBJECT]);
   const { default: specs } = await import(module.href);
   if (!Array.isArray(specs)) {
     throw new UsageError(

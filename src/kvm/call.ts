@@ -2,6 +2,7 @@
  * Every ioctl of the table is issued here, except KVM_RUN without a tracer (`Vcpu.run`). A negative answer becomes a
  * KvmError, a removed ioctl is refused with its replacement, and a tracer, when there is one, sees every call.
  */
+
 import { CAPABILITIES, type CapabilityName } from '../abi/capabilities.ts';
 import { encodedSize, type IoctlRow, ioctlNumber } from '../abi/ioctl-row.ts';
 import { IOCTLS, type IoctlName } from '../abi/ioctls.ts';
@@ -9,6 +10,7 @@ import { bytesOf } from '../abi/struct.ts';
 import { KvmEnableCap } from '../abi/structs.ts';
 import { KvmError } from '../errors.ts';
 import { E2BIG, ENOTTY, type Fd } from '../ffi/fd.ts';
+import { checkOption, FUNCTION } from '../options.ts';
 import { hintFor } from './hints.ts';
 
 /** Argument of an ioctl: the bytes of a struct, a plain integer, or nothing. */
@@ -52,6 +54,7 @@ export const isTracing = (): boolean => tracer !== undefined;
 
 /** Installs (or removes) the tracer of this thread. */
 export function setTracer(next: Tracer | undefined): void {
+  checkOption('tracer', next, FUNCTION);
   tracer = next;
 }
 

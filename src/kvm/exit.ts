@@ -3,9 +3,11 @@
  * `detail` is the matching arm of kvm_run's union, live. A reason that is not in the table becomes OTHER, with its
  * number.
  */
+
 import { EXIT_REASONS } from '../abi/exits.ts';
 import type { Live } from '../abi/struct.ts';
 import { RUN_EXIT_OFFSET, RUN_EXITS } from '../abi/structs.ts';
+import { checkArguments, RUN_AREA } from '../arguments.ts';
 import type { RunArea } from './run-area.ts';
 
 type Details = typeof RUN_EXITS;
@@ -43,6 +45,7 @@ export const exitName = (number: number): string => EXIT_REASONS[number] ?? `exi
 
 /** Decodes the exit in a kvm_run area. Costs an allocation: the run loop reads the area directly instead. */
 export function decodeExit(area: RunArea): Exit {
+  checkArguments('decodeExit', [area, RUN_AREA]);
   const number = area.exitReason;
   const reason = exitName(number);
   const layout = (RUN_EXITS as Record<string, Details[keyof Details]>)[reason];

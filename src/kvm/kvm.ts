@@ -1,7 +1,9 @@
 /** The system file descriptor: /dev/kvm. What the host can do, and the way to a VM (KVM API document, section 4). */
+
 import { CAPABILITIES, type CapabilityName } from '../abi/capabilities.ts';
 import { bytesOf } from '../abi/struct.ts';
 import { KvmMsrList } from '../abi/structs.ts';
+import { checkArguments, PATH } from '../arguments.ts';
 import { KvmError } from '../errors.ts';
 import { EINVAL, Fd } from '../ffi/fd.ts';
 import { ioctl, ioctlList } from './call.ts';
@@ -34,6 +36,7 @@ export class Kvm implements Disposable {
 
   /** Opens the device and checks the API version. Throws KvmError that says what is missing and how to cure it. */
   static open(path = '/dev/kvm'): Kvm {
+    checkArguments('Kvm.open', [path, PATH]);
     const kvm = new Kvm(Fd.openDevice(path, (errno) => openHint(errno, nodeOwner(path))));
     try {
       checkVersion(kvm.getApiVersion());

@@ -1,5 +1,6 @@
 /** A machine with one vCPU in the calling thread, which is blocked while the guest runs. */
 import type { Bus } from '../devices/bus.ts';
+import { checkArguments, MACHINE } from '../arguments.ts';
 import type { DeviceHost } from '../devices/device.ts';
 import { UsageError } from '../errors.ts';
 import { clearKicks } from '../ffi/signals.ts';
@@ -32,14 +33,18 @@ export interface RunHereOptions extends LocalOptions {
 
 const LOCAL_OPTIONS: OptionKinds<LocalOptions> = { output: FUNCTION, assist: ASSIST_MODE, served: FUNCTION };
 const RUN_OPTIONS = { timeoutMs: MILLISECONDS };
+const RUN_HERE_OPTIONS: OptionKinds<RunHereOptions> = { ...LOCAL_OPTIONS, ...RUN_OPTIONS };
 
 /**
  * Runs vCPU 0 in this thread until the guest ends. `existing`: a vCPU created before in this thread; it is left open.
  * Throws UsageError on a machine with several vCPUs, KvmError when KVM fails.
  */
-export function runHere(machine: Machine, { timeoutMs, ...options }: RunHereOptions = {}, existing?: Vcpu): RunResult {
-  using local = new LocalMachine(machine, options, existing);
-  return local.run(timeoutMs === undefined ? {} : { timeoutMs });
+export function runHere(machine: Machine, options: RunHereOptions = {}, existing?: Vcpu): RunResult {
+  checkArguments('runHere', [machine, MACHINE]);
+  checkOptions(options, RUN_HERE_OPTIONS);
+  const { timeoutMs, ...local } = options;
+  using runner = new LocalMachine(machine, local, existing);
+  return runner.run(timeoutMs === undefined ? {} : { timeoutMs });
 }
 
 /**
@@ -73,6 +78,7 @@ export class LocalMachine implements Disposable {
    * for a machine with several vCPUs or wrong options, KvmError if KVM fails.
    */
   constructor(machine: Machine, options: LocalOptions = {}, existing?: Vcpu) {
+    checkArguments('new LocalMachine', [machine, MACHINE]);
     checkOptions(options, LOCAL_OPTIONS);
     if (machine.config.cpus > 1) throw new UsageError('several vCPUs need a thread each: use RunningMachine');
     this.machine = machine;

@@ -17,7 +17,8 @@ interface Import {
   readonly typesOnly: boolean;
 }
 
-const BASE = ['src/errors.ts', 'src/options.ts', 'src/abi', 'src/ffi'];
+const CHECKS = ['src/errors.ts', 'src/options.ts', 'src/arguments.ts'];
+const BASE = [...CHECKS, 'src/abi', 'src/ffi'];
 const KERNEL = [...BASE, 'src/kvm', 'src/memory', 'src/devices', 'src/disk'];
 const MACHINE = [...KERNEL, 'src/bios', 'src/machine', 'src/runner'];
 
@@ -29,6 +30,7 @@ export const LAYERS: readonly {
 }[] = [
   { place: 'src/errors.ts', uses: [] },
   { place: 'src/options.ts', uses: ['src/errors.ts'] },
+  { place: 'src/arguments.ts', uses: ['src/errors.ts', 'src/options.ts'] },
   { place: 'src/abi', uses: [] },
   { place: 'src/ffi', uses: ['src/errors.ts'] },
   { place: 'src/kvm', uses: BASE },
@@ -38,8 +40,8 @@ export const LAYERS: readonly {
   { place: 'src/bios', uses: KERNEL },
   { place: 'src/machine', uses: KERNEL },
   { place: 'src/runner', uses: [...KERNEL, 'src/bios', 'src/machine'] },
-  { place: 'guests', uses: ['src/errors.ts'] },
   { place: 'loaders', uses: [...BASE, 'src/memory', 'src/disk', 'src/bios'], types: ['src/machine'] },
+  { place: 'guests', uses: CHECKS },
   { place: 'snapshot', uses: MACHINE },
   { place: 'index.ts', uses: [...MACHINE, 'loaders', 'snapshot'] },
   { place: 'tools/screen', uses: [...MACHINE, 'snapshot'] },

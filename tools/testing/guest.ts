@@ -8,6 +8,7 @@ import { openSerialInput, type SerialInput } from '../../src/devices/serial-inpu
 import { GuestFault } from '../../src/errors.ts';
 import type { RegisterName } from '../../src/machine/entry.ts';
 import type { Machine } from '../../src/machine/machine.ts';
+import { checkOptions } from '../../src/options.ts';
 import { collectFault } from '../../src/runner/fault/collect.ts';
 import { explainFault } from '../../src/runner/fault/explain.ts';
 import { LocalMachine } from '../../src/runner/local-machine.ts';
@@ -20,7 +21,7 @@ import type { Screen } from '../screen/screen.ts';
 import { ConsoleText } from './console-text.ts';
 import { NamedMemory } from './named-memory.ts';
 import { describeEnd, tailOf } from './narrate.ts';
-import type { GuestRunOptions, Until } from './options.ts';
+import { GUEST_RUN_OPTIONS, type GuestRunOptions, type Until } from './options.ts';
 
 /** Registers by name. */
 export type GuestRegister = RegisterName | 'rip' | 'rflags' | 'cr0' | 'cr2' | 'cr3' | 'cr4' | 'cr8' | 'efer';
@@ -100,7 +101,9 @@ export class Guest {
    * "stop-point", or how the guest ended if it came there with its last exit or behind it; throws GuestFault NOT_REACHED if
    * it does not come there. Can be called again to go on.
    */
-  run({ until, timeoutMs = this.#timeoutMs }: GuestRunOptions = {}): RunEnd {
+  run(options: GuestRunOptions = {}): RunEnd {
+    checkOptions(options, GUEST_RUN_OPTIONS);
+    const { until, timeoutMs = this.#timeoutMs } = options;
     const stop = until && this.#stopAt(until);
     this.#stop = stop;
     this.#type();

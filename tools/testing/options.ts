@@ -1,6 +1,16 @@
 /** What a test says about the guest it wants. */
 import type { LoadOptions } from '../../loaders/image.ts';
-import type { ClockMode } from '../../src/kvm/state/vm-state.ts';
+import { LOAD_OPTIONS } from '../../loaders/index.ts';
+import { CLOCK_MODE, type ClockMode } from '../../src/kvm/state/vm-state.ts';
+import {
+  BOOLEAN,
+  isObject,
+  MILLISECONDS,
+  NUMBER,
+  type OptionKind,
+  type OptionKinds,
+  oneOf,
+} from '../../src/options.ts';
 
 /**
  * How far a guest runs: until it has printed a text on its serial port (from here on; an expression sees the last
@@ -44,6 +54,41 @@ export interface GuestTestOptions extends Omit<LoadOptions, 'memoryMap'> {
   /** Whether the guest's clock goes on from where it stood ("resume", the default) or jumps to now. */
   readonly clock?: ClockMode;
 }
+
+const PLACES = ['serial', 'screen', 'port'];
+const UNTIL: OptionKind = {
+  wanted: '{ serial }, { screen } or { port }',
+  fits: (value) => isObject(value) && PLACES.some((place) => place in value),
+};
+const IMAGE: OptionKind = {
+  wanted: 'a path, or the bytes of an image',
+  fits: (value) => typeof value === 'string' || ArrayBuffer.isView(value),
+};
+const BOOTED: OptionKind = {
+  wanted: `'start', 'end', ${UNTIL.wanted}`,
+  fits: (value) => value === 'start' || value === 'end' || UNTIL.fits(value),
+};
+
+/** The kinds of {@link GuestRunOptions}. */
+export const GUEST_RUN_OPTIONS: OptionKinds<GuestRunOptions> = { until: UNTIL, timeoutMs: MILLISECONDS };
+
+const { memoryMap: _, ...LOADING } = LOAD_OPTIONS;
+
+/** The kinds of {@link GuestTestOptions}. */
+export const GUEST_TEST_OPTIONS: OptionKinds<GuestTestOptions> = {
+  ...LOADING,
+  image: IMAGE,
+  memory: NUMBER,
+  irqchip: BOOLEAN,
+  until: BOOTED,
+  isolation: oneOf('rollback', 'fork'),
+  timeoutMs: MILLISECONDS,
+  clock: CLOCK_MODE,
+};
+
+/** Those that are the loader's. */
+export const loadOptionsOf = (options: GuestTestOptions): Omit<LoadOptions, 'memoryMap'> =>
+  Object.fromEntries(Object.entries(options).filter(([name]) => Object.hasOwn(LOADING, name)));
 
 /** The default of {@link GuestTestOptions.timeoutMs}. */
 export const DEFAULT_TIMEOUT_MS = 4000;

@@ -14,8 +14,16 @@ import { openStore } from '../../snapshot/store/store.ts';
 import { UsageError } from '../../src/errors.ts';
 import type { ClockMode } from '../../src/kvm/state/vm-state.ts';
 import { Machine } from '../../src/machine/machine.ts';
+import { checkOptions } from '../../src/options.ts';
 import { Guest } from './guest.ts';
-import { DEFAULT_MEMORY, DEFAULT_TIMEOUT_MS, type GuestTestOptions, type Isolation } from './options.ts';
+import {
+  DEFAULT_MEMORY,
+  DEFAULT_TIMEOUT_MS,
+  GUEST_TEST_OPTIONS,
+  type GuestTestOptions,
+  type Isolation,
+  loadOptionsOf,
+} from './options.ts';
 
 /** Hands out guests, all of which are where the first one was when it had booted. */
 export interface GuestSource extends Disposable {
@@ -52,6 +60,7 @@ class Releases implements Disposable {
  * included. Throws LoadError, GuestMemoryError, KvmError, or GuestFault when the guest does not come to where it should.
  */
 export function bootGuests(options: GuestTestOptions): GuestSource {
+  checkOptions(options, GUEST_TEST_OPTIONS);
   const releases = new Releases();
   try {
     return SOURCES[options.isolation ?? 'rollback'](releases, options);
@@ -104,9 +113,9 @@ function freeBytes(folder: string): number {
 }
 
 function booted(releases: Releases, options: GuestTestOptions): Booted {
-  const { image, memory = DEFAULT_MEMORY, irqchip = true, until = 'start', ...rest } = options;
+  const { image, memory = DEFAULT_MEMORY, irqchip = true, until = 'start' } = options;
   const machine = releases.own(Machine.create({ memory, irqchip }));
-  const symbols = place(machine, image, rest);
+  const symbols = place(machine, image, loadOptionsOf(options));
   const guest = new Guest(machine, symbols, timeoutOf(options));
   releases.own(guest.local);
   if (until !== 'start') guest.run(until === 'end' ? {} : { until });

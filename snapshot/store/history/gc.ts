@@ -1,4 +1,5 @@
 /** Mark and sweep: what the heads, their ancestors and other images need stays, every other blob goes. */
+import { BOOLEAN, NUMBER, type OptionKinds } from '../../../src/options.ts';
 import type { Blobs } from '../disk/blobs.ts';
 import { isCheckpoint, readManifest, unlinkIfThere } from '../disk/blobs.ts';
 import { writeIndex } from '../disk/layout.ts';
@@ -17,6 +18,9 @@ export interface GcOptions {
   /** Only says what would be removed. */
   readonly dryRun?: boolean;
 }
+
+/** The kinds of {@link GcOptions}. */
+export const GC_OPTIONS: OptionKinds<GcOptions> = { keep: NUMBER, dryRun: BOOLEAN };
 
 export interface GcReport {
   /** Checkpoints that stay. */

@@ -2,10 +2,12 @@
  * The VM's own state as an ordered table: interrupt controllers, timer and clock in the kernel. Restored after the
  * vCPUs, so that an interrupt an I/O APIC pin delivers finds the local APICs in place.
  */
+
 import { CLOCK_FLAGS } from '../../abi/flags.ts';
 import type { IoctlName } from '../../abi/ioctls.ts';
 import { KvmClockData, KvmIrqchip, KvmPitState2 } from '../../abi/structs.ts';
 import { CheckpointError } from '../../errors.ts';
+import { oneOf } from '../../options.ts';
 import { ioctl } from '../call.ts';
 import type { Vm } from '../vm.ts';
 
@@ -77,6 +79,8 @@ export const VM_ROWS: readonly VmRow[] = [
 
 /** How the guest's clock goes on: from where it stood, or by as much as real time has passed. */
 export type ClockMode = 'resume' | 'jump';
+/** For checks. */
+export const CLOCK_MODE = oneOf('resume', 'jump');
 
 /** The rows that exist on a VM with or without the in-kernel irqchip. */
 export const vmRows = (irqchip: boolean): readonly VmRow[] => VM_ROWS.filter((row) => irqchip || !row.needsIrqchip);

@@ -1,3 +1,4 @@
+import { checkArguments, MACHINE } from '../../arguments.ts';
 import { DEVICE_SPECS } from '../../devices/devices.ts';
 import { type KeyboardInput, openKeyboard } from '../../devices/keyboard-input.ts';
 import { openSerialInput, type SerialInput } from '../../devices/serial-input.ts';
@@ -71,6 +72,7 @@ export class RunningMachine {
 
   /** Starts a thread for each vCPU, paused. The caller disposes the machine after close(). Throws UsageError or KvmError. */
   static async start(machine: Machine, options: StartOptions = {}): Promise<RunningMachine> {
+    checkArguments('RunningMachine.start', [machine, MACHINE]);
     checkOptions(options, START_OPTIONS);
     if (options.stopAt) checkStopPoints(options.stopAt);
     checkDevices(machine);

@@ -87,7 +87,9 @@ export class CheckpointSchedule {
     try {
       // A store that cannot be written is an error before the guest starts, not at its first checkpoint.
       if (options.every !== undefined || options.checkpointAt?.length) store.lock().release();
-      return new CheckpointSchedule(await LiveSession.start(running, store, origin), store, options, log, listener);
+      const { base, guest } = origin;
+      const live = await LiveSession.start(running, store, { ...(base && { base }), ...(guest && { guest }) });
+      return new CheckpointSchedule(live, store, options, log, listener);
     } catch (error) {
       store[Symbol.dispose]();
       throw error;
