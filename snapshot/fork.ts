@@ -3,9 +3,9 @@
  * memory only for pages that it writes.
  */
 
+import { CHECKPOINT, checkArguments } from '../src/arguments.ts';
 import { overlayMemory } from '../src/disk/overlay.ts';
 import { Cleanup } from '../src/ffi/cleanup.ts';
-import { CHECKPOINT, checkArguments } from '../src/arguments.ts';
 import { GuestMemory } from '../src/memory/guest-memory.ts';
 import { PageSpace } from '../src/memory/page-space.ts';
 import { checkOptions } from '../src/options.ts';

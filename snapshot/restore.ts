@@ -1,14 +1,22 @@
 /** From a checkpoint to a machine that goes on where it was taken. */
 
+import { CHECKPOINT, checkArguments } from '../src/arguments.ts';
 import { checkDigest } from '../src/disk/digest.ts';
 import { CheckpointError, DiskError, GuestMemoryError, UsageError } from '../src/errors.ts';
-import { CHECKPOINT, checkArguments } from '../src/arguments.ts';
 import { CLOCK_MODE, type ClockMode } from '../src/kvm/state/vm-state.ts';
 import { Machine, type MachineOptions } from '../src/machine/machine.ts';
 import { PAGE_SIZE } from '../src/memory/bitmap.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
 import type { PageSpace } from '../src/memory/page-space.ts';
-import { BOOLEAN, checkOptions, FUNCTION, OBJECT, type OptionKinds } from '../src/options.ts';
+import {
+  BOOLEAN,
+  checkOptions,
+  FUNCTION,
+  isObject,
+  OBJECT,
+  type OptionKind,
+  type OptionKinds,
+} from '../src/options.ts';
 import { checkCompatible } from './compatible.ts';
 import { refuseLarge } from './large.ts';
 import { type MachineState, machineConfig } from './machine-state.ts';
@@ -34,11 +42,17 @@ export interface RestoreOptions {
   readonly onProgress?: OnProgress;
 }
 
+const DISK_PATHS: OptionKind = {
+  wanted: 'a Map of paths by number of the disk',
+  fits: (value) => isObject(value) && 'get' in value && 'has' in value,
+};
+
 /** The kinds of {@link RestoreOptions}. */
 export const RESTORE_OPTIONS: OptionKinds<RestoreOptions> = {
   clock: CLOCK_MODE,
   force: BOOLEAN,
   devices: OBJECT,
+  disks: DISK_PATHS,
   allowLarge: BOOLEAN,
   onProgress: FUNCTION,
 };

@@ -1,6 +1,7 @@
 /** A machine with one vCPU in the calling thread, which is blocked while the guest runs. */
-import type { Bus } from '../devices/bus.ts';
+
 import { checkArguments, MACHINE } from '../arguments.ts';
+import type { Bus } from '../devices/bus.ts';
 import type { DeviceHost } from '../devices/device.ts';
 import { UsageError } from '../errors.ts';
 import { clearKicks } from '../ffi/signals.ts';
