@@ -11,7 +11,8 @@ import { PageSpace } from '../src/memory/page-space.ts';
 import { checkOptions } from '../src/options.ts';
 import { refuseLarge } from './large.ts';
 import type { MachineState } from './machine-state.ts';
-import { buildMachine, fillMemory, RESTORE_OPTIONS, type RestoredMachine, type RestoreOptions } from './restore.ts';
+import { buildMachine, fillMemory, type RestoredMachine } from './restore.ts';
+import { RESTORE_OPTIONS, type RestoreOptions } from './restore-options.ts';
 import type { Checkpoint } from './store/memory/checkpoint.ts';
 import { validateState } from './validate-state.ts';
 

@@ -3,59 +3,20 @@
 import { CHECKPOINT, checkArguments } from '../src/arguments.ts';
 import { checkDigest } from '../src/disk/digest.ts';
 import { CheckpointError, DiskError, GuestMemoryError, UsageError } from '../src/errors.ts';
-import { CLOCK_MODE, type ClockMode } from '../src/kvm/state/vm-state.ts';
-import { Machine, type MachineOptions } from '../src/machine/machine.ts';
+import { Machine } from '../src/machine/machine.ts';
 import { PAGE_SIZE } from '../src/memory/bitmap.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
 import type { PageSpace } from '../src/memory/page-space.ts';
-import {
-  BOOLEAN,
-  checkOptions,
-  FUNCTION,
-  isObject,
-  OBJECT,
-  type OptionKind,
-  type OptionKinds,
-} from '../src/options.ts';
+import { checkOptions } from '../src/options.ts';
 import { checkCompatible } from './compatible.ts';
 import { refuseLarge } from './large.ts';
 import { type MachineState, machineConfig } from './machine-state.ts';
+import { RESTORE_OPTIONS, type RestoreOptions } from './restore-options.ts';
 import { stateLoader } from './state-loader.ts';
 import type { Checkpoint } from './store/memory/checkpoint.ts';
 import type { OnProgress } from './store/store-types.ts';
 import type { SnapshotTarget } from './target.ts';
 import { validateState } from './validate-state.ts';
-
-/** How to restore. */
-export interface RestoreOptions {
-  /** How the guest's clock goes on. Default "resume": from where it stood. */
-  readonly clock?: ClockMode;
-  /** Restores although this host differs from the checkpoint's in something that may matter. */
-  readonly force?: boolean;
-  /** The devices that are not built in, as they were given to Machine.create(). */
-  readonly devices?: MachineOptions['devices'];
-  /** Where the images of disks are now, by number of the disk. Default: where they were. */
-  readonly disks?: ReadonlyMap<number, string>;
-  /** Allows more than 64 vCPUs, and more RAM than the host has. */
-  readonly allowLarge?: boolean;
-  /** Called while memory is filled: bytes so far, and in all. */
-  readonly onProgress?: OnProgress;
-}
-
-const DISK_PATHS: OptionKind = {
-  wanted: 'a Map of paths by number of the disk',
-  fits: (value) => isObject(value) && 'get' in value && 'has' in value,
-};
-
-/** The kinds of {@link RestoreOptions}. */
-export const RESTORE_OPTIONS: OptionKinds<RestoreOptions> = {
-  clock: CLOCK_MODE,
-  force: BOOLEAN,
-  devices: OBJECT,
-  disks: DISK_PATHS,
-  allowLarge: BOOLEAN,
-  onProgress: FUNCTION,
-};
 
 /** A machine whose memory is the checkpoint's, and the rest of its state, to be loaded once it has vCPUs. */
 export interface RestoredMachine {

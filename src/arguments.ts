@@ -32,6 +32,7 @@ export const DIFFED: OptionKind = {
 export const STATE = having('the state of a machine, as decodeState() gives it', 'description', 'vcpus');
 export const CONFIG = having('the config of an open checkpoint', 'version');
 export const WITH_MEMORY_MAP = having('the options, with memoryMap: machine.memory.memoryMap', 'memoryMap');
+export const DISK = having('a disk: an object with bytes, its size, and read', 'bytes', 'read');
 export const IMAGE = having('the plan of a guest, as load() makes it', 'segments', 'entry');
 export const MEMORY = having('guest memory: an object with ranges, write and zero', 'ranges', 'write', 'zero');
 export const RANGE = having('a range { base, length }', 'base', 'length');

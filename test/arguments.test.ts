@@ -116,6 +116,10 @@ describeKvm('an option that does not exist is refused', () => {
       ['src/runner/threads/running-machine.ts START_OPTIONS', (options) => api.RunningMachine.start(machine, options)],
       ['src/runner/threads/running-machine.ts RUN_OPTIONS', (options) => running.run(options)],
       ['src/machine/machine.ts OPTIONS', (options) => api.Machine.create({ memory: 2 ** 20, ...(options as object) })],
+      [
+        'src/machine/disks.ts DISK_OPTIONS',
+        (options) => api.Machine.create({ memory: 2 ** 20, disks: [{ path: 'none', ...(options as object) }] }),
+      ],
       ['loaders/index.ts LOAD_OPTIONS', (options) => api.load(bytes, { memoryMap, ...(options as object) })],
       ['snapshot/session.ts SESSION_OPTIONS', (options) => new api.CheckpointSession(running, store, options)],
       ['snapshot/session.ts CHECKPOINT_OPTIONS', (options) => live.session.checkpoint(options)],

@@ -1,4 +1,5 @@
 /** Disks: what a PC's BIOS does with one. It loads the first sector, or a CD's boot image, and starts it in real mode. */
+import { checkArguments, DISK, WITH_MEMORY_MAP } from '../../src/arguments.ts';
 import type { Drive } from '../../src/bios/drives.ts';
 import { BOOT_SECTOR } from '../../src/bios/layout.ts';
 import { started, withBios } from '../bios.ts';
@@ -33,6 +34,7 @@ export const isSurelyDisk = (disk: ReadableDisk): boolean => {
 
 /** Plans a boot from a disk. Throws LoadError DISK for one that cannot boot on a machine with a BIOS. */
 export function loadDisk(disk: ReadableDisk, options: LoadOptions): GuestImage {
+  checkArguments('loadDisk', [disk, DISK], [options, WITH_MEMORY_MAP]);
   const notes = ignoredNotes(options, 'a disk');
   return isIso(disk) && isBootableIso(disk) ? loadCd(disk, notes) : loadFirstSector(disk, notes);
 }

@@ -1,0 +1,36 @@
+/** How a checkpoint is restored, or forked. */
+import { CLOCK_MODE, type ClockMode } from '../src/kvm/state/vm-state.ts';
+import type { MachineOptions } from '../src/machine/machine.ts';
+import { BOOLEAN, FUNCTION, isObject, OBJECT, type OptionKind, type OptionKinds } from '../src/options.ts';
+import type { OnProgress } from './store/store-types.ts';
+
+/** How to restore. */
+export interface RestoreOptions {
+  /** How the guest's clock goes on. Default "resume": from where it stood. */
+  readonly clock?: ClockMode;
+  /** Restores although this host differs from the checkpoint's in something that may matter. */
+  readonly force?: boolean;
+  /** The devices that are not built in, as they were given to Machine.create(). */
+  readonly devices?: MachineOptions['devices'];
+  /** Where the images of disks are now, by number of the disk. Default: where they were. */
+  readonly disks?: ReadonlyMap<number, string>;
+  /** Allows more than 64 vCPUs, and more RAM than the host has. */
+  readonly allowLarge?: boolean;
+  /** Called while memory is filled: bytes so far, and in all. */
+  readonly onProgress?: OnProgress;
+}
+
+const DISK_PATHS: OptionKind = {
+  wanted: 'a Map of paths by number of the disk',
+  fits: (value) => isObject(value) && 'get' in value && 'has' in value,
+};
+
+/** The kinds of {@link RestoreOptions}. */
+export const RESTORE_OPTIONS: OptionKinds<RestoreOptions> = {
+  clock: CLOCK_MODE,
+  force: BOOLEAN,
+  devices: OBJECT,
+  disks: DISK_PATHS,
+  allowLarge: BOOLEAN,
+  onProgress: FUNCTION,
+};
