@@ -1,9 +1,11 @@
 /** A choice of CPU features, from what this host's KVM offers. */
 import { CPU_FEATURES, FEATURE_WORDS } from '../abi/cpu-features.ts';
 import type { CpuidBit } from '../abi/cpuid.ts';
+import { checkArguments } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
 import { type CpuidLeaf, hasFeature } from '../kvm/cpuid.ts';
 import { Kvm } from '../kvm/kvm.ts';
+import { TEXT } from '../options.ts';
 import { hostCpuid } from './cpuid.ts';
 
 /** What every 64-bit kernel may expect: x86-64-v1 of the psABI, and what the architecture of a PC brings. */
@@ -90,6 +92,7 @@ export function chooseCpuid(offered: readonly CpuidLeaf[], choice: string): Cpui
 
 /** {@link chooseCpuid} of what this host's KVM has. Throws as that, and KvmError. */
 export function cpuidOfChoice(choice: string): CpuidLeaf[] {
+  checkArguments('cpuidOfChoice', [choice, TEXT]);
   using kvm = Kvm.open();
   return chooseCpuid(hostCpuid(kvm), choice);
 }
