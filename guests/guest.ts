@@ -62,7 +62,7 @@ export interface Guest {
   /** File name in guests/build/. */
   readonly file: string;
   /** Image format, as `--format` takes it. */
-  readonly format: 'elf' | 'elf-pvh' | 'multiboot1' | 'multiboot2' | 'boot-sector' | 'flat';
+  readonly format: 'elf' | 'elf-pvh' | 'multiboot1' | 'multiboot2' | 'boot-sector' | 'disk' | 'flat';
   /** Mode of the first vCPU at entry. */
   readonly mode: 'real' | 'protected' | 'long';
   /** One line: what there is to see. */

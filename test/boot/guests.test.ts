@@ -1,7 +1,7 @@
 /** Every guest of the list, from its file to its end: with a thread for each vCPU, and alone in this thread. */
 import { afterAll, expect, it } from 'vitest';
 import type { ParameterName } from '../../guests/contract.ts';
-import { type Ending, type Expectation, GUESTS, type Guest } from '../../guests/list.ts';
+import { type Ending, type Expectation, GUESTS, type Guest, guestDisks } from '../../guests/list.ts';
 import { readGuest } from '../../guests/symbols.ts';
 import { load } from '../../loaders/index.ts';
 import { bootImage } from '../../loaders/place.ts';
@@ -50,9 +50,15 @@ function expected({ name, expect: what }: Guest): Expectation {
   return { ...here, stdout: text.slice(0, SHORTENED[name]!.param_count! * 64) };
 }
 
-function prepare({ name, format, mode, options }: Guest): Machine {
+function prepare(guest: Guest): Machine {
+  const { name, format, mode, options } = guest;
   const { memoryMib, cpus, irqchip, load: at, cmdline, modules } = options;
-  const machine = Machine.create({ memory: memoryMib * 2 ** 20, cpus, irqchip: irqchip !== 'no' });
+  const machine = Machine.create({
+    memory: memoryMib * 2 ** 20,
+    cpus,
+    irqchip: irqchip !== 'no',
+    disks: guestDisks(guest),
+  });
   try {
     const image = load(readGuest(name, SHORTENED[name]), {
       memoryMap: machine.memory.memoryMap,

@@ -76,6 +76,13 @@ function failedEntry({ data }: Scene): string[] {
   ];
 }
 
+function unhandledException({ data }: Scene): string[] {
+  const { name, vector } = data.end.detail ?? {};
+  return [
+    `An exception that the program has no handler for: ${name} (interrupt ${vector}). The BIOS's handler would come back to the same instruction, for ever.`,
+  ];
+}
+
 /** Meanings of exits that vmlapse does not handle. */
 const EXITS: Readonly<Record<string, string>> = {
   UNKNOWN: 'the hardware left the guest for a reason KVM does not know',
@@ -94,6 +101,7 @@ function unexpectedExit({ data }: Scene): string[] {
 
 const EXPLAIN: Partial<Record<RunReason, (scene: Scene) => string[]>> = {
   shutdown: tripleFault,
+  exception: unhandledException,
   'internal-error': internalError,
   'fail-entry': failedEntry,
   'unexpected-exit': unexpectedExit,

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { ParameterName } from '../../../guests/contract.ts';
-import type { Guest } from '../../../guests/list.ts';
+import { type Guest, guestDisks } from '../../../guests/list.ts';
 import { readGuest } from '../../../guests/symbols.ts';
 import { load } from '../../../loaders/index.ts';
 import { bootImage } from '../../../loaders/place.ts';
@@ -34,9 +34,10 @@ const SHORTENED: Readonly<Record<string, Partial<Record<ParameterName, number>>>
 };
 
 /** A machine with the guest in it, ready to run. The caller's to dispose. */
-export function machineOf({ name, format, mode, options }: Guest, irqchip = options.irqchip !== 'no'): Machine {
+export function machineOf(guest: Guest, irqchip = guest.options.irqchip !== 'no'): Machine {
+  const { name, format, mode, options } = guest;
   const { memoryMib, cpus, load: at, cmdline, modules } = options;
-  const machine = Machine.create({ memory: memoryMib * 2 ** 20, cpus, irqchip });
+  const machine = Machine.create({ memory: memoryMib * 2 ** 20, cpus, irqchip, disks: guestDisks(guest) });
   try {
     const image = load(readGuest(name, SHORTENED[name]), {
       memoryMap: machine.memory.memoryMap,
