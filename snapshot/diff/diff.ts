@@ -9,6 +9,7 @@ import { stateSections } from '../show/state-sections.ts';
 import type { Digest } from '../store/format/digest.ts';
 import type { Checkpoint } from '../store/memory/checkpoint.ts';
 import type { DiffTarget } from './diff-target.ts';
+import { type DiskDiff, diffDisks } from './disk-diff.ts';
 import { liveView } from './live-view.ts';
 import { diffMemory, type MemoryDiff, type MemoryDiffOptions } from './memory-diff.ts';
 import { type PlaceNames, placeNames } from './places.ts';
@@ -44,6 +45,8 @@ export interface CheckpointDiff {
   /** Registers, MSRs, devices and the like. Sections without a difference are left out. */
   readonly state: readonly SectionChange[];
   readonly memory: MemoryDiff;
+  /** Disks on which blocks differ. */
+  readonly disks: readonly DiskDiff[];
   /** What a reader must know to take the comparison rightly, a sentence each. */
   readonly remarks: readonly string[];
 }
@@ -81,9 +84,13 @@ export function diffCheckpoints(a: Checkpoint, b: DiffTarget, options: DiffOptio
     b: sideOf(b),
     state: diffSections(stateSections(before), stateSections(after)),
     memory: diffMemory(a, b, names, options),
+    disks: diffDisks(a, b, after.description, options.limit ?? DISK_RANGES),
     remarks: [...others, ...hostTsc(before, after)],
   };
 }
+
+/** Ranges of a disk that are kept where no other number is given. */
+const DISK_RANGES = 4096;
 
 /** A difference in IA32_TSC says nothing about a guest that reads the host's counter. */
 function hostTsc(...states: readonly MachineState[]): string[] {

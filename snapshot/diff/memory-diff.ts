@@ -1,4 +1,5 @@
 /** What differs in memory between two checkpoints: ranges of bytes, named, and sums by name. */
+import { isDiskPage } from '../disk-blocks.ts';
 import { integer } from '../show/field.ts';
 import { PAGE_SIZE } from '../store/format/limits.ts';
 import { xorPages } from '../store/memory/chain.ts';
@@ -110,7 +111,7 @@ const ZEROS = new Uint8Array(PAGE_SIZE);
  * compared.
  */
 function forEachChangedPage(a: Checkpoint, b: DiffTarget, onPage: OnPage): number {
-  const unlike = b.pagesUnlike(a);
+  const unlike = b.pagesUnlike(a).filter((gpa) => !isDiskPage(gpa));
   const mask = new Uint8Array(PAGE_SIZE);
   const after = new Uint8Array(PAGE_SIZE);
   for (const gpa of unlike) {

@@ -1,5 +1,6 @@
 /** A checkpoint's memory into a file, each region at its place. */
 
+import { isDiskPage } from '../disk-blocks.ts';
 import { corrupt } from '../store/format/digest.ts';
 import { PAGE_SIZE } from '../store/format/limits.ts';
 import type { Checkpoint } from '../store/memory/checkpoint.ts';
@@ -13,7 +14,7 @@ export interface FileRegion {
   readonly offset: number;
 }
 
-/** Writes what is not zero. Throws CheckpointError CORRUPT for pages outside the regions. Returns the bytes written. */
+/** Writes what is not zero of RAM. Throws CheckpointError CORRUPT for pages outside the regions. Returns the bytes written. */
 export function writeMemory(
   checkpoint: Checkpoint,
   regions: readonly FileRegion[],
@@ -22,6 +23,7 @@ export function writeMemory(
 ): number {
   let written = 0;
   const data = (gpa: number, bytes: Uint8Array) => {
+    if (isDiskPage(gpa)) return;
     const region = regions.find((r) => gpa >= r.gpa && gpa + bytes.length <= r.gpa + r.size);
     if (region) file.write(region.offset + gpa - region.gpa, bytes);
     else if (bytes.length > PAGE_SIZE) splitPages(gpa, bytes, data);

@@ -1,5 +1,6 @@
 /** Where in guest memory checkpoints changed pages: a common axis with the untouched parts left out, and bins on it. */
 
+import { isDiskPage } from '../disk-blocks.ts';
 import { ifThere } from '../store/disk/blobs.ts';
 import type { Digest } from '../store/format/digest.ts';
 import { PAGE_SIZE } from '../store/format/limits.ts';
@@ -23,7 +24,7 @@ export interface HeatAxis {
 const MAX_STRETCHES = 6;
 
 /**
- * Addresses of the pages in which a checkpoint differs from its parent, by its page map, ascending; of a first
+ * Addresses of the pages of RAM in which a checkpoint differs from its parent, by its page map, ascending; of a first
  * checkpoint, or one whose parent is gone, all pages with content. Empty for one that was removed since `log`.
  */
 export function dirtyPages(store: Store, { digest, parent }: LogEntry): number[] {
@@ -31,10 +32,10 @@ export function dirtyPages(store: Store, { digest, parent }: LogEntry): number[]
   using checkpoint = ifThere(store.blobs, digest, open);
   if (!checkpoint) return [];
   using before = parent && ifThere(store.blobs, parent, open);
-  if (before) return checkpoint.pagesUnlike(before);
+  if (before) return checkpoint.pagesUnlike(before).filter((gpa) => !isDiskPage(gpa));
   const held: number[] = [];
   checkpoint.forEachPage(({ gpa, kind }) => {
-    if (kind !== 'zero') held.push(gpa);
+    if (kind !== 'zero' && !isDiskPage(gpa)) held.push(gpa);
   });
   return held;
 }

@@ -1,5 +1,6 @@
 /** What a checkpoint says of guest memory: which ranges it holds, how, and which layers it takes them from. */
 
+import { isDiskPage } from '../disk-blocks.ts';
 import type { Digest } from '../store/format/digest.ts';
 import { PAGE_SIZE } from '../store/format/limits.ts';
 import type { Checkpoint } from '../store/memory/checkpoint.ts';
@@ -41,14 +42,16 @@ const KINDS = ['stored', 'delta', 'zero'] as const;
 /** Ranges that a reader can take in. */
 const MAX_RANGES = 24;
 
-/** Describes a checkpoint's memory. Reads no page. */
+/** Describes a checkpoint's RAM, and the layers of all its pages. Reads no page. */
 export function memoryMap(checkpoint: Checkpoint): MemoryMap {
   const gpas: number[] = [];
   const kinds: number[] = [];
   const shares = new Map<Digest, number>();
   checkpoint.forEachPage(({ gpa, kind, layer, mask }) => {
-    gpas.push(gpa);
-    kinds.push(KINDS.indexOf(kind));
+    if (!isDiskPage(gpa)) {
+      gpas.push(gpa);
+      kinds.push(KINDS.indexOf(kind));
+    }
     const from = mask?.layer ?? layer;
     if (from) shares.set(from, (shares.get(from) ?? 0) + 1);
   });

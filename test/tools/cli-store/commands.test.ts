@@ -262,7 +262,7 @@ describe('mistakes are said in a line, without a stack trace', () => {
     [1, /no checkpoint has the tag/, ['tag', '-d', 'nobody']],
     [2, /give the checkpoint and its name/, ['tag', 'booted']],
     [2, /takes one name and nothing else/, ['tag', '-d', 'booted', 'x']],
-    [2, /--elf FILE or --raw FILE/, ['export', 'booted']],
+    [2, /--elf FILE, --raw FILE or --disk N=FILE/, ['export', 'booted']],
     [2, /"latest~x" is no reference/, ['show', 'latest~x']],
     [1, /cannot write .*ENOENT.*does not exist/, ['export', 'booted', '--raw', '/nonexistent/ram']],
     [1, /\/dev\/null is a device or a pipe: name a file/, ['export', 'booted', '--elf', '/dev/null']],

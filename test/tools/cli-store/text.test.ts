@@ -64,6 +64,7 @@ describe('show', () => {
         entry: { digest: `sha256:${'a'.repeat(64)}`, tags: ['t'], time: '', pages: 1, bytes: 2, stats: {}, label: 'l' },
         description: madeUpState().description,
         state: stateSections(madeUpState({ sregs: { cr0: 0x8000_0011n }, ioapicPin1: 0x31n })),
+        disks: [],
         memory: { stored: 0, delta: 0, zero: 0, ranges: [], layers: [] },
         screen: ['a line', '', 'another'],
         notes: ['it lacks something'],

@@ -1,10 +1,12 @@
 /** `vmlapse show REF`: everything a checkpoint holds, by name. */
 import { stateNotes } from '../../../snapshot/compatible.ts';
+import { presentBlocks } from '../../../snapshot/disk-blocks.ts';
 import { decodeState } from '../../../snapshot/machine-state.ts';
 import { memoryMap } from '../../../snapshot/show/memory-map.ts';
 import { stateSections } from '../../../snapshot/show/state-sections.ts';
 import type { Checkpoint } from '../../../snapshot/store/memory/checkpoint.ts';
 import { VmlapseError } from '../../../src/errors.ts';
+import type { DiskDescription } from '../../../src/machine/disks.ts';
 import { screenOfCheckpoint } from '../../screen/of-machine.ts';
 import { screenLines } from '../../screen/render.ts';
 import type { CommandRow } from '../command.ts';
@@ -53,22 +55,30 @@ function show(ref: string, options: StoreCommandOptions & { readonly all?: boole
     description: state.description,
     state: stateSections(state),
     memory: memoryMap(checkpoint),
+    disks: (state.description.disks ?? []).map((disk, index) => ({
+      ...disk,
+      blocks: writtenBlocks(checkpoint, disk, index),
+    })),
     ...screenOrNote(checkpoint, stateNotes(state), !options.json && !showsUnicode()),
   };
   const data = () => {
-    const { state: sections, description, memory, screen, notes } = shown;
+    const { state: sections, description, memory, disks, screen, notes } = shown;
     return {
       ...entryData(shown.entry),
       machine: description,
       state: sectionsData(sections),
       meanings: meaningsData(sections),
       memory,
+      ...(disks.length > 0 && { disks }),
       ...(screen.length > 0 && { screen }),
       ...(notes.length > 0 && { notes }),
     };
   };
   print(options, options.json && data(), () => showText(shown, paintFor(), options.all));
 }
+
+const writtenBlocks = (checkpoint: Checkpoint, { bytes }: DiskDescription, index: number) =>
+  presentBlocks(checkpoint, index, bytes).reduce((sum, { count }) => sum + count, 0);
 
 /** The text screen is memory, which may be damaged where all that is shown otherwise is not. */
 function screenOrNote(

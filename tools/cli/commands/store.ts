@@ -1,13 +1,14 @@
 /** Commands that change, check or export the checkpoints of a store. */
 import { existsSync } from 'node:fs';
 import { exportElf, exportRaw } from '../../../snapshot/export/export.ts';
+import { exportDisk } from '../../../snapshot/export/export-disk.ts';
 import { registrySource } from '../../../snapshot/registry/source.ts';
 import { type NotFetched, storeSource } from '../../../snapshot/store/history/repair.ts';
 import type { VerifyReport } from '../../../snapshot/store/history/verify.ts';
 import { UsageError } from '../../../src/errors.ts';
 import type { CommandRow } from '../command.ts';
 import { columns, print } from '../output.ts';
-import { parseCount, parseOutputFile } from '../parse.ts';
+import { parseCount, parseDiskPlace, parseOutputFile } from '../parse.ts';
 import { PROGRESS_OPTION, type ProgressOptions, startProgress } from '../progress.ts';
 import { EXIT } from '../run-end.ts';
 import { byteText, counted, printable, short, timeText } from '../store/format.ts';
@@ -109,17 +110,20 @@ The new checkpoint has the same content, no parent, and one layer. The old one s
   },
   {
     name: 'export',
-    about: 'write a checkpoint as an ELF core for debuggers, or its RAM as a raw image',
+    about: 'write a checkpoint as an ELF core for debuggers, or its RAM or a disk as a raw image',
     arguments: { '<ref>': REF_HELP },
     options: [
       ...STORE_OPTIONS,
       ['--elf <file>', 'write an ELF core', parseOutputFile],
       ['--raw <file>', 'write bare RAM', parseOutputFile],
+      ['--disk <n=file>', 'write disk N as a raw image; may be repeated', parseDiskPlace],
+      ['--image <n=file>', 'where the image that disk N rests on is now; may be repeated', parseDiskPlace],
       PROGRESS_OPTION,
     ],
     help: `Examples:
   vmlapse export latest --elf core && gdb guests/build/kernel.elf core
   vmlapse export before-login --raw ram.img --store lab
+  vmlapse export latest --disk 0=disk-as-it-was.img
 
 In the core, each vCPU is a thread, and memory is at the addresses that vCPU 0 uses: by its page tables where it has
 paging on, else guest-physical. In the raw image, the offset in the file is the guest-physical address. Zero pages are
@@ -226,12 +230,18 @@ function gc(options: StoreCommandOptions & { readonly keep?: number; readonly dr
   });
 }
 
-function exportCheckpoint(
-  ref: string,
-  options: StoreCommandOptions & ProgressOptions & { readonly elf?: string; readonly raw?: string },
-): void {
-  const { elf, raw } = options;
-  if (elf === undefined && raw === undefined) throw new UsageError('no file to write: give --elf FILE or --raw FILE');
+/** The files that `export` writes. */
+interface ExportFiles {
+  readonly elf?: string;
+  readonly raw?: string;
+  readonly disk?: ReadonlyMap<number, string>;
+  readonly image?: ReadonlyMap<number, string>;
+}
+
+function exportCheckpoint(ref: string, options: StoreCommandOptions & ProgressOptions & ExportFiles): void {
+  const { elf, raw, disk: disks = new Map<number, string>(), image: images } = options;
+  if (elf === undefined && raw === undefined && disks.size === 0)
+    throw new UsageError('no file to write: give --elf FILE, --raw FILE or --disk N=FILE');
   using store = openToRead(options);
   using checkpoint = store.open(ref);
   const write = (how: typeof exportElf, path: string | undefined) => {
@@ -239,7 +249,15 @@ function exportCheckpoint(
     using progress = startProgress('exporting', options);
     return [how(checkpoint, path, progress.update)];
   };
-  const files = [...write(exportElf, elf), ...write(exportRaw, raw)];
+  const diskFiles = [...disks].flatMap(([index, path]) => {
+    const image = images?.get(index);
+    return write(
+      (from, to, onProgress) =>
+        exportDisk(from, index, to, { ...(image !== undefined && { image }), ...(onProgress && { onProgress }) }),
+      path,
+    );
+  });
+  const files = [...write(exportElf, elf), ...write(exportRaw, raw), ...diskFiles];
   print(options, { digest: checkpoint.digest, files }, () =>
     files
       .flatMap(({ path, bytes, dataBytes, remarks }) => [

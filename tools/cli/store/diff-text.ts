@@ -1,5 +1,6 @@
 /** A comparison of two checkpoints for people. */
 import type { DiffSide } from '../../../snapshot/diff/diff.ts';
+import type { DiskDiff } from '../../../snapshot/diff/disk-diff.ts';
 import type { ChangedRange, MemoryDiff } from '../../../snapshot/diff/memory-diff.ts';
 import type { ChangedPlace } from '../../../snapshot/diff/ranges.ts';
 import type { FieldChange, SectionChange } from '../../../snapshot/diff/state-diff.ts';
@@ -8,7 +9,7 @@ import type { StateField } from '../../../snapshot/show/field.ts';
 import type { RowChange } from '../../screen/difference.ts';
 import { columnLines } from '../output.ts';
 import { type Comparison, rowChanges } from './comparison.ts';
-import { counted, fieldText, hex, printable, short, timeText } from './format.ts';
+import { byteText, counted, fieldText, hex, printable, short, timeText } from './format.ts';
 import { hexRows, sideBySide } from './hexdump.ts';
 import type { Paint } from './paint.ts';
 
@@ -24,7 +25,7 @@ export interface DiffTextOptions {
 /** The whole comparison. */
 export function diffText(diff: Comparison, options: DiffTextOptions): string {
   const { paint, stat } = options;
-  const same = diff.state.length === 0 && diff.memory.pagesChanged === 0;
+  const same = diff.state.length === 0 && diff.memory.pagesChanged === 0 && diff.disks.length === 0;
   return [
     sideText('---', diff.a, 'before', paint),
     sideText('+++', diff.b, 'after', paint),
@@ -33,6 +34,7 @@ export function diffText(diff: Comparison, options: DiffTextOptions): string {
     ...(stat ? stateSums(diff.state, paint) : diff.state.flatMap((section) => stateText(section, paint))),
     ...screenText(rowChanges(diff, options), options),
     ...memoryText(diff.memory, options),
+    ...diff.disks.flatMap((disk) => diskText(disk, options)),
   ]
     .map((line) => `${line}\n`)
     .join('');
@@ -93,6 +95,16 @@ function memoryText(memory: MemoryDiff, { paint, limit, stat }: DiffTextOptions)
     ...shown.flatMap((range) => rangeText(range, paint)),
     ...(left > 0 ? ['', `${counted(left, 'more range')}: --limit 0 shows all, --stat sums them up`] : []),
   ];
+}
+
+function diskText({ disk, blocksChanged, rangeCount, ranges }: DiskDiff, { paint, limit, stat }: DiffTextOptions) {
+  const verb = blocksChanged === 1 ? 'differs' : 'differ';
+  const head = ['', `${paint('heading', `disk ${disk}`)}  ${counted(blocksChanged, 'block')} of 4 KiB ${verb}`];
+  if (stat) return head;
+  const shown = ranges.slice(0, limit);
+  const rows = shown.map(({ offset, length }) => [`${hex(offset)}..${hex(offset + length - 1)}`, byteText(length)]);
+  const left = rangeCount - shown.length;
+  return [...head, ...columnLines(rows, '  '), ...(left > 0 ? [`  and ${counted(left, 'more range')}`] : [])];
 }
 
 /** The name of a range: "ticks+0x4 (.bss)"; empty outside of symbols. */

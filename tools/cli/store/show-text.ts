@@ -3,6 +3,7 @@ import type { MachineDescription } from '../../../snapshot/machine-state.ts';
 import type { StateField, StateSection } from '../../../snapshot/show/field.ts';
 import type { MemoryMap } from '../../../snapshot/show/memory-map.ts';
 import type { LogEntry } from '../../../snapshot/store/history/history.ts';
+import type { DiskDescription } from '../../../src/machine/disks.ts';
 import { columnLines } from '../output.ts';
 import { byteText, counted, fieldText, hex, pauseText, printable, short, timeText, valueText } from './format.ts';
 import type { Paint } from './paint.ts';
@@ -13,15 +14,21 @@ export interface Shown {
   readonly description: MachineDescription;
   readonly state: readonly StateSection[];
   readonly memory: MemoryMap;
+  readonly disks: readonly ShownDisk[];
   /** Lines of the text screen; none where it is empty. */
   readonly screen: readonly string[];
   /** What it does not hold, a sentence each. */
   readonly notes: readonly string[];
 }
 
+/** A disk, and how many blocks of 4 KiB its guest had written. */
+export interface ShownDisk extends DiskDescription {
+  readonly blocks: number;
+}
+
 /** Everything; `all` also the fields that are zero, and CPUID. */
 export function showText(
-  { entry, description, state, memory, screen, notes }: Shown,
+  { entry, description, state, memory, disks, screen, notes }: Shown,
   paint: Paint,
   all = false,
 ): string {
@@ -32,6 +39,7 @@ export function showText(
     ...sections.flatMap((section) => sectionText(section, paint, all)),
     ...screenSection(screen, paint),
     ...memoryText(memory, paint),
+    ...disks.flatMap((disk, index) => diskText(disk, index, paint)),
   ]
     .map((line) => `${line}\n`)
     .join('');
@@ -117,6 +125,15 @@ function splitName(name: string): [string, string | undefined] {
 
 function screenSection(lines: readonly string[], paint: Paint): string[] {
   return lines.length === 0 ? [] : ['', paint('heading', 'text screen'), ...lines.map((line) => `  | ${line}`)];
+}
+
+function diskText({ path, bytes, sha256, readOnly, blocks }: ShownDisk, index: number, paint: Paint): string[] {
+  const facts = [byteText(bytes), ...(readOnly ? ['read-only'] : []), `${counted(blocks, 'block')} of 4 KiB written`];
+  return [
+    '',
+    `${paint('heading', `disk ${index}`)}  ${facts.join(', ')}`,
+    `  over ${printable(path)}, sha256 ${sha256}`,
+  ];
 }
 
 function memoryText({ stored, delta, zero, ranges, layers }: MemoryMap, paint: Paint): string[] {

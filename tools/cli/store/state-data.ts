@@ -54,6 +54,7 @@ export function diffData(diff: Comparison) {
     state: changesData(diff.state),
     ...(screen.length > 0 && { screen }),
     memory: { ...sums, ranges: rangeData },
+    ...(diff.disks.length > 0 && { disks: diff.disks }),
     remarks: diff.remarks,
   };
 }
