@@ -1,5 +1,6 @@
 /** All benchmarks, in the order they run. */
 import type { Bench } from './bench.ts';
+import { DISK_BENCHES } from './suites/disk.ts';
 import { EXIT_BENCHES } from './suites/exits.ts';
 import { FORK_BENCHES } from './suites/fork.ts';
 import { LIVE_BENCHES } from './suites/live.ts';
@@ -14,6 +15,7 @@ export const BENCHES: readonly Bench[] = [
   ...STARTUP_BENCHES,
   ...ROLLBACK_BENCHES,
   ...LIVE_BENCHES,
+  ...DISK_BENCHES,
   ...FORK_BENCHES,
   ...STORE_BENCHES,
 ];

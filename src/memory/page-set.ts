@@ -50,7 +50,8 @@ export class PageSet {
 
   /** False if any page may be in the set. */
   get isEmpty(): boolean {
-    return this.#marks.every((word) => word === 0);
+    for (let w = 0; w < this.#marks.length; w++) if (this.#marks[w] !== 0) return false;
+    return true;
   }
 
   /** How many pages are in the set. */
@@ -104,13 +105,19 @@ export class PageSet {
 
   /** Moves all pages of a set of the same size here; none that another thread adds to it meanwhile is lost. */
   drain(from: PageSet): void {
-    const taken = from.#marks.map((word, w) => (word === 0 ? 0 : Atomics.exchange(from.#marks, w, 0)));
-    this.#mark(taken);
-    forEachRun(taken, taken.length * WORD_BITS, (block, count) => {
-      const end = Math.min((block + count) * BLOCK_WORDS, this.bits.length);
-      for (let w = block * BLOCK_WORDS; w < end; w++)
-        if (from.bits[w] !== 0) this.bits[w] = this.bits[w]! | Atomics.exchange(from.bits, w, 0);
-    });
+    for (let m = 0; m < from.#marks.length; m++) {
+      if (from.#marks[m] === 0) continue;
+      const marks = Atomics.exchange(from.#marks, m, 0);
+      this.#marks[m] = this.#marks[m]! | marks;
+      for (let left = marks; left !== 0; left &= left - 1)
+        this.#drainBlock(from, m * WORD_BITS + (31 - Math.clz32(left & -left)));
+    }
+  }
+
+  #drainBlock(from: PageSet, block: number): void {
+    const end = Math.min((block + 1) * BLOCK_WORDS, this.bits.length);
+    for (let w = block * BLOCK_WORDS; w < end; w++)
+      if (from.bits[w] !== 0) this.bits[w] = this.bits[w]! | Atomics.exchange(from.bits, w, 0);
   }
 
   #mark(marks: Uint32Array): void {
