@@ -1,5 +1,5 @@
 /** Files that are disks: the machine reads them while it runs. */
-import { statSync } from 'node:fs';
+import { type Stats, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { CD_DRIVE, detect, type GuestImage, type LoadOptions, loadDisk } from '../../loaders/index.ts';
 import { DiskImage, readImageAt } from '../../src/disk/image.ts';
@@ -11,9 +11,18 @@ import { named } from './named.ts';
 /** The word for an image on standard input. */
 export const STDIN = '-';
 
+/** What a path names; undefined where that cannot be told: whoever opens the file says why. */
+function lookAt(file: string): Stats | undefined {
+  try {
+    return statSync(file);
+  } catch {
+    return undefined;
+  }
+}
+
 /** A file that is read as a disk at once: it was asked for, or is larger than images may be. */
 export function isDiskAtOnce(file: string, { format }: Pick<LoadOptions, 'format'>): boolean {
-  const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  const size = lookAt(file)?.size ?? 0;
   return file !== STDIN && (format === 'disk' || (format === undefined && size > WINDOW_BYTES));
 }
 
@@ -38,7 +47,7 @@ const bootDisk = (file: string, image: GuestImage): DiskConfig => ({
 /** The machine's disk of a plan that is one, in a file with these bytes. Throws LoadError if the machine cannot read the disk from it. */
 export function disksOf(file: string, bytes: Uint8Array, image: GuestImage): readonly DiskConfig[] {
   if (image.format !== 'disk') return [];
-  const isFile = file !== STDIN && statSync(file).isFile();
+  const isFile = file !== STDIN && lookAt(file)?.isFile() === true;
   if (isFile && detect(bytes).kind !== 'wrapped') return [bootDisk(file, image)];
   const why = isFile ? 'it is compressed: unpack it first' : 'it comes from a pipe: write it to a file first';
   throw new LoadError('DISK', `${file}: the guest reads from a disk while it runs, but ${why}`);
