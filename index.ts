@@ -60,6 +60,7 @@ export type { Translation, Vcpu } from './src/kvm/vcpu.ts';
 export { type MemorySlot, Vm } from './src/kvm/vm.ts';
 
 export { cpuidOfChoice } from './src/machine/cpu-model.ts';
+export type { DiskConfig } from './src/machine/disks.ts';
 export type { CpuMode, EntryState, RegisterName } from './src/machine/entry.ts';
 export { Machine, type MachineConfig, type MachineOptions } from './src/machine/machine.ts';
 export { PAGE_SIZE } from './src/memory/bitmap.ts';

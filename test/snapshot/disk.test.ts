@@ -98,6 +98,8 @@ describeKvm('a disk in checkpoints', () => {
     const { machine: brought } = restoreMachine(checkpoint);
     using _ = brought;
     expect(filesOn(diskOf(brought))).toBe(filesOn(diskOf(machine)));
+    store.remove('latest~2');
+    store.gc();
     expect(store.verify().problems).toEqual([]);
   });
 
