@@ -65,6 +65,8 @@ export const MEMORY = {
   FLAT: 0x10000,
   /** The VGA's text screen in colour: 80 columns, 25 rows, two bytes for each character. */
   TEXT_SCREEN: 0xb8000,
+  /** With irqchip, in long and protected mode: 16 bytes that are another number after a restore or fork; 0 before. */
+  GENERATION: 0xef000,
   /** ELF guests are linked here. */
   KERNEL: 0x100000,
   /** What ring 3 may touch starts here: its code, data and stack. */

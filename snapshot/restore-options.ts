@@ -1,7 +1,7 @@
 /** How a checkpoint is restored, or forked. */
 import { CLOCK_MODE, type ClockMode } from '../src/kvm/state/vm-state.ts';
 import type { MachineOptions } from '../src/machine/machine.ts';
-import { BOOLEAN, FUNCTION, isObject, OBJECT, type OptionKind, type OptionKinds } from '../src/options.ts';
+import { BOOLEAN, FUNCTION, isObject, OBJECT, type OptionKind, type OptionKinds, oneOf } from '../src/options.ts';
 import type { OnProgress } from './store/store-types.ts';
 
 /** How to restore. */
@@ -14,6 +14,8 @@ export interface RestoreOptions {
   readonly devices?: MachineOptions['devices'];
   /** Where the images of disks are now, by number of the disk. Default: where they were. */
   readonly disks?: ReadonlyMap<number, string>;
+  /** Default "new": the guest is told that it was copied, by another generation id, if its ACPI tables have one. */
+  readonly generation?: 'new' | 'keep';
   /** Allows more than 64 vCPUs, and more RAM than the host has. */
   readonly allowLarge?: boolean;
   /** Called while memory is filled: bytes so far, and in all. */
@@ -31,6 +33,7 @@ export const RESTORE_OPTIONS: OptionKinds<RestoreOptions> = {
   force: BOOLEAN,
   devices: OBJECT,
   disks: DISK_PATHS,
+  generation: oneOf('new', 'keep'),
   allowLarge: BOOLEAN,
   onProgress: FUNCTION,
 };

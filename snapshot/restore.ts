@@ -3,6 +3,7 @@
 import { CHECKPOINT, checkArguments } from '../src/arguments.ts';
 import { checkDigest } from '../src/disk/digest.ts';
 import { CheckpointError, DiskError, GuestMemoryError, UsageError } from '../src/errors.ts';
+import { renewGeneration } from '../src/machine/generation.ts';
 import { Machine } from '../src/machine/machine.ts';
 import { PAGE_SIZE } from '../src/memory/bitmap.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
@@ -58,7 +59,11 @@ export function buildMachine(state: MachineState, options: RestoreOptions, memor
     checkImages(state, machine);
     checkCompatible(state, machine, options.force ?? false);
     for (const { gpa, bytes } of state.roms) machine.addRom(gpa, bytes);
-    return { machine, load: (target) => stateLoader(target, state)(options.clock ?? 'resume') };
+    const load = (target: SnapshotTarget) => {
+      stateLoader(target, state)(options.clock ?? 'resume');
+      if (options.generation !== 'keep') renewGeneration(machine, state.vm.ioapic);
+    };
+    return { machine, load };
   } catch (error) {
     machine[Symbol.dispose]();
     throw error;

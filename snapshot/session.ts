@@ -5,6 +5,7 @@
 import { checkArguments, RUNNER, STORE } from '../src/arguments.ts';
 import { CheckpointError } from '../src/errors.ts';
 import type { ClockMode } from '../src/kvm/state/vm-state.ts';
+import { markGeneration } from '../src/machine/generation.ts';
 import { PAGE_SIZE } from '../src/memory/bitmap.ts';
 import { BOOLEAN, checkOptions, listOf, NUMBER, OBJECT, type OptionKinds, oneOf, TEXT } from '../src/options.ts';
 import type { RunEnd } from '../src/runner/result.ts';
@@ -131,6 +132,7 @@ export class CheckpointSession implements Disposable {
     this.#taker = new StateTaker(target, options.guest);
     this.tracker = new DirtyTracker(target.machine, options.dirtyLog);
     this.#taken = this.tracker.emptySets();
+    if (options.base) markGeneration(target.machine); // the restore may have written it
   }
 
   /** The checkpoint from which memory differs only in the pending pages. */

@@ -52,6 +52,16 @@ export const DEVICES: readonly Guest[] = [
     options: { ...echo('echo-irq').options, irqchip: 'yes' },
   }),
   guest({
+    name: 'generation',
+    format: 'elf',
+    mode: 'long',
+    shows: 'a number that is another one after a restore or fork (VM generation id)',
+    build: { target: 'long-elf', sources: ['devices/generation.c'], runtime: true },
+    options: { irqchip: 'yes' },
+    expect: exits(EXIT_CODES.OK, `first ${'0'.repeat(32)}\nthen  ${'0'.repeat(32)}\n`),
+    deterministic: false,
+  }),
+  guest({
     name: 'screen',
     format: 'elf',
     mode: 'long',

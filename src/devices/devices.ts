@@ -11,6 +11,7 @@ import { debugExit } from './debug-exit.ts';
 import { debugcon } from './debugcon.ts';
 import type { Device, DeviceHost, DeviceSpec } from './device.ts';
 import { fwCfg } from './fw-cfg.ts';
+import { GENERATION } from './generation.ts';
 import { type I8042Spec, i8042 } from './i8042.ts';
 import { irqPorts } from './irq-ports.ts';
 import { isaDebugExit } from './isa-debug-exit.ts';
@@ -52,6 +53,7 @@ export const DEVICE_SPECS: readonly DeviceSpec[] = [
   irqPorts(),
   testMemory(),
   acpiEvents(),
+  GENERATION,
   biosPort(),
 ];
 

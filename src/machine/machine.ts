@@ -26,6 +26,7 @@ import { hostCpuid } from './cpuid.ts';
 import { type DiskConfig, type DiskHandle, Disks } from './disks.ts';
 import { type EntryState, isResetVector } from './entry.ts';
 import { leaveAsFirmware } from './firmware-chips.ts';
+import { describeGeneration } from './generation.ts';
 import { InterruptLines } from './interrupt-lines.ts';
 import { Roms, type RomsHandle } from './roms.ts';
 
@@ -292,6 +293,7 @@ export class Machine implements Disposable {
   setBoot(entry: EntryState, occupied: readonly RamRange[]): Rsdp | undefined {
     if (this.config.irqchip && !isResetVector(entry)) leaveAsFirmware(this.vm);
     this.#boot = prepareBoot(this.memory, entry, occupied, this.config);
+    if (this.#boot.rsdp) describeGeneration(this);
     return this.#boot.rsdp;
   }
 

@@ -64,7 +64,10 @@ function rolledBack({ player, session, checkpoint }: Moment, exits: number): Lif
 /** Each gives the lives that go on from the checkpoint. */
 const WAYS: Readonly<Record<string, (moment: Moment) => Life[]>> = {
   'it goes on': ({ player }) => [rest(player)],
-  'restored in a new machine': ({ checkpoint, player }) => [restOf(restoreMachine(checkpoint)), rest(player)],
+  'restored in a new machine': ({ checkpoint, player }) => [
+    restOf(restoreMachine(checkpoint, { generation: 'keep' })),
+    rest(player),
+  ],
   'restored in a new process': ({ store, checkpoint }) => {
     const [outcome] = inFreshProcess([{ store: store.directory, ref: checkpoint.digest }]);
     return [{ passage: outcome!.passage, portrait: outcome!.portrait! }];
@@ -78,7 +81,7 @@ const WAYS: Readonly<Record<string, (moment: Moment) => Life[]>> = {
     rolledBack(moment, Number.POSITIVE_INFINITY),
   ],
   forked: ({ checkpoint }) => {
-    using template = new ForkTemplate(checkpoint);
+    using template = new ForkTemplate(checkpoint, { generation: 'keep' });
     return [restOf(template.fork()), restOf(template.fork())];
   },
 };

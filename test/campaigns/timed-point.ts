@@ -79,9 +79,9 @@ interface Moment {
 }
 
 const WAYS: Readonly<Record<string, (moment: Moment) => Promise<Ending[]>>> = {
-  restored: async ({ checkpoint, type }) => [await revived(restoreMachine(checkpoint), type)],
+  restored: async ({ checkpoint, type }) => [await revived(restoreMachine(checkpoint, { generation: 'keep' }), type)],
   forked: async ({ checkpoint, type }) => {
-    using template = new ForkTemplate(checkpoint);
+    using template = new ForkTemplate(checkpoint, { generation: 'keep' });
     return [await revived(template.fork(), type), await revived(template.fork(), type)];
   },
   'rolled back': async ({ checkpoint, session, started, type, next }) => {

@@ -40,7 +40,7 @@ export class Played implements Disposable {
   }
 
   static restored(checkpoint: Checkpoint): Played {
-    return new Played(restoreMachine(checkpoint));
+    return new Played(restoreMachine(checkpoint, { generation: 'keep' }));
   }
 
   static forked(template: ForkTemplate): Played {

@@ -31,7 +31,7 @@ describeKvm('a fork', () => {
   ])('is what a restored machine is, and does the same: %s', (guest, exits) =>
     withCheckpoint(guest, exits, (checkpoint) => {
       using restored = Played.restored(checkpoint);
-      using template = new ForkTemplate(checkpoint);
+      using template = new ForkTemplate(checkpoint, { generation: 'keep' });
       using forked = Played.forked(template);
       expect(forked.portrait).toEqual(restored.portrait);
       const expected = restored.rest();
@@ -43,7 +43,7 @@ describeKvm('a fork', () => {
 
   it('does not see what another one writes, guest or host', () =>
     withCheckpoint('compute-ring3', 100, (checkpoint) => {
-      using template = new ForkTemplate(checkpoint);
+      using template = new ForkTemplate(checkpoint, { generation: 'keep' });
       using a = Played.forked(template);
       using b = Played.forked(template);
       const before = memoryHash(b.machine.memory);
@@ -64,7 +64,7 @@ describeKvm('a fork', () => {
     const forks: Played[] = [];
     try {
       const expected = await withCheckpoint('compute-ring3', 100, (checkpoint) => {
-        using template = new ForkTemplate(checkpoint);
+        using template = new ForkTemplate(checkpoint, { generation: 'keep' });
         forks.push(Played.forked(template), Played.forked(template));
         using restored = Played.restored(checkpoint);
         return restored.rest();
@@ -77,7 +77,7 @@ describeKvm('a fork', () => {
 
   it('is checkpointed incrementally, and that is restored', () =>
     withCheckpoint('stamp-bounded', 90, (checkpoint, store) => {
-      using template = new ForkTemplate(checkpoint);
+      using template = new ForkTemplate(checkpoint, { generation: 'keep' });
       using forked = Played.forked(template);
       using session = new CheckpointSession(forked.player.local, store, { base: checkpoint.digest });
       forked.player.play(2);
@@ -96,7 +96,7 @@ describeKvm('a fork', () => {
 
   it('is checkpointed in full without a base, and rolled back', () =>
     withCheckpoint('stamp-bounded', 90, (checkpoint) => {
-      using template = new ForkTemplate(checkpoint);
+      using template = new ForkTemplate(checkpoint, { generation: 'keep' });
       using forked = Played.forked(template);
       using directory = temporaryDirectory();
       using store = openStore(directory.path, { create: true });
@@ -140,7 +140,7 @@ describeKvm('forks with threads', () => {
     })();
 
     using checkpoint = store.open(digest);
-    using template = new ForkTemplate(checkpoint);
+    using template = new ForkTemplate(checkpoint, { generation: 'keep' });
     const machines = [template.fork(), template.fork()];
     const running: RunningMachine[] = [];
     try {
@@ -180,7 +180,7 @@ describeKvm('forks leave nothing behind', () => {
     withCheckpoint('compute-ring3', 100, (checkpoint) => {
       const before = held();
       {
-        using template = new ForkTemplate(checkpoint);
+        using template = new ForkTemplate(checkpoint, { generation: 'keep' });
         Played.forked(template)[Symbol.dispose]();
         const one = { ...held(), space: addressSpace() };
         for (let i = 0; i < 30; i++) {
@@ -197,7 +197,7 @@ describeKvm('forks leave nothing behind', () => {
   it('when one cannot be made', () =>
     withCheckpoint('hello-long', 3, (checkpoint) => {
       const before = held();
-      using template = new ForkTemplate(checkpoint);
+      using template = new ForkTemplate(checkpoint, { generation: 'keep' });
       const ready = held();
       const { machine } = template.fork();
       machine[Symbol.dispose]();

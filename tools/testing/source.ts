@@ -79,7 +79,7 @@ const SOURCES: { readonly [Kind in Isolation]: (releases: Releases, options: Gue
     using once = new Releases();
     const { guest, checkpoint } = checkpointed(once, options);
     const { clock } = options;
-    const template = releases.own(new ForkTemplate(checkpoint, clock ? { clock } : {}));
+    const template = releases.own(new ForkTemplate(checkpoint, { generation: 'keep', ...(clock && { clock }) }));
     return new ForkSource(releases, template, guest, timeoutOf(options));
   },
 };

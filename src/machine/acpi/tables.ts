@@ -3,6 +3,7 @@
  *
  *     0xe0000  RSDP, which operating systems search for here
  *              DSDT, FACS, MADT, FADT, XSDT, each on a boundary of 64 bytes
+ *     0xef000  the machine's generation, on a page of its own; 0 until it is copied
  */
 import type { VirtioSlot } from '../../devices/virtio/slots.ts';
 import { ascii, uint, withChecksum } from './bytes.ts';
@@ -14,6 +15,7 @@ import { madt } from './madt.ts';
 /** Where the tables begin, and the first byte after their room: in the BIOS area, reserved in the memory map. */
 export const ACPI_GPA = 0xe_0000;
 export const ACPI_END = 0xf_0000;
+export const GENERATION_GPA = 0xe_f000;
 
 const ALIGNMENT = 64;
 const RSDP_REVISION = 2;
@@ -67,10 +69,10 @@ export function acpiTables({ cpus, virtio = [] }: AcpiMachine): AcpiTables | und
     next = Math.ceil((gpa + bytes.length) / ALIGNMENT) * ALIGNMENT;
     return gpa;
   };
-  const [dsdtAt, facsAt, madtAt] = [placed(dsdt(virtio)), placed(facs()), placed(madt(cpus))];
+  const [dsdtAt, facsAt, madtAt] = [placed(dsdt(virtio, GENERATION_GPA)), placed(facs()), placed(madt(cpus))];
   const fadtAt = placed(fadt(facsAt, dsdtAt));
   const rsdp = { gpa: ACPI_GPA, bytes: rootPointer(placed(xsdt(fadtAt, madtAt))) };
-  if (next > ACPI_END) return undefined;
+  if (next > GENERATION_GPA) return undefined;
   const bytes = new Uint8Array(next - ACPI_GPA);
   for (const part of [rsdp, ...parts]) bytes.set(part.bytes, part.gpa - ACPI_GPA);
   return { gpa: ACPI_GPA, bytes, rsdp };

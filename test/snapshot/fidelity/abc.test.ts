@@ -136,7 +136,7 @@ async function cycle(
     await driver.close();
   }
   using a = store.open('a');
-  const { machine, load } = restoreMachine(a);
+  const { machine, load } = restoreMachine(a, { generation: 'keep' });
   using _machine = machine;
   const driver = await drive(machine);
   load(driver.target);

@@ -25,7 +25,7 @@ export interface Outcome {
 function perform({ store: directory, ref, again }: Task): Outcome {
   using store = openStore(directory);
   using checkpoint = store.open(ref);
-  const { machine, load } = restoreMachine(checkpoint);
+  const { machine, load } = restoreMachine(checkpoint, { generation: 'keep' });
   using _machine = machine;
   using player = new Player(machine);
   load(player.local);

@@ -44,16 +44,16 @@ const CODES: readonly Code[] = [
     mode: 'protected',
     irqchip: false,
     code: [
-      'a1000000ff', // mov eax,[0xff000000]: all ones, nobody is there
-      'be000000ff bf00001800 a5', // movsd from 0xff000000 to 0x180000: completing the read writes RAM
+      'a1000000fe', // mov eax,[0xfe000000]: all ones, nobody is there
+      'be000000fe bf00001800 a5', // movsd from 0xfe000000 to 0x180000: completing the read writes RAM
       '8b1d00001800', // mov ebx,[0x180000]
-      '031d000000ff', // add ebx,[0xff000000]
-      '0105000000ff', // add [0xff000000],eax: a read and a write
-      '8b0d000000ff', // mov ecx,[0xff000000]
+      '031d000000fe', // add ebx,[0xfe000000]
+      '0105000000fe', // add [0xfe000000],eax: a read and a write
+      '8b0d000000fe', // mov ecx,[0xfe000000]
       '88d8',
       EXIT_AL, // mov al,bl
     ],
-    sees: [/^MMIO read 0xff000000 ffffffff$/, /^MMIO write 0xff000000 feffffff$/],
+    sees: [/^MMIO read 0xfe000000 ffffffff$/, /^MMIO write 0xfe000000 feffffff$/],
     value: 0xfe,
   },
   {

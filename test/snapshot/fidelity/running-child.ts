@@ -27,7 +27,7 @@ const TIME_LIMIT_MS = scaled(20_000);
 async function revive({ store: directory, ref, type }: Revival): Promise<Afterlife> {
   using store = openStore(directory, { readOnly: true });
   using checkpoint = store.open(ref);
-  const { machine, load } = restoreMachine(checkpoint);
+  const { machine, load } = restoreMachine(checkpoint, { generation: 'keep' });
   using _machine = machine;
   let serial = '';
   const running = await RunningMachine.start(machine, {
