@@ -10,11 +10,12 @@ import './src/errors.ts'; // first: it defines Symbol.dispose where that is miss
 export { detect, type GuestImage, type LoadOptions, load, place, SymbolTable } from './loaders/index.ts';
 export { bootImage } from './loaders/place.ts';
 export { type ImageFile, readImage } from './loaders/read.ts';
+export type { CheckpointOptions, CheckpointReport } from './snapshot/checkpoint-options.ts';
 export { type CheckpointDiff, type DiffOptions, diff } from './snapshot/diff/diff.ts';
 export { LiveSession } from './snapshot/live/live-session.ts';
 export { type RestoredMachine, restoreMachine } from './snapshot/restore.ts';
 export type { RestoreOptions } from './snapshot/restore-options.ts';
-export { type CheckpointOptions, type CheckpointReport, CheckpointSession } from './snapshot/session.ts';
+export { CheckpointSession } from './snapshot/session.ts';
 export type { Checkpoint } from './snapshot/store/memory/checkpoint.ts';
 export { openStore, type Store } from './snapshot/store/store.ts';
 export type { SnapshotTarget } from './snapshot/target.ts';
@@ -62,7 +63,8 @@ export { type MemorySlot, Vm } from './src/kvm/vm.ts';
 export { cpuidOfChoice } from './src/machine/cpu-model.ts';
 export type { DiskConfig } from './src/machine/disks.ts';
 export type { CpuMode, EntryState, RegisterName } from './src/machine/entry.ts';
-export { Machine, type MachineConfig, type MachineOptions } from './src/machine/machine.ts';
+export { Machine } from './src/machine/machine.ts';
+export type { MachineConfig, MachineOptions } from './src/machine/machine-config.ts';
 export { PAGE_SIZE } from './src/memory/bitmap.ts';
 export { GuestMemory, type Region } from './src/memory/guest-memory.ts';
 

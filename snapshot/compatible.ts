@@ -13,7 +13,8 @@ import { VCPU_ROWS, type VcpuPart } from '../src/kvm/state/vcpu-rows.ts';
 import { vcpuStateCaps } from '../src/kvm/state/vcpu-state-caps.ts';
 import { vmRows } from '../src/kvm/state/vm-state.ts';
 import type { DiskDescription } from '../src/machine/disks.ts';
-import type { Machine, MachineConfig } from '../src/machine/machine.ts';
+import type { Machine } from '../src/machine/machine.ts';
+import type { MachineConfig } from '../src/machine/machine-config.ts';
 import type { MachineState } from './machine-state.ts';
 import { sregsOf } from './page-tables.ts';
 

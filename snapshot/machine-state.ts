@@ -11,7 +11,7 @@ import { VCPU_ROWS, type VcpuPart } from '../src/kvm/state/vcpu-rows.ts';
 import type { VcpuState } from '../src/kvm/state/vcpu-state.ts';
 import { VM_ROWS, type VmState } from '../src/kvm/state/vm-state.ts';
 import type { DiskDescription } from '../src/machine/disks.ts';
-import type { MachineConfig } from '../src/machine/machine.ts';
+import type { MachineConfig } from '../src/machine/machine-config.ts';
 import { type EndedVcpu, soundEnds } from './ended.ts';
 import type { CheckpointConfig, Json } from './store/format/documents.ts';
 

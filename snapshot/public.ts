@@ -3,16 +3,18 @@
 /** `import … from 'vmlapse/snapshot'`: stores, checkpoints of halted and of running machines, restore and rollback. */
 import '../src/errors.ts'; // first: it defines Symbol.dispose where that is missing
 
+export type { CheckpointOptions, CheckpointReport, SessionOptions } from './checkpoint-options.ts';
 export { type HostDifference, hostDifferences } from './compatible.ts';
 export { DirtyTracker, type PageSets } from './dirty-tracker.ts';
 export { explainRestore, restoreSteps } from './explain.ts';
 export { ForkTemplate } from './fork.ts';
-export { type LiveOptions, LiveSession } from './live/live-session.ts';
+export type { LiveOptions } from './live/live-options.ts';
+export { LiveSession } from './live/live-session.ts';
 export { decodeState, type GuestOrigin, type MachineDescription, type MachineState } from './machine-state.ts';
 export { type RestoredMachine, restoreMachine } from './restore.ts';
 export type { RestoreOptions } from './restore-options.ts';
 export type { RollbackReport } from './rollback.ts';
-export { type CheckpointOptions, type CheckpointReport, CheckpointSession, type SessionOptions } from './session.ts';
+export { CheckpointSession } from './session.ts';
 export type { Digest } from './store/format/digest.ts';
 export type { LogEntry } from './store/history/history.ts';
 export type { Checkpoint, PagePlace } from './store/memory/checkpoint.ts';

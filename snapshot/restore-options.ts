@@ -1,6 +1,6 @@
 /** How a checkpoint is restored, or forked. */
 import { CLOCK_MODE, type ClockMode } from '../src/kvm/state/vm-state.ts';
-import type { MachineOptions } from '../src/machine/machine.ts';
+import type { MachineOptions } from '../src/machine/machine-config.ts';
 import { BOOLEAN, FUNCTION, isObject, OBJECT, type OptionKind, type OptionKinds, oneOf } from '../src/options.ts';
 import type { OnProgress } from './store/store-types.ts';
 

@@ -7,10 +7,17 @@ import { CheckpointError } from '../src/errors.ts';
 import type { ClockMode } from '../src/kvm/state/vm-state.ts';
 import { markGeneration } from '../src/machine/generation.ts';
 import { PAGE_SIZE } from '../src/memory/bitmap.ts';
-import { BOOLEAN, checkOptions, listOf, NUMBER, OBJECT, type OptionKinds, oneOf, TEXT } from '../src/options.ts';
-import type { RunEnd } from '../src/runner/result.ts';
+import { checkOptions } from '../src/options.ts';
+import {
+  CHECKPOINT_OPTIONS,
+  type CheckpointOptions,
+  type CheckpointReport,
+  commitOptions,
+  SESSION_OPTIONS,
+  type SessionOptions,
+} from './checkpoint-options.ts';
 import { DirtyTracker, type PageSets } from './dirty-tracker.ts';
-import { encodeState, type GuestOrigin } from './machine-state.ts';
+import { encodeState } from './machine-state.ts';
 import { residentPages, residentRuns } from './resident.ts';
 import { Rollback, type RollbackReport } from './rollback.ts';
 import { StateTaker, type TakenState } from './state-taker.ts';
@@ -21,71 +28,12 @@ import type { PageRun } from './store/store-types.ts';
 import type { SnapshotTarget } from './target.ts';
 import { checkAgainstMemory, type LogReport } from './verify-dirty.ts';
 
-/** How a session is opened. */
-export interface SessionOptions {
-  /** The checkpoint that the machine's memory equals now, for one just restored. Absent: the first one is full. */
-  readonly base?: Digest;
-  readonly guest?: GuestOrigin;
-  /** How the dirty log is read. Default: "manual" where KVM can. */
-  readonly dirtyLog?: 'manual' | 'legacy';
-}
-
-/** The kinds of {@link SessionOptions}. */
-const SESSION_OPTIONS: OptionKinds<SessionOptions> = {
-  base: TEXT,
-  guest: OBJECT,
-  dirtyLog: oneOf('manual', 'legacy'),
-};
-
-/** How a checkpoint is taken. */
-export interface CheckpointOptions {
-  readonly tags?: readonly string[];
-  readonly label?: string;
-  /** zstd level. Default 1. */
-  readonly level?: number;
-  /** Compares all of RAM with the parent and reports pages that changed without being logged. Slow; for tests and lessons. */
-  readonly verifyDirty?: boolean;
-}
-
-/** The kinds of {@link CheckpointOptions}. */
-export const CHECKPOINT_OPTIONS: OptionKinds<CheckpointOptions> = {
-  tags: listOf('names', (value) => typeof value === 'string'),
-  label: TEXT,
-  level: NUMBER,
-  verifyDirty: BOOLEAN,
-};
-
-/** A checkpoint that is on disk. */
-export interface CheckpointReport {
-  readonly digest: Digest;
-  readonly parent?: Digest;
-  readonly stats: Readonly<Record<string, number>>;
-  /** The intended parent. It was removed from the store, so this checkpoint is full. */
-  readonly lostParent?: Digest;
-  /** How the guest had ended. */
-  readonly ended?: RunEnd;
-  /** With `verifyDirty`. */
-  readonly log?: LogReport;
-  /** Why the checkpoints to be removed after this one are still there. */
-  readonly notRemoved?: Error;
-}
-
 /** What {@link CheckpointSession.stopAndCollect} took. */
 export interface Collected {
   /** Builds the state. Call it after the pause. */
   readonly state: TakenState;
   readonly pages: PageSets;
   readonly parent: Digest | undefined;
-}
-
-/** The options of a commit that are just passed on. */
-export function commitOptions({ tags, label, level }: CheckpointOptions, parent: Digest | undefined) {
-  return {
-    ...(parent && { parent }),
-    ...(tags && { tags }),
-    ...(label !== undefined && { label }),
-    ...(level !== undefined && { level }),
-  };
 }
 
 /**

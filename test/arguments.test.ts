@@ -115,7 +115,10 @@ describeKvm('an option that does not exist is refused', () => {
       ['src/runner/local-machine.ts RUN_OPTIONS', (options) => local.run(options)],
       ['src/runner/threads/running-machine.ts START_OPTIONS', (options) => api.RunningMachine.start(machine, options)],
       ['src/runner/threads/running-machine.ts RUN_OPTIONS', (options) => running.run(options)],
-      ['src/machine/machine.ts OPTIONS', (options) => api.Machine.create({ memory: 2 ** 20, ...(options as object) })],
+      [
+        'src/machine/machine.ts MACHINE_OPTIONS',
+        (options) => api.Machine.create({ memory: 2 ** 20, ...(options as object) }),
+      ],
       [
         'src/machine/disks.ts DISK_OPTIONS',
         (options) => api.Machine.create({ memory: 2 ** 20, disks: [{ path: 'none', ...(options as object) }] }),

@@ -11,57 +11,18 @@ import { setImmediate } from 'node:timers/promises';
 import { checkArguments, RUNNER, STORE } from '../../src/arguments.ts';
 import { Cleanup } from '../../src/ffi/cleanup.ts';
 import { PAGE_SIZE } from '../../src/memory/bitmap.ts';
-import { BOOLEAN, checkOptions, FUNCTION, MILLISECONDS, NUMBER, type OptionKinds } from '../../src/options.ts';
+import { checkOptions } from '../../src/options.ts';
+import { type CheckpointReport, commitOptions, type SessionOptions } from '../checkpoint-options.ts';
 import type { PageSets } from '../dirty-tracker.ts';
 import { encodeState } from '../machine-state.ts';
-import {
-  CHECKPOINT_OPTIONS,
-  type CheckpointOptions,
-  type CheckpointReport,
-  CheckpointSession,
-  type Collected,
-  commitOptions,
-  type SessionOptions,
-} from '../session.ts';
+import { CheckpointSession, type Collected } from '../session.ts';
 import type { Digest } from '../store/format/digest.ts';
 import type { Store } from '../store/store.ts';
-import type { OnProgress } from '../store/store-types.ts';
 import type { SnapshotTarget } from '../target.ts';
+import { LIVE_OPTIONS, type LiveOptions } from './live-options.ts';
 import { PauseLimit } from './pause-limit.ts';
 import { Staging } from './staging.ts';
 import { CheckpointWriter } from './writer.ts';
-
-/** How a live checkpoint is taken. */
-export interface LiveOptions extends Omit<CheckpointOptions, 'verifyDirty'> {
-  /** Pre-copy rounds at most. Default 5. */
-  readonly maxRounds?: number;
-  /**
-   * Longest pause, in milliseconds. A checkpoint is given up if a longer pause is expected, and dropped if its pause was
-   * longer. Both reject with PAUSE_TOO_LONG.
-   */
-  readonly maxPauseMs?: number;
-  /** When it was requested, by performance.now(). Default: now. */
-  readonly askedAt?: number;
-  /** When the guest was stopped for this checkpoint, by performance.now(); it stays stopped until {@link onTaken}. */
-  readonly stoppedAt?: number;
-  /** Called when everything is copied: the guest may run on. */
-  readonly onTaken?: () => void;
-  /** Called at most every 100 ms with the bytes written so far and the bytes to write. */
-  readonly onProgress?: OnProgress;
-  /** Leaves the machine paused. Default: it runs on, if it ran. */
-  readonly stayPaused?: boolean;
-}
-
-const LIVE_OPTIONS: OptionKinds<LiveOptions> = {
-  ...CHECKPOINT_OPTIONS,
-  maxRounds: NUMBER,
-  maxPauseMs: MILLISECONDS,
-  askedAt: MILLISECONDS,
-  stoppedAt: MILLISECONDS,
-  onTaken: FUNCTION,
-  onProgress: FUNCTION,
-  stayPaused: BOOLEAN,
-};
 
 /** The options with the default of `askedAt` filled in. */
 type Asked = LiveOptions & { readonly askedAt: number };

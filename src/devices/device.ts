@@ -4,9 +4,8 @@
  * share the record share the device.
  */
 
-import type { Disk } from '../disk/disk.ts';
-import type { RingMemory } from './virtio/queue.ts';
-import type { QueueWorker, WorkQueue } from './work.ts';
+import type { QueueHost } from './queue-host.ts';
+import type { WorkQueue } from './work.ts';
 
 /** A claimed range: first port number or guest-physical address, and length in bytes. */
 export interface AddressRange {
@@ -46,22 +45,6 @@ export type StopRequest =
 /** Where output comes from: ports, the BIOS's text on the screen, and what the BIOS tells the user, in lines. */
 export type OutputChannel = 'serial' | 'debugcon' | 'teletype' | 'notes';
 
-/** A disk that can be told what is no longer needed. Offsets and lengths are in bytes; throws as the others do. */
-export interface BlockDisk extends Disk {
-  /** Makes a range zero. */
-  zero(offset: number, length: number): void;
-  /** Says that what a range holds does not matter any more. */
-  discard(offset: number, length: number): void;
-}
-
-/** Guest RAM as devices use it by themselves. What is not RAM throws GuestMemoryError. */
-export interface GuestRam extends RingMemory {
-  /** Calls `visit` with live views that together are [gpa, gpa+length), and where each begins. */
-  look(gpa: number, length: number, visit: (view: Uint8Array, done: number) => void): void;
-  /** As {@link look}, to be written to. */
-  update(gpa: number, length: number, visit: (view: Uint8Array, done: number) => void): void;
-}
-
 /** What a device may call, supplied by the machine. These functions must not access the bus. */
 export interface DeviceHost {
   /** Sets the level of an interrupt line (GSI). Must be callable from any thread of the process. */
@@ -77,15 +60,6 @@ export interface DeviceHost {
   now(): number;
   /** What devices with queues use. Absent on machines without such. */
   readonly queues?: QueueHost;
-}
-
-/** What devices with queues use of the outside world. */
-export interface QueueHost {
-  readonly ram: GuestRam;
-  /** The machine's disks, by number. */
-  readonly disks: readonly BlockDisk[];
-  /** The thread that works on the queues. Absent: whoever attaches the devices does it at once. */
-  readonly worker?: QueueWorker;
 }
 
 /** The declaration of a device: the size of its state, its power-on state, and how to attach it to a state. */

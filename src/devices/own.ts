@@ -91,3 +91,16 @@ export async function devicesFrom(module: URL): Promise<DeviceModule> {
   }
   return { module: module.href, specs };
 }
+
+/** The devices of a module that {@link devicesFrom} was given, in another thread. Absent: none. */
+export async function importDevices(module: string | undefined): Promise<readonly DeviceSpec[]> {
+  return module === undefined ? [] : (await devicesFrom(new URL(module))).specs;
+}
+
+/** Functions cannot cross threads: throws UsageError for devices that come from no module, which each thread could import. */
+export function checkImportable([own]: readonly DeviceSpec[], module: string | undefined): void {
+  if (own === undefined || module !== undefined) return;
+  throw new UsageError(
+    `device ${own.name} was made in this thread, and vCPU threads cannot use it; put it into a module and create the machine with { devices: await devicesFrom(url) }`,
+  );
+}

@@ -4,68 +4,28 @@
  */
 
 import { MEMORY_REGION_FLAGS } from '../abi/flags.ts';
-import { PAGE_SIZE } from '../abi/numbers.ts';
 import { Bus } from '../devices/bus.ts';
 import type { DeviceHost, DeviceSpec } from '../devices/device.ts';
 import { attachDevices, createDeviceState, deviceLock, devicesOf } from '../devices/devices.ts';
-import type { DeviceModule } from '../devices/own.ts';
-import type { QueueWorker } from '../devices/work.ts';
-import { UsageError } from '../errors.ts';
 import { Cleanup } from '../ffi/cleanup.ts';
-import type { CpuidLeaf } from '../kvm/cpuid.ts';
 import { Kvm } from '../kvm/kvm.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import { Vm } from '../kvm/vm.ts';
 import { GuestMemory, type GuestMemoryHandle } from '../memory/guest-memory.ts';
 import type { RamRange } from '../memory/layout.ts';
 import { PageSpace } from '../memory/page-space.ts';
-import { BOOLEAN, checkOptions, isObject, listOf, NUMBER, OBJECT, type OptionKinds } from '../options.ts';
+import { checkOptions } from '../options.ts';
 import type { Rsdp } from './acpi/tables.ts';
 import { type BootState, prepareBoot, startVcpu } from './boot.ts';
 import { hostCpuid } from './cpuid.ts';
-import { type DiskConfig, type DiskHandle, Disks } from './disks.ts';
+import { type AttachOptions, deviceHost } from './device-host.ts';
+import { type DiskHandle, Disks } from './disks.ts';
 import { type EntryState, isResetVector } from './entry.ts';
 import { leaveAsFirmware } from './firmware-chips.ts';
 import { describeGeneration } from './generation.ts';
 import { InterruptLines } from './interrupt-lines.ts';
+import { checkCpus, choiceOf, MACHINE_OPTIONS, type MachineConfig, type MachineOptions } from './machine-config.ts';
 import { Roms, type RomsHandle } from './roms.ts';
-
-/** What a machine is made of. Plain data. */
-export interface MachineConfig {
-  /** RAM in bytes: a multiple of 4 KiB from 1 MiB. */
-  readonly memory: number;
-  /** vCPUs, at most what KVM_CAP_MAX_VCPUS allows. Default 1. More than one needs the irqchip. */
-  readonly cpus?: number;
-  /** In-kernel 8259s, I/O APIC, local APICs and PIT. Default true. Without: KVM_INTERRUPT, and HLT exits. */
-  readonly irqchip?: boolean;
-  /**
-   * Port of an isa-debug-exit as QEMU has it, at which the guest ends with (value << 1) | 1; 0xf4 stays. Default 0: none.
-   */
-  readonly exitPort?: number;
-  /** CPUID leaves to build each vCPU's from. Default: KVM_GET_SUPPORTED_CPUID, but for what cannot be checkpointed. */
-  readonly cpuid?: readonly CpuidLeaf[];
-  /** Disks, at most 7. The image files are only read; what the guest writes is memory of the machine. Default: none. */
-  readonly disks?: readonly DiskConfig[];
-  /** A virtio source of random numbers. Default false. */
-  readonly rng?: boolean;
-}
-
-/** A machine to create. */
-export interface MachineOptions extends MachineConfig {
-  /** Devices besides the built-in ones: objects for a LocalMachine, or what devicesFrom() gives for a RunningMachine. */
-  readonly devices?: readonly DeviceSpec[] | DeviceModule;
-}
-
-const OPTIONS: OptionKinds<MachineOptions> = {
-  memory: NUMBER,
-  cpus: NUMBER,
-  irqchip: BOOLEAN,
-  exitPort: NUMBER,
-  cpuid: listOf('leaves', isObject),
-  disks: listOf('disks', isObject),
-  rng: BOOLEAN,
-  devices: OBJECT,
-};
 
 /** What another thread of the process needs to use the machine. Structured-clone safe. */
 export interface MachineHandle {
@@ -82,21 +42,10 @@ export interface MachineHandle {
   readonly boot: BootState | undefined;
 }
 
-/** How devices are attached in a thread. */
-export interface AttachOptions {
-  /** Other threads attach them too. */
-  readonly shared: boolean;
-  readonly wake?: () => void;
-  /** The thread that works on the queues of devices. Absent: this one does. */
-  readonly worker?: QueueWorker;
-}
-
 /** Pages Intel hosts need for real mode and while paging is off; outside RAM and ROM. */
 const IDENTITY_MAP_ADDR = 0xfeff_c000;
 const TSS_ADDR = 0xfeff_d000;
 const PIT_SPEAKER_DUMMY = 1;
-/** Address of the slots that dropShadowPages adds and deletes: one page for each vCPU, in the hole below 4 GiB. */
-const PASSING_SLOTS = 0xfd00_0000;
 
 interface Parts {
   readonly config: Required<MachineConfig>;
@@ -146,8 +95,6 @@ export class Machine implements Disposable {
   readonly lines: InterruptLines;
   /** Whether the machine was disposed of. */
   isDisposed = false;
-  /** How many slots this KVM has, once that was asked. */
-  #slots: number | undefined;
   readonly #roms: Roms;
   #boot: BootState | undefined;
 
@@ -171,7 +118,7 @@ export class Machine implements Disposable {
    * KvmError, GuestMemoryError, DiskError or UsageError, and leaves nothing behind when it does.
    */
   static create(options: MachineOptions, memory?: GuestMemory, overlays?: readonly GuestMemory[]): Machine {
-    checkOptions(options, OPTIONS);
+    checkOptions(options, MACHINE_OPTIONS);
     const { devices: own = [], ...config } = options;
     using made = new Cleanup();
     if (memory) made.use(memory);
@@ -274,19 +221,6 @@ export class Machine implements Disposable {
   }
 
   /**
-   * Makes KVM drop every shadow page table of this VM, by adding and deleting a memory slot. Call it while no vCPU runs.
-   * Threads that call it at the same time give different numbers as `vcpu`. Throws KvmError.
-   */
-  dropShadowPages(vcpu: number): void {
-    this.#slots ??= this.vm.checkExtension('KVM_CAP_NR_MEMSLOTS');
-    const slot = this.#slots - 1 - vcpu;
-    const { mapping } = this.memory.regions[0]!;
-    const passing = { slot, flags: 0, gpa: PASSING_SLOTS + vcpu * PAGE_SIZE, mapping };
-    this.vm.setUserMemoryRegion({ ...passing, size: PAGE_SIZE });
-    this.vm.setUserMemoryRegion({ ...passing, size: 0 });
-  }
-
-  /**
    * How vCPU 0 starts. `occupied` is what the guest image holds, so that page tables go elsewhere. Unless it starts
    * at the reset vector, chips are as firmware leaves them. Returns the root pointer of the ACPI tables if there are any.
    */
@@ -320,21 +254,8 @@ export class Machine implements Disposable {
   }
 
   /** What devices attached in the calling thread use of the outside world. */
-  host(output: DeviceHost['output'], { wake, worker }: Omit<AttachOptions, 'shared'> = {}): DeviceHost {
-    return {
-      setIrq: this.config.irqchip
-        ? (gsi, level) => this.vm.irqLine(gsi, level)
-        : (gsi, level) => {
-            this.lines.set(gsi, level);
-            if (level === 1) wake?.();
-          },
-      output,
-      ramBytes: this.config.memory,
-      lowRamBytes: this.memory.regions[0]!.size,
-      cpus: this.config.cpus,
-      now: Date.now,
-      ...(this.hasQueues && { queues: { ram: this.memory, disks: this.disks.list, ...(worker && { worker }) } }),
-    };
+  host(output: DeviceHost['output'], options: Omit<AttachOptions, 'shared'> = {}): DeviceHost {
+    return deviceHost(this, output, options);
   }
 
   /** Whether any of its devices works on queues by itself. */
@@ -356,14 +277,4 @@ export class Machine implements Disposable {
     this.memory[Symbol.dispose]();
     this.kvm[Symbol.dispose]();
   }
-}
-
-/** What decides which devices a machine has. */
-const choiceOf = ({ exitPort, disks, rng }: Required<MachineConfig>) => ({ exitPort, disks: disks.length, rng });
-function checkCpus(kvm: Kvm, { cpus, irqchip }: Required<MachineConfig>): void {
-  const most = kvm.checkExtension('KVM_CAP_MAX_VCPUS') || kvm.checkExtension('KVM_CAP_NR_VCPUS') || 1;
-  if (!Number.isInteger(cpus) || cpus < 1 || cpus > most) {
-    throw new UsageError(`${cpus} vCPUs are not possible: this host's KVM allows 1 to ${most}`);
-  }
-  if (cpus > 1 && !irqchip) throw new UsageError('several vCPUs need the irqchip: its local APICs start them');
 }

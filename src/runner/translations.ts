@@ -7,6 +7,7 @@
  * - KVM that translates by shadow page tables (docs/kvm-kinds.md), and any KVM for a guest in a guest, keeps tables of
  *   its own. It follows writes by the guest, not those of user space; deleting a memory slot makes it drop them all.
  */
+import { PAGE_SIZE } from '../abi/numbers.ts';
 import { usesShadowPaging } from '../kvm/backend.ts';
 import type { VcpuStateCaps } from '../kvm/state/vcpu-state-caps.ts';
 import { StatCounter } from '../kvm/stats.ts';
@@ -21,16 +22,34 @@ export interface Translations extends Disposable {
 
 /** How it is done on this host. Throws KvmError. */
 export function translationsOf(machine: Machine, vcpu: Vcpu, { nestedBytes }: VcpuStateCaps): Translations {
+  const dropShadowPages = shadowDropper(machine, vcpu.id);
   // the shadow page tables are the machine's: one vCPU drops them for all
-  if (usesShadowPaging())
-    return { drop: vcpu.id === 0 ? () => machine.dropShadowPages(vcpu.id) : () => {}, [Symbol.dispose]() {} };
+  if (usesShadowPaging()) return { drop: vcpu.id === 0 ? dropShadowPages : () => {}, [Symbol.dispose]() {} };
   const runs = nestedBytes > 0 ? nestedRuns(machine, vcpu) : undefined;
   return {
     drop(nested) {
-      if (nested || (runs && runs.read() > 0n)) machine.dropShadowPages(vcpu.id);
+      if (nested || (runs && runs.read() > 0n)) dropShadowPages();
       else flushTlb(vcpu);
     },
     [Symbol.dispose]: () => runs?.[Symbol.dispose]?.(),
+  };
+}
+
+/** Address of the slots that are added and deleted again: one page for each vCPU, in the hole below 4 GiB. */
+const PASSING_SLOTS = 0xfd00_0000;
+
+/**
+ * Returns a function that makes KVM drop every shadow page table of the machine, by adding and deleting a memory slot. Call
+ * it while no vCPU runs; threads that call it at the same time give different numbers as `vcpu`. It throws KvmError.
+ */
+export function shadowDropper({ vm, memory }: Machine, vcpu: number): () => void {
+  let slots: number | undefined;
+  return () => {
+    slots ??= vm.checkExtension('KVM_CAP_NR_MEMSLOTS');
+    const { mapping } = memory.regions[0]!;
+    const passing = { slot: slots - 1 - vcpu, flags: 0, gpa: PASSING_SLOTS + vcpu * PAGE_SIZE, mapping };
+    vm.setUserMemoryRegion({ ...passing, size: PAGE_SIZE });
+    vm.setUserMemoryRegion({ ...passing, size: 0 });
   };
 }
 

@@ -6,7 +6,8 @@ import { guestSymbols, readGuest } from '../../guests/symbols.ts';
 import { load } from '../../loaders/index.ts';
 import { bootImage } from '../../loaders/place.ts';
 import type { Disk } from '../../src/disk/disk.ts';
-import { Machine, type MachineOptions } from '../../src/machine/machine.ts';
+import { Machine } from '../../src/machine/machine.ts';
+import type { MachineOptions } from '../../src/machine/machine-config.ts';
 import { Driver } from './driver.ts';
 import { temporaryDirectory } from './store/support.ts';
 

@@ -6,6 +6,7 @@ import { expect, it } from 'vitest';
 import { CheckpointSession } from '../../snapshot/session.ts';
 import { openStore } from '../../snapshot/store/store.ts';
 import { StatCounter } from '../../src/kvm/stats.ts';
+import { shadowDropper } from '../../src/runner/translations.ts';
 import { describeKvm, hostKind } from '../support/kvm.ts';
 import { drive } from './driver.ts';
 import { temporaryDirectory } from './store/support.ts';
@@ -42,7 +43,7 @@ describeKvm('rollback over changed page tables', () => {
     using _ = driver;
     driver.go(5);
     driver.local.completePendingIo();
-    for (let i = 0; i < 100; i++) driver.machine.dropShadowPages(i % 4);
+    for (let i = 0; i < 100; i++) shadowDropper(driver.machine, i % 4)();
     driver.said = '';
     driver.go();
     expect(driver.said).toBe(`remap: ${ROUNDS} rounds, all as mapped\n`);

@@ -1,6 +1,7 @@
 /** Machines that run a few bytes of hand-written code from a known address, through the exit loop. */
 import type { EntryState } from '../../src/machine/entry.ts';
-import { Machine, type MachineConfig } from '../../src/machine/machine.ts';
+import { Machine } from '../../src/machine/machine.ts';
+import type { MachineConfig } from '../../src/machine/machine-config.ts';
 import { runHere } from '../../src/runner/local-machine.ts';
 import type { RunResult } from '../../src/runner/result.ts';
 import { scaled } from './time.ts';

@@ -1,6 +1,6 @@
 /** What the block device says of itself, and the bounds that it sets: virtio 1.2, 5.2.4. */
 import { SECTOR_BYTES } from '../../disk/limits.ts';
-import type { BlockDisk } from '../device.ts';
+import type { BlockDisk } from '../queue-host.ts';
 
 /** Bytes of a buffer and buffers of a request, at most: together they bound what one request costs. */
 const SIZE_MAX = 2 ** 17;

@@ -2,7 +2,8 @@
 
 import { SECTOR_BYTES } from '../../disk/limits.ts';
 import { DiskError } from '../../errors.ts';
-import type { BlockDisk, DeviceSpec, GuestRam } from '../device.ts';
+import type { DeviceSpec } from '../device.ts';
+import type { BlockDisk, GuestRam } from '../queue-host.ts';
 import { configSpace, MAX_RANGE_SECTORS, MAX_RANGES, MAX_REQUEST_BYTES } from './block-config.ts';
 import type { DescriptorChain, Segment } from './queue.ts';
 import { RingError } from './queue.ts';

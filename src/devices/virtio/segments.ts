@@ -1,5 +1,5 @@
 /** Buffers of a chain as one run of bytes, wherever the driver has cut it. */
-import type { GuestRam } from '../device.ts';
+import type { GuestRam } from '../queue-host.ts';
 import type { Segment } from './queue.ts';
 
 /** Bytes of all segments. */

@@ -7,7 +7,8 @@
  * driver's as far as the record says: a checkpoint never has half of one, and a machine that is brought back begins it anew.
  */
 import { GuestMemoryError, UsageError } from '../../errors.ts';
-import { type DeviceHost, type DeviceSpec, type GuestRam, load, type QueueHost, type Width } from '../device.ts';
+import { type DeviceHost, type DeviceSpec, load, type Width } from '../device.ts';
+import type { GuestRam, QueueHost } from '../queue-host.ts';
 import { declareDevice } from '../record.ts';
 import { serveAll, type WorkQueue } from '../work.ts';
 import {

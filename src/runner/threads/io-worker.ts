@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { OutputChannel } from '../../devices/device.ts';
 import { deviceLock } from '../../devices/devices.ts';
-import { devicesFrom } from '../../devices/own.ts';
+import { importDevices } from '../../devices/own.ts';
 import { errorToData } from '../../errors.ts';
 import { Machine } from '../../machine/machine.ts';
 import { IoControl } from './io-control.ts';
@@ -16,8 +16,7 @@ const post = (message: IoMessage) => parentPort!.postMessage(message);
 const { handle, control: buffer, mailboxes, notes } = workerData as IoStart;
 const control = new IoControl(buffer);
 try {
-  const { deviceModule } = handle;
-  const own = deviceModule === undefined ? [] : (await devicesFrom(new URL(deviceModule))).specs;
+  const own = await importDevices(handle.deviceModule);
   const machine = Machine.borrow(handle, own);
   const first = new VcpuMailbox(mailboxes, 0);
   const ring = new OutputRing(notes);

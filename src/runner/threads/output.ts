@@ -159,6 +159,16 @@ export class Outputs {
     return buffer;
   }
 
+  /** A ring for each channel of the guest's output. Without a sink the bytes are dropped. */
+  openAll(sinks: Partial<Record<OutputChannel, OutputSink>>): Record<OutputChannel, SharedArrayBuffer> {
+    return {
+      serial: this.open(sinks.serial),
+      debugcon: this.open(sinks.debugcon),
+      teletype: this.open(sinks.teletype),
+      notes: this.open(sinks.notes),
+    };
+  }
+
   async #pump(channel: Channel): Promise<void> {
     while (!this.#closed) {
       await channel.ring.readable(RING_WAIT_MS);

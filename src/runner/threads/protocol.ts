@@ -3,6 +3,7 @@
  * KVM_RUNs, and the shared record of a vCPU's state.
  */
 import { bytesOf } from '../../abi/struct.ts';
+import type { OutputChannel } from '../../devices/device.ts';
 import { type ErrorData, errorFromData } from '../../errors.ts';
 import type { VcpuStateCaps } from '../../kvm/state/vcpu-state-caps.ts';
 import type { Translation, Vcpu } from '../../kvm/vcpu.ts';
@@ -13,15 +14,11 @@ import { jsonText, recordBytes } from '../pending-ends.ts';
 import type { RunCounts, RunEnd } from '../result.ts';
 import type { StopPoints } from '../stop-points.ts';
 
-/** Start data of a vCPU thread. */
-export interface ThreadStart {
+/** Start data of a vCPU thread: among others, the rings for what the guest prints. */
+export interface ThreadStart extends Readonly<Record<OutputChannel, SharedArrayBuffer>> {
   readonly handle: MachineHandle;
   readonly vcpu: number;
   readonly mailboxes: SharedArrayBuffer;
-  readonly serial: SharedArrayBuffer;
-  readonly debugcon: SharedArrayBuffer;
-  readonly teletype: SharedArrayBuffer;
-  readonly notes: SharedArrayBuffer;
   /** Ring for a line about each ioctl. Absent: no tracing. */
   readonly trace?: SharedArrayBuffer;
   readonly assist: AssistMode;

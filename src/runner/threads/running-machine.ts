@@ -1,6 +1,7 @@
 import { checkArguments, MACHINE } from '../../arguments.ts';
 import { DEVICE_SPECS } from '../../devices/devices.ts';
 import { type KeyboardInput, openKeyboard } from '../../devices/keyboard-input.ts';
+import { checkImportable } from '../../devices/own.ts';
 import { openSerialInput, type SerialInput } from '../../devices/serial-input.ts';
 import { UsageError } from '../../errors.ts';
 import { blockKickSignal } from '../../ffi/signals.ts';
@@ -75,21 +76,26 @@ export class RunningMachine {
     checkArguments('RunningMachine.start', [machine, MACHINE]);
     checkOptions(options, START_OPTIONS);
     if (options.stopAt) checkStopPoints(options.stopAt);
-    checkDevices(machine);
+    checkImportable(machine.ownDevices, machine.deviceModule);
     blockKickSignal(); // threads started later inherit this, so a late kick to a reused thread id does no harm
     const host = vcpuStateCaps(machine.kvm, machine.vm, machine.config.irqchip);
     const running = new RunningMachine(machine, host);
     const mailboxes = createMailboxes(machine.config.cpus);
     const assist = options.assist ?? 'auto';
-    const rings = running.#openOutputs(options);
+    const { stopAt, trace } = options;
+    const outputs = running.#outputs;
+    const rings = { ...outputs.openAll(options), ...(trace && { trace: outputs.open(trace) }) };
+    const failed = (error: Error) => running.#fail(error);
     try {
-      if (machine.hasQueues) running.#io = await running.#startIo(mailboxes, rings.notes);
+      if (machine.hasQueues) {
+        const given = { handle: machine.handle, mailboxes, notes: rings.notes };
+        running.#io = await IoThread.start(given, failed);
+      }
       for (let vcpu = 0; vcpu < machine.config.cpus; vcpu++) {
         const events = {
           ended: (end: RunEnd, counts: RunCounts) => void running.#ended(vcpu, end, counts),
-          failed: (error: Error) => running.#fail(error),
+          failed,
         };
-        const { stopAt } = options;
         const start = {
           ...(stopAt && { stopAt }),
           handle: machine.handle,
@@ -108,21 +114,6 @@ export class RunningMachine {
       await running.close();
       throw error;
     }
-  }
-
-  #startIo(mailboxes: SharedArrayBuffer, notes: SharedArrayBuffer): Promise<IoThread> {
-    const failed = (error: Error) => this.#fail(error);
-    return IoThread.start({ handle: this.machine.handle, mailboxes, notes }, failed);
-  }
-
-  #openOutputs({ serial, debugcon, teletype, notes, trace }: StartOptions) {
-    const rings = {
-      serial: this.#outputs.open(serial),
-      debugcon: this.#outputs.open(debugcon),
-      teletype: this.#outputs.open(teletype),
-      notes: this.#outputs.open(notes),
-    };
-    return trace ? { ...rings, trace: this.#outputs.open(trace) } : rings;
   }
 
   /** The vCPU threads, by vCPU id. */
@@ -340,12 +331,3 @@ export class RunningMachine {
 
 /** A guest without its memory faults or shuts down. That is not its own end, so run() rejects instead. */
 const DISPOSED = 'the machine was disposed of while it ran: await close() of its RunningMachine first';
-
-/** Functions cannot cross threads: a device that is not built in must come from a module that each thread imports. */
-function checkDevices({ ownDevices, deviceModule }: Machine): void {
-  const [own] = ownDevices;
-  if (own === undefined || deviceModule !== undefined) return;
-  throw new UsageError(
-    `device ${own.name} was made in this thread, and vCPU threads cannot use it; put it into a module and create the machine with { devices: await devicesFrom(url) }`,
-  );
-}

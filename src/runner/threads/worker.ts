@@ -4,7 +4,7 @@
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { DeviceSpec } from '../../devices/device.ts';
-import { devicesFrom } from '../../devices/own.ts';
+import { importDevices } from '../../devices/own.ts';
 import { errorToData, UsageError } from '../../errors.ts';
 import { clearKicks, threadId } from '../../ffi/signals.ts';
 import { setTracer } from '../../kvm/call.ts';
@@ -185,8 +185,7 @@ try {
   const ring = start.trace && new OutputRing(start.trace);
   const trace = ring && ((line: string) => ring.write(Buffer.from(line)));
   if (trace) setTracer((call) => trace(traceLine(call, `vcpu${start.vcpu}`)));
-  const { deviceModule } = start.handle;
-  const own = deviceModule === undefined ? [] : (await devicesFrom(new URL(deviceModule))).specs;
+  const own = await importDevices(start.handle.deviceModule);
   new VcpuWorker(start, own, trace).serve();
 } catch (error) {
   new VcpuMailbox(start.mailboxes, start.vcpu).leave();

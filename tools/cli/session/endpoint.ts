@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import type { SymbolTable } from '../../../loaders/symbols.ts';
+import type { CheckpointReport } from '../../../snapshot/checkpoint-options.ts';
 import { liveView } from '../../../snapshot/diff/live-view.ts';
 import { decodeState, type GuestOrigin } from '../../../snapshot/machine-state.ts';
-import type { CheckpointReport } from '../../../snapshot/session.ts';
 import type { Digest } from '../../../snapshot/store/format/digest.ts';
 import { ControlError } from '../../../src/errors.ts';
 import type { Machine } from '../../../src/machine/machine.ts';

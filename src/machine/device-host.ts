@@ -1,0 +1,50 @@
+/** What the devices of a machine use of the outside world: its interrupt lines, RAM and disks, and the host's clock. */
+import type { DeviceHost } from '../devices/device.ts';
+import type { QueueWorker } from '../devices/work.ts';
+import type { Vm } from '../kvm/vm.ts';
+import type { GuestMemory } from '../memory/guest-memory.ts';
+import type { Disks } from './disks.ts';
+import type { InterruptLines } from './interrupt-lines.ts';
+import type { MachineConfig } from './machine-config.ts';
+
+/** How devices are attached in a thread. */
+export interface AttachOptions {
+  /** Other threads attach them too. */
+  readonly shared: boolean;
+  readonly wake?: () => void;
+  /** The thread that works on the queues of devices. Absent: this one does. */
+  readonly worker?: QueueWorker;
+}
+
+/** The parts of a machine that its devices use. */
+interface Surroundings {
+  readonly config: Required<MachineConfig>;
+  readonly vm: Vm;
+  readonly lines: InterruptLines;
+  readonly memory: GuestMemory;
+  readonly disks: Disks;
+  readonly hasQueues: boolean;
+}
+
+/** The host of the devices that a thread attaches. `output` receives what the guest prints. */
+export function deviceHost(
+  machine: Surroundings,
+  output: DeviceHost['output'],
+  { wake, worker }: Omit<AttachOptions, 'shared'>,
+): DeviceHost {
+  const { config, vm, lines, memory, disks } = machine;
+  return {
+    setIrq: config.irqchip
+      ? (gsi, level) => vm.irqLine(gsi, level)
+      : (gsi, level) => {
+          lines.set(gsi, level);
+          if (level === 1) wake?.();
+        },
+    output,
+    ramBytes: config.memory,
+    lowRamBytes: memory.regions[0]!.size,
+    cpus: config.cpus,
+    now: Date.now,
+    ...(machine.hasQueues && { queues: { ram: memory, disks: disks.list, ...(worker && { worker }) } }),
+  };
+}
