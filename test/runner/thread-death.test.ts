@@ -2,10 +2,11 @@
 import { Worker } from 'node:worker_threads';
 import { expect, it } from 'vitest';
 import { HostError } from '../../src/errors.ts';
+import { isRunning } from '../../src/runner/threads/mailbox.ts';
 import type { VcpuThread } from '../../src/runner/threads/vcpu-thread.ts';
 import { describeKvm } from '../support/kvm.ts';
 import { thrown } from '../support/thrown.ts';
-import { startCode } from './machines.ts';
+import { eventually, startCode } from './machines.ts';
 
 const SPIN = 'ebfe';
 
@@ -16,6 +17,7 @@ describeKvm('a vCPU thread that ends without a word', () => {
     const result = running.run();
     const failed = expect(result).rejects.toThrow(/the thread of vCPU 1 has ended/);
     const worker = await workerOf(running.threads[1]!);
+    await eventually('vCPU 1 is in the guest', () => isRunning(running.threads[1]!.mailbox.look()));
     void worker.terminate(); // what Node does to a thread that runs out of memory; the event of it comes after the pause
     const error = thrown(HostError, () => running.pause());
     expect(error).toMatchObject({ code: 'VCPU_GONE', details: { vcpu: 1 } });
