@@ -1,7 +1,7 @@
 /** Disks in a checkpoint: which pages are theirs, and which blocks its overlays have. */
 import { DISK_STRIDE } from '../src/disk/limits.ts';
-import { overlayLayout } from '../src/disk/overlay.ts';
-import { forEachRun, PAGE_SIZE } from '../src/memory/bitmap.ts';
+import { eachPresent, overlayLayout } from '../src/disk/overlay-layout.ts';
+import { PAGE_SIZE } from '../src/memory/bitmap.ts';
 
 /** What has pages that can be read: a checkpoint, or a machine that is compared with one. */
 export interface PageReader {
@@ -14,8 +14,6 @@ export interface BlockRun {
   readonly first: number;
   readonly count: number;
 }
-
-const BITS_PER_PAGE = PAGE_SIZE * 8;
 
 /** Whether a page is of a disk, and not of RAM. */
 export const isDiskPage = (gpa: number): boolean => gpa >= DISK_STRIDE;
@@ -32,17 +30,14 @@ export function bitmapAt(pages: PageReader, gpa: number): Uint32Array {
 
 /** Blocks that the overlay of disk `index` has, ascending; `bytes` is the disk's size. Throws CheckpointError. */
 export function presentBlocks(pages: PageReader, index: number, bytes: number): BlockRun[] {
-  const { base, blocks, presence, summary } = overlayLayout(index, bytes);
+  const layout = overlayLayout(index, bytes);
+  const at = (offset: number) => bitmapAt(pages, layout.base + offset);
   const runs: BlockRun[] = [];
-  forEachRun(bitmapAt(pages, base + summary), (summary - presence) / PAGE_SIZE, (from, count) => {
-    for (let page = from; page < from + count; page++) {
-      const first = page * BITS_PER_PAGE;
-      forEachRun(
-        bitmapAt(pages, base + presence + page * PAGE_SIZE),
-        Math.min(BITS_PER_PAGE, blocks - first),
-        (bit, bits) => runs.push({ first: first + bit, count: bits }),
-      );
-    }
-  });
+  eachPresent(
+    layout,
+    at(layout.summary),
+    (page) => at(layout.presence + page * PAGE_SIZE),
+    (first, count) => runs.push({ first, count }),
+  );
   return runs;
 }

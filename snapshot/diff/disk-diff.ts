@@ -1,6 +1,6 @@
 /** What differs on disks between two checkpoints: blocks of 4 KiB, by disk. */
 import { DISK_STRIDE } from '../../src/disk/limits.ts';
-import { overlayLayout } from '../../src/disk/overlay.ts';
+import { overlayLayout } from '../../src/disk/overlay-layout.ts';
 import { forEachRun, PAGE_SIZE } from '../../src/memory/bitmap.ts';
 import { bitmapAt, diskOfPage, isDiskPage } from '../disk-blocks.ts';
 import type { MachineDescription } from '../machine-state.ts';

@@ -1,7 +1,7 @@
 /** A disk of a checkpoint as a raw image: the image it rests on, and over it the blocks that the guest had written. */
 import { checkDigest } from '../../src/disk/digest.ts';
 import { DiskImage, readImageAt } from '../../src/disk/image.ts';
-import { overlayLayout } from '../../src/disk/overlay.ts';
+import { overlayLayout } from '../../src/disk/overlay-layout.ts';
 import { UsageError } from '../../src/errors.ts';
 import { dataRuns } from '../../src/ffi/mapping.ts';
 import { PAGE_SIZE } from '../../src/memory/bitmap.ts';

@@ -1,58 +1,13 @@
 /** One call of the BIOS: the caller's registers and flags, guest memory, and what of the machine a service may use. */
 import { RFLAGS } from '../abi/registers.ts';
 import type { Live } from '../abi/struct.ts';
-import type { KvmRegs, KvmSregs } from '../abi/structs.ts';
+import type { KvmSregs } from '../abi/structs.ts';
 import type { Width } from '../devices/device.ts';
 import type { Disk } from '../disk/disk.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
+import { Register, type Regs } from './register.ts';
 
-type Regs = Live<typeof KvmRegs.fields>;
 type Sregs = Live<typeof KvmSregs.fields>;
-
-/** A general-purpose register by its parts: `e` 32 bits, `x` 16, `h` and `l` 8. Writes leave the other bits alone. */
-export class Register {
-  readonly #regs: Regs;
-  readonly #name: 'rax' | 'rbx' | 'rcx' | 'rdx' | 'rsi' | 'rdi' | 'rbp';
-
-  constructor(regs: Regs, name: 'rax' | 'rbx' | 'rcx' | 'rdx' | 'rsi' | 'rdi' | 'rbp') {
-    this.#regs = regs;
-    this.#name = name;
-  }
-
-  #get(shift: bigint, mask: bigint): number {
-    return Number((this.#regs[this.#name] >> shift) & mask);
-  }
-
-  #set(shift: bigint, mask: bigint, value: number): void {
-    const others = this.#regs[this.#name] & ~(mask << shift);
-    this.#regs[this.#name] = others | ((BigInt(value) & mask) << shift);
-  }
-
-  get e(): number {
-    return this.#get(0n, 0xffff_ffffn);
-  }
-  set e(value: number) {
-    this.#set(0n, 0xffff_ffffn, value);
-  }
-  get x(): number {
-    return this.#get(0n, 0xffffn);
-  }
-  set x(value: number) {
-    this.#set(0n, 0xffffn, value);
-  }
-  get h(): number {
-    return this.#get(8n, 0xffn);
-  }
-  set h(value: number) {
-    this.#set(8n, 0xffn, value);
-  }
-  get l(): number {
-    return this.#get(0n, 0xffn);
-  }
-  set l(value: number) {
-    this.#set(0n, 0xffn, value);
-  }
-}
 
 /** What services use besides registers and memory. */
 export interface BiosHost {
@@ -147,6 +102,11 @@ export class BiosCall {
   fail(code: number): void {
     this.a.h = code;
     this.carry = true;
+  }
+
+  /** Reports that there is no such function: carry, and 86h in AH. */
+  failUnserved(): void {
+    this.fail(0x86);
   }
 
   /** Reports success: no carry, 0 in AH. */

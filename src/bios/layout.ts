@@ -22,7 +22,7 @@ export const BDA = {
   BASE_KIB: 0x413,
   SHIFT_FLAGS: 0x417,
   SHIFT_FLAGS_2: 0x418,
-  /** Decimal code that is being typed with Alt. */
+  /** Head and tail of the keyboard buffer, as offsets from 0x400; and its usual place. */
   KEY_HEAD: 0x41a,
   KEY_TAIL: 0x41c,
   KEY_BUFFER: 0x41e,
@@ -63,3 +63,6 @@ export const EBDA = {
 
 /** Where the boot sector of a disk goes. */
 export const BOOT_SECTOR = 0x7c00;
+
+/** Cells of a colour display in text mode. */
+export const COLOUR_TEXT = 0xb_8000;

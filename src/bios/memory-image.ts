@@ -1,7 +1,7 @@
 /** What the BIOS has in guest memory before it starts a boot sector. */
 import type { GuestMemory } from '../memory/guest-memory.ts';
 import { type Drive, driveTable } from './drives.ts';
-import { BDA, EBDA, ROM, VECTORS } from './layout.ts';
+import { BDA, COLOUR_TEXT, EBDA, ROM, VECTORS } from './layout.ts';
 import { romBytes, vectorBytes } from './rom.ts';
 
 /** Bytes at a guest-physical address. */
@@ -18,7 +18,7 @@ const HAS_FLOPPY = 0x0001;
 const FIRST_PLACE = 0x1e;
 const PAST_LAST_PLACE = 0x3e;
 const ENHANCED_KEYBOARD = 0x10;
-const TEXT_SCREEN = { GPA: 0xb_8000, BYTES: 0x8000, BLANK: 0x0720 } as const;
+const TEXT_SCREEN = { BYTES: 0x8000, BLANK: 0x0720 } as const;
 
 /** The BIOS data area. */
 function dataArea(drives: readonly Drive[]): Uint8Array {
@@ -62,7 +62,7 @@ export function biosPieces(drives: readonly Drive[]): BiosPiece[] {
     { gpa: BDA.BASE, bytes: dataArea(drives), name: 'BIOS: data area' },
     { gpa: EBDA.BASE, bytes: extendedDataArea(drives), name: 'BIOS: extended data area' },
     {
-      gpa: TEXT_SCREEN.GPA,
+      gpa: COLOUR_TEXT,
       bytes: new Uint8Array(new Uint16Array(TEXT_SCREEN.BYTES / 2).fill(TEXT_SCREEN.BLANK).buffer),
       name: 'BIOS: blank screen',
     },

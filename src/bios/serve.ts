@@ -17,25 +17,27 @@ import { hex2, registersText } from './text.ts';
 
 const nobody = (absent: string): Interrupt => ({ services: {}, absent: [[-1, absent]] });
 
+const NO_DOS = nobody('this machine has no DOS');
+
 /** Interrupts by vector. */
-const INTERRUPTS: Readonly<Record<number, Interrupt>> = {
+const INTERRUPTS: ReadonlyMap<number, Interrupt> = new Map([
   ...FAULTS,
-  9: KEY,
-  16: VIDEO,
-  17: EQUIPMENT,
-  18: BASE_MEMORY,
-  19: DISK,
-  20: nobody('the serial port of this machine has no BIOS service: use port 3F8h'),
-  21: SYSTEM,
-  22: KEYBOARD,
-  23: nobody('this machine has no printer'),
-  24: NO_BOOT,
-  25: BOOT,
-  26: CLOCK,
-  32: nobody('this machine has no DOS'),
-  33: nobody('this machine has no DOS'),
-  47: nobody('this machine has no DOS'),
-};
+  [0x09, KEY],
+  [0x10, VIDEO],
+  [0x11, EQUIPMENT],
+  [0x12, BASE_MEMORY],
+  [0x13, DISK],
+  [0x14, nobody('the serial port of this machine has no BIOS service: use port 3F8h')],
+  [0x15, SYSTEM],
+  [0x16, KEYBOARD],
+  [0x17, nobody('this machine has no printer')],
+  [0x18, NO_BOOT],
+  [0x19, BOOT],
+  [0x1a, CLOCK],
+  [0x20, NO_DOS],
+  [0x21, NO_DOS],
+  [0x2f, NO_DOS],
+]);
 
 const FIRST_IRQ = 0x08;
 /** IRQ 2 to 7, and IRQ 8 to 15: their routines end them at the controllers. */
@@ -82,7 +84,7 @@ export function serveBios(
 ): Served {
   const call = new BiosCall(host, regs, sregs);
   const before = registersText(call);
-  const interrupt = isException(call) ? faultOf(SHARED[call.vector]!) : INTERRUPTS[call.vector];
+  const interrupt = isException(call) ? faultOf(SHARED[call.vector]!) : INTERRUPTS.get(call.vector);
   const service = interrupt && serviceOf(interrupt, call);
   const outcome = service ? run(() => (service.run as (call: BiosCall) => Outcome)(call), call) : 'unserved';
   if (outcome === 'unserved') unserved(interrupt, call);
@@ -104,7 +106,7 @@ function run(service: () => Outcome, call: BiosCall): Outcome {
   } catch (error) {
     if (!(error instanceof GuestMemoryError)) throw error;
     call.host.note(`memory ${call.vector}`, `INT ${hex2(call.vector)}h: ${error.message}`);
-    call.fail(0x86);
+    call.failUnserved();
     return undefined;
   }
 }
@@ -120,7 +122,7 @@ function unserved(interrupt: Interrupt | undefined, call: BiosCall): void {
   host.note(kind, `INT ${hex2(vector)}h${what}: ${why ?? 'the BIOS of this machine does not serve it'}`);
   if (!interrupt || isWhole) return;
   if (interrupt.unserved) interrupt.unserved(call);
-  else call.fail(0x86);
+  else call.failUnserved();
 }
 
 function endOf(outcome: Outcome, call: BiosCall, name: string): BiosEnd | undefined {

@@ -6,17 +6,18 @@ import { u8, u16 } from '../abi/types.ts';
 import { type DeviceSpec, load, store } from './device.ts';
 import { declareDevice } from './record.ts';
 
-const BASE = 0x600;
+/** The first of four ports. */
+export const PM1A_EVENTS = 0x600;
 const FIELDS = { used: u8, enable: u16 };
 /** Where `enable` lies in the record, and its first port. */
 const ENABLE = 1;
-const ENABLE_PORT = BASE + 2;
+const ENABLE_PORT = PM1A_EVENTS + 2;
 
 /** The registers; status reads 0. */
 export function acpiEvents(): DeviceSpec {
   const spec = declareDevice('acpi-pm1a-events', FIELDS, {
     attach: (r, _host, state) => ({
-      ports: [{ base: BASE, length: 4 }],
+      ports: [{ base: PM1A_EVENTS, length: 4 }],
       widest: 2,
       read: (port, width) => (port < ENABLE_PORT ? 0 : load(state, ENABLE + port - ENABLE_PORT, width)),
       write(port, width, value) {

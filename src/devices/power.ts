@@ -10,8 +10,10 @@ import { declareDevice } from './record.ts';
 /** PM1 control, ACPI specification 4.8.3.2.1: SLP_EN enters the sleep state of SLP_TYP; any of them is off here. */
 const SLP_EN = 0x2000;
 
-/** 0x604 QEMU (PIIX4 and ICH9), 0xb004 Bochs and old QEMU, 0x4004 VirtualBox. */
-const PM1A_CONTROL_PORTS = [0x604, 0xb004, 0x4004] as const;
+/** The control register that the ACPI tables name: where QEMU has it (PIIX4 and ICH9). */
+export const PM1A_CONTROL = 0x604;
+/** 0xb004 Bochs and old QEMU, 0x4004 VirtualBox. */
+const PM1A_CONTROL_PORTS = [PM1A_CONTROL, 0xb004, 0x4004] as const;
 
 const PM1A_FIELDS = { control: bytes(2 * PM1A_CONTROL_PORTS.length) };
 

@@ -19,7 +19,7 @@ export interface ImageIdentity {
 export type OnHashed = (done: number, total: number) => void;
 
 const PIECE_BYTES = 2 ** 22;
-/** An image written so short before may be written again without a trace in its facts. Nanoseconds. */
+/** An image written less than this before, in nanoseconds, may be written again without a trace in its facts. */
 const SETTLED_NS = 100_000_000n;
 const MAX_ENTRY_BYTES = 4096;
 const SHA256 = /^[0-9a-f]{64}$/;

@@ -3,7 +3,7 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { resolve } from 'node:path';
 import { DiskError, errnoName } from '../errors.ts';
-import { BASE_BLOCK_BYTES, MAX_DISK_BYTES, SECTOR_BYTES } from './limits.ts';
+import { MAX_DISK_BYTES, SECTOR_BYTES } from './limits.ts';
 
 /** What tells a file that was changed from one that was not, without reading it. */
 export interface FileFacts {
@@ -86,7 +86,7 @@ export const sameFacts = (a: FileFacts, b: FileFacts): boolean =>
   a.inode === b.inode;
 
 /** The facts of an open file. Throws DiskError. */
-export function factsOf(fd: number): FileFacts {
+function factsOf(fd: number): FileFacts {
   const stat = attempt('the disk image cannot be looked at', () => fstatSync(fd, { bigint: true }));
   return {
     size: Number(stat.size),
@@ -134,6 +134,3 @@ function attempt<T>(what: string, call: () => T): T {
     throw new DiskError(code, `${what}: ${code}`, -errno);
   }
 }
-
-/** Blocks of a disk of so many bytes; the last may be a part. */
-export const blocksOf = (bytes: number): number => Math.ceil(bytes / BASE_BLOCK_BYTES);

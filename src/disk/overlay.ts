@@ -1,41 +1,17 @@
 /**
  * A disk: an image file that is only read, and over it the blocks that the guest has written. Those are memory of the
  * machine, as its RAM is, at addresses that no guest has: so checkpoints, rollback, forks and the store treat them as pages.
- *
- *   base         + data      + presence               + summary
- *   | a page for each block  | a bit for each block   | a bit for each page of the presence bitmap |
- *
- * A block counts only if its presence bit is set, and that only if the summary bit of its page is: which blocks there are
- * costs what there is, not what the disk could hold. A block that is not present has a page of zeros.
  */
 import { DiskError } from '../errors.ts';
 import { forEachRun, setBits } from '../memory/bitmap.ts';
 import { GuestMemory, type Region } from '../memory/guest-memory.ts';
 import type { PagePart } from '../memory/page-space.ts';
 import type { Disk } from './disk.ts';
-import { blocksOf, readImageAt } from './image.ts';
-import { BASE_BLOCK_BYTES as BLOCK, DISK_STRIDE } from './limits.ts';
+import { readImageAt } from './image.ts';
+import { BASE_BLOCK_BYTES as BLOCK } from './limits.ts';
+import { BITS_PER_PAGE, eachPresent, type OverlayLayout, overlayLayout } from './overlay-layout.ts';
 
-const BITS_PER_PAGE = BLOCK * 8;
 const WORDS_PER_PAGE = BLOCK / 4;
-
-/** Where the parts of an overlay are, by byte offset in its memory. */
-export interface OverlayLayout {
-  readonly base: number;
-  readonly blocks: number;
-  readonly presence: number;
-  readonly summary: number;
-  /** All of it. */
-  readonly bytes: number;
-}
-
-/** The overlay of disk `index` of a machine, for a disk of `bytes` bytes. */
-export function overlayLayout(index: number, bytes: number): OverlayLayout {
-  const blocks = blocksOf(bytes);
-  const presence = blocks * BLOCK;
-  const summary = presence + Math.ceil(blocks / BITS_PER_PAGE) * BLOCK;
-  return { base: (index + 1) * DISK_STRIDE, blocks, presence, summary, bytes: summary + BLOCK };
-}
 
 /** Fresh memory for an overlay. Throws GuestMemoryError. */
 export function overlayMemory(index: number, bytes: number): GuestMemory {
@@ -115,20 +91,16 @@ export class OverlayDisk implements Disk, PagePart, Disposable {
     if (first < end) this.#zeroPresent(first, end - first);
   }
 
-  /** How many blocks the overlay has. */
-  get presentBlocks(): number {
-    let blocks = 0;
-    this.#eachPresent((_, count) => {
-      blocks += count;
-    });
-    return blocks;
-  }
-
   /** What counts of the overlay: data that is present, the presence bitmap's pages that are used, and the summary. */
   *residentRuns(region: Region): Generator<readonly [start: number, end: number]> {
     const { presence, summary } = this.layout;
     const present: (readonly [number, number])[] = [];
-    this.#eachPresent((first, count) => present.push([first * BLOCK, (first + count) * BLOCK]));
+    eachPresent(
+      this.layout,
+      this.#summary,
+      (page) => this.#presence(page),
+      (first, count) => present.push([first * BLOCK, (first + count) * BLOCK]),
+    );
     yield* overlaps(present, this.memory.residentRuns(region));
     const pages: (readonly [number, number])[] = [];
     forEachRun(this.#summary, (summary - presence) / BLOCK, (first, count) => {
@@ -136,18 +108,6 @@ export class OverlayDisk implements Disk, PagePart, Disposable {
     });
     yield* pages;
     if (pages.length > 0) yield [summary, summary + BLOCK];
-  }
-
-  #eachPresent(visit: (first: number, count: number) => void): void {
-    const { blocks, presence, summary } = this.layout;
-    forEachRun(this.#summary, (summary - presence) / BLOCK, (from, count) => {
-      for (let page = from; page < from + count; page++) {
-        const first = page * BITS_PER_PAGE;
-        forEachRun(this.#presence(page), Math.min(BITS_PER_PAGE, blocks - first), (bit, bits) =>
-          visit(first + bit, bits),
-        );
-      }
-    });
   }
 
   /** The words of a page of the two bitmaps. */

@@ -34,7 +34,7 @@ export function createBios(options: BiosOptions): Pick<RunHooks, 'bios'> {
     },
     disk: (index) => machine.disks.list[index],
     inService: (irq) => machine.config.irqchip && ((servedLines(machine) >> irq) & 1) === 1,
-    now: () => machine.host(output).now(),
+    now: Date.now,
   };
   return {
     bios() {

@@ -3,7 +3,7 @@ import { readFileSync, truncateSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DiskImage } from '../../src/disk/image.ts';
-import { overlayLayout } from '../../src/disk/overlay.ts';
+import { overlayLayout } from '../../src/disk/overlay-layout.ts';
 import { DiskError } from '../../src/errors.ts';
 import { imageByte, testDisk } from '../devices/virtio/support.ts';
 import { thrown } from '../support/thrown.ts';

@@ -17,12 +17,12 @@ const trapOf = (name: string): Interrupt => ({
 });
 
 /** By vector. */
-export const FAULTS: Readonly<Record<number, Interrupt>> = {
-  0: faultOf('divide error'),
-  1: trapOf('single step'),
-  2: trapOf('non-maskable interrupt'),
-  3: trapOf('breakpoint'),
-  4: trapOf('overflow'),
-  6: faultOf('invalid opcode'),
-  7: faultOf('no coprocessor'),
-};
+export const FAULTS: readonly (readonly [vector: number, Interrupt])[] = [
+  [0, faultOf('divide error')],
+  [1, trapOf('single step')],
+  [2, trapOf('non-maskable interrupt')],
+  [3, trapOf('breakpoint')],
+  [4, trapOf('overflow')],
+  [6, faultOf('invalid opcode')],
+  [7, faultOf('no coprocessor')],
+];

@@ -21,7 +21,7 @@ function memoryMap(call: BiosCall): void {
   const map = call.memory.memoryMap;
   const entry = map[call.b.e];
   if (call.d.e !== SMAP || !entry || call.c.e < MAP_ENTRY_BYTES) {
-    call.fail(0x86);
+    call.failUnserved();
     return;
   }
   const at = call.es(call.di.x);
@@ -100,7 +100,7 @@ function closeA20(call: BiosCall): void {
     'a20',
     'INT 15h AX=2400h: address line 20 is always on in this machine: addresses do not wrap at 1 MiB',
   );
-  call.fail(0x86);
+  call.failUnserved();
 }
 
 function a20Status(call: BiosCall): void {

@@ -1,11 +1,10 @@
 /** The text screen as INT 10h sees it: pages of cells in guest memory, a cursor for each page, and the VGA's registers. */
 import { CRTC } from '../../devices/vga-registers.ts';
 import type { BiosCall } from '../call.ts';
-import { BDA } from '../layout.ts';
+import { BDA, COLOUR_TEXT } from '../layout.ts';
 
 /** Pages whose cursors the BIOS data area has room for. */
 const PAGES = 8;
-const COLOUR_TEXT = 0xb_8000;
 const MONOCHROME_TEXT = 0xb_0000;
 const MONOCHROME_MODE = 7;
 const BLANK = 0x20;

@@ -32,7 +32,7 @@ export function virtioBlock(index: number): DeviceSpec {
 }
 
 /** What the device does with a disk. `failed` is told of each error of the disk. */
-export function blockModel(disk: BlockDisk, id: string, failed: (error: DiskError) => void = () => {}): VirtioModel {
+function blockModel(disk: BlockDisk, id: string, failed: (error: DiskError) => void = () => {}): VirtioModel {
   const always = [FEATURE.SIZE_MAX, FEATURE.SEG_MAX, FEATURE.BLK_SIZE, FEATURE.FLUSH, FEATURE.TOPOLOGY];
   return {
     deviceId: DEVICE_ID.BLOCK,

@@ -43,7 +43,7 @@ export class RingError extends Error {}
 /** Most descriptors of a queue. */
 export const MAX_QUEUE_SIZE = 256;
 /** Most descriptors of a chain, those of an indirect table included: more is taken for a loop. */
-export const MAX_CHAIN = 1024;
+const MAX_CHAIN = 1024;
 
 const DESCRIPTOR_BYTES = 16;
 const NEXT = 1;

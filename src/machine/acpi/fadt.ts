@@ -3,12 +3,12 @@
  * to it (5.2.10). Full hardware, not reduced: a Linux of the reduced kind looks for no 8254 and no 8259, which it needs
  * where KVM offers no TSC deadline timer.
  */
+import { PM1A_EVENTS } from '../../devices/acpi-events.ts';
+import { PM1A_CONTROL } from '../../devices/power.ts';
 import { ascii, type Bytes, uint } from './bytes.ts';
 import { table } from './header.ts';
 
-/** Where the PM1 registers are, as in QEMU; and the system control interrupt. */
-export const PM1A_EVENTS = 0x600;
-export const PM1A_CONTROL = 0x604;
+/** The system control interrupt. */
 export const SCI = 9;
 
 const RESET_PORT = 0xcf9;
