@@ -1,4 +1,5 @@
 /** Boot sectors: the 512 bytes a PC BIOS loads at 0x7c00 and starts in real mode, with the drive number in dl. */
+import { BOOT_SECTOR } from '../src/bios/layout.ts';
 import { started, withBios } from './bios.ts';
 import { hex, viewOf } from './bytes.ts';
 import { type GuestImage, ignoredNotes, type LoadOptions } from './image.ts';
@@ -7,8 +8,6 @@ import { refusal } from './refuse.ts';
 /** Bytes of a boot sector. */
 export const BOOT_SECTOR_BYTES = 512;
 const SECTOR = BOOT_SECTOR_BYTES;
-/** Where a BIOS puts the first sector of a disk. */
-export const BOOT_ADDRESS = 0x7c00;
 const FIRST_HARD_DISK = 0x80;
 
 /** True when the first sector ends in 55 aa, as a PC BIOS requires. */
@@ -35,10 +34,10 @@ export function loadBootSector(bytes: Uint8Array, options: LoadOptions): GuestIm
     format: 'boot-sector',
     description: 'boot sector at 0x7c00',
     segments: withBios(
-      [{ gpa: BOOT_ADDRESS, bytes: bytes.subarray(0, SECTOR), memSize: SECTOR, name: 'boot sector' }],
+      [{ gpa: BOOT_SECTOR, bytes: bytes.subarray(0, SECTOR), memSize: SECTOR, name: 'boot sector' }],
       [],
     ),
-    entry: started(BOOT_ADDRESS, FIRST_HARD_DISK),
+    entry: started(BOOT_SECTOR, FIRST_HARD_DISK),
     symbols: [],
     notes,
   };

@@ -1,6 +1,7 @@
 /** Flat binaries: bytes without structure. The user gives address, entry and mode. */
+
+import { BOOT_SECTOR } from '../src/bios/layout.ts';
 import { withBios } from './bios.ts';
-import { BOOT_ADDRESS } from './boot-sector.ts';
 import { hex, MAX_PHYSICAL, MIB, size as sizeText } from './bytes.ts';
 import { entryAt, type GuestImage, ignoredNotes, type LoadOptions } from './image.ts';
 import { refusal } from './refuse.ts';
@@ -8,7 +9,7 @@ import { refusal } from './refuse.ts';
 /** Plans a flat binary: any address, any mode. Throws LoadError FLAT or OPTION. */
 export function loadFlat(bytes: Uint8Array, options: LoadOptions): GuestImage {
   const mode = options.mode ?? 'real';
-  const gpa = options.load ?? (mode === 'real' ? BOOT_ADDRESS : MIB);
+  const gpa = options.load ?? (mode === 'real' ? BOOT_SECTOR : MIB);
   if (gpa + bytes.length > MAX_PHYSICAL)
     throw refusal('OPTION', {
       field: 'load address',

@@ -2,17 +2,18 @@
 import { checkArguments, DISK, WITH_MEMORY_MAP } from '../../src/arguments.ts';
 import type { Drive } from '../../src/bios/drives.ts';
 import { BOOT_SECTOR } from '../../src/bios/layout.ts';
+import { SECTOR_BYTES } from '../../src/disk/limits.ts';
 import { started, withBios } from '../bios.ts';
+import { hasBootSignature } from '../boot-sector.ts';
 import { size as sizeText } from '../bytes.ts';
 import { type GuestImage, ignoredNotes, type LoadOptions } from '../image.ts';
 import { refusal } from '../refuse.ts';
 import { CD_SECTOR, cdBoot, isBootableIso, isIso } from './el-torito.ts';
-import { hasBootCode, hasSignature, isGpt, partitionsOf } from './partitions.ts';
+import { hasBootCode, isGpt, partitionsOf } from './partitions.ts';
 import type { ReadableDisk } from './readable.ts';
 import { driveOf } from './shape.ts';
 
-const SECTOR = 512;
-const HEAD_BYTES = 2 * SECTOR;
+const HEAD_BYTES = 2 * SECTOR_BYTES;
 /** The number of a CD's drive. */
 export const CD_DRIVE = 0xe0;
 
@@ -29,7 +30,7 @@ function headOf(disk: ReadableDisk): Uint8Array {
  */
 export const isSurelyDisk = (disk: ReadableDisk): boolean => {
   const head = headOf(disk);
-  return (disk.bytes > SECTOR && partitionsOf(head) !== undefined) || isIso(disk);
+  return (disk.bytes > SECTOR_BYTES && partitionsOf(head) !== undefined) || isIso(disk);
 };
 
 /** Plans a boot from a disk. Throws LoadError DISK for one that cannot boot on a machine with a BIOS. */
@@ -73,7 +74,7 @@ function loadFirstSector(disk: ReadableDisk, notes: readonly string[]): GuestIma
     format: 'disk',
     description: `${kind} of ${sizeText(disk.bytes)}, ${cylinders} cylinders, ${heads} heads, ${sectorsPerTrack} sectors`,
     segments: withBios(
-      [{ gpa: BOOT_SECTOR, bytes: head.subarray(0, SECTOR), memSize: SECTOR, name: 'first sector' }],
+      [{ gpa: BOOT_SECTOR, bytes: head.subarray(0, SECTOR_BYTES), memSize: SECTOR_BYTES, name: 'first sector' }],
       [drive],
     ),
     entry: started(BOOT_SECTOR, drive.number),
@@ -84,14 +85,14 @@ function loadFirstSector(disk: ReadableDisk, notes: readonly string[]): GuestIma
 
 /** A first sector as a BIOS needs it. */
 function check(disk: ReadableDisk, head: Uint8Array): void {
-  if (isIso(disk) && !hasSignature(head))
+  if (isIso(disk) && !hasBootSignature(head))
     throw refusal('DISK', {
       field: 'disk: ISO 9660',
       found: 'a CD without a boot record',
       expected: 'one with an El Torito boot catalog',
       cure: 'make it bootable (xorriso -as mkisofs -b IMAGE -no-emul-boot), or give the kernel inside it',
     });
-  if (!hasSignature(head))
+  if (!hasBootSignature(head))
     throw refusal('DISK', {
       field: 'disk: first sector',
       at: 510,

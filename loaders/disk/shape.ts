@@ -1,8 +1,8 @@
 /** The drive that a disk image is, and its shape in cylinders, heads and sectors. */
 import type { Drive } from '../../src/bios/drives.ts';
+import { SECTOR_BYTES } from '../../src/disk/limits.ts';
 import { partitionsOf } from './partitions.ts';
 
-const SECTOR = 512;
 const KIB = 1024;
 
 /** Floppies by size: KiB, cylinders, heads, sectors a track. */
@@ -26,8 +26,8 @@ const MOST_CYLINDERS = 1024;
 
 /** The drive of a disk that is no CD. `head`: the first sector, which may have a partition table. */
 export function driveOf(bytes: number, head: Uint8Array): Drive {
-  const sectors = Math.ceil(bytes / SECTOR);
-  const common = { disk: 0, sectorBytes: SECTOR, sectors };
+  const sectors = Math.ceil(bytes / SECTOR_BYTES);
+  const common = { disk: 0, sectorBytes: SECTOR_BYTES, sectors };
   const floppy = FLOPPIES.find(([kib]) => kib * KIB === bytes);
   if (floppy) {
     const [, cylinders, heads, sectorsPerTrack] = floppy;
