@@ -1,6 +1,9 @@
 /** Starts a row of the table: packages, image, plan, memory, blobs, vCPUs. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { load, place } from '../../loaders/index.ts';
-import type { Machine } from '../../src/machine/machine.ts';
+import { Machine, type MachineOptions } from '../../src/machine/machine.ts';
 import type { RealGuest } from './guests.ts';
 import { packageTree } from './packages.ts';
 import { Session } from './session.ts';
@@ -13,7 +16,21 @@ export function fetch(guest: RealGuest): void {
 /** A running guest; the caller disposes the session. */
 export async function boot(guest: RealGuest): Promise<Session> {
   const bytes = guest.image();
-  return Session.start(guest.ramMiB, guest.cpus ?? 1, (machine) => fill(machine, guest, bytes));
+  const options = { memory: guest.ramMiB * 2 ** 20, cpus: guest.cpus ?? 1 };
+  const machine = guest.isDisk ? withDisk(options, bytes) : Machine.create(options);
+  return Session.over(machine, () => fill(machine, guest, bytes));
+}
+
+/** A machine with a disk that only it has: the file's name is gone once it is open. */
+function withDisk(options: MachineOptions, bytes: Uint8Array): Machine {
+  const folder = mkdtempSync(join(tmpdir(), 'vmlapse-disk-'));
+  try {
+    const path = join(folder, 'disk.img');
+    writeFileSync(path, bytes);
+    return Machine.create({ ...options, disks: [{ path }] });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 function fill(machine: Machine, guest: RealGuest, bytes: Uint8Array): void {

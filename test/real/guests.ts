@@ -4,6 +4,7 @@
  */
 import type { LoadOptions, MemoryRange, Segment } from '../../loaders/image.ts';
 import { COREBOOT_TABLE_AT, corebootTable } from './coreboot.ts';
+import { grubDisk, isolinuxCd } from './disk-images.ts';
 import { gnuMach, grub, memtest, multibootKernel, seabios, uBoot } from './images.ts';
 import { linuxBzImage, linuxElf, shellInitramfs } from './linux.ts';
 
@@ -25,6 +26,8 @@ export interface RealGuest {
   readonly name: string;
   readonly packages: readonly string[];
   readonly image: () => Uint8Array;
+  /** The image is a disk, which the guest reads while it runs. */
+  readonly isDisk?: true;
   readonly ramMiB: number;
   readonly cpus?: number;
   readonly load?: () => Partial<LoadOptions>;
@@ -107,6 +110,34 @@ export const GUESTS: readonly RealGuest[] = [
     ],
     ends: 'halted',
     seconds: 20,
+  },
+  {
+    name: 'GRUB on a disk, by the BIOS',
+    packages: ['grub-common', 'grub-pc-bin', 'libdevmapper1.02.1'],
+    image: grubDisk,
+    isDisk: true,
+    ramMiB: 64,
+    dialogue: [
+      { on: 'vga', see: 'grub>', type: 'ls\n' },
+      { on: 'vga', see: '(hd0) (hd0,msdos1)' },
+      { on: 'vga', see: /grub>$/, type: 'echo typed in both directions\n' },
+      { on: 'vga', see: /\ntyped in both directions/ },
+    ],
+    seconds: 60,
+  },
+  {
+    name: 'ISOLINUX on a CD, by the BIOS',
+    packages: ['isolinux', 'syslinux-common'],
+    image: isolinuxCd,
+    isDisk: true,
+    ramMiB: 64,
+    dialogue: [
+      { on: 'vga', see: 'a CD made by the test' },
+      { on: 'vga', see: 'boot:', type: 'nothing\n' },
+      { on: 'vga', see: 'Could not find kernel image: nothing' },
+    ],
+    seconds: 120,
+    slowOnPvm: 'its emulator runs the loader, which is 32-bit code, for a minute',
   },
   {
     name: 'GNU Mach (ELF64 multiboot)',
