@@ -36,23 +36,28 @@ const DROP_VECTOR: Line = ['addw $2, %sp', 0x83, 0xc4, 0x02];
 const IRET: Line = ['iret', 0xcf];
 
 /**
- * Calls the host. Carry: the call has to wait, so it is made again after the next interrupt, or at once if zero is set, too.
- * Interrupts are off from the host's look until HLT, so that none is missed between.
+ * Calls the host with interrupts on, as the services of a PC do: a program that calls with interrupts off, and asks for a
+ * key again and again, gets keys only by those that come in here. Carry: the call has to wait, so it is made again, at once
+ * if zero is set, too. Otherwise the host looks once more with interrupts off until HLT, so that none is missed between.
  */
 const SERVICE: Routine = {
   at: AT.SERVICE,
   lines: [
-    ['service: cli', 0xfa],
+    ['service: sti', 0xfb],
     OUT_BIOS,
     ['jc 1f', 0x72, 0x04],
     DROP_VECTOR,
     IRET,
-    ['1: jz 2f', 0x74, 0x04],
+    ['1: jz service', 0x74, 0xf5],
+    ['cli', 0xfa],
+    OUT_BIOS,
+    ['jc 2f', 0x72, 0x04],
+    DROP_VECTOR,
+    IRET,
+    ['2: jz service', 0x74, 0xea],
     ['sti', 0xfb],
     ['hlt', 0xf4],
-    ['jmp service', 0xeb, 0xf1],
-    ['2: sti', 0xfb],
-    ['jmp service', 0xeb, 0xee],
+    ['jmp service', 0xeb, 0xe6],
   ],
 };
 
