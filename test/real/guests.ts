@@ -123,7 +123,8 @@ export const GUESTS: readonly RealGuest[] = [
       { on: 'vga', see: /grub>$/, type: 'echo typed in both directions\n' },
       { on: 'vga', see: /\ntyped in both directions/ },
     ],
-    seconds: 60,
+    seconds: 120,
+    slowOnPvm: 'its emulator runs the loader, which is 16- and 32-bit code, for a minute',
   },
   {
     name: 'ISOLINUX on a CD, by the BIOS',
