@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { load, place } from '../../loaders/index.ts';
+import type { DiskConfig } from '../../src/machine/disks.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import type { MachineOptions } from '../../src/machine/machine-config.ts';
 import type { RealGuest } from './guests.ts';
@@ -15,9 +16,9 @@ export function fetch(guest: RealGuest): void {
 }
 
 /** A running guest; the caller disposes the session. */
-export async function boot(guest: RealGuest): Promise<Session> {
+export async function boot(guest: RealGuest, disks: readonly DiskConfig[] = []): Promise<Session> {
   const bytes = guest.image();
-  const options = { memory: guest.ramMiB * 2 ** 20, cpus: guest.cpus ?? 1 };
+  const options = { memory: guest.ramMiB * 2 ** 20, cpus: guest.cpus ?? 1, disks };
   const machine = guest.isDisk ? withDisk(options, bytes) : Machine.create(options);
   return Session.over(machine, () => fill(machine, guest, bytes));
 }

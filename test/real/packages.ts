@@ -24,13 +24,14 @@ export function cacheFolder(): string {
 
 /** Root of the unpacked tree of a package. Meta packages are followed to the first package they depend on. */
 export function packageTree(name: string): string {
-  const tree = join(cacheFolder(), 'packages', name);
+  const tree = join(cacheFolder(), 'packages', isKernel(name) ? `${name}+virtio` : name);
   if (existsSync(tree)) return tree;
   const work = mkdtempSync(join(cacheFolder(), 'fetch-'));
   try {
     const archive = download(name, work);
     const fresh = join(work, 'tree');
     unpack(archive, fresh);
+    if (isKernel(name)) unpackVirtioModules(archive, fresh);
     mkdirSync(join(cacheFolder(), 'packages'), { recursive: true });
     publish(fresh, tree);
   } finally {
@@ -39,10 +40,17 @@ export function packageTree(name: string): string {
   return tree;
 }
 
-/** Kernel modules are nine tenths of a kernel package, and no test loads one. */
+const isKernel = (name: string) => name.startsWith('linux-image-');
+
+/** Kernel modules are nine tenths of a kernel package, and tests load few. */
 function unpack(archive: string, to: string): void {
   mkdirSync(to);
   const pipeline = 'dpkg-deb --fsys-tarfile "$0" | tar -x -C "$1" --exclude=./lib/modules --exclude=./usr/lib/modules';
+  run('sh', ['-c', pipeline, archive, to]);
+}
+
+function unpackVirtioModules(archive: string, to: string): void {
+  const pipeline = 'dpkg-deb --fsys-tarfile "$0" | tar -x -C "$1" --wildcards "*/virtio*.ko*"';
   run('sh', ['-c', pipeline, archive, to]);
 }
 
@@ -84,7 +92,7 @@ function downloadWith(lists: readonly string[], name: string, folder: string): s
 
 /** A kernel meta package names no version; the package it depends on does. */
 function isMeta(name: string): boolean {
-  return name.startsWith('linux-image-') && !/\d/.test(name.replace('amd64', ''));
+  return isKernel(name) && !/\d/.test(name.replace('amd64', ''));
 }
 
 let listsFailure: PackageUnavailable | undefined;

@@ -1,6 +1,6 @@
 /** A dialogue with a running guest: what it has said on each channel, waiting for text, and typing. */
 import type { MemoryRange } from '../../loaders/image.ts';
-import { Machine } from '../../src/machine/machine.ts';
+import type { Machine } from '../../src/machine/machine.ts';
 import type { RunResult } from '../../src/runner/result.ts';
 import { RunningMachine } from '../../src/runner/threads/running-machine.ts';
 import { pressKey, typeText } from '../../tools/screen/keys.ts';
@@ -53,11 +53,6 @@ export class Session {
         this.#failure = error;
       },
     );
-  }
-
-  /** Starts a machine that `prepare` has filled. The session owns it. */
-  static async start(ramMiB: number, cpus: number, prepare: (machine: Machine) => void): Promise<Session> {
-    return Session.over(Machine.create({ memory: ramMiB * 2 ** 20, cpus }), prepare);
   }
 
   /** Takes over a machine. `load` brings its vCPUs to where they go on; `before`: what was said before, and not yet used. */

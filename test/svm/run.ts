@@ -8,6 +8,7 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { GUESTS } from '../real/guests.ts';
+import { isLinuxPackage, linuxElf } from '../real/linux.ts';
 import { PackageUnavailable, packageTree } from '../real/packages.ts';
 import { EMULATED_TIME_FACTOR } from '../support/time.ts';
 import { type Counts, countLine } from './counts.ts';
@@ -51,11 +52,12 @@ function testFiles(filters: readonly string[]): string[] {
   return wanted.filter((file) => filters.includes(file) || !reasonToExclude(file)).sort();
 }
 
-/** The second host has no network: what its tests need from packages is fetched here. */
+/** The second host has no network, and is slow: what its tests need from packages is fetched and unpacked here. */
 function fetchPackages(): void {
   for (const name of new Set(GUESTS.flatMap((guest) => guest.packages))) {
     try {
       packageTree(name);
+      if (isLinuxPackage(name)) linuxElf(name);
     } catch (error) {
       if (!(error instanceof PackageUnavailable)) throw error;
       console.log(`${name}: ${error.message}`);

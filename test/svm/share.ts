@@ -3,6 +3,7 @@
 /** Rough seconds on an emulated processor, of files that take much longer than the others. */
 const SECONDS: Readonly<Record<string, number>> = {
   'real/guests.test.js': 170,
+  'real/linux-disk.test.js': 120,
   'boot/guests.test.js': 90,
   'runner/halted.test.js': 70,
   'runner/ends.test.js': 70,
