@@ -5,7 +5,7 @@ import { diskInitramfs, linuxElf } from './linux.ts';
 const KERNEL = 'linux-image-cloud-amd64';
 
 /** Blocks of 4 KiB that `copy` copies, each by a request of its own. */
-export const COPIED_BLOCKS = 512;
+export const COPIED_BLOCKS = 256;
 /** Lines that `log` writes, each synced. */
 export const LOGGED_LINES = 40;
 
