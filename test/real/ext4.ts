@@ -53,7 +53,7 @@ export const readExt4File = (path: string, file: string): string =>
   must('debugfs', [0], '-R', `cat ${file}`, path).replace(/^debugfs .*\n/m, '');
 
 /** Writes what a machine's disk holds to a file. */
-export function exportDisk(disk: Disk, path: string): void {
+export function writeDisk(disk: Disk, path: string): void {
   const file = openSync(path, 'w');
   try {
     for (let at = 0; at < disk.bytes; at += PIECE_BYTES) {

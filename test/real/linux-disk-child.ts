@@ -2,10 +2,11 @@
  * A process that brings a guest with a disk back, holds the rest of its dialogue, and waits for its end. Writes the disk to a
  * file as it was at first, and as it is at the end. Its argument is a {@link DiskRest} as JSON; it prints how the run ended.
  */
+import { exportDisk } from '../../snapshot/export/export-disk.ts';
 import { restoreMachine } from '../../snapshot/restore.ts';
 import type { Digest } from '../../snapshot/store/format/digest.ts';
 import { openStore } from '../../snapshot/store/store.ts';
-import { exportDisk } from './ext4.ts';
+import { writeDisk } from './ext4.ts';
 import { Session } from './session.ts';
 
 /** What is left of a dialogue. */
@@ -24,10 +25,9 @@ const deadline = Date.now() + rest.seconds * 1000;
 using store = openStore(rest.store, { readOnly: true });
 using checkpoint = store.open(rest.digest);
 const { machine, load } = restoreMachine(checkpoint);
-const disk = machine.disks.list[0]!;
-exportDisk(disk, rest.before);
+exportDisk(checkpoint, 0, rest.before);
 await using session = await Session.over(machine, () => {}, load);
 for (const step of rest.steps) await session.step({ on: 'serial', ...step }, deadline);
 const { reason } = await session.ended(deadline);
-exportDisk(disk, rest.after);
+writeDisk(machine.disks.list[0]!, rest.after);
 process.stdout.write(reason);
