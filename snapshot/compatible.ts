@@ -1,5 +1,6 @@
 /** Whether a checkpoint can be restored on this host; if not, all reasons. */
 
+import { type CpuidWord, FEATURE_WORDS } from '../src/abi/cpu-features.ts';
 import { msrName } from '../src/abi/msrs.ts';
 import { hex } from '../src/abi/numbers.ts';
 import { CR4, EFER } from '../src/abi/registers.ts';
@@ -23,18 +24,6 @@ export interface HostDifference {
   readonly what: string;
   readonly fatal: boolean;
 }
-
-/** Leaves whose registers are sets of features: what the checkpoint has, this host must have. [leaf, sub-leaf, register]. */
-const FEATURE_WORDS: readonly (readonly [number, number, 'eax' | 'ebx' | 'ecx' | 'edx'])[] = [
-  [0x1, 0, 'ecx'],
-  [0x1, 0, 'edx'],
-  [0x7, 0, 'ebx'],
-  [0x7, 0, 'ecx'],
-  [0x7, 0, 'edx'],
-  [0xd, 1, 'eax'],
-  [0x8000_0001, 0, 'ecx'],
-  [0x8000_0001, 0, 'edx'],
-];
 
 /** All differences, for a machine created from the state on this host. Empty: it can be restored. */
 export function hostDifferences(state: MachineState, machine: Machine): HostDifference[] {
@@ -109,11 +98,13 @@ function kindDifferences({ description }: MachineState): HostDifference[] {
   return here === there ? [] : [{ what: `it was taken on KVM of the kind ${there}, this is ${here}`, fatal: false }];
 }
 
+/** In registers that are sets of features: what the checkpoint has, this host must have. */
 function cpuidDifferences({ cpuid }: MachineState, machine: Machine): HostDifference[] {
   const here = machine.kvm.getSupportedCpuid();
   const there = readCpuidBytes(cpuid);
-  return FEATURE_WORDS.flatMap(([leaf, index, register]) => {
-    const missing = wordAt(there, leaf, index, register) & ~wordAt(here, leaf, index, register);
+  return FEATURE_WORDS.flatMap((word) => {
+    const { leaf, index, register } = word;
+    const missing = wordAt(there, word) & ~wordAt(here, word);
     if (missing === 0) return [];
     const bits = Array.from({ length: 32 }, (_, bit) => bit).filter((bit) => (missing >>> bit) & 1);
     const where = `CPUID 0x${leaf.toString(16)}.${index}:${register.toUpperCase()}`;
@@ -121,7 +112,7 @@ function cpuidDifferences({ cpuid }: MachineState, machine: Machine): HostDiffer
   });
 }
 
-const wordAt = (leaves: readonly CpuidLeaf[], leaf: number, index: number, register: 'eax' | 'ebx' | 'ecx' | 'edx') =>
+const wordAt = (leaves: readonly CpuidLeaf[], { leaf, index, register }: CpuidWord) =>
   leaves.find((l) => l.function === leaf && l.index === index)?.[register] ?? 0;
 
 function partDifferences(state: MachineState, machine: Machine): HostDifference[] {

@@ -6,8 +6,9 @@ import { decodeState } from '../../snapshot/machine-state.ts';
 import { restoreMachine } from '../../snapshot/restore.ts';
 import type { RestoreOptions } from '../../snapshot/restore-options.ts';
 import type { Checkpoint } from '../../snapshot/store/memory/checkpoint.ts';
+import { type CpuidWord, FEATURE_WORDS } from '../../src/abi/cpu-features.ts';
 import { CheckpointError } from '../../src/errors.ts';
-import { readCpuidBytes, writeCpuid } from '../../src/kvm/cpuid.ts';
+import { type CpuidLeaf, readCpuidBytes, writeCpuid } from '../../src/kvm/cpuid.ts';
 import { readMsrList, writeMsrs } from '../../src/kvm/msr-list.ts';
 import { LocalMachine } from '../../src/runner/local-machine.ts';
 import { describeKvm } from '../support/kvm.ts';
@@ -47,15 +48,18 @@ const restored = (doctor: Doctor, force = false): void =>
     expect(local.run({ timeoutMs: scaled(20_000) }).reason).toBe('exit-port');
   });
 
-/** Sets or clears a bit of CPUID.7:EBX in the state. */
-const cpuid7 =
-  (change: (ebx: number) => number): Doctor =>
+/** Changes a register of a CPUID leaf in the state. */
+const cpuidWord =
+  ({ leaf, index, register }: CpuidWord, change: (word: number) => number): Doctor =>
   ({ state }) => {
     const leaves = readCpuidBytes(state['machine/cpuid']!);
-    state['machine/cpuid'] = writeCpuid(
-      leaves.map((leaf) => (leaf.function === 7 && leaf.index === 0 ? { ...leaf, ebx: change(leaf.ebx) >>> 0 } : leaf)),
-    );
+    const isIt = (it: CpuidLeaf) => it.function === leaf && it.index === index;
+    const rest = leaves.filter((it) => !isIt(it));
+    const old = leaves.find(isIt) ?? { function: leaf, index, flags: 0, eax: 0, ebx: 0, ecx: 0, edx: 0 };
+    state['machine/cpuid'] = writeCpuid([...rest, { ...old, [register]: change(old[register]) >>> 0 }]);
   };
+
+const cpuid7 = (change: (ebx: number) => number) => cpuidWord({ leaf: 7, index: 0, register: 'ebx' }, change);
 
 /** A feature no processor that runs this has and keeps from guests: bit 13 is a quirk flag, bit 22 reserved. */
 const NOBODY_HAS = 1 << 22;
@@ -71,6 +75,16 @@ describeKvm('a restore refuses', () => {
       cpuid7((ebx) => ebx | NOBODY_HAS),
       true,
     );
+  });
+
+  it.each(FEATURE_WORDS)('a feature in CPUID $leaf.$index $register that this host lacks', (word) => {
+    let lacking = 0;
+    const doctor = cpuidWord(word, (bits) => {
+      lacking = ~bits & (bits + 1);
+      return bits | lacking;
+    });
+    const bit = () => 31 - Math.clz32(lacking);
+    expect(refusal(doctor).message).toContain(`${word.register.toUpperCase()} bits ${bit()}`);
   });
 
   it('nothing, when the guest was given less than this host has', () => {
