@@ -31,12 +31,12 @@ With a machine of that kind at hand, \`npm test\` on it does the same.`;
 const SILENCE_LIMIT_MS = 75_000 * EMULATED_TIME_FACTOR;
 const STANDSTILL_MS = 60_000;
 
-/** What every file is run with: times stretched to the speed of an emulated processor, and the cache of packages. */
+/** What every file is run with: times stretched to the speed of an emulated processor, the cache of packages, and whether the long forms are wanted. */
 const ENVIRONMENT = [
   `TEST_TIME_FACTOR=${EMULATED_TIME_FACTOR}`,
   'TEST_SLOW_HOST=1',
   `TEST_SILENCE_LIMIT_MS=${SILENCE_LIMIT_MS}`,
-  ...(process.env.XDG_CACHE_HOME ? ['XDG_CACHE_HOME'] : []),
+  ...['XDG_CACHE_HOME', 'VMLAPSE_LONG'].filter((name) => process.env[name]),
 ];
 
 function hostScript(): string | undefined {
