@@ -33,7 +33,7 @@ const suite = hasPython ? describeKvm : (name: string) => describe.skip(`${name}
 suite('on a terminal', () => {
   it('keys go to the guest one by one, Ctrl-C as well; the end of the guest restores the terminal', async () => {
     const { seen, ...rest } = await onTerminal(run('echo-irq'), [
-      { see: 'type' },
+      { see: 'end with Ctrl-D' },
       { raw: true },
       { type: 'q' },
       { see: 'q' },
@@ -47,7 +47,7 @@ suite('on a terminal', () => {
 
   it('Ctrl-A h helps, Ctrl-A Ctrl-A sends Ctrl-A, Ctrl-A x leaves', async () => {
     const { seen, ...rest } = await onTerminal(run('echo-polled'), [
-      { see: 'type' },
+      { see: 'end with Ctrl-D' },
       { raw: true },
       { type: `${CTRL_A}h` },
       { see: 'Ctrl-A Ctrl-A   send Ctrl-A to the guest' },
@@ -63,7 +63,7 @@ suite('on a terminal', () => {
   it('says first how to leave, and never behind what the guest has begun to print', async () => {
     const { seen } = await onTerminal(run('echo-polled'), [
       { see: 'Ctrl-A x leaves, Ctrl-A h helps' },
-      { see: 'type' },
+      { see: 'end with Ctrl-D' },
       { raw: true },
       { type: 'hello' },
       { see: 'hello' },
@@ -84,7 +84,7 @@ suite('on a terminal', () => {
 
   it('Enter begins a line also where the guest only sends back what it got', async () => {
     const { seen } = await onTerminal(run('echo-polled'), [
-      { see: 'type' },
+      { see: 'end with Ctrl-D' },
       { raw: true },
       { type: 'hello\r' },
       { see: 'hello\r' },
