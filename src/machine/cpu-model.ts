@@ -90,7 +90,11 @@ export function chooseCpuid(offered: readonly CpuidLeaf[], choice: string): Cpui
   );
 }
 
-/** {@link chooseCpuid} of what this host's KVM has. Throws as that, and KvmError. */
+/**
+ * The leaves for a choice such as "-avx2", "minimal,+sse4_2" or "host", as `run --cpuid` takes it: a base, then features by
+ * the names in /proc/cpuinfo. Throws UsageError for what is no feature, follows from the machine, or is not in this host's
+ * KVM, and KvmError.
+ */
 export function cpuidOfChoice(choice: string): CpuidLeaf[] {
   checkArguments('cpuidOfChoice', [choice, TEXT]);
   using kvm = Kvm.open();

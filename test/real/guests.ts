@@ -135,7 +135,7 @@ export const GUESTS: readonly RealGuest[] = [
     dialogue: [
       { on: 'vga', see: 'a CD made by the test' },
       { on: 'vga', see: 'boot:', type: 'nothing\n' },
-      { on: 'vga', see: 'Could not find kernel image: nothing' },
+      { on: 'vga', see: 'Loading nothing... failed' },
     ],
     seconds: 120,
     slowOnPvm: 'its emulator runs the loader, which is 32-bit code, for a minute',
