@@ -41,6 +41,6 @@ export const LINUX_WITH_DISK: RealGuest = {
     { on: 'serial', see: '# ', type: 'prepare\n' },
     { on: 'serial', see: 'prepare: done' },
   ],
-  seconds: 120,
+  seconds: 65,
   notOnPvm: 'its emulator does not take Linux past the first lines of the kernel',
 };
