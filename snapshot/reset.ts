@@ -11,6 +11,7 @@ import type { SnapshotTarget } from './target.ts';
 export function resetter(target: SnapshotTarget, boot: () => void): () => void {
   const load = stateLoader(target, captureState(target));
   return () => {
+    using _clean = target.machine.pages.clean();
     target.completePendingIo();
     boot();
     load('resume');

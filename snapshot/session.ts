@@ -151,6 +151,7 @@ export class CheckpointSession implements Disposable {
       throw new CheckpointError('BUSY', 'another checkpoint of this machine is being written; wait for it');
     const lostParent = this.dropLostBase();
     const began = performance.now();
+    using _clean = this.target.machine.pages.clean();
     try {
       const { state, pages, parent } = this.stopAndCollect();
       const log = options.verifyDirty && parent ? this.#verify(parent, pages) : undefined;

@@ -35,7 +35,7 @@ function read(...folders: string[]): Sources {
 const readFiles = (...files: string[]): Sources =>
   new Map(files.map((file) => [file, readFileSync(join(projectRoot(), file), 'utf8')]));
 
-const sources = new Map([...read('src', 'loaders', 'snapshot', 'guests', 'tools'), ...readFiles('index.ts')]);
+const sources = new Map([...read('src', 'loaders', 'snapshot', 'debug', 'guests', 'tools'), ...readFiles('index.ts')]);
 const withScripts = new Map([...sources, ...read('bench')]);
 const made = (files: Record<string, string>): Sources => new Map(Object.entries(files));
 

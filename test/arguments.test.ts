@@ -153,7 +153,7 @@ describeKvm('an option that does not exist is refused', () => {
 
 /** The tables that the sources check options by. */
 function tablesInUse(): string[] {
-  const files = ['src', 'loaders', 'snapshot', 'tools', 'guests'].flatMap((folder) =>
+  const files = ['src', 'loaders', 'snapshot', 'debug', 'tools', 'guests'].flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)),
   );
   const uses = files

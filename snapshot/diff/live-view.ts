@@ -50,6 +50,7 @@ class LiveView implements DiffTarget {
  */
 export function liveView(session: CheckpointSession, other: Checkpoint, guest?: GuestOrigin): DiffTarget {
   const { target } = session;
+  using _clean = target.machine.pages.clean();
   const resume = target.running;
   try {
     const state = captureState(target, guest);

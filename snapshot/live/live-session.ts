@@ -111,6 +111,7 @@ export class LiveSession {
   async #take(options: Asked, remove: readonly Digest[]): Promise<CheckpointReport> {
     this.#busy = true;
     const { session } = this;
+    const clean = session.target.machine.pages.clean();
     try {
       if (this.#writer.gone) this.#writer = await CheckpointWriter.start(session.store.directory);
       const lostParent = session.dropLostBase();
@@ -119,7 +120,7 @@ export class LiveSession {
       const isRolledBack = isFull && session.base; // between two pieces: the copies are of a past state
       if (isRolledBack) this.#staging.clear();
       const rounds = this.#precopy(options, isFull && !isRolledBack ? 1 : 0); // no turn of the event loop from here on
-      const { parent, config, stats, ended } = this.#stopAndCopy(options);
+      const { parent, config, stats, ended } = this.#stopAndCopy(options, clean);
       const { result, notRemoved } = await this.#writer.commit(
         {
           config,
@@ -144,6 +145,7 @@ export class LiveSession {
       session.failed();
       throw error;
     } finally {
+      clean[Symbol.dispose]();
       this.#staging.clear();
       this.#busy = false;
     }
@@ -199,8 +201,8 @@ export class LiveSession {
     }
   }
 
-  /** Stops the guest, collects its state and copies the last dirty pages. */
-  #stopAndCopy(options: Asked) {
+  /** Stops the guest, collects its state and copies the last dirty pages. The guest may run on with a debugger's bytes then. */
+  #stopAndCopy(options: Asked, clean: Disposable) {
     const { session } = this;
     const { stoppedAt, askedAt } = options;
     const { running } = session.target;
@@ -220,6 +222,7 @@ export class LiveSession {
         this.#copy(pages);
         copyMs = performance.now() - from;
       });
+      clean[Symbol.dispose]();
       options.onTaken?.();
     } finally {
       if (resume) session.target.resume();

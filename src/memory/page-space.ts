@@ -24,10 +24,20 @@ export class PageSpace {
   /** The regions of RAM, then those of the other parts. */
   readonly regions: readonly Region[];
   readonly #parts: readonly PagePart[];
+  /** A debugger's: takes its bytes out of memory, with the guest standing still, until what it returns is disposed of. */
+  cleaner: (() => Disposable) | undefined;
 
   constructor(ram: GuestMemory, others: readonly PagePart[] = []) {
     this.#parts = [{ memory: ram, residentRuns: (region) => ram.residentRuns(region) }, ...others];
     this.regions = this.#parts.flatMap(({ memory }) => memory.regions);
+  }
+
+  /**
+   * Memory as the guest has it, until what is returned is disposed of: breakpoint bytes of a debugger are out of it, and if
+   * there were any, the guest stands still. Whoever copies pages does it in between.
+   */
+  clean(): Disposable {
+    return this.cleaner?.() ?? NOTHING;
   }
 
   /** All regions together, in bytes. */
@@ -73,3 +83,5 @@ export class PageSpace {
         for (const [start, end] of part.residentRuns(region)) yield { gpa: region.base + start, length: end - start };
   }
 }
+
+const NOTHING: Disposable = { [Symbol.dispose]() {} };

@@ -40,8 +40,10 @@ export interface RunHooks {
   assist?(): boolean;
   /** Called when the BIOS in ROM calls the host. A returned end ends the run. */
   bios?(): RunEnd | undefined;
+  /** Called with the reason of an exit, before it is served: a debugger's stops. A returned end ends the run instead. */
+  readonly debug?: ((reason: number) => RunEnd | undefined) | undefined;
   /** Called after each served exit, before the guest runs again. A returned end ends the run. */
-  served?(): RunEnd | undefined;
+  readonly served?: (() => RunEnd | undefined) | undefined;
 }
 
 /** What an exit handler works with. */
@@ -59,7 +61,7 @@ type Handler = (context: Context) => RunEnd | undefined;
 export function runVcpu(vcpu: RunnableVcpu, bus: RunnableBus, counters: ExitCounters, hooks: RunHooks = {}): RunEnd {
   const { area } = vcpu;
   const context: Context = { vcpu, area, bus, counters, hooks };
-  const { interrupts, served } = hooks;
+  const { interrupts, served, debug } = hooks;
   const began = performance.now();
   for (;;) {
     if (interrupts?.waiting()) offerInterrupt(context, interrupts.take);
@@ -70,7 +72,7 @@ export function runVcpu(vcpu: RunnableVcpu, bus: RunnableBus, counters: ExitCoun
     if (exited) {
       const reason = area.exitReason;
       counters.exit(reason);
-      end = (HANDLERS[reason] ?? unexpected)(context);
+      end = debug?.(reason) ?? (HANDLERS[reason] ?? unexpected)(context);
     } else {
       counters.interrupted++;
       end = hooks.interrupted?.();

@@ -12,6 +12,7 @@ export type RunReason =
   | 'fail-entry' // the processor refused the guest state
   | 'unexpected-exit' // an exit that the loop has no handler for
   | 'stop-point' // an exit that the owner chose to stop at
+  | 'debug-stop' // a breakpoint, watchpoint or step of a debugger; `detail` says which, and where
   | 'timeout'
   | 'interrupted'; // stopped from outside
 

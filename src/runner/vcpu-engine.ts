@@ -14,6 +14,7 @@ import { ExitCounters } from './counts.ts';
 import { type RunHooks, runVcpu } from './loop.ts';
 import { PendingEnds, recordBytes } from './pending-ends.ts';
 import type { RunCounts, RunEnd } from './result.ts';
+import { VcpuDebug } from './stops/vcpu-debug.ts';
 import { type Translations, translationsOf } from './translations.ts';
 import { Watchdog } from './watchdog.ts';
 
@@ -54,6 +55,8 @@ export class VcpuEngine implements Disposable {
   readonly vcpu: Vcpu;
   readonly counters = new ExitCounters();
   readonly watchdog: Watchdog;
+  /** Where a debugger wants it to stop. */
+  readonly debug: VcpuDebug;
   /** The vCPU's state and its pending ends, as last saved or loaded. */
   readonly record: Uint8Array;
   /** Without irqchip: the vCPU is in HLT. KVM does not keep this state then. */
@@ -83,12 +86,20 @@ export class VcpuEngine implements Disposable {
     this.vcpu.setSignalMask(mask);
     this.#io = new VcpuStateIo(this.vcpu, host);
     this.record = options.record ?? new Uint8Array(recordBytes(host));
+    const debug = new VcpuDebug(this.vcpu, machine, host);
+    this.debug = debug;
     this.#hooks = {
       ...createBios({ ...options, vcpu: this.vcpu }),
       ...createAssist(options.assist, machine, this.vcpu, this.counters),
       ...lineInterrupts(machine),
       ...(idle && { idle }),
-      ...(served && { served }),
+      get served() {
+        const { afterExit } = debug;
+        return afterExit ? () => served?.() ?? afterExit() : served;
+      },
+      get debug() {
+        return debug.hook;
+      },
       interrupted: () => (this.isCompleting ? INTERRUPTED : options.interrupted()),
     };
     made.keep();

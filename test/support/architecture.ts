@@ -43,14 +43,25 @@ export const LAYERS: readonly {
   { place: 'loaders', uses: [...BASE, 'src/memory', 'src/disk', 'src/bios'], types: ['src/machine'] },
   { place: 'guests', uses: CHECKS },
   { place: 'snapshot', uses: MACHINE },
-  { place: 'index.ts', uses: [...MACHINE, 'loaders', 'snapshot'] },
+  { place: 'debug', uses: [...MACHINE, 'loaders', 'snapshot'] },
+  { place: 'index.ts', uses: [...MACHINE, 'loaders', 'snapshot', 'debug'] },
   { place: 'tools/screen', uses: [...MACHINE, 'snapshot'] },
   { place: 'tools/control', uses: ['src/errors.ts', 'src/ffi'] },
-  { place: 'tools/testing', uses: [...MACHINE, 'loaders', 'snapshot', 'tools/screen'] },
-  { place: 'tools/cli', uses: [...MACHINE, 'loaders', 'snapshot', 'guests', 'tools/control', 'tools/screen'] },
+  { place: 'tools/gdb', uses: [...MACHINE, 'snapshot', 'debug'] },
+  { place: 'tools/testing', uses: [...MACHINE, 'loaders', 'snapshot', 'debug', 'tools/screen'] },
+  {
+    place: 'tools/cli',
+    uses: [
+      ...[...MACHINE, 'loaders', 'snapshot', 'debug', 'guests'],
+      ...['tools/control', 'tools/gdb', 'tools/screen'],
+    ],
+  },
   {
     place: 'bench',
-    uses: [...MACHINE, 'loaders', 'snapshot', 'guests', 'index.ts', 'tools/control', 'tools/testing', 'tools/cli'],
+    uses: [
+      ...[...MACHINE, 'loaders', 'snapshot', 'debug', 'guests', 'index.ts'],
+      ...['tools/control', 'tools/testing', 'tools/cli'],
+    ],
   },
 ];
 

@@ -31,6 +31,7 @@ const BY_REASON: { readonly [Reason in RunResult['reason']]: (result: RunResult)
   'fail-entry': () => EXIT.GUEST_FAULT,
   'unexpected-exit': () => EXIT.GUEST_FAULT,
   'stop-point': () => EXIT.OK,
+  'debug-stop': () => EXIT.OK,
   timeout: () => EXIT.TIMEOUT,
   interrupted: () => EXIT.INTERRUPTED,
 };
@@ -58,6 +59,7 @@ const REASONS: Readonly<Record<RunResult['reason'], string>> = {
   'fail-entry': 'the CPU refused the guest state',
   'unexpected-exit': 'an exit that nothing handles',
   'stop-point': 'stopped where it was asked to',
+  'debug-stop': 'stopped where a debugger asked it to',
   timeout: 'the time was up',
   interrupted: 'stopped',
 };

@@ -1,15 +1,12 @@
 /**
- * Data between a machine's owner and its vCPU threads, beside the mailbox: messages, calls that a thread answers between two
- * KVM_RUNs, and the shared record of a vCPU's state.
+ * Data between a machine's owner and its vCPU threads, beside the mailbox: messages, and the shared record of a vCPU's
+ * state. What a thread can be asked for between two KVM_RUNs is in calls.ts.
  */
-import { bytesOf } from '../../abi/struct.ts';
 import type { OutputChannel } from '../../devices/device.ts';
 import { type ErrorData, errorFromData } from '../../errors.ts';
 import type { VcpuStateCaps } from '../../kvm/state/vcpu-state-caps.ts';
-import type { Translation, Vcpu } from '../../kvm/vcpu.ts';
 import type { MachineHandle } from '../../machine/machine.ts';
 import type { AssistMode } from '../assist.ts';
-import { collectFault, type FaultData, type FaultPlace } from '../fault/collect.ts';
 import { jsonText, recordBytes } from '../pending-ends.ts';
 import type { RunCounts, RunEnd } from '../result.ts';
 import type { StopPoints } from '../stop-points.ts';
@@ -45,47 +42,6 @@ export type ThreadMessage =
   | { readonly kind: 'reply'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'refused'; readonly id: number; readonly error: ErrorData }
   | { readonly kind: 'failed'; readonly error: ErrorData };
-
-/** What a call works with. */
-interface CallContext extends FaultPlace {
-  counts(): RunCounts;
-  haltedForGood(vcpu: Vcpu): boolean;
-}
-
-/** Arguments and results of the calls. Plain data. */
-export interface VcpuCallTypes {
-  /** Bytes of struct kvm_regs. */
-  regs: { args: undefined; result: Uint8Array };
-  setRegs: { args: Uint8Array; result: undefined };
-  /** Bytes of struct kvm_sregs. */
-  sregs: { args: undefined; result: Uint8Array };
-  translate: { args: bigint; result: Translation };
-  counts: { args: undefined; result: RunCounts };
-  haltedForGood: { args: undefined; result: boolean };
-  fault: { args: RunEnd; result: FaultData };
-}
-
-export type VcpuCallName = keyof VcpuCallTypes;
-
-const CALLS: {
-  [Name in VcpuCallName]: (context: CallContext, args: VcpuCallTypes[Name]['args']) => VcpuCallTypes[Name]['result'];
-} = {
-  regs: ({ vcpu }) => bytesOf(vcpu.getRegs()),
-  setRegs: ({ vcpu }, bytes) => {
-    const regs = vcpu.getRegs();
-    bytesOf(regs).set(bytes);
-    vcpu.setRegs(regs);
-    return undefined;
-  },
-  sregs: ({ vcpu }) => bytesOf(vcpu.getSregs()),
-  translate: ({ vcpu }, linear) => vcpu.translate(linear),
-  counts: ({ counts }) => counts(),
-  haltedForGood: ({ vcpu, haltedForGood }) => haltedForGood(vcpu),
-  fault: (context, end) => collectFault(context, end),
-};
-
-/** The table for names and arguments from messages. */
-export const VCPU_CALLS: Readonly<Record<string, (context: CallContext, args: never) => unknown>> = CALLS;
 
 /** Shared memory for one vCPU's state on this host. */
 export const createRecord = (host: VcpuStateCaps): SharedArrayBuffer => new SharedArrayBuffer(recordBytes(host));

@@ -48,6 +48,10 @@ export class RunningMachine {
   readonly machine: Machine;
   /** The parts of a vCPU's state that this host has. They determine the layout of finishSave()'s records. */
   readonly host: VcpuStateCaps;
+  /** A debugger's: asked before an end of a vCPU ends the run. True: it does not; the machine goes on by resume(). */
+  beforeEnd: ((vcpu: number, end: RunEnd) => boolean | Promise<boolean>) | undefined;
+  /** A debugger's: vCPUs that resume() leaves as they are. */
+  parked: ReadonlySet<number> = new Set();
   readonly #group: VcpuGroup;
   readonly #outputs: Outputs;
   readonly #input: SerialInput;
@@ -240,7 +244,7 @@ export class RunningMachine {
     if (this.#pendingRun) {
       this.#clock.start();
       this.#io?.resume();
-      for (const thread of this.threads) thread.resume();
+      for (const thread of this.threads) if (!this.parked.has(thread.id)) thread.resume();
     }
     return held;
   }
@@ -293,6 +297,7 @@ export class RunningMachine {
           return;
         }
       }
+      if (this.beforeEnd && (await this.beforeEnd(vcpu, end))) return;
       await this.#finish(vcpu, end, counts);
     } catch (error) {
       this.#fail(error as Error);

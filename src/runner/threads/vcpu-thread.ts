@@ -2,8 +2,9 @@ import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { errorFromData, HostError, UsageError } from '../../errors.ts';
 import type { RunCounts, RunEnd } from '../result.ts';
+import type { VcpuCallName, VcpuCallTypes } from './calls.ts';
 import { CLEAR_END, isPaused, kickIfRunning, RESUME, Request, VcpuMailbox } from './mailbox.ts';
-import type { CallMessage, ThreadMessage, ThreadStart, VcpuCallName, VcpuCallTypes } from './protocol.ts';
+import type { CallMessage, ThreadMessage, ThreadStart } from './protocol.ts';
 
 /** Reports of a thread. */
 interface ThreadEvents {

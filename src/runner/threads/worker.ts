@@ -14,10 +14,11 @@ import type { RunEnd } from '../result.ts';
 import { stopPoints, TextSearch } from '../stop-points.ts';
 import { INTERRUPTED, VcpuEngine } from '../vcpu-engine.ts';
 import { haltedForGood } from '../watchdog.ts';
+import { VCPU_CALLS } from './calls.ts';
 import { IoControl } from './io-control.ts';
 import { kickIfRunning, Request, VcpuMailbox } from './mailbox.ts';
 import { OutputRing, outputCollector } from './output.ts';
-import { type CallMessage, recordError, type ThreadMessage, type ThreadStart, VCPU_CALLS } from './protocol.ts';
+import { type CallMessage, recordError, type ThreadMessage, type ThreadStart } from './protocol.ts';
 import { placeFor, type Steps, type VcpuPlace, vcpuSteps } from './vcpu-steps.ts';
 
 const IDLE_POLL_MS = 1;
@@ -167,9 +168,9 @@ class VcpuWorker {
       try {
         const call = VCPU_CALLS[name];
         if (!call) throw new UsageError(`there is no vCPU call ${name}`);
-        const { vcpu, isAssisting } = this.#engine;
+        const { vcpu, isAssisting, debug } = this.#engine;
         const facts = { haltedForGood, counts: () => this.#engine.counts() };
-        const context = { vcpu, machine: this.#machine, isAssisting, ...facts };
+        const context = { vcpu, machine: this.#machine, isAssisting, debug, ...facts };
         post({ kind: 'reply', id, value: call(context, args as never) });
       } catch (error) {
         post({ kind: 'refused', id, error: errorToData(error) });

@@ -1,0 +1,332 @@
+/**
+ * A debugger of a running machine. All vCPUs stop together, and while they do, memory is the guest's own: breakpoint bytes
+ * are put in when it goes on and taken out when it stops. Attached and idle it costs the guest nothing.
+ */
+import { KvmRegs, KvmSregs } from '../../src/abi/structs.ts';
+import { checkArguments, RUNNER } from '../../src/arguments.ts';
+import { UsageError } from '../../src/errors.ts';
+import { type CodeMode, codeMode, linearRip } from '../../src/kvm/mode.ts';
+import type { RunEnd } from '../../src/runner/result.ts';
+import type { HardwareStop } from '../../src/runner/stops/debug-registers.ts';
+import type { StopKind, VcpuRegisters, WantedStops } from '../../src/runner/stops/vcpu-debug.ts';
+import type { RunningMachine } from '../../src/runner/threads/running-machine.ts';
+import { BREAK_BYTES, type DebugAbilities, debugAbilities } from './abilities.ts';
+import { BreakBytes } from './break-bytes.ts';
+import { LinearMemory } from './linear-memory.ts';
+
+/** What a vCPU does when the machine goes on. */
+export type VcpuAction = 'run' | 'step' | 'stay';
+
+/** Why the machine stands still. */
+export interface Stop {
+  readonly vcpu: number;
+  /** `end`: the guest has ended, and resume() lets the run end; `over`: that has happened. */
+  readonly kind: StopKind | 'interrupt' | 'end' | 'over';
+  /** Linear: of the breakpoint, or of the data watched. */
+  readonly address?: bigint;
+  readonly end?: RunEnd;
+}
+
+/** A vCPU that stands still. */
+export interface StoppedVcpu {
+  readonly registers: VcpuRegisters;
+  readonly mode: CodeMode;
+  /** Linear address of the next instruction. */
+  readonly pc: bigint;
+  readonly memory: LinearMemory;
+}
+
+/** How to attach. */
+export interface DebuggerOptions {
+  /** Ends that are none of the debugger's business: the run ends with them at once. */
+  readonly passes?: ReadonlySet<RunEnd['reason']>;
+}
+
+/** See the file's header. */
+export class Debugger {
+  readonly running: RunningMachine;
+  readonly abilities: DebugAbilities;
+  readonly #passes: ReadonlySet<RunEnd['reason']>;
+  /** Linear addresses of breakpoints. */
+  readonly #software = new Set<bigint>();
+  readonly #hardware: HardwareStop[] = [];
+  readonly #bytes: BreakBytes | undefined;
+  readonly #stopped = new Map<number, StoppedVcpu>();
+  /** What a vCPU's thread was told last. */
+  readonly #told = new Map<number, WantedStops>();
+  /** Resolves resume(). */
+  #waiting: ((stop: Stop) => void) | undefined;
+  /** Stops of other vCPUs that came while the machine stopped, and would not come again. */
+  #later: Stop[] = [];
+  /** The guest has ended: lets the run end (false). */
+  #atEnd: { readonly stop: Stop; readonly release: (goesOn: boolean) => void; isShown: boolean } | undefined;
+  /** Copies of memory are being made: bytes stay out until they are. */
+  #cleaners = 0;
+  #cleaned: (() => void)[] = [];
+  #isAttached = true;
+
+  private constructor(running: RunningMachine, { passes = new Set() }: DebuggerOptions) {
+    this.running = running;
+    this.abilities = debugAbilities(running.machine.kvm);
+    this.#passes = passes;
+    const { software } = this.abilities.kernel;
+    this.#bytes = software && new BreakBytes(running.machine.memory, BREAK_BYTES[software]);
+  }
+
+  /** Stops the machine and takes it over. Throws UsageError if another debugger has it, KvmError. */
+  static attach(running: RunningMachine, options: DebuggerOptions = {}): Debugger {
+    checkArguments('Debugger.attach', [running, RUNNER]);
+    if (running.beforeEnd) throw new UsageError('a debugger is attached to this machine already');
+    const self = new Debugger(running, options);
+    running.hold();
+    running.completePendingIo();
+    running.beforeEnd = (vcpu, end) => self.#ended(vcpu, end);
+    running.machine.pages.cleaner = () => self.#clean();
+    return self;
+  }
+
+  /** vCPUs of the machine. */
+  get cpus(): number {
+    return this.running.threads.length;
+  }
+
+  /** The machine stands still for this debugger. */
+  get isStopped(): boolean {
+    return this.#waiting === undefined;
+  }
+
+  /** A vCPU's registers and memory, read once in each stop. Rejects with KvmError. */
+  async vcpu(id: number): Promise<StoppedVcpu> {
+    const known = this.#stopped.get(id);
+    if (known) return known;
+    this.#mustStand();
+    const registers = await this.running.threads[id]!.call('registers', undefined);
+    const sregs = KvmSregs.over(registers.sregs);
+    const { rip, rflags } = KvmRegs.over(registers.regs);
+    const mode = codeMode(sregs, rflags);
+    const memory = new LinearMemory(this.running.machine, sregs);
+    const stopped = { registers, mode, pc: linearRip(sregs, mode, rip), memory };
+    this.#stopped.set(id, stopped);
+    return stopped;
+  }
+
+  /** Writes the parts of a vCPU's registers that are given. Rejects with KvmError for a state that KVM refuses. */
+  async setRegisters(id: number, parts: Partial<VcpuRegisters>): Promise<void> {
+    this.#mustStand();
+    this.#stopped.delete(id);
+    await this.running.threads[id]!.call('setRegisters', parts);
+  }
+
+  #mustStand(): void {
+    if (!this.#isAttached) throw new UsageError('the debugger is detached');
+    if (!this.isStopped) throw new UsageError('the machine runs: interrupt it first');
+  }
+
+  /** Sets a breakpoint at a linear address that a vCPU can read. Rejects with UsageError, which says why there can be none. */
+  async setBreakpoint(address: bigint, vcpu = 0): Promise<void> {
+    const { kernel, user } = this.abilities;
+    if (!kernel.software)
+      throw new UsageError('breakpoints in memory stop nothing on this host: use hardware breakpoints');
+    const { memory, mode } = await this.vcpu(vcpu);
+    const gpa = memory.translate(address);
+    if (gpa === undefined)
+      throw new UsageError(`a breakpoint at 0x${address.toString(16)}: nothing is mapped there yet`);
+    if (!this.running.machine.memory.find(gpa))
+      throw new UsageError(`a breakpoint at 0x${address.toString(16)}: this is no RAM: use a hardware breakpoint`);
+    if (mode.cpl === 3 && user.software === undefined)
+      throw new UsageError('breakpoints do not stop code in ring 3 on this host, and vCPU is in ring 3 now');
+    this.#software.add(address);
+  }
+
+  /** Removes it. Returns whether it was there. */
+  clearBreakpoint(address: bigint): boolean {
+    return this.#software.delete(address);
+  }
+
+  /** Sets one of the processor's four. Throws UsageError, which says why there can be none. */
+  setHardware(stop: HardwareStop): void {
+    const { kernel, user } = this.abilities;
+    if (!kernel.hardware[stop.kind] && !user.hardware[stop.kind]) throw new UsageError(MISSING[stop.kind]);
+    if (this.#hardware.some((other) => sameStop(other, stop))) return;
+    if (this.#hardware.length === 4)
+      throw new UsageError('the processor has four hardware breakpoints: remove one first');
+    if (stop.address % BigInt(stop.length) !== 0n)
+      throw new UsageError(`a watchpoint of ${stop.length} bytes lies at a multiple of ${stop.length}`);
+    this.#hardware.push(stop);
+  }
+
+  /** Removes it. Returns whether it was there. */
+  clearHardware(stop: HardwareStop): boolean {
+    const index = this.#hardware.findIndex((other) => sameStop(other, stop));
+    if (index >= 0) this.#hardware.splice(index, 1);
+    return index >= 0;
+  }
+
+  /**
+   * Lets the machine go on; resolves when it has stopped again. A vCPU that stands on a breakpoint stops at once: clear it and
+   * step first. Rejects with UsageError for a step that this host cannot do.
+   */
+  async resume(actions: readonly VcpuAction[] = []): Promise<Stop> {
+    this.#mustStand();
+    if (this.#atEnd) return this.#letEnd();
+    const actionOf = (id: number) => actions[id] ?? 'run';
+    const late = this.#later.shift();
+    if (late) return late;
+    for (const { id } of this.running.threads) if (actionOf(id) === 'step') await this.#checkStep(id);
+    const gpas = await this.#placesOfBytes();
+    for (const { id } of this.running.threads) await this.#tell(id, actionOf(id) === 'step', gpas);
+    while (this.#cleaners > 0) await new Promise<void>((resolve) => this.#cleaned.push(resolve));
+    this.#stopped.clear();
+    this.running.parked = new Set(this.running.threads.flatMap(({ id }) => (actionOf(id) === 'stay' ? [id] : [])));
+    const stopped = new Promise<Stop>((resolve) => {
+      this.#waiting = resolve;
+    });
+    this.#bytes?.insert(gpas);
+    this.running.resume();
+    return await stopped;
+  }
+
+  async #checkStep(id: number): Promise<void> {
+    const { mode } = await this.vcpu(id);
+    const { kernel, user } = this.abilities;
+    if ((mode.cpl === 3 ? user : kernel).step) return;
+    throw new UsageError(
+      `this host cannot run a single instruction in ring ${mode.cpl}: set a breakpoint where it leaves it`,
+    );
+  }
+
+  /** Guest-physical addresses of the breakpoints, by the page tables of every vCPU. */
+  async #placesOfBytes(): Promise<number[]> {
+    if (this.#software.size === 0) return [];
+    const places = new Set<number>();
+    for (const { id } of this.running.threads) {
+      const { memory } = await this.vcpu(id);
+      for (const address of this.#software) {
+        const gpa = memory.translate(address);
+        if (gpa !== undefined && this.running.machine.memory.find(gpa)) places.add(gpa);
+      }
+    }
+    return [...places];
+  }
+
+  /** Tells a vCPU's thread where to stop. A thread that has nothing to be told is left alone. */
+  async #tell(id: number, step: boolean, gpas: readonly number[]): Promise<void> {
+    const { blockIrq, kernel } = this.abilities;
+    const wanted: WantedStops | undefined =
+      step || this.#software.size > 0 || this.#hardware.length > 0
+        ? {
+            step,
+            blockIrq,
+            byteStop: kernel.software,
+            linear: [...this.#software],
+            physical: gpas,
+            hardware: this.#hardware,
+          }
+        : undefined;
+    if (wanted === undefined && !this.#told.has(id)) return;
+    await this.running.threads[id]!.call('stopAt', wanted);
+    if (wanted) this.#told.set(id, wanted);
+    else this.#told.delete(id);
+  }
+
+  /** Stops the machine: resume() resolves with kind "interrupt". Does nothing if it stands still. */
+  interrupt(): void {
+    if (this.#waiting) this.#stop({ vcpu: 0, kind: 'interrupt' });
+  }
+
+  #stop(stop: Stop): void {
+    this.running.hold();
+    this.running.completePendingIo();
+    this.#bytes?.remove();
+    this.running.parked = new Set();
+    const resolve = this.#waiting;
+    this.#waiting = undefined;
+    resolve?.(stop);
+  }
+
+  /** See RunningMachine.beforeEnd. */
+  #ended(vcpu: number, end: RunEnd): boolean | Promise<boolean> {
+    if (end.reason === 'stop-point' || this.#passes.has(end.reason)) return false;
+    if (end.reason !== 'debug-stop') return this.#guestEnded({ vcpu, kind: 'end', end });
+    const { kind, address } = end.detail as { kind: StopKind; address?: bigint };
+    const stop = { vcpu, kind, ...(address !== undefined && { address }) };
+    const first = this.#waiting !== undefined;
+    if (first) this.#stop(stop);
+    this.running.threads[vcpu]?.clearEnd();
+    if (!first && kind === 'watch') this.#later.push(stop);
+    return true;
+  }
+
+  #guestEnded(stop: Stop): Promise<boolean> {
+    return new Promise((release) => {
+      this.#atEnd = { stop, release, isShown: this.#waiting !== undefined };
+      if (this.#waiting) this.#stop(stop);
+    });
+  }
+
+  #letEnd(): Stop {
+    const { stop, release, isShown } = this.#atEnd!;
+    if (!isShown) {
+      this.#atEnd!.isShown = true;
+      return stop;
+    }
+    this.#atEnd = undefined;
+    release(false);
+    return { ...stop, kind: 'over' };
+  }
+
+  /** The run has ended from outside: by its time limit, or because it was stopped. */
+  over(end: RunEnd): void {
+    this.#bytes?.remove();
+    const resolve = this.#waiting;
+    this.#waiting = undefined;
+    resolve?.({ vcpu: 0, kind: 'over', end });
+  }
+
+  /** See PageSpace.cleaner. */
+  #clean(): Disposable {
+    this.#cleaners++;
+    const areIn = this.#bytes?.areIn === true;
+    const resumes = areIn && this.running.running;
+    if (resumes) this.running.pause();
+    const gpas = areIn ? this.#bytes!.remove() : [];
+    let isOver = false;
+    return {
+      [Symbol.dispose]: () => {
+        if (isOver) return;
+        isOver = true;
+        this.#cleaners--;
+        if (this.#waiting && gpas.length > 0) this.#bytes!.insert(gpas);
+        if (resumes && this.#waiting) this.running.resume();
+        if (this.#cleaners === 0) for (const cleaned of this.#cleaned.splice(0)) cleaned();
+      },
+    };
+  }
+
+  /**
+   * Leaves the machine: no byte and no stop of this debugger is left. `resume`: it runs on; otherwise it stays held. Safe to
+   * call twice. Rejects with KvmError.
+   */
+  async detach({ resume = true } = {}): Promise<void> {
+    if (!this.#isAttached) return;
+    this.interrupt();
+    this.#isAttached = false;
+    this.#software.clear();
+    this.#hardware.length = 0;
+    this.#later = [];
+    for (const { id } of this.running.threads) await this.#tell(id, false, []).catch(() => {});
+    this.running.machine.pages.cleaner = undefined;
+    this.running.beforeEnd = undefined;
+    if (this.#atEnd) this.#atEnd.release(false);
+    else if (resume) this.running.resume();
+  }
+}
+
+const sameStop = (a: HardwareStop, b: HardwareStop) =>
+  a.address === b.address && a.kind === b.kind && a.length === b.length;
+
+const MISSING: Readonly<Record<HardwareStop['kind'], string>> = {
+  execute: 'hardware breakpoints do not stop on this host: use breakpoints in memory (break, not hbreak)',
+  write: 'hardware watchpoints do not stop on this host: gdb can step instead (set can-use-hw-watchpoints 0)',
+  access: 'hardware watchpoints do not stop on this host: gdb can step instead (set can-use-hw-watchpoints 0)',
+};

@@ -1,0 +1,172 @@
+/**
+ * A debugger's part in a vCPU's thread: where the vCPU is to stop (KVM_SET_GUEST_DEBUG, and breakpoint bytes that the
+ * debugger has put into memory), which exits of KVM_RUN are such a stop, and all registers.
+ */
+import { Exit } from '../../abi/exits.ts';
+import { GUEST_DEBUG_FLAGS } from '../../abi/flags.ts';
+import { Msr } from '../../abi/msrs.ts';
+import { bytesOf } from '../../abi/struct.ts';
+import { KvmGuestDebug, KvmRegs, KvmRunDebug, KvmRunInternal, KvmSregs, RUN_EXIT_OFFSET } from '../../abi/structs.ts';
+import { codeMode, linearRip } from '../../kvm/mode.ts';
+import type { VcpuStateCaps } from '../../kvm/state/vcpu-state-caps.ts';
+import type { Vcpu } from '../../kvm/vcpu.ts';
+import type { Machine } from '../../machine/machine.ts';
+import { walkPages } from '../../memory/page-walk.ts';
+import type { RunEnd } from '../result.ts';
+import { cancelIn } from './cancel-in.ts';
+import { dr7Of, type HardwareStop, STATUS_STEP, STATUS_STOPS } from './debug-registers.ts';
+
+/** What makes a breakpoint byte known: `debug` and `failure` are INT3, which KVM reports as such or fails on; `in` is IN. */
+export type ByteStop = 'debug' | 'failure' | 'in';
+
+/** Where a vCPU is to stop. Plain data. */
+export interface WantedStops {
+  /** After one instruction. */
+  readonly step: boolean;
+  /** No interrupt is taken in that step. */
+  readonly blockIrq: boolean;
+  /** How breakpoint bytes stop on this host. */
+  readonly byteStop: ByteStop | undefined;
+  /** Where the bytes are: linear addresses, and guest-physical ones. */
+  readonly linear: readonly bigint[];
+  readonly physical: readonly number[];
+  /** At most four. */
+  readonly hardware: readonly HardwareStop[];
+}
+
+/** What a debugger shows of a vCPU: struct kvm_regs, struct kvm_sregs, the XSAVE area (empty without XSAVE), an MSR. */
+export interface VcpuRegisters {
+  readonly regs: Uint8Array;
+  readonly sregs: Uint8Array;
+  readonly xsave: Uint8Array;
+  readonly kernelGsBase: bigint;
+}
+
+/** `kind` in the detail of an end with reason "debug-stop". But for a step there is `address`: linear, of what was hit. */
+export type StopKind = 'step' | 'software' | 'hardware' | 'watch';
+
+/** See the file's header. Use it in the vCPU's thread. */
+export class VcpuDebug {
+  readonly #vcpu: Vcpu;
+  readonly #machine: Pick<Machine, 'readPhysical'>;
+  readonly #host: Pick<VcpuStateCaps, 'xsaveBytes'>;
+  #wanted: WantedStops | undefined;
+  /** RIP before the step. */
+  #from = 0n;
+
+  constructor(vcpu: Vcpu, machine: Pick<Machine, 'readPhysical'>, host: Pick<VcpuStateCaps, 'xsaveBytes'>) {
+    this.#vcpu = vcpu;
+    this.#machine = machine;
+    this.#host = host;
+  }
+
+  /** Sets where the vCPU stops; undefined: nowhere, as if there had been no debugger. Throws KvmError. */
+  set(wanted: WantedStops | undefined): void {
+    const debug = KvmGuestDebug.alloc();
+    if (wanted) {
+      const { step, blockIrq, byteStop, hardware } = wanted;
+      const flags = [
+        [step, GUEST_DEBUG_FLAGS.SINGLESTEP],
+        [step && blockIrq, GUEST_DEBUG_FLAGS.BLOCKIRQ],
+        [byteStop === 'debug' && wanted.linear.length > 0, GUEST_DEBUG_FLAGS.USE_SW_BP],
+        [hardware.length > 0, GUEST_DEBUG_FLAGS.USE_HW_BP],
+      ] as const;
+      const control = flags.reduce((all, [on, flag]) => (on ? all | flag : all), 0);
+      debug.control = control === 0 ? 0 : control | GUEST_DEBUG_FLAGS.ENABLE;
+      for (const [i, { address }] of hardware.entries()) debug.arch.debugreg.set(i, address);
+      debug.arch.debugreg.set(7, dr7Of(hardware));
+    }
+    this.#vcpu.setGuestDebug(debug);
+    this.#wanted = wanted;
+    if (wanted?.step) this.#from = this.#vcpu.getRegs().rip;
+  }
+
+  /** The hook of the exit loop; undefined while no stop is wanted. */
+  get hook(): ((reason: number) => RunEnd | undefined) | undefined {
+    return this.#wanted && ((reason) => this.#stopOf(reason));
+  }
+
+  /**
+   * The hook for after each served exit; undefined unless the vCPU is to step. KVM does not count an instruction as a step that
+   * it emulated up to the exit (an OUT, a write to MMIO), or that was executed here.
+   */
+  get afterExit(): (() => RunEnd | undefined) | undefined {
+    if (!this.#wanted?.step) return undefined;
+    return () => {
+      const { rip } = this.#vcpu.getRegs();
+      return rip === this.#from ? undefined : STEPPED;
+    };
+  }
+
+  #stopOf(reason: number): RunEnd | undefined {
+    if (reason === Exit.DEBUG) return this.#debugExit();
+    if (this.#wanted!.linear.length === 0) return undefined;
+    const { area } = this.#vcpu;
+    if (reason === Exit.INTERNAL_ERROR && KvmRunInternal.over(area.bytes, RUN_EXIT_OFFSET).suberror === 1) {
+      const address = this.#byteAtRip('failure');
+      if (address === undefined) return undefined;
+      this.#vcpu.setRegs(this.#vcpu.getRegs()); // drops the #UD that KVM has queued for what it could not emulate
+      return stop('software', address);
+    }
+    if (reason === Exit.IO && area.ioDirection === 0 && area.ioSize === 1 && area.ioCount === 1) {
+      const address = this.#byteAtRip('in');
+      if (address === undefined) return undefined;
+      cancelIn(this.#vcpu);
+      return stop('software', address);
+    }
+    return undefined;
+  }
+
+  #debugExit(): RunEnd {
+    const { exception, pc, dr6 } = KvmRunDebug.over(this.#vcpu.area.bytes, RUN_EXIT_OFFSET).arch;
+    if (exception === BREAKPOINT_EXCEPTION) return stop('software', pc);
+    const hit = this.#wanted!.hardware.find((_, i) => dr6 & STATUS_STOPS[i]!);
+    if (hit) return stop(hit.kind === 'execute' ? 'hardware' : 'watch', hit.address);
+    return dr6 & STATUS_STEP ? STEPPED : stop('hardware', pc);
+  }
+
+  /** The linear address of RIP, if a breakpoint byte is there: at that address, or in that memory by another address. */
+  #byteAtRip(how: ByteStop): bigint | undefined {
+    const { byteStop, linear, physical } = this.#wanted!;
+    if (byteStop !== how) return undefined;
+    const { rip, rflags } = this.#vcpu.getRegs();
+    const sregs = this.#vcpu.getSregs();
+    const address = linearRip(sregs, codeMode(sregs, rflags), rip);
+    if (linear.includes(address)) return address;
+    const { physical: gpa } = walkPages(sregs, address, (at, width) => this.#entry(at, width));
+    return gpa !== undefined && physical.includes(gpa) ? address : undefined;
+  }
+
+  #entry(gpa: number, width: 4 | 8): bigint | undefined {
+    const entry = new DataView(new ArrayBuffer(8));
+    if (!this.#machine.readPhysical(gpa, new Uint8Array(entry.buffer, 0, width))) return undefined;
+    return entry.getBigUint64(0, true);
+  }
+
+  /** All registers. Nothing may be pending in KVM. Throws KvmError. */
+  registers(): VcpuRegisters {
+    const vcpu = this.#vcpu;
+    const { xsaveBytes } = this.#host;
+    return {
+      regs: bytesOf(vcpu.getRegs()),
+      sregs: bytesOf(vcpu.getSregs()),
+      xsave: xsaveBytes > 0 ? vcpu.getXsave(xsaveBytes) : new Uint8Array(),
+      kernelGsBase: vcpu.getMsrs([Msr.IA32_KERNEL_GS_BASE])[0]!.value,
+    };
+  }
+
+  /** Writes the parts that are given, whole. Throws KvmError. */
+  write({ regs, sregs, xsave, kernelGsBase }: Partial<VcpuRegisters>): void {
+    const vcpu = this.#vcpu;
+    if (sregs) vcpu.setSregs(KvmSregs.over(sregs));
+    if (regs) vcpu.setRegs(KvmRegs.over(regs));
+    if (xsave && this.#host.xsaveBytes > 0) vcpu.setXsave(xsave);
+    if (kernelGsBase !== undefined) vcpu.setMsrs([{ index: Msr.IA32_KERNEL_GS_BASE, value: kernelGsBase }]);
+  }
+}
+
+/** #BP. */
+const BREAKPOINT_EXCEPTION = 3;
+
+const stop = (kind: StopKind, address: bigint): RunEnd => ({ reason: 'debug-stop', detail: { kind, address } });
+const STEPPED: RunEnd = { reason: 'debug-stop', detail: { kind: 'step' } };
