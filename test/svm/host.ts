@@ -1,15 +1,16 @@
-/** One run on the second host: what it says is passed on, and a host that stands still is ended and begun again, once. */
+/** Test files on the second host: what it says is passed on, and one that stands still is ended, and the rest begun on another. */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { type Counts, parseCounts } from './counts.ts';
+import { ALIVE, type Counts, type FileCounts, parseCounts, parseFileLine, sumOf } from './counts.ts';
 
-/** A command on the host. */
+/** Files, and the command that runs them on a host, in their order. */
 export interface HostRun {
+  readonly files: readonly string[];
   readonly script: string;
-  readonly args: readonly string[];
+  readonly args: (files: readonly string[]) => readonly string[];
   /**
-   * After so many milliseconds without a line the host itself stands still: what runs there ends a test that hangs sooner.
-   * An emulated processor may lose its timer, and then nothing on that host wakes up any more.
+   * After so many milliseconds without a line the host stands still: what runs there says that it is alive. An emulated
+   * processor may lose its timer, and then nothing on that host wakes up any more.
    */
   readonly silenceMs: number;
   /** Takes each line, but for the sum. */
@@ -17,34 +18,43 @@ export interface HostRun {
 }
 
 const FAILED: Counts = { passed: 0, failed: 1, skipped: 0 };
-const TRIES = 2;
+/** Hosts that may stand still while a file runs, until that file has failed. */
+const TRIES = 3;
 
-/**
- * Runs it, and passes on what it says, but for its sum. A host that dies, or stands still twice, is a failure. What failed
- * before the host stood still has failed, also where it passes when it is begun again.
- */
+/** Runs them, and passes on what they say, but for the sum. A host that dies, or a file on which it stands still, is a failure. */
 export async function runOnHost(run: HostRun): Promise<Counts> {
-  let failedBefore = 0;
-  const say = (line: string) => {
-    if (line.startsWith('FAILED ')) failedBefore++;
-    run.say(line);
-  };
-  for (let tries = 1; ; tries++) {
-    const before = failedBefore;
-    const counts = await once({ ...run, say });
-    if (counts !== 'still') return { ...counts, failed: counts.failed + before };
+  const counted: Counts[] = [];
+  let left = run.files;
+  let tries = 0;
+  while (left.length > 0) {
+    const { sum, done } = await once(run, left);
+    if (sum) return sumOf([...counted, sum]);
+    counted.push(...done);
+    tries = done.length === 0 ? tries + 1 : 1;
+    const isOver = new Set(done.map(({ file }) => file));
+    left = left.filter((file) => !isOver.has(file));
     const still = `the host has said nothing for ${run.silenceMs / 1000} s`;
-    if (tries === TRIES) {
-      run.say(`FAILED ${still}, ${TRIES} times`);
-      return { ...FAILED, failed: FAILED.failed + failedBefore };
+    if (tries < TRIES) run.say(`${still}: it goes on with ${left[0]} on another`);
+    else {
+      run.say(`FAILED ${left[0]}: ${still}, ${TRIES} times`);
+      counted.push(FAILED);
+      left = left.slice(1);
+      tries = 0;
     }
-    run.say(`${still}: its files are begun again on another`);
   }
+  return sumOf(counted);
 }
 
-function once({ script, args, silenceMs, say }: HostRun): Promise<Counts | 'still'> {
-  const host = spawn(script, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  let counts: Counts | undefined;
+/** The sum, or what was over when the host stood still. */
+interface Part {
+  readonly sum?: Counts;
+  readonly done: readonly Omit<FileCounts, 'seconds'>[];
+}
+
+function once({ script, args, silenceMs, say }: HostRun, files: readonly string[]): Promise<Part> {
+  const host = spawn(script, args(files), { stdio: ['ignore', 'pipe', 'inherit'] });
+  const done: Omit<FileCounts, 'seconds'>[] = [];
+  let sum: Counts | undefined;
   let isStill = false;
   const watch = setTimeout(() => {
     isStill = true;
@@ -52,16 +62,19 @@ function once({ script, args, silenceMs, say }: HostRun): Promise<Counts | 'stil
   }, silenceMs);
   createInterface({ input: host.stdout }).on('line', (line) => {
     watch.refresh();
-    counts = parseCounts(line) ?? counts;
-    if (!parseCounts(line)) say(line);
+    const file = parseFileLine(line);
+    if (file) done.push(file);
+    sum = parseCounts(line) ?? sum;
+    if (!parseCounts(line) && line !== ALIVE) say(line);
   });
-  return new Promise((done) => {
+  return new Promise((resolve) => {
     host.on('error', (error) => say(`FAILED ${script}: ${error.message}`));
     host.on('close', (status) => {
       clearTimeout(watch);
-      if (!counts && isStill) return done('still');
-      if (!counts) say(`FAILED the host ended with ${status} before its tests did`);
-      done(counts ?? FAILED);
+      if (sum) return resolve({ sum, done });
+      if (isStill) return resolve({ done });
+      say(`FAILED the host ended with ${status} before its tests did`);
+      resolve({ sum: sumOf([...done, FAILED]), done });
     });
   });
 }

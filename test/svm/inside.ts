@@ -1,18 +1,19 @@
 /**
  * Runs compiled test files on the host it is started on, without vitest's own start-up: `node dist/test/svm/inside.js
- * FILE…`. A file that kills or hangs the process is a failure of that file; the rest still runs. One line per
- * failure, one per skip, and the last line is `N passed, N failed, N skipped`.
+ * FILE…`. A file that kills or hangs the process is a failure of that file; the rest still runs. One line per file, failure
+ * and skip, and the last line is `N passed, N failed, N skipped`. With TEST_ALIVE_MS it says "alive" that often.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { basename, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { countLine } from './counts.ts';
+import { ALIVE, countLine, fileLine } from './counts.ts';
 import { SKIPPED } from './excluded.ts';
 import type { FileReport, TestReport } from './worker.ts';
 
 const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));
 const SILENCE_LIMIT_MS = Number(process.env.TEST_SILENCE_LIMIT_MS ?? 120_000);
 const SLOW_MS = 3000;
+const ALIVE_MS = Number(process.env.TEST_ALIVE_MS);
 
 type Message = { readonly starting: string } | { readonly finished: TestReport } | { readonly done: FileReport };
 
@@ -81,17 +82,25 @@ async function main(files: readonly string[]): Promise<number> {
     total.failed += r.failed.length;
     total.skipped += r.skipped.length;
     console.log(
-      `${r.failed.length ? 'not ok' : 'ok'} ${short(r.file)} (${r.passed} passed, ${seconds(r.milliseconds)} s)`,
+      fileLine({
+        file: short(r.file),
+        passed: r.passed,
+        failed: r.failed.length,
+        skipped: r.skipped.length,
+        seconds: r.milliseconds / 1000,
+      }),
     );
     for (const name of r.skipped) if (!ruledOut(name)) console.log(`skipped ${name}`);
     for (const f of r.failed) console.log(`FAILED ${f.name}: ${firstLine(f.message)}`);
   };
+  const alive = ALIVE_MS > 0 ? setInterval(() => console.log(ALIVE), ALIVE_MS) : undefined;
   while (remaining.size > 0) {
     const before = remaining.size;
     const interrupted = await runUntilItEnds(nextBatch([...remaining]), onReport);
     if (interrupted) {
       remaining.delete(interrupted.file);
       total.failed++;
+      console.log(fileLine({ file: short(interrupted.file), passed: 0, failed: 1, skipped: 0, seconds: 0 }));
       console.log(`FAILED ${short(interrupted.file)}: ${interrupted.how}`);
     } else if (remaining.size === before) {
       total.failed++;
@@ -99,6 +108,7 @@ async function main(files: readonly string[]): Promise<number> {
       break;
     }
   }
+  clearInterval(alive);
   if (process.env.SVMHOST) for (const { reason } of SKIPPED) console.log(`some skipped: ${reason}`);
   console.log(countLine(total));
   return total.failed ? 1 : 0;

@@ -11,7 +11,7 @@ import { GUESTS } from '../real/guests.ts';
 import { isLinuxPackage, linuxElf } from '../real/linux.ts';
 import { PackageUnavailable, packageTree } from '../real/packages.ts';
 import { EMULATED_TIME_FACTOR } from '../support/time.ts';
-import { type Counts, countLine } from './counts.ts';
+import { countLine, sumOf } from './counts.ts';
 import { EXCLUDED, reasonToExclude } from './excluded.ts';
 import { type HostRun, runOnHost } from './host.ts';
 import { share } from './share.ts';
@@ -27,15 +27,18 @@ const NEEDS = `test:svm needs a second KVM host: a script that runs a command on
 and gives back its output and exit status. Name it in $SVMHOST, or put it at ../shared/svmhost.sh.
 With a machine of that kind at hand, \`npm test\` on it does the same.`;
 
-/** A test that says nothing for so long is ended; after this much more, the host stands still. */
+/** A test that says nothing for so long is ended. */
 const SILENCE_LIMIT_MS = 75_000 * EMULATED_TIME_FACTOR;
-const STANDSTILL_MS = 60_000;
+/** How often the host says that it is alive, and how long it may say nothing, its own start included. */
+const ALIVE_MS = 5000;
+const STANDSTILL_MS = 90_000;
 
 /** What every file is run with: times stretched to the speed of an emulated processor, the cache of packages, and whether the long forms are wanted. */
 const ENVIRONMENT = [
   `TEST_TIME_FACTOR=${EMULATED_TIME_FACTOR}`,
   'TEST_SLOW_HOST=1',
   `TEST_SILENCE_LIMIT_MS=${SILENCE_LIMIT_MS}`,
+  `TEST_ALIVE_MS=${ALIVE_MS}`,
   ...['XDG_CACHE_HOME', 'VMLAPSE_LONG'].filter((name) => process.env[name]),
 ];
 
@@ -65,12 +68,17 @@ function fetchPackages(): void {
   }
 }
 
-/** The command that runs files on a host of their own. */
+/** What runs files on a host of their own. */
 function hostRun(script: string, files: readonly string[]): HostRun {
-  const inside = [join(TESTS, 'svm', 'inside.js'), ...files.map((file) => join(TESTS, file))];
   const options = ['-t', TIME_LIMIT_S, '-m', MEMORY_MB, ...ENVIRONMENT.flatMap((variable) => ['-e', variable])];
-  const args = [...options, '--', process.execPath, ...inside];
-  return { script, args, silenceMs: SILENCE_LIMIT_MS + STANDSTILL_MS, say: console.log };
+  const command = [...options, '--', process.execPath, join(TESTS, 'svm', 'inside.js')];
+  return {
+    files: files.map((file) => join('dist', 'test', file)),
+    script,
+    args: (left) => [...command, ...left.map((file) => join(ROOT, file))],
+    silenceMs: STANDSTILL_MS,
+    say: console.log,
+  };
 }
 
 async function main(filters: readonly string[]): Promise<number> {
@@ -84,8 +92,7 @@ async function main(filters: readonly string[]): Promise<number> {
   fetchPackages();
   const shares = share(testFiles(filters), HOSTS);
   const all = await Promise.all(shares.map((files) => runOnHost(hostRun(script, files))));
-  const sum = (key: keyof Counts) => all.reduce((total, counts) => total + counts[key], 0);
-  const total = { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') };
+  const total = sumOf(all);
   console.log(countLine(total));
   return total.failed ? 1 : 0;
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { scaled } from '../support/time.ts';
-import { countLine, parseCounts } from './counts.ts';
+import { countLine, fileLine, parseCounts, parseFileLine } from './counts.ts';
 import { EXCLUDED, reasonToExclude } from './excluded.ts';
 import { runOnHost } from './host.ts';
 import { share } from './share.ts';
@@ -31,43 +31,51 @@ describe('the list of files the second host does not run', () => {
 });
 
 describe('a host', () => {
-  /** A script that stands still as long as the file has no second line. */
-  const standsStill = (times: number, first = 'true') => {
+  /** A script that says a line for each of its arguments, and stands still at `bad` as long as it was not started more often than `times`. */
+  const host = (bad: string, times: number) => {
     const folder = mkdtempSync(join(tmpdir(), 'vmlapse-host-'));
-    const file = join(folder, 'starts');
-    const code = `echo started >>"$1"; [ $(wc -l <"$1") -gt ${times} ] || { ${first}; exec sleep 600; }; echo 'ok file'; echo '3 passed, 0 failed, 1 skipped'`;
+    const starts = join(folder, 'starts');
+    const code = `echo started >>"$0"
+for file; do
+  [ $file = ${bad} ] && [ $(wc -l <"$0") -le ${times} ] && { echo 'FAILED a test: why'; exec sleep 600; }
+  echo "ok $file (2 passed, 0 failed, 1 skipped, 0.1 s)"; n=$((n + 2))
+done
+echo alive; echo "$n passed, 0 failed, $((n / 2)) skipped"`;
     const lines: string[] = [];
     const run = {
+      files: ['a', 'b', 'c'],
       script: 'sh',
-      args: ['-c', code, 'sh', file],
-      silenceMs: scaled(1500),
+      args: (files: readonly string[]) => ['-c', code, starts, ...files],
+      silenceMs: scaled(1000),
       say: (l: string) => lines.push(l),
     };
     return { run, lines, [Symbol.dispose]: () => rmSync(folder, { recursive: true }) };
   };
 
-  it('that stands still is ended and begun again', async () => {
-    using host = standsStill(1);
-    expect(await runOnHost(host.run)).toEqual({ passed: 3, failed: 0, skipped: 1 });
-    expect(host.lines).toEqual([expect.stringMatching(/begun again/), 'ok file']);
+  it('gives its sum', async () => {
+    using fine = host('none', 0);
+    expect(await runOnHost(fine.run)).toEqual({ passed: 6, failed: 0, skipped: 3 });
+    expect(fine.lines).toEqual(['a', 'b', 'c'].map((file) => `ok ${file} (2 passed, 0 failed, 1 skipped, 0.1 s)`));
   });
 
-  it('that stands still hides no failure from before', async () => {
-    using host = standsStill(1, "echo 'FAILED a test: why'");
-    expect(await runOnHost(host.run)).toEqual({ passed: 3, failed: 1, skipped: 1 });
+  it('that stands still is ended, and another goes on where it was', async () => {
+    using once = host('b', 1);
+    expect(await runOnHost(once.run)).toEqual({ passed: 6, failed: 0, skipped: 3 });
+    expect(once.lines.filter((line) => line.startsWith('ok'))).toHaveLength(3);
+    expect(once.lines).toContainEqual(expect.stringMatching(/it goes on with b on another/));
   });
 
-  it('that stands still twice has failed', async () => {
-    using host = standsStill(2);
-    expect(await runOnHost(host.run)).toEqual({ passed: 0, failed: 1, skipped: 0 });
-    expect(host.lines.at(-1)).toMatch(/^FAILED the host has said nothing/);
+  it('that always stands still at a file has failed with it, and the others run', async () => {
+    using always = host('b', 99);
+    expect(await runOnHost(always.run)).toEqual({ passed: 4, failed: 1, skipped: 2 });
+    expect(always.lines).toContainEqual(expect.stringMatching(/^FAILED b: the host has said nothing/));
   });
 
-  it('that ends without a sum has failed', async () => {
-    using host = standsStill(0);
-    const run = { ...host.run, args: ['-c', 'exit 3'] };
-    expect(await runOnHost(run)).toEqual({ passed: 0, failed: 1, skipped: 0 });
-    expect(host.lines).toEqual([expect.stringMatching(/^FAILED the host ended with 3/)]);
+  it('that ends without a sum has failed, and what was over counts', async () => {
+    using fine = host('none', 0);
+    const args = () => ['-c', 'echo "ok a (2 passed, 0 failed, 0 skipped, 0.1 s)"; exit 3'];
+    expect(await runOnHost({ ...fine.run, args })).toEqual({ passed: 2, failed: 1, skipped: 0 });
+    expect(fine.lines.at(-1)).toMatch(/^FAILED the host ended with 3/);
   });
 });
 
@@ -83,6 +91,16 @@ describe('share', () => {
 
   it('leaves the host with the longest file alone until the others have as much', () => {
     expect(share(['a', 'b', 'real/guests.test.js'], 2)).toEqual([['real/guests.test.js'], ['a', 'b']]);
+  });
+});
+
+describe('the line of a file', () => {
+  it('is read as it is written', () => {
+    for (const failed of [0, 2]) {
+      const counts = { file: 'dist/test/a.test.js', passed: 12, failed, skipped: 3 };
+      expect(parseFileLine(fileLine({ ...counts, seconds: 1.25 }))).toEqual(counts);
+    }
+    expect(parseFileLine('ok so far')).toBeUndefined();
   });
 });
 
