@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as vmlapse from '../../index.ts';
 import * as snapshot from '../../snapshot/public.ts';
 import { describeKvm } from '../support/kvm.ts';
+import { LONG } from '../support/long.ts';
 import { scaled } from '../support/time.ts';
 import { ROOT, textOf } from './pages.ts';
 
@@ -57,7 +58,7 @@ const run = promisify(execFile);
 
 describe('the API reference', () => {
   // typedoc compiles the project once more, which takes a tenth of the whole suite's time.
-  it.skipIf(process.env.VMLAPSE_LONG !== '1')(
+  it.skipIf(!LONG)(
     'has a docstring for every public symbol and no broken link (VMLAPSE_LONG=1)',
     async () => {
       expect(existsSync(TYPEDOC), 'typedoc is not installed: npm install').toBe(true);

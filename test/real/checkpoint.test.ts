@@ -11,6 +11,7 @@ import { CheckpointSession } from '../../snapshot/session.ts';
 import { openStore } from '../../snapshot/store/store.ts';
 import { temporaryDirectory } from '../snapshot/store/support.ts';
 import { describeKvm, isPvm } from '../support/kvm.ts';
+import { LONG } from '../support/long.ts';
 import { TIME_FACTOR } from '../support/time.ts';
 import { boot, fetch } from './boot.ts';
 import type { Rest } from './checkpoint-child.ts';
@@ -49,7 +50,7 @@ const TIMES = 5;
 const named = (name: string): RealGuest => GUESTS.find((guest) => guest.name === name)!;
 
 function reasonToSkip(guest: RealGuest): string | undefined {
-  if (process.env.VMLAPSE_LONG !== '1') return 'without VMLAPSE_LONG=1';
+  if (!LONG) return 'without VMLAPSE_LONG=1';
   if (isPvm && guest.notOnPvm) return `this is a PVM host: ${guest.notOnPvm}`;
   try {
     fetch(guest);

@@ -1,6 +1,7 @@
 /** Boots every guest of the table. Rows whose packages cannot be fetched are skipped, with the reason in the name. */
 import { expect, it } from 'vitest';
 import { describeKvm, isPvm } from '../support/kvm.ts';
+import { LONG } from '../support/long.ts';
 import { scaled } from '../support/time.ts';
 import { boot, fetch } from './boot.ts';
 import { GUESTS, type RealGuest } from './guests.ts';
@@ -8,7 +9,7 @@ import { PackageUnavailable } from './packages.ts';
 
 function reasonToSkip(guest: RealGuest): string | undefined {
   if (isPvm && guest.notOnPvm) return `this is a PVM host: ${guest.notOnPvm}`;
-  if (isPvm && guest.slowOnPvm && process.env.VMLAPSE_LONG !== '1') return `without VMLAPSE_LONG=1: ${guest.slowOnPvm}`;
+  if (isPvm && guest.slowOnPvm && !LONG) return `without VMLAPSE_LONG=1: ${guest.slowOnPvm}`;
   try {
     fetch(guest);
     return undefined;

@@ -40,7 +40,7 @@ export interface RealGuest {
   readonly seconds: number;
   /** Why the software-emulating kind of KVM cannot run it. */
   readonly notOnPvm?: string;
-  /** What takes minutes there. Such a row runs only with VMLAPSE_LONG=1. */
+  /** What takes long there. Such a row runs only with VMLAPSE_LONG=1. */
   readonly slowOnPvm?: string;
 }
 
@@ -76,6 +76,7 @@ export const GUESTS: readonly RealGuest[] = [
       { on: 'debugcon', see: 'No bootable device' },
     ],
     seconds: 20,
+    slowOnPvm: 'its emulator runs a BIOS, which is 16- and 32-bit code, for seconds; GRUB runs as such code too',
   },
   {
     name: 'GRUB shell',
@@ -168,6 +169,7 @@ export const GUESTS: readonly RealGuest[] = [
       { on: 'vga', see: 'Address Range' },
     ],
     seconds: 60,
+    slowOnPvm: 'it waits for its own screens',
   },
   {
     name: 'U-Boot',
@@ -183,6 +185,7 @@ export const GUESTS: readonly RealGuest[] = [
       { on: 'serial', see: 'typed both ways' },
     ],
     seconds: 60,
+    slowOnPvm: 'its emulator runs it as 32-bit code',
   },
   {
     name: 'Linux, first lines (bzImage)',

@@ -9,11 +9,12 @@ import { openStore } from '../../snapshot/store/store.ts';
 import { CheckpointError, DiskError } from '../../src/errors.ts';
 import type { Machine } from '../../src/machine/machine.ts';
 import { describeKvm } from '../support/kvm.ts';
+import { LONG } from '../support/long.ts';
 import { thrown } from '../support/thrown.ts';
 import { SLOW_HOST } from '../support/time.ts';
 import { filesOn, startLog } from './disk-guest.ts';
 import { Driver } from './driver.ts';
-import { LIMIT_MS, LONG } from './fidelity/support.ts';
+import { LIMIT_MS } from './fidelity/support.ts';
 
 const ROLLBACKS = LONG ? 1000 : SLOW_HOST ? 10 : 60;
 

@@ -8,6 +8,7 @@ import { basename, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ALIVE, countLine, fileLine } from './counts.ts';
 import { SKIPPED } from './excluded.ts';
+import { startPulse } from './pulse.ts';
 import type { FileReport, TestReport } from './worker.ts';
 
 const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));
@@ -93,6 +94,8 @@ async function main(files: readonly string[]): Promise<number> {
     for (const name of r.skipped) if (!ruledOut(name)) console.log(`skipped ${name}`);
     for (const f of r.failed) console.log(`FAILED ${f.name}: ${firstLine(f.message)}`);
   };
+  const noPulse = ALIVE_MS > 0 ? startPulse() : undefined;
+  if (noPulse) console.log(`the host may stand still: ${noPulse}`);
   const alive = ALIVE_MS > 0 ? setInterval(() => console.log(ALIVE), ALIVE_MS) : undefined;
   while (remaining.size > 0) {
     const before = remaining.size;

@@ -46,7 +46,7 @@ echo alive; echo "$n passed, 0 failed, $((n / 2)) skipped"`;
       files: ['a', 'b', 'c'],
       script: 'sh',
       args: (files: readonly string[]) => ['-c', code, starts, ...files],
-      silenceMs: scaled(1000),
+      silenceMs: scaled(400),
       say: (l: string) => lines.push(l),
     };
     return { run, lines, [Symbol.dispose]: () => rmSync(folder, { recursive: true }) };

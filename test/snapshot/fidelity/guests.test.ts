@@ -6,11 +6,12 @@ import { expect, it } from 'vitest';
 import { GUESTS, type Guest } from '../../../guests/list.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
 import { describeKvm } from '../../support/kvm.ts';
+import { LONG } from '../../support/long.ts';
 import { SLOW_HOST } from '../../support/time.ts';
 import { temporaryDirectory } from '../store/support.ts';
 import { expectFidelity, interrupted, type Subject, undisturbed } from './compare.ts';
 import { machineOf } from './play.ts';
-import { goesOnHere, LIMIT_MS, LONG, points, sample, showLeftOut } from './support.ts';
+import { goesOnHere, LIMIT_MS, points, sample, showLeftOut } from './support.ts';
 
 const ALL = GUESTS.filter((g) => g.deterministic && g.expect.ending.kind !== 'endless');
 const DETERMINISTIC = ALL.filter((g) => goesOnHere(g.name));

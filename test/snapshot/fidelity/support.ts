@@ -38,9 +38,6 @@ export function showLeftOut(all: readonly string[], chosen: readonly string[]): 
   }
 }
 
-/** Whether the long sweeps are wanted: VMLAPSE_LONG=1. */
-export const LONG = process.env.VMLAPSE_LONG === '1';
-
 /** Performs the tasks in a process of its own. Throws with its stderr when it fails. */
 export function inFreshProcess(tasks: readonly Task[]): Outcome[] {
   const { status, stdout, stderr } = spawnSync(process.execPath, [CHILD, JSON.stringify(tasks)], {

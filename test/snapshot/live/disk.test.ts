@@ -10,9 +10,10 @@ import type { Machine } from '../../../src/machine/machine.ts';
 import { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
 import { eventually } from '../../runner/machines.ts';
 import { describeKvm } from '../../support/kvm.ts';
+import { LONG } from '../../support/long.ts';
 import { SLOW_HOST } from '../../support/time.ts';
 import { diskMachine, filesOn } from '../disk-guest.ts';
-import { LIMIT_MS, LONG } from '../fidelity/support.ts';
+import { LIMIT_MS } from '../fidelity/support.ts';
 import { temporaryDirectory } from '../store/support.ts';
 
 const CHECKPOINTS = LONG ? 300 : SLOW_HOST ? 2 : 4;

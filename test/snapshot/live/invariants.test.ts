@@ -3,9 +3,10 @@ import { expect, it } from 'vitest';
 import { checksumProblems, edgeProblems, type ReadMemory, stampProblems } from '../../../guests/invariants.ts';
 import { eventually } from '../../runner/machines.ts';
 import { describeKvm } from '../../support/kvm.ts';
+import { LONG } from '../../support/long.ts';
 import { SLOW_HOST, scaled } from '../../support/time.ts';
 import { readerOf } from '../driver.ts';
-import { LONG, LIMIT_MS as MANY_MS } from '../fidelity/support.ts';
+import { LIMIT_MS as MANY_MS } from '../fidelity/support.ts';
 import { AREA, Live, sleep } from './guests.ts';
 
 const CHECKPOINTS = LONG ? 1000 : SLOW_HOST ? 5 : 25;

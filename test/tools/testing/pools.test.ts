@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { describeKvm } from '../../support/kvm.ts';
+import { LONG } from '../../support/long.ts';
 import { scaled } from '../../support/time.ts';
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
@@ -11,7 +12,7 @@ const VITEST = fileURLToPath(new URL('./vitest.mjs', import.meta.resolve('vitest
 const SUITES = 'dist/docs/testing-guests';
 
 describeKvm('the fixtures in another pool', () => {
-  it.each(['vmThreads', 'vmForks'])(
+  it.each(LONG ? ['vmThreads', 'vmForks'] : ['vmThreads'])(
     '%s',
     async (pool) => {
       const args = [VITEST, 'run', `--pool=${pool}`, SUITES];
