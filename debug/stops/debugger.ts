@@ -64,6 +64,8 @@ export class Debugger {
   #cleaners = 0;
   #cleaned: (() => void)[] = [];
   #isAttached = true;
+  /** resume() is under way and the machine does not run yet; whether interrupt() came meanwhile. */
+  #preparing: 'no' | 'yes' | 'interrupted' = 'no';
 
   private constructor(running: RunningMachine, { passes = new Set() }: DebuggerOptions) {
     this.running = running;
@@ -143,16 +145,17 @@ export class Debugger {
     return this.#software.delete(address);
   }
 
-  /** Sets one of the processor's four. Throws UsageError, which says why there can be none. */
-  setHardware(stop: HardwareStop): void {
+  /** Sets one of the processor's four; false: it was there. Throws UsageError, which says why there can be none. */
+  setHardware(stop: HardwareStop): boolean {
     const { kernel, user } = this.abilities;
     if (!kernel.hardware[stop.kind] && !user.hardware[stop.kind]) throw new UsageError(MISSING[stop.kind]);
-    if (this.#hardware.some((other) => sameStop(other, stop))) return;
+    if (this.#hardware.some((other) => sameStop(other, stop))) return false;
     if (this.#hardware.length === 4)
       throw new UsageError('the processor has four hardware breakpoints: remove one first');
     if (stop.address % BigInt(stop.length) !== 0n)
       throw new UsageError(`a watchpoint of ${stop.length} bytes lies at a multiple of ${stop.length}`);
     this.#hardware.push(stop);
+    return true;
   }
 
   /** Removes it. Returns whether it was there. */
@@ -169,21 +172,42 @@ export class Debugger {
   async resume(actions: readonly VcpuAction[] = []): Promise<Stop> {
     this.#mustStand();
     if (this.#atEnd) return this.#letEnd();
-    const actionOf = (id: number) => actions[id] ?? 'run';
     const late = this.#later.shift();
     if (late) return late;
-    for (const { id } of this.running.threads) if (actionOf(id) === 'step') await this.#checkStep(id);
+    this.#preparing = 'yes';
+    try {
+      const gpas = await this.#prepare((id) => actions[id] ?? 'run');
+      if (this.#wasInterrupted()) return { vcpu: 0, kind: 'interrupt' };
+      return await this.#go(gpas);
+    } finally {
+      this.#preparing = 'no';
+    }
+  }
+
+  /** A method, as the compiler takes a property for unchanged. */
+  #wasInterrupted(): boolean {
+    return this.#preparing === 'interrupted' || !this.#isAttached;
+  }
+
+  /** Tells each vCPU's thread what to do. Returns where bytes are to be put in. */
+  async #prepare(actionOf: (id: number) => VcpuAction): Promise<number[]> {
+    const { threads } = this.running;
+    for (const { id } of threads) if (actionOf(id) === 'step') await this.#checkStep(id);
     const gpas = await this.#placesOfBytes();
-    for (const { id } of this.running.threads) await this.#tell(id, actionOf(id) === 'step', gpas);
+    for (const { id } of threads) await this.#tell(id, actionOf(id) === 'step', gpas);
     while (this.#cleaners > 0) await new Promise<void>((resolve) => this.#cleaned.push(resolve));
+    this.running.parked = new Set(threads.flatMap(({ id }) => (actionOf(id) === 'stay' ? [id] : [])));
+    return gpas;
+  }
+
+  #go(gpas: readonly number[]): Promise<Stop> {
     this.#stopped.clear();
-    this.running.parked = new Set(this.running.threads.flatMap(({ id }) => (actionOf(id) === 'stay' ? [id] : [])));
-    const stopped = new Promise<Stop>((resolve) => {
+    this.#preparing = 'no';
+    return new Promise((resolve) => {
       this.#waiting = resolve;
+      this.#bytes?.insert(gpas);
+      this.running.resume();
     });
-    this.#bytes?.insert(gpas);
-    this.running.resume();
-    return await stopped;
   }
 
   async #checkStep(id: number): Promise<void> {
@@ -231,6 +255,7 @@ export class Debugger {
 
   /** Stops the machine: resume() resolves with kind "interrupt". Does nothing if it stands still. */
   interrupt(): void {
+    if (this.#preparing === 'yes') this.#preparing = 'interrupted';
     if (this.#waiting) this.#stop({ vcpu: 0, kind: 'interrupt' });
   }
 
@@ -310,7 +335,7 @@ export class Debugger {
   async detach({ resume = true } = {}): Promise<void> {
     if (!this.#isAttached) return;
     this.interrupt();
-    this.#isAttached = false;
+    this.#isAttached = false; // a resume() that is being prepared sees it
     this.#software.clear();
     this.#hardware.length = 0;
     this.#later = [];

@@ -78,9 +78,15 @@ export class LinearMemory {
 }
 
 /** Throws GuestMemoryError, which says what is there, unless all of it is RAM. */
-export function checkWritable(machine: Machine, gpa: number, size: number): void {
-  if (machine.memory.find(gpa, size)) return;
+function checkWritable(machine: Machine, gpa: number, size: number): void {
+  const problem = checkPhysical(machine, gpa, size);
+  if (problem !== undefined) throw new GuestMemoryError('OUTSIDE_RAM', problem);
+}
+
+/** What is at guest-physical addresses that are not all RAM, in words; undefined where they are. */
+export function checkPhysical(machine: Machine, gpa: number, size: number): string | undefined {
+  if (machine.memory.find(gpa, size)) return undefined;
   const isRom = machine.readPhysical(gpa, new Uint8Array(Math.min(size, PAGE_SIZE)));
   const what = isRom ? 'a ROM, which is part of the machine and not of its memory' : "no RAM: a device's, or nothing";
-  throw new GuestMemoryError('OUTSIDE_RAM', `${hex(gpa)} is ${what}`);
+  return `${hex(gpa)} is ${what}`;
 }

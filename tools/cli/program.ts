@@ -5,6 +5,7 @@ import { completeCommand } from './commands/complete.ts';
 import { CONSOLE } from './commands/console.ts';
 import { DIFF } from './commands/diff.ts';
 import { EVENTS_COMMAND } from './commands/events.ts';
+import { GDB } from './commands/gdb.ts';
 import { HOST_COMMANDS } from './commands/host.ts';
 import { INSPECT } from './commands/inspect.ts';
 import { LOG } from './commands/log.ts';
@@ -21,7 +22,7 @@ import { inLocale } from './terminal-text.ts';
 const COMMANDS: readonly CommandRow[] = [
   ...[...HOST_COMMANDS, INSPECT, RUN, RESTORE],
   ...[LOG, SHOW, DIFF, ...STORE_COMMANDS, ...REGISTRY_COMMANDS],
-  ...[...MACHINE_COMMANDS, CONSOLE, ...SCREEN_COMMANDS, EVENTS_COMMAND],
+  ...[...MACHINE_COMMANDS, CONSOLE, ...SCREEN_COMMANDS, EVENTS_COMMAND, GDB],
 ];
 
 const EXAMPLES = `

@@ -133,6 +133,16 @@ const METHODS = {
     /** What `vmlapse diff` prints with --json and without, and, if asked for, what it writes for --html. */
     result: object({ data: anything, text: text(), page: optional(text()) }),
   },
+  gdb: {
+    params: {
+      /** As --listen takes it; absent: any free port of this host. */
+      listen: optional(text(PATH_LENGTH)),
+      /** It need not be of this host. */
+      anywhere: optional(flag),
+    },
+    /** Where it listens: there before, if a door was open already. */
+    result: object({ address: text() }),
+  },
   stop: { params: {}, result: object({ stopping: flag }) },
   /** `data` has one character for each byte; `taken`: how many the guest's queue had room for. */
   input: { params: { data: bytes }, result: object({ taken: count }) },

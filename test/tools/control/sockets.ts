@@ -61,6 +61,7 @@ export function fakeTarget(answers: Partial<ControlTarget> = {}) {
     checkpoint: noted('checkpoint', summary),
     rollback: noted('rollback', { digest: 'sha256:00', pages: 0, ms: 0 }),
     diff: noted('diff', { data: {}, text: '' }),
+    gdb: noted('gdb', { address: '127.0.0.1:1' }),
     stop: noted('stop', { stopping: true as const }),
     input: noted('input', { taken: 1 }),
     screen: noted('screen', SCREEN),

@@ -72,6 +72,13 @@ ${EXIT_STATUS_HELP}`,
   },
 };
 
+/** Restores a checkpoint and lets it wait for a debugger; nothing of it is stored. Returns the exit status. */
+export const restoreForDebugger = (
+  ref: string,
+  store: string,
+  options: Pick<RestoreOptions, 'gdb' | 'listenAnywhere' | 'debugger'>,
+): Promise<number> => restore(ref, { store, clock: 'resume', assist: 'auto', ...options });
+
 async function restore(ref: string, options: RestoreOptions): Promise<number> {
   if (options.paused && options.name === undefined) {
     throw new UsageError('a paused machine is resumed by its name: add --name NAME');

@@ -9,6 +9,7 @@ import type { Machine } from '../../../src/machine/machine.ts';
 import type { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
 import type { CheckpointSummary, EndSummary, MachineStatus, Methods } from '../../control/protocol.ts';
 import { ControlServer, type ControlTarget } from '../../control/server.ts';
+import { addressText, type ListenAddress, parseListenAddress } from '../../gdb/address.ts';
 import { screenOf } from '../../screen/of-machine.ts';
 import { packScreen } from '../../screen/packed.ts';
 import { dropSlowReaders } from '../output.ts';
@@ -19,7 +20,11 @@ import { diffPage } from '../store/html/page.ts';
 import { colourful, plainText } from '../store/paint.ts';
 import { diffData } from '../store/state-data.ts';
 import { findSymbols } from '../symbols.ts';
+import type { DebugDoors } from './debug-doors.ts';
 import type { CheckpointSchedule, ScheduleListener } from './schedule.ts';
+
+/** Where a machine listens that a debugger is asked for while it runs. */
+const ANY_PORT: ListenAddress = { host: '127.0.0.1', port: 0 };
 
 /** A machine that is ready to run. */
 export interface PreparedMachine {
@@ -47,6 +52,7 @@ export interface RunContext {
   /** Undefined without a store. */
   readonly schedule: CheckpointSchedule | undefined;
   readonly prepared: PreparedMachine;
+  readonly doors: DebugDoors;
 }
 
 /** The control socket of a session: serves its methods and sends its events. {@link attach} opens it. */
@@ -68,7 +74,7 @@ export class ControlEndpoint implements ScheduleListener {
     this.#server = await ControlServer.open(this.#name, this.#target(context));
   }
 
-  #target({ running, stop }: RunContext): ControlTarget {
+  #target({ running, stop, doors }: RunContext): ControlTarget {
     const changed = (event: 'pause' | 'resume', change: () => boolean) => {
       this.#refuseWhenEnding();
       if (change()) this.#server?.emit(event, {});
@@ -77,9 +83,20 @@ export class ControlEndpoint implements ScheduleListener {
     return {
       status: () => this.status(),
       pause: () => changed('pause', () => running.hold()),
-      resume: () => changed('resume', () => running.resume()),
+      resume: () => {
+        doors.refuseWhenInUse('resumed');
+        return changed('resume', () => running.resume());
+      },
       checkpoint: async (params) => summary(await this.#schedule().checkpoint(params), params),
-      rollback: ({ ref }) => this.#schedule().rollback(ref),
+      rollback: ({ ref }) => {
+        doors.refuseWhenInUse('rolled back');
+        return this.#schedule().rollback(ref);
+      },
+      gdb: async ({ listen, anywhere = false }) => {
+        this.#refuseWhenEnding();
+        const wanted = listen === undefined ? ANY_PORT : parseListenAddress(listen, anywhere);
+        return { address: addressText((await doors.open(wanted)).address) };
+      },
       diff: (params) => diffWithNow(this.#schedule(), this.#context!.prepared, params),
       stop: () => {
         dropSlowReaders();

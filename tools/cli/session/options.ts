@@ -4,6 +4,7 @@ import { UsageError } from '../../../src/errors.ts';
 import { setTracer } from '../../../src/kvm/call.ts';
 import { traceLine } from '../../../src/kvm/trace.ts';
 import type { AssistMode } from '../../../src/runner/assist.ts';
+import { DEFAULT_ADDRESS, type ListenAddress, parseListenAddress } from '../../gdb/address.ts';
 import type { CommandRow } from '../command.ts';
 import { countUpTo, parseCount, parseDuration } from '../parse.ts';
 import type { ScheduleOptions } from './schedule.ts';
@@ -16,6 +17,11 @@ export interface SessionOptions extends ScheduleOptions {
   readonly name?: string;
   /** Waits for `vmlapse resume`; only with a name. */
   readonly paused?: boolean;
+  /** Waits at the first instruction for a debugger, at this address; true: the default one. */
+  readonly gdb?: string | true;
+  readonly listenAnywhere?: boolean;
+  /** Starts a debugger at the door and resolves when it has ended: the machine is its own, and so is the terminal. */
+  readonly debugger?: (door: ListenAddress) => Promise<void>;
   /** Draws the guest's text screen in the terminal. */
   readonly screen?: boolean;
   readonly assist: AssistMode;
@@ -33,10 +39,18 @@ guest fault; 130 on Ctrl-C or vmlapse stop. --json has it in words.
 On a terminal, Ctrl-A x leaves and Ctrl-A h helps. With --screen, the last screen
 and what came on the serial port are printed at the end.`;
 
+/** For every command that opens a debug door. */
+export const LISTEN_ANYWHERE: NonNullable<CommandRow['options']>[number] = [
+  '--listen-anywhere',
+  'let debuggers connect from other hosts, too: there is no password',
+];
+
 /** The options. */
 export const SESSION_OPTIONS: NonNullable<CommandRow['options']> = [
   ['--name <name>', 'let vmlapse ps, pause, checkpoint, console … reach the machine under this name'],
   ['--screen', "show the guest's text screen (VGA) in this terminal; keys go to its keyboard"],
+  ['--gdb [addr]', 'wait for gdb or lldb, at PORT, HOST:PORT or unix:PATH; default: 127.0.0.1:1234, 0: any free port'],
+  LISTEN_ANYWHERE,
   ['--timeout <time>', 'stop the guest when it has run for this time: 500ms, 10s, 2m', parseDuration],
   new Option('--assist <when>', 'execute instructions here that KVM cannot emulate')
     .choices(['auto', 'on', 'off'])
@@ -53,11 +67,17 @@ export const SESSION_OPTIONS: NonNullable<CommandRow['options']> = [
 
 /** Throws UsageError for an option that would have no effect. */
 export function checkSessionOptions(options: SessionOptions): void {
-  const { keep, every } = options;
+  const { keep, every, gdb, listenAnywhere } = options;
   checkScreenOptions(options, tracing(options));
+  if (gdb !== undefined) gdbAddress(options);
+  else if (listenAnywhere) throw new UsageError('--listen-anywhere is about the address of --gdb: add --gdb ADDR');
   if (keep !== undefined && every === undefined)
     throw new UsageError('--keep is about the checkpoints that --every takes: add --every TIME');
 }
+
+/** Where `--gdb` listens. Throws UsageError. */
+export const gdbAddress = ({ gdb, listenAnywhere }: Pick<SessionOptions, 'gdb' | 'listenAnywhere'>): ListenAddress =>
+  typeof gdb === 'string' ? parseListenAddress(gdb, listenAnywhere) : DEFAULT_ADDRESS;
 
 /** Whether ioctls are traced: `--trace` or VMLAPSE_TRACE=1. */
 export const tracing = ({ trace }: { readonly trace?: boolean }): boolean =>

@@ -8,9 +8,10 @@ import { attachConsole, isInteractive } from '../console.ts';
 import { printLine, toJson, writeTo } from '../output.ts';
 import { EXIT, endText, exitStatus, summaryLines } from '../run-end.ts';
 import { CapturedOutput } from './captured-output.ts';
+import { DebugDoors, doorLine } from './debug-doors.ts';
 import { EndSignals } from './end-signals.ts';
 import { ControlEndpoint, type PreparedMachine, type RunContext } from './endpoint.ts';
-import { type SessionOptions, tracing } from './options.ts';
+import { gdbAddress, type SessionOptions, tracing } from './options.ts';
 import { CheckpointSchedule } from './schedule.ts';
 import { ScreenConsole } from './screen-console.ts';
 import { textOnScreen, unseenText, watchGraphics } from './screen-notes.ts';
@@ -48,16 +49,19 @@ export async function runSession(prepared: PreparedMachine, options: SessionOpti
     ...(stopAt && { stopAt }),
     ...(tracing(options) && { trace: (bytes: Uint8Array) => writeTo(process.stderr, bytes) }),
   });
-  if (options.paused) running.hold();
+  if (options.paused || options.gdb !== undefined) running.hold();
   const unwatch = watchGraphics(prepared.machine, log);
   let end: EndSummary = { reason: 'failed', exitStatus: EXIT.OURS };
+  let doors: DebugDoors | undefined;
   try {
     prepared.prepare?.(running);
     const reset = prepared.bootAgain && resetter(running, () => prepared.bootAgain!());
     const { store } = options;
     if (store !== undefined)
       schedule = await CheckpointSchedule.start(running, { ...options, store }, prepared, log, endpoint);
-    const context = { running, stop, schedule, prepared };
+    doors = new DebugDoors({ running, stop, schedule, log });
+    if (options.gdb !== undefined) printLine(doorLine(await doors.open(gdbAddress(options))));
+    const context = { running, stop, schedule, prepared, doors };
     await endpoint?.attach(context);
     if (options.paused) log(`vmlapse: paused; it goes on with: vmlapse resume ${options.name}`);
     if (isInteractive()) log('vmlapse: Ctrl-A x leaves, Ctrl-A h helps');
@@ -65,6 +69,7 @@ export async function runSession(prepared: PreparedMachine, options: SessionOpti
     const restart = reset && announced(reset, log);
     const result = await runToEnd(context, options.timeout, signals, front, restart);
     endpoint?.ending();
+    await doors.close(result);
     const explained = await withExplanation(running, result, prepared);
     await schedule?.finish();
     unwatch();
@@ -80,6 +85,7 @@ export async function runSession(prepared: PreparedMachine, options: SessionOpti
   } finally {
     unwatch();
     front.close();
+    await doors?.close({ reason: 'interrupted' });
     await schedule?.close();
     await endpoint?.close(end);
     await running.close();
@@ -93,7 +99,7 @@ const announced = (reset: () => void, log: (line: string) => void) => () => {
 
 /** Runs with stdin attached; restores the terminal however the run ends. */
 async function runToEnd(
-  { running, stop, schedule }: RunContext,
+  { running, stop, schedule, doors }: RunContext,
   timeoutMs: number | undefined,
   signals: EndSignals,
   front: Front,
@@ -104,7 +110,7 @@ async function runToEnd(
     send: (bytes) => front.typed(bytes),
     leave: () => signals.raise('SIGINT'),
     printLine,
-    ...(schedule && { commands: consoleCommands(schedule) }),
+    ...(schedule && { commands: consoleCommands(schedule, doors) }),
   });
   try {
     schedule?.arm();
@@ -146,10 +152,15 @@ function onFrom(
   });
 }
 
-const consoleCommands = (schedule: CheckpointSchedule) => ({
+const consoleCommands = (schedule: CheckpointSchedule, doors: DebugDoors) => ({
   c: { help: 'take a checkpoint', run: () => void schedule.takeNow('console') },
-  r: { help: 'roll back to the last checkpoint', run: () => orPrint(() => schedule.rollback()) },
+  r: { help: 'roll back to the last checkpoint', run: () => orPrint(() => rollback(schedule, doors)) },
 });
+
+function rollback(schedule: CheckpointSchedule, doors: DebugDoors): void {
+  doors.refuseWhenInUse('rolled back');
+  schedule.rollback();
+}
 
 /** Prints the error of a console command: it must not end the run. */
 function orPrint(run: () => void): void {

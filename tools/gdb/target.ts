@@ -1,0 +1,22 @@
+/** What a session of a debugger works with: the machine, and what only the program around it can do. */
+import type { Debugger } from '../../debug/stops/debugger.ts';
+
+/** Commands of `monitor` that need more than the machine. Each returns what to print. */
+export interface MonitorHost {
+  /** Takes a checkpoint, with a tag. Rejects where there is no store for it. */
+  checkpoint(tag: string | undefined): Promise<string>;
+  /** The checkpoints of the machine's store. */
+  log(): string;
+}
+
+/** See the file's header. */
+export interface GdbTarget {
+  readonly debugger: Debugger;
+  readonly monitor: MonitorHost;
+  /** The machine was started for the debugger, which therefore ends it when it leaves. */
+  readonly isOwned: boolean;
+  /** Ends the machine. */
+  kill(): void;
+  /** Tells the user of the machine something, in one line. */
+  note(line: string): void;
+}
