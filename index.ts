@@ -7,6 +7,11 @@
  */
 import './src/errors.ts'; // first: it defines Symbol.dispose where that is missing
 
+export type { Position } from './debug/recording/position.ts';
+export { Recorder, type RecordOptions, type RecordReport } from './debug/recording/recorder.ts';
+export { ReplayDivergence } from './debug/replay/divergence.ts';
+export { openRecording, type Recording } from './debug/replay/recording.ts';
+
 export { detect, type GuestImage, type LoadOptions, load, place, SymbolTable } from './loaders/index.ts';
 export { bootImage } from './loaders/place.ts';
 export { type ImageFile, readImage } from './loaders/read.ts';

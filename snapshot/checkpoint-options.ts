@@ -1,8 +1,9 @@
 /** How checkpoints of a machine are taken, and what is reported of each. */
-import { BOOLEAN, listOf, NUMBER, OBJECT, type OptionKinds, oneOf, TEXT } from '../src/options.ts';
+import { BOOLEAN, FUNCTION, listOf, NUMBER, OBJECT, type OptionKinds, oneOf, TEXT } from '../src/options.ts';
 import type { RunEnd } from '../src/runner/result.ts';
 import type { GuestOrigin } from './machine-state.ts';
 import type { Digest } from './store/format/digest.ts';
+import type { PageRun } from './store/store-types.ts';
 import type { LogReport } from './verify-dirty.ts';
 
 /** How a session is opened. */
@@ -29,6 +30,10 @@ export interface CheckpointOptions {
   readonly level?: number;
   /** Compares all of RAM with the parent and reports pages that changed without being logged. Slow; for tests and lessons. */
   readonly verifyDirty?: boolean;
+  /** Called in the pause with the pages that may have changed: gives what is kept as the recording since the parent. */
+  readonly recording?: (runs: readonly PageRun[]) => Uint8Array | undefined;
+  /** Numbers to keep with it. */
+  readonly stats?: Readonly<Record<string, number>>;
 }
 
 /** The kinds of {@link CheckpointOptions}. */
@@ -37,6 +42,8 @@ export const CHECKPOINT_OPTIONS: OptionKinds<CheckpointOptions> = {
   label: TEXT,
   level: NUMBER,
   verifyDirty: BOOLEAN,
+  recording: FUNCTION,
+  stats: OBJECT,
 };
 
 /** A checkpoint that is on disk. */

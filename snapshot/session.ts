@@ -157,12 +157,14 @@ export class CheckpointSession implements Disposable {
       const log = options.verifyDirty && parent ? this.#verify(parent, pages) : undefined;
       const runs = parent ? this.runsOf(pages) : this.residentRuns();
       const loggedPages = runs.reduce((sum, { bytes }) => sum + bytes.length / PAGE_SIZE, 0);
+      const recording = options.recording?.(runs);
       const pauseUs = Math.round((performance.now() - began) * 1000);
       const { digest, stats } = this.store.commit({
         config: encodeState(state()),
         runs,
         ...commitOptions(options, parent),
-        stats: { pauseUs, loggedPages },
+        ...(recording && { recording }),
+        stats: { ...options.stats, pauseUs, loggedPages },
       });
       this.committed(digest);
       return { digest, stats, ...(parent && { parent }), ...(lostParent && { lostParent }), ...(log && { log }) };

@@ -110,6 +110,7 @@ describeKvm('an option that does not exist is refused', () => {
     const bytes = Uint8Array.of(0xf4);
     const tables: readonly Table[] = [
       ['src/runner/stop-points.ts KINDS', (options) => checkStopPoints(options)],
+      ['debug/recording/recorder.ts RECORD_OPTIONS', (options) => new api.Recorder(own, store, options)],
       ['src/runner/local-machine.ts RUN_HERE_OPTIONS', (options) => api.runHere(own, options)],
       ['src/runner/local-machine.ts LOCAL_OPTIONS', (options) => new api.LocalMachine(own, options)],
       ['src/runner/local-machine.ts RUN_OPTIONS', (options) => local.run(options)],

@@ -3,7 +3,7 @@ import { closeSync } from 'node:fs';
 import { ifThere } from '../store/disk/blobs.ts';
 import { readUnlocked } from '../store/disk/layout.ts';
 import { type Digest, storeError } from '../store/format/digest.ts';
-import { type Manifest, parseManifest } from '../store/format/documents.ts';
+import { blobsOf, type Manifest, parseManifest } from '../store/format/documents.ts';
 import { MAX_MANIFEST_BYTES, MEDIA } from '../store/format/limits.ts';
 import { resolveRef } from '../store/history/refs.ts';
 import type { Store } from '../store/store.ts';
@@ -68,8 +68,7 @@ function openFiles({ blobs: store }: Store, ref: string): OpenFiles {
       for (const { fd } of blobs) closeSync(fd);
     };
     try {
-      for (const { digest, size } of [manifest.config, ...manifest.layers])
-        blobs.push({ digest, size, fd: store.open(digest, size) });
+      for (const { digest, size } of blobsOf(manifest)) blobs.push({ digest, size, fd: store.open(digest, size) });
       return { digest, manifest, bytes, blobs, [Symbol.dispose]: close };
     } catch (error) {
       close();

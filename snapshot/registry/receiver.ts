@@ -7,7 +7,7 @@ import { CheckpointError } from '../../src/errors.ts';
 import type { BlobWriter } from '../store/disk/blobs.ts';
 import { openRegular } from '../store/disk/fs-layer.ts';
 import { type Digest, digestOf, isDigest, storeError } from '../store/format/digest.ts';
-import { type Descriptor, type Manifest, parseManifest } from '../store/format/documents.ts';
+import { blobsOf, type Descriptor, type Manifest, parseManifest } from '../store/format/documents.ts';
 import { MAX_MANIFEST_BYTES, MEDIA } from '../store/format/limits.ts';
 import type { Store } from '../store/store.ts';
 import type { RegistryClient, RegistryOptions } from './client.ts';
@@ -56,7 +56,7 @@ export class Receiver implements Disposable {
       if (other !== undefined && other !== digest)
         throw this.#sentWrong(`manifest ${other}`, `what arrived has the digest ${digest}`);
     const manifest = this.#parse(bytes, `manifest ${digest}`);
-    for (const blob of [manifest.config, ...manifest.layers]) await this.#receiveBlob(blob);
+    for (const blob of blobsOf(manifest)) await this.#receiveBlob(blob);
     const head = { digest, size: bytes.length };
     if (!this.#manifests.has(digest)) this.#manifests.set(digest, { ...head, writer: this.#keep(bytes) });
     this.moved.bytes += bytes.length;

@@ -2,7 +2,7 @@
 import type { Blobs } from './disk/blobs.ts';
 import type { Digest } from './format/digest.ts';
 import { type CheckpointConfig, encodeConfig, encodeManifest, type Manifest } from './format/documents.ts';
-import { MAX_CONFIG_BYTES, MAX_LAYERS, MAX_MANIFEST_BYTES, PAGE_SIZE } from './format/limits.ts';
+import { MAX_CONFIG_BYTES, MAX_LAYERS, MAX_MANIFEST_BYTES, MAX_RECORDING_BYTES, PAGE_SIZE } from './format/limits.ts';
 import type { Chain } from './memory/chain.ts';
 import { LayerWriter } from './memory/layer-writer.ts';
 import { encodePages, type PageCounts, PageFinder } from './memory/page-pass.ts';
@@ -26,6 +26,7 @@ interface NewCheckpoint {
   readonly stats: Readonly<Record<string, number>>;
   readonly level: number;
   readonly deltas: boolean;
+  readonly recording: Uint8Array | undefined;
   readonly onProgress: OnProgress | undefined;
 }
 
@@ -50,12 +51,15 @@ export function writeCheckpoint(blobs: Blobs, tip: Tip, checkpoint: NewCheckpoin
   const { counts, bytes } = writeLayer(blobs, tip, checkpoint, all);
   const config = encodeConfig(checkpoint.config);
   const layers = chain.order.map((slot) => chain.layer(slot).descriptor);
-  const { parent, label, time } = checkpoint;
+  const { parent, label, time, recording } = checkpoint;
   const pages = all ? counts.absorbed : counts.pages;
   const stats = { ...checkpoint.stats, ...counts, pages, bytes, layers: layers.length };
   const manifest: Manifest = {
     config: { digest: blobs.put(config, MAX_CONFIG_BYTES, 'the machine description'), size: config.length },
     layers,
+    ...(recording && {
+      recording: { digest: blobs.put(recording, MAX_RECORDING_BYTES, 'the recording'), size: recording.length },
+    }),
     time,
     stats,
     ...(parent && { parent }),

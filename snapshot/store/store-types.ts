@@ -55,6 +55,8 @@ export interface CommitInput {
    * many pages far apart a commit without is several times faster and larger.
    */
   readonly deltas?: boolean;
+  /** What the host gave to the guest since the parent: see debug/recording. The store keeps it as it is. */
+  readonly recording?: Uint8Array;
   /** RFC 3339; default: now. */
   readonly time?: string;
   /** Called as pages are compressed and written: bytes of memory so far, and in all. */

@@ -22,7 +22,7 @@ import type { Lock } from './disk/lock.ts';
 import { type Digest, storeError } from './format/digest.ts';
 import { type CheckpointConfig, type Descriptor, type Manifest, parseConfig } from './format/documents.ts';
 import type { StoreIndex } from './format/index-file.ts';
-import { MAX_CONFIG_BYTES } from './format/limits.ts';
+import { MAX_CONFIG_BYTES, MAX_RECORDING_BYTES } from './format/limits.ts';
 import { collectGarbage, GC_OPTIONS, type GcOptions, type GcReport } from './history/gc.ts';
 import { withCommit, withHeads, withoutCheckpoint, withoutTag, withTag } from './history/heads.ts';
 import { endsOf, type LogEntry, logOf, otherCheckpoints, survey, walk } from './history/history.ts';
@@ -148,9 +148,9 @@ export class Store implements Disposable {
   ) {
     this.#tip = undefined;
     try {
-      const { config, runs, label, stats = {}, level = 1, deltas = true, onProgress } = input;
+      const { config, runs, label, recording, stats = {}, level = 1, deltas = true, onProgress } = input;
       const time = input.time ?? new Date().toISOString();
-      const fresh = { config, runs, parent, label, time, stats, level, deltas, onProgress };
+      const fresh = { config, runs, parent, label, recording, time, stats, level, deltas, onProgress };
       const written = writeCheckpoint(this.blobs, tip, fresh, all);
       writeIndex(this.blobs, withCommit(this.index(), written.head, parent, input.tags ?? []));
       this.#tip = written.tip;
@@ -182,6 +182,14 @@ export class Store implements Disposable {
   /** A machine description by the checkpoint's digest. */
   config(digest: Digest): CheckpointConfig {
     return readUnlocked(this.blobs, () => this.#config(this.manifest(digest)));
+  }
+
+  /** The recording that leads from a checkpoint's parent to it, checked; undefined where it has none. */
+  recording(digest: Digest): Uint8Array | undefined {
+    return readUnlocked(this.blobs, () => {
+      const { recording } = this.manifest(digest);
+      return recording && this.blobs.read(recording.digest, MAX_RECORDING_BYTES, recording.size);
+    });
   }
 
   /** Opens a checkpoint for reading. Dispose it after use. */

@@ -14,6 +14,8 @@ export interface AttachOptions {
   readonly wake?: () => void;
   /** The thread that works on the queues of devices. Absent: this one does. */
   readonly worker?: QueueWorker;
+  /** Milliseconds since 1970, for the devices. Default: the host's clock. */
+  readonly now?: () => number;
 }
 
 /** The parts of a machine that its devices use. */
@@ -30,7 +32,7 @@ interface Surroundings {
 export function deviceHost(
   machine: Surroundings,
   output: DeviceHost['output'],
-  { wake, worker }: Omit<AttachOptions, 'shared'>,
+  { wake, worker, now = Date.now }: Omit<AttachOptions, 'shared'>,
 ): DeviceHost {
   const { config, vm, lines, memory, disks } = machine;
   return {
@@ -44,7 +46,7 @@ export function deviceHost(
     ramBytes: config.memory,
     lowRamBytes: memory.regions[0]!.size,
     cpus: config.cpus,
-    now: Date.now,
+    now,
     ...(machine.hasQueues && { queues: { ram: memory, disks: disks.list, ...(worker && { worker }) } }),
   };
 }

@@ -16,11 +16,13 @@ export interface BiosOptions {
   readonly output: DeviceHost['output'];
   /** Receives each call as a line. */
   readonly trace?: ((line: string) => void) | undefined;
+  /** Milliseconds since 1970. Default: the host's clock. */
+  readonly now?: (() => number) | undefined;
 }
 
 /** The hook. */
 export function createBios(options: BiosOptions): Pick<RunHooks, 'bios'> {
-  const { machine, vcpu, bus, output, trace } = options;
+  const { machine, vcpu, bus, output, trace, now = Date.now } = options;
   const said = new Set<string>();
   const host: BiosHost = {
     memory: machine.memory,
@@ -34,7 +36,7 @@ export function createBios(options: BiosOptions): Pick<RunHooks, 'bios'> {
     },
     disk: (index) => machine.disks.list[index],
     inService: (irq) => machine.config.irqchip && ((servedLines(machine) >> irq) & 1) === 1,
-    now: Date.now,
+    now,
   };
   return {
     bios() {

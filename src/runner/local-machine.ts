@@ -8,11 +8,11 @@ import { clearKicks } from '../ffi/signals.ts';
 import { type VcpuStateCaps, vcpuStateCaps } from '../kvm/state/vcpu-state-caps.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import type { Machine } from '../machine/machine.ts';
-import { checkOption, checkOptions, FUNCTION, MILLISECONDS, type OptionKinds } from '../options.ts';
+import { checkOption, checkOptions, FUNCTION, MILLISECONDS, OBJECT, type OptionKinds } from '../options.ts';
 import { ASSIST_MODE, type AssistMode } from './assist.ts';
 import { checkRecords } from './pending-ends.ts';
-import type { RunEnd, RunResult } from './result.ts';
-import { VcpuEngine } from './vcpu-engine.ts';
+import type { RunCounts, RunEnd, RunResult } from './result.ts';
+import { type InterruptGate, VcpuEngine } from './vcpu-engine.ts';
 
 /** How to run. */
 export interface LocalOptions {
@@ -24,6 +24,15 @@ export interface LocalOptions {
    * run, unless it is returned during completePendingIo().
    */
   readonly served?: (exits: number) => RunEnd | undefined;
+  /** The clock of the devices and of the BIOS, in milliseconds since 1970. Default: the host's. */
+  readonly now?: () => number;
+  /** Without irqchip: decides when interrupts may be injected. Default: as soon as the guest takes them. */
+  readonly gate?: InterruptGate;
+  /**
+   * Without irqchip: called in HLT with interrupts on, and again when a run begins that finds the guest in it, with the number
+   * of exits so far. Returns when an interrupt may be waiting; a returned end ends the run. Default: it ends with "halted".
+   */
+  readonly idle?: (exits: number) => RunEnd | undefined;
 }
 
 /** How to run to the end. */
@@ -32,7 +41,14 @@ export interface RunHereOptions extends LocalOptions {
   readonly timeoutMs?: number;
 }
 
-const LOCAL_OPTIONS: OptionKinds<LocalOptions> = { output: FUNCTION, assist: ASSIST_MODE, served: FUNCTION };
+const LOCAL_OPTIONS: OptionKinds<LocalOptions> = {
+  output: FUNCTION,
+  assist: ASSIST_MODE,
+  served: FUNCTION,
+  now: FUNCTION,
+  gate: OBJECT,
+  idle: FUNCTION,
+};
 const RUN_OPTIONS = { timeoutMs: MILLISECONDS };
 const RUN_HERE_OPTIONS: OptionKinds<RunHereOptions> = { ...LOCAL_OPTIONS, ...RUN_OPTIONS };
 
@@ -84,8 +100,8 @@ export class LocalMachine implements Disposable {
     if (machine.config.cpus > 1) throw new UsageError('several vCPUs need a thread each: use RunningMachine');
     this.machine = machine;
     this.host = vcpuStateCaps(machine.kvm, machine.vm, machine.config.irqchip);
-    const { output = () => {}, assist = 'auto', served } = options;
-    this.#bus = machine.attachBus(output, { shared: false });
+    const { output = () => {}, assist = 'auto', served, now, gate, idle } = options;
+    this.#bus = machine.attachBus(output, { shared: false, ...(now && { now }) });
     this.#engine = new VcpuEngine({
       machine,
       host: this.host,
@@ -93,7 +109,10 @@ export class LocalMachine implements Disposable {
       assist,
       output,
       vcpu: existing ?? 0,
+      now,
+      gate,
       interrupted: () => this.#interrupted(),
+      ...(idle && { idle: () => this.#idle(idle) }),
       served: served && (() => this.#served(served)),
     });
   }
@@ -101,6 +120,13 @@ export class LocalMachine implements Disposable {
   #served(served: (exits: number) => RunEnd | undefined): RunEnd | undefined {
     const end = served(this.#engine.counters.total);
     return this.#engine.isCompleting ? undefined : end;
+  }
+
+  /** While it lasts, the vCPU is saved as one that rests in HLT. */
+  #idle(idle: (exits: number) => RunEnd | undefined): RunEnd | undefined {
+    const end = idle(this.#engine.counters.total);
+    this.#engine.isIdle = end !== undefined;
+    return end;
   }
 
   #interrupted(): RunEnd | undefined {
@@ -124,7 +150,12 @@ export class LocalMachine implements Disposable {
   run(options: { timeoutMs?: number } = {}): RunResult {
     checkOptions(options, RUN_OPTIONS);
     const end = this.advance(options.timeoutMs);
-    return { ...end, vcpu: 0, ...this.#engine.counts() };
+    return { ...end, vcpu: 0, ...this.counts() };
+  }
+
+  /** Exits, ports and times so far. */
+  counts(): RunCounts {
+    return this.#engine.counts();
   }
 
   /** As {@link run}, without the counts: for loops that stop and run on thousands of times a second. */

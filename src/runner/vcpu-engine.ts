@@ -24,6 +24,14 @@ export const INTERRUPTED: RunEnd = { reason: 'interrupted' };
 /** Without irqchip, line n is delivered as vector 0x20 + n. */
 export const FIRST_LINE_VECTOR = 0x20;
 
+/** Without irqchip: decides when interrupts may be injected, and hears of those that are. */
+export interface InterruptGate {
+  /** Whether a waiting interrupt may be offered at this entry into the guest. */
+  isOpen(): boolean;
+  /** This vector was injected. */
+  injected(vector: number): void;
+}
+
 /** The parts of an engine. */
 export interface EngineOptions {
   readonly machine: Machine;
@@ -40,6 +48,10 @@ export interface EngineOptions {
   readonly record?: Uint8Array;
   /** Called when a signal ended KVM_RUN with nothing pending. A returned end ends the run. */
   interrupted(): RunEnd | undefined;
+  /** The clock of the BIOS, in milliseconds since 1970. Default: the host's. */
+  readonly now?: (() => number) | undefined;
+  /** See {@link InterruptGate}. */
+  readonly gate?: InterruptGate | undefined;
   /** See RunHooks. */
   readonly idle?: RunHooks['idle'];
   readonly served?: RunHooks['served'] | undefined;
@@ -91,7 +103,7 @@ export class VcpuEngine implements Disposable {
     this.#hooks = {
       ...createBios({ ...options, vcpu: this.vcpu }),
       ...createAssist(options.assist, machine, this.vcpu, this.counters),
-      ...lineInterrupts(machine),
+      ...lineInterrupts(machine, options.gate),
       ...(idle && { idle }),
       get served() {
         const { afterExit } = debug;
@@ -188,11 +200,13 @@ export class VcpuEngine implements Disposable {
 }
 
 /** On a machine without irqchip, a raised line becomes KVM_INTERRUPT with a vector of its own. */
-function lineInterrupts({ config, lines }: Machine): Pick<RunHooks, 'interrupts'> {
+function lineInterrupts({ config, lines }: Machine, gate?: InterruptGate): Pick<RunHooks, 'interrupts'> {
   if (config.irqchip) return {};
   const take = () => {
     const line = lines.take();
-    return line === undefined ? undefined : FIRST_LINE_VECTOR + line;
+    if (line === undefined) return undefined;
+    gate?.injected(FIRST_LINE_VECTOR + line);
+    return FIRST_LINE_VECTOR + line;
   };
-  return { interrupts: { waiting: () => lines.waiting, take } };
+  return { interrupts: { waiting: () => lines.waiting && gate?.isOpen() !== false, take } };
 }

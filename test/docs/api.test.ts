@@ -14,7 +14,7 @@ import { ROOT, textOf } from './pages.ts';
 
 const API = join(ROOT, 'docs', 'api');
 const TYPEDOC = join(API, 'node_modules', 'typedoc', 'bin', 'typedoc');
-const PLACES = ['index.ts', 'src', 'loaders', 'snapshot', 'tools', 'guests'];
+const PLACES = ['index.ts', 'src', 'loaders', 'snapshot', 'debug', 'tools', 'guests'];
 /** Where examples are compiled: inside the package, so that they import it by its name. */
 const FOLDER = join(ROOT, 'dist', 'examples');
 const LIMIT_MS = scaled(120_000);

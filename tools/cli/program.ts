@@ -11,6 +11,7 @@ import { INSPECT } from './commands/inspect.ts';
 import { LOG } from './commands/log.ts';
 import { MACHINE_COMMANDS } from './commands/machine.ts';
 import { REGISTRY_COMMANDS } from './commands/registry.ts';
+import { REPLAY } from './commands/replay.ts';
 import { RESTORE } from './commands/restore.ts';
 import { RUN } from './commands/run.ts';
 import { SCREEN_COMMANDS } from './commands/screen.ts';
@@ -20,7 +21,7 @@ import { inLocale } from './terminal-text.ts';
 
 /** In the order of the help. */
 const COMMANDS: readonly CommandRow[] = [
-  ...[...HOST_COMMANDS, INSPECT, RUN, RESTORE],
+  ...[...HOST_COMMANDS, INSPECT, RUN, RESTORE, REPLAY],
   ...[LOG, SHOW, DIFF, ...STORE_COMMANDS, ...REGISTRY_COMMANDS],
   ...[...MACHINE_COMMANDS, CONSOLE, ...SCREEN_COMMANDS, EVENTS_COMMAND, GDB],
 ];

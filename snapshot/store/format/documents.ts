@@ -2,7 +2,7 @@
 
 import { corrupt, type Digest, isDigest, storeError } from './digest.ts';
 import { type Descriptor, descriptor, encode, type Json, list, object, optionalObject, parseObject } from './json.ts';
-import { ANNOTATION, MAX_CONFIG_BYTES, MAX_LAYER_BYTES, MAX_LAYERS, MEDIA } from './limits.ts';
+import { ANNOTATION, MAX_CONFIG_BYTES, MAX_LAYER_BYTES, MAX_LAYERS, MAX_RECORDING_BYTES, MEDIA } from './limits.ts';
 
 export type { Descriptor, Json } from './json.ts';
 
@@ -36,7 +36,16 @@ export interface LayerDescriptor extends Descriptor {
 export interface Manifest extends CheckpointInfo {
   readonly config: Descriptor;
   readonly layers: readonly LayerDescriptor[];
+  /** What the host gave to the guest between the parent and this checkpoint. The store does not interpret it. */
+  readonly recording?: Descriptor;
 }
+
+/** The blobs that a manifest names. */
+export const blobsOf = ({ config, layers, recording }: Manifest): Descriptor[] => [
+  config,
+  ...layers,
+  ...(recording ? [recording] : []),
+];
 
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 
@@ -55,9 +64,15 @@ export function parseManifest(bytes: Uint8Array, where: string): Manifest {
       `${where}: is an image, but not a checkpoint: its config is of type ` +
         `${JSON.stringify(configObject.mediaType)?.slice(0, 80)}, not ${MEDIA.config}`,
     );
-  const layers = list(document.layers, MAX_LAYERS, where, 'layers').map((item, i): LayerDescriptor => {
+  const listed = list(document.layers, MAX_LAYERS + 1, where, 'layers').map((item, i) =>
+    object(item, where, `layer ${i}`),
+  );
+  const last = listed.at(-1);
+  const recording = last?.mediaType === MEDIA.recording ? last : undefined;
+  const memory = recording ? listed.slice(0, -1) : listed;
+  if (memory.length > MAX_LAYERS) throw corrupt(where, `has ${memory.length} layers`);
+  const layers = memory.map((layer, i): LayerDescriptor => {
     const what = `layer ${i}`;
-    const layer = object(item, where, what);
     if (layer.mediaType !== MEDIA.layer) throw corrupt(where, `${what} is of an unknown type`);
     const map = optionalObject(layer.annotations, where, what)[ANNOTATION.map];
     const [, mapBytes, mapHash] = /^(\d{1,10}):([0-9a-f]{64})$/.exec(typeof map === 'string' ? map : '') ?? [];
@@ -70,6 +85,7 @@ export function parseManifest(bytes: Uint8Array, where: string): Manifest {
   return {
     config: descriptor(configObject, MAX_CONFIG_BYTES, where, 'config'),
     layers,
+    ...(recording && { recording: descriptor(recording, MAX_RECORDING_BYTES, where, 'the recording') }),
     time: typeof time === 'string' ? time : '',
     stats: parseStats(notes[ANNOTATION.stats]),
     ...(parent !== undefined && { parent }),
@@ -87,18 +103,21 @@ function parseStats(text: Json | undefined): Record<string, number> {
 }
 
 /** Writes a manifest. */
-export function encodeManifest({ config, layers, parent, label, time, stats }: Manifest): Uint8Array {
+export function encodeManifest({ config, layers, recording, parent, label, time, stats }: Manifest): Uint8Array {
   return encode({
     schemaVersion: 2,
     mediaType: MEDIA.manifest,
     artifactType: MEDIA.artifact,
     config: { mediaType: MEDIA.config, digest: config.digest, size: config.size },
-    layers: layers.map(({ digest, size, mapBytes, mapHash }) => ({
-      mediaType: MEDIA.layer,
-      digest,
-      size,
-      annotations: { [ANNOTATION.map]: `${mapBytes}:${mapHash}` },
-    })),
+    layers: [
+      ...layers.map(({ digest, size, mapBytes, mapHash }) => ({
+        mediaType: MEDIA.layer,
+        digest,
+        size,
+        annotations: { [ANNOTATION.map]: `${mapBytes}:${mapHash}` },
+      })),
+      ...(recording ? [{ mediaType: MEDIA.recording, digest: recording.digest, size: recording.size }] : []),
+    ],
     annotations: {
       [ANNOTATION.created]: time,
       ...(parent && { [ANNOTATION.parent]: parent }),

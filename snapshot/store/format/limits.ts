@@ -37,6 +37,9 @@ export const MAX_LAYER_BYTES = 2 ** 40;
 /** Entries of index.json: heads and tags. */
 export const MAX_HEADS = 65_536;
 
+/** A recording, in bytes, as it is in its file and when it is unpacked. */
+export const MAX_RECORDING_BYTES = 64 * 2 ** 20;
+
 /** Media types and annotation names of the format. */
 export const MEDIA = {
   index: 'application/vnd.oci.image.index.v1+json',
@@ -44,6 +47,7 @@ export const MEDIA = {
   artifact: 'application/vnd.vmlapse.checkpoint.v1',
   config: 'application/vnd.vmlapse.machine.v1+json',
   layer: 'application/vnd.vmlapse.memory.v1+zstd',
+  recording: 'application/vnd.vmlapse.recording.v1+zstd',
 } as const;
 
 export const ANNOTATION = {

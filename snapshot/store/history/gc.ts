@@ -4,7 +4,7 @@ import type { Blobs } from '../disk/blobs.ts';
 import { isCheckpoint, readManifest, unlinkIfThere } from '../disk/blobs.ts';
 import { writeIndex } from '../disk/layout.ts';
 import { type Digest, storeError } from '../format/digest.ts';
-import type { Manifest } from '../format/documents.ts';
+import { blobsOf, type Manifest } from '../format/documents.ts';
 import type { StoreIndex } from '../format/index-file.ts';
 import type { Descriptor, Json } from '../format/json.ts';
 import { MAX_MANIFEST_BYTES } from '../format/limits.ts';
@@ -56,7 +56,7 @@ export function collectGarbage(blobs: Blobs, index: StoreIndex, { keep, dryRun =
   if (changed && !dryRun) writeIndex(blobs, outer);
   const needed = neededBy(blobs, others);
   for (const digest of kept.keys()) needed.add(digest);
-  for (const { config, layers } of kept.values()) for (const { digest } of [config, ...layers]) needed.add(digest);
+  for (const manifest of kept.values()) for (const { digest } of blobsOf(manifest)) needed.add(digest);
   const garbage = blobs.list().filter((digest) => !needed.has(digest));
   const sized = garbage.map((digest) => ({ digest, size: blobs.sizeOf(digest) ?? 0 }));
   if (!dryRun) {
@@ -79,8 +79,7 @@ export function collectGarbage(blobs: Blobs, index: StoreIndex, { keep, dryRun =
  * but its file may also have been lost, and then its ancestors are still whole and reached by nothing.
  */
 function wholeEnds(blobs: Blobs, reached: ReadonlyMap<Digest, Manifest>): Descriptor[] {
-  const isWhole = ({ config, layers }: Manifest) =>
-    [config, ...layers].every(({ digest, size }) => blobs.sizeOf(digest) === size);
+  const isWhole = (manifest: Manifest) => blobsOf(manifest).every(({ digest, size }) => blobs.sizeOf(digest) === size);
   return endsOf(blobs, new Map([...otherCheckpoints(blobs, reached)].filter(([, manifest]) => isWhole(manifest))));
 }
 

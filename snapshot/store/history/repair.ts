@@ -6,6 +6,7 @@ import { Blobs, isCheckpoint } from '../disk/blobs.ts';
 import { openRegular, readSmallFile, realFs, withIo } from '../disk/fs-layer.ts';
 import { INDEX, keepUnfinished, lockStore, MARKER, readIndex, writeIndex, writeMarker } from '../disk/layout.ts';
 import { type Digest, storeError } from '../format/digest.ts';
+import { blobsOf } from '../format/documents.ts';
 import { parseIndex, type StoreIndex } from '../format/index-file.ts';
 import { isObject, type Json, type JsonObject, parseObject } from '../format/json.ts';
 import { MAX_INDEX_BYTES, MAX_MANIFEST_BYTES, MEDIA } from '../format/limits.ts';
@@ -146,7 +147,7 @@ export async function fetchAgain(blobs: Blobs, lockTimeoutMs: number, source: Bl
 /** How large each blob is that a checkpoint names. */
 function sizesIn(blobs: Blobs): Map<Digest, number> {
   const { commits } = survey(blobs);
-  const named = [...commits.values()].flatMap(({ config, layers }) => [config, ...layers]);
+  const named = [...commits.values()].flatMap(blobsOf);
   return new Map(named.map(({ digest, size }) => [digest, size]));
 }
 

@@ -8,7 +8,7 @@ import { readUnlocked } from '../disk/layout.ts';
 import { corrupt, type Digest, problemOf } from '../format/digest.ts';
 import { type LayerDescriptor, type Manifest, parseConfig } from '../format/documents.ts';
 import { dataFrames } from '../format/layer-map.ts';
-import { MAX_CONFIG_BYTES, PAGE_SIZE } from '../format/limits.ts';
+import { MAX_CONFIG_BYTES, MAX_RECORDING_BYTES, PAGE_SIZE } from '../format/limits.ts';
 import { Chain } from '../memory/chain.ts';
 import { FrameCache } from '../memory/frame-cache.ts';
 import type { Layer } from '../memory/layer.ts';
@@ -78,6 +78,7 @@ function verifyOnce(blobs: Blobs): VerifyReport {
   const lost = new Set(damaged.keys());
   for (const [digest, manifest] of commits) {
     if (!checkConfig(blobs, manifest, findings)) lost.add(digest);
+    checkRecording(blobs, manifest, findings);
     if (!layers.check(digest, manifest)) lost.add(digest);
   }
   const odd = index.odd.map((message) => ({ code: 'CORRUPT', message }));
@@ -97,6 +98,12 @@ function checkConfig(blobs: Blobs, { config }: Manifest, findings: Findings): bo
   return findings.attempt(config.digest, () =>
     parseConfig(blobs.read(config.digest, MAX_CONFIG_BYTES, config.size), `machine description ${config.digest}`),
   );
+}
+
+/** A checkpoint whose recording is damaged can be restored all the same: it is not lost. */
+function checkRecording(blobs: Blobs, { recording }: Manifest, findings: Findings): void {
+  if (!recording || findings.problems.has(recording.digest)) return;
+  findings.attempt(recording.digest, () => void blobs.read(recording.digest, MAX_RECORDING_BYTES, recording.size));
 }
 
 /** The layers of all checkpoints, each checked once. */

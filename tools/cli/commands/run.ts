@@ -21,6 +21,7 @@ import {
   type SessionOptions,
   startTracing,
 } from '../session/options.ts';
+import { checkRecordOptions, runRecorded } from '../session/record-session.ts';
 import { runSession } from '../session/session.ts';
 
 interface RunOptions extends ImageOptions, SessionOptions {
@@ -32,6 +33,7 @@ interface RunOptions extends ImageOptions, SessionOptions {
   readonly blob?: readonly Blob[];
   readonly disk?: readonly DiskConfig[];
   readonly rng?: boolean;
+  readonly record?: boolean;
 }
 
 export const RUN: CommandRow = {
@@ -51,6 +53,10 @@ export const RUN: CommandRow = {
     ['--disk <file>', 'a disk over this image, which is never written; FILE,ro: read-only; may be repeated', parseDisk],
     ['--rng', 'a virtio source of random numbers'],
     ['--store <dir>', 'keep checkpoints in this store'],
+    [
+      '--record',
+      'record the run into the store, so that vmlapse replay can run it again; --every: seeks are that fast',
+    ],
     ...SESSION_OPTIONS,
   ],
   help: `Examples:
@@ -58,6 +64,7 @@ export const RUN: CommandRow = {
   vmlapse run --mem 512M --cmdline "console=ttyS0" --module initrd.img bzImage
   vmlapse run --format flat --load 0x7c00 --mode real --timeout 5s boot.bin
   vmlapse run --name kitchen --store lab --mem 256M bzImage
+  vmlapse run --record --store lab guests/build/compute.elf
   vmlapse run --store lab --checkpoint-at serial:ready --every 1s --keep 10 guests/build/memory-writer.elf
 ${EXIT_STATUS_HELP}`,
   async run(file: string, options: RunOptions) {
@@ -70,6 +77,7 @@ async function run(file: string, options: RunOptions): Promise<number> {
     throw new UsageError('checkpoints need a place: add --store DIR');
   }
   checkSessionOptions(options);
+  if (options.record) checkRecordOptions(options);
   startTracing(options);
   if (options.name !== undefined) await refuseTakenName(options.name);
   using loaded = loadImage(file, options);
@@ -77,7 +85,8 @@ async function run(file: string, options: RunOptions): Promise<number> {
   if (!options.quiet && !options.json) for (const note of image.notes) printLine(`vmlapse: note: ${note}`);
   const guest =
     options.store === undefined || image.format === 'disk' ? {} : { guest: origin(file, loaded, options.load) };
-  const { mem: memory, cpus, irqchip, exitPort = 0, disk = [], rng = false } = options;
+  const { mem: memory, cpus, exitPort = 0, disk = [], rng = false } = options;
+  const irqchip = options.irqchip && !options.record;
   const disks = [...loaded.disks, ...disk];
   const cpuid = options.cpuid === undefined ? {} : { cpuid: cpuidOfChoice(options.cpuid) };
   using machine = Machine.create({ memory, cpus, irqchip, exitPort, disks, rng, ...cpuid });
@@ -93,7 +102,7 @@ async function run(file: string, options: RunOptions): Promise<number> {
   };
   const symbols = () => new SymbolTable(image.symbols);
   const prepared = { machine, image: file, ...guest, symbols, ...(restarts && { bootAgain }) };
-  return await runSession(prepared, options);
+  return options.record ? await runRecorded(prepared, options) : await runSession(prepared, options);
 }
 
 function placeBlobs({ memory }: Machine, { blob: blobs = [] }: RunOptions): void {

@@ -1,0 +1,87 @@
+/**
+ * A recording as it lies in the store, as a layer of the checkpoint to which it leads: a skippable zstd frame with its size,
+ * and a zstd frame with a head in JSON and the log. `zstd -d` yields the latter.
+ */
+
+import { MAX_RECORDING_BYTES } from '../../snapshot/store/format/limits.ts';
+import { compressBound, zstd } from '../../snapshot/store/memory/codec.ts';
+import { CheckpointError } from '../../src/errors.ts';
+
+/** What is said of an interval before its log. */
+export interface SegmentHead {
+  readonly version: 1;
+  /** Exits made before it, and at its end. */
+  readonly from: number;
+  readonly to: number;
+  /** Milliseconds since the recording began, at its start. */
+  readonly ms: number;
+  /** Runs of pages that were written in it, as first page and number of pages, one after the other. */
+  readonly written: readonly number[];
+}
+
+/** An interval of a recording: what came before its log, and the log. */
+export interface Segment extends SegmentHead {
+  readonly log: Uint8Array;
+}
+
+/** Of the kinds 0x184D2A50 to 5F, which readers skip (RFC 8878, 3.1.2); layers of memory use C and D. */
+const SKIPPABLE = 0x184d2a5e;
+const SIZE_BYTES = 4;
+const FRAME_AT = 8 + SIZE_BYTES;
+
+/** The bytes of a segment in the store. Throws CheckpointError TOO_LARGE. */
+export function encodeSegment({ log, ...head }: Segment): Uint8Array {
+  const words = Buffer.from(JSON.stringify(head));
+  const raw = new Uint8Array(4 + words.length + log.length);
+  new DataView(raw.buffer).setUint32(0, words.length, true);
+  raw.set(words, 4);
+  raw.set(log, 4 + words.length);
+  if (raw.length > MAX_RECORDING_BYTES)
+    throw new CheckpointError(
+      'TOO_LARGE',
+      `the recording has ${raw.length} bytes, more than ${MAX_RECORDING_BYTES}; take checkpoints more often`,
+    );
+  const out = new Uint8Array(FRAME_AT + compressBound(raw.length));
+  const view = new DataView(out.buffer);
+  view.setUint32(0, SKIPPABLE, true);
+  view.setUint32(4, SIZE_BYTES, true);
+  view.setUint32(8, raw.length, true);
+  const length = zstd().compress(out.subarray(FRAME_AT), raw, 1);
+  return out.slice(0, FRAME_AT + length);
+}
+
+/** Reads a segment; `where` names its checkpoint. Throws CheckpointError CORRUPT. */
+export function decodeSegment(bytes: Uint8Array, where: string): Segment {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const known =
+    bytes.length >= FRAME_AT && view.getUint32(0, true) === SKIPPABLE && view.getUint32(4, true) === SIZE_BYTES;
+  if (!known) throw corrupt(where, 'does not begin as one');
+  const size = view.getUint32(8, true);
+  if (size > MAX_RECORDING_BYTES) throw corrupt(where, `says it has ${size} bytes`);
+  const raw = new Uint8Array(size);
+  if (!zstd().decompress(raw, bytes.subarray(FRAME_AT))) throw corrupt(where, 'cannot be unpacked');
+  const headBytes = size < 4 ? size : new DataView(raw.buffer).getUint32(0, true);
+  if (headBytes > size - 4) throw corrupt(where, 'has no head');
+  return { ...parseHead(raw.subarray(4, 4 + headBytes), where), log: raw.subarray(4 + headBytes) };
+}
+
+const whole = (n: unknown): n is number => Number.isSafeInteger(n) && (n as number) >= 0;
+
+function parseHead(bytes: Uint8Array, where: string): SegmentHead {
+  let head: Partial<SegmentHead> | null;
+  try {
+    head = JSON.parse(Buffer.from(bytes).toString()) as Partial<SegmentHead> | null;
+  } catch {
+    throw corrupt(where, 'has a head that is no JSON');
+  }
+  const { version, from, to, ms, written } = Object(head) as Partial<SegmentHead>;
+  if (version !== 1)
+    throw corrupt(where, `is of version ${JSON.stringify(version)?.slice(0, 40)}, this vmlapse reads 1`);
+  const isList = Array.isArray(written) && written.length % 2 === 0 && written.every(whole);
+  if (!whole(from) || !whole(to) || to < from || !whole(ms) || !isList)
+    throw corrupt(where, 'has a head that is not one');
+  return { version, from, to, ms, written: written as number[] };
+}
+
+const corrupt = (where: string, why: string) =>
+  new CheckpointError('CORRUPT', `the recording of ${where} ${why}; verify the store`);

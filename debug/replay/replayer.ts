@@ -1,0 +1,267 @@
+/**
+ * Runs a recorded machine again. Its devices work as they did; what came from the host then comes from the log now, and each
+ * exit is compared with the recorded one. The machine runs in the calling thread.
+ */
+import { restoreMachine } from '../../snapshot/restore.ts';
+import { CheckpointSession } from '../../snapshot/session.ts';
+import { Exit } from '../../src/abi/exits.ts';
+import type { DeviceHost } from '../../src/devices/device.ts';
+import { openSerialInput, type SerialInput } from '../../src/devices/serial-input.ts';
+import { Cleanup } from '../../src/ffi/cleanup.ts';
+import type { Machine } from '../../src/machine/machine.ts';
+import { LocalMachine } from '../../src/runner/local-machine.ts';
+import { GUEST_ENDS, type RunEnd } from '../../src/runner/result.ts';
+import { Injection } from '../recording/injection.ts';
+import { type LoggedExit, LogReader, LogWriter } from '../recording/log.ts';
+import type { Position } from '../recording/position.ts';
+import { type Differences, differences, differencesText } from './compare.ts';
+import { entryText, exitDifference, ReplayDivergence } from './divergence.ts';
+import type { Recording } from './recording.ts';
+
+/** Longest time without the exit that the recording has next. Steps and slow hosts are far below it. */
+const NEXT_EXIT_MS = 120_000;
+
+const ARRIVED: RunEnd = { reason: 'stop-point', stopPoint: 'arrived' };
+const DIVERGED: RunEnd = { reason: 'stop-point', stopPoint: 'diverged' };
+
+const EMPTY = new Uint8Array(0);
+
+/** How a replay is done. */
+export interface ReplayOptions {
+  /** Receives what the guest prints. */
+  readonly output?: DeviceHost['output'];
+}
+
+/** See the file's header. Dispose of it after use. */
+export class Replayer implements Disposable {
+  readonly recording: Recording;
+  readonly machine: Machine;
+  readonly local: LocalMachine;
+  readonly session: CheckpointSession;
+  readonly #input: SerialInput;
+  readonly #injection = new Injection((vector) => this.#injected(vector));
+  readonly #scratch = new LogWriter();
+  /** The point from which the log in use leads on, and that log. */
+  #point = 0;
+  #log = new LogReader(EMPTY, '');
+  #exits = 0;
+  #noted = 0;
+  #served = 0;
+  #target = 0;
+  #divergence: ReplayDivergence | undefined;
+  #end: RunEnd | undefined;
+  /** Exits at the last place known to be equal in all. */
+  #verified = 0;
+
+  /** Makes the machine, at position 0. Throws CheckpointError or KvmError. */
+  constructor(recording: Recording, { output = () => {} }: ReplayOptions = {}) {
+    using made = new Cleanup();
+    this.recording = recording;
+    using first = recording.open(0);
+    const { machine, load } = restoreMachine(first, { generation: 'keep' });
+    this.machine = made.use(machine);
+    this.local = made.use(
+      new LocalMachine(machine, {
+        output,
+        now: () => this.#now(),
+        gate: this.#injection,
+        idle: (exits) => this.#idle(exits),
+        served: (exits) => this.#afterExit(exits),
+      }),
+    );
+    this.#input = openSerialInput(machine.devices, machine.deviceState, machine.host(output));
+    load(this.local);
+    this.session = made.use(new CheckpointSession(this.local, recording.store, { base: first.digest }));
+    this.#enter(0);
+    made.keep();
+  }
+
+  /** Exits so far. */
+  get exits(): number {
+    return this.#exits;
+  }
+
+  /** How the guest ended, once it has. */
+  get end(): RunEnd | undefined {
+    return this.#end;
+  }
+
+  /** Milliseconds from the beginning of the recording to here, as they passed then. */
+  get passedMs(): number {
+    const next = this.recording.points[this.#point + 1] ? this.recording.segment(this.#point + 1).ms : 0;
+    return next + this.#log.passedMs;
+  }
+
+  /** Puts the machine back to a point of the recording. */
+  load(point: number): void {
+    using checkpoint = this.recording.open(point);
+    this.session.rollback(checkpoint);
+    this.#enter(point);
+  }
+
+  #enter(point: number): void {
+    const { points } = this.recording;
+    this.#point = point;
+    this.#exits = points[point]!.exits;
+    this.#verified = this.#exits;
+    this.#log = new LogReader(
+      points[point + 1] ? this.recording.segment(point + 1).log : EMPTY,
+      points[point]!.digest.slice(0, 19),
+    );
+    this.#divergence = undefined;
+    this.#end = undefined;
+    this.#injection.loaded(this.local);
+    this.#give();
+  }
+
+  /**
+   * Runs on until the guest has made `exits` exits and the last one is complete: that may take it further, where one instruction
+   * makes several. Compares all at each checkpoint on the way. Throws ReplayDivergence.
+   */
+  runTo(exits: number): void {
+    while (this.#exits < exits) {
+      const next = this.recording.points[this.#point + 1];
+      if (!next) return;
+      this.#run(Math.min(exits, next.exits));
+      this.complete();
+      if (this.#exits >= next.exits) this.#pass();
+    }
+  }
+
+  /** Completes the last exit. Throws ReplayDivergence. */
+  complete(): void {
+    this.local.completePendingIo();
+    if (this.#divergence) throw this.#divergence;
+  }
+
+  /** Runs to the exit of this number, at least one. */
+  #run(target: number): void {
+    this.#target = target;
+    while (this.#exits < target) {
+      const end = this.local.advance(NEXT_EXIT_MS);
+      this.ended(end);
+      if (end !== ARRIVED && this.#exits < target)
+        throw this.#diverged(`the guest ends (${end.reason}), recorded is ${entryText(this.#log.peek())}`);
+    }
+  }
+
+  /** The run loop came back with an end: notes the exit that it was. Throws ReplayDivergence. */
+  ended(end: RunEnd): void {
+    if (GUEST_ENDS.has(end.reason)) {
+      this.#compareExit();
+      this.#end = end;
+    }
+    if (this.#divergence) throw this.#divergence;
+    if (end.reason === 'timeout')
+      throw this.#diverged(
+        `the guest makes no exit for ${NEXT_EXIT_MS / 1000} s, recorded is ${entryText(this.#log.peek())}`,
+      );
+  }
+
+  /** At a point: all has to be as recorded, and the log at its end. Goes on with the next log. */
+  #pass(): void {
+    const left = this.#log.peek();
+    if (left) throw this.#diverged(`the recording has ${entryText(left)} here, the replay has not`);
+    const found = this.compare(this.#point + 1);
+    const what = differencesText(found);
+    if (what !== undefined) throw this.#diverged(what);
+    this.#point++;
+    this.#verified = this.#exits;
+    const next = this.recording.points[this.#point + 1];
+    this.#log = new LogReader(next ? this.recording.segment(this.#point + 1).log : EMPTY, '');
+    this.#give();
+  }
+
+  /** What differs from a point of the recording. */
+  compare(point: number): Differences {
+    using recorded = this.recording.open(point);
+    return differences(this.session, recorded);
+  }
+
+  #diverged(what: string): ReplayDivergence {
+    const at: Position = { exits: this.#exits, steps: 0 };
+    this.#divergence = new ReplayDivergence({ after: { exits: this.#verified, steps: 0 }, at, what });
+    return this.#divergence;
+  }
+
+  /** The clock as it was read then. */
+  #now(): number {
+    const entry = this.#log.takeIf('time');
+    if (entry) return entry.ms;
+    this.#diverged(`a device reads the host's clock, recorded is ${entryText(this.#log.peek())}`);
+    return 0;
+  }
+
+  #injected(vector: number): void {
+    const entry = this.#log.takeIf('interrupt');
+    if (entry?.vector !== vector)
+      this.#diverged(
+        `interrupt 0x${vector.toString(16)} is injected, recorded is ${entryText(entry ?? this.#log.peek())}`,
+      );
+  }
+
+  #afterExit(exits: number): RunEnd | undefined {
+    const { area } = this.local.vcpu;
+    const isSignal = exits === this.#served || area.exitReason === Exit.INTR;
+    this.#served = exits;
+    if (isSignal) {
+      this.#noted = exits;
+      if (!area.immediateExit) this.#injection.interrupted();
+      return undefined;
+    }
+    this.#note(exits);
+    this.#injection.exited(this.local);
+    if (this.#divergence) return DIVERGED;
+    this.#give();
+    return this.#exits >= this.#target ? ARRIVED : undefined;
+  }
+
+  #note(exits: number): void {
+    if (exits === this.#noted) return;
+    this.#noted = exits;
+    this.#compareExit();
+  }
+
+  /** The exit in the area against the next of the log. The guest gets what it got then. */
+  #compareExit(): void {
+    this.#exits++;
+    const replayed = this.#decode();
+    const recorded = this.#log.takeIf('exit');
+    if (!recorded) {
+      this.#diverged(`the guest makes the exit "${entryText(replayed)}", recorded is ${entryText(this.#log.peek())}`);
+      return;
+    }
+    const what = exitDifference(recorded, replayed);
+    if (what !== undefined) this.#diverged(what);
+  }
+
+  #decode(): LoggedExit {
+    this.#scratch.clear();
+    this.#scratch.exit(this.local.vcpu.area);
+    return new LogReader(this.#scratch.bytes, 'this replay').take() as LoggedExit;
+  }
+
+  /** Gives the guest the input that it got here. */
+  #give(): void {
+    for (let entry = this.#log.takeIf('input'); entry; entry = this.#log.takeIf('input')) {
+      const taken = this.#input.receive(entry.bytes);
+      if (taken !== entry.bytes.length)
+        this.#diverged(`the serial port takes ${taken} bytes of input, recorded is ${entry.bytes.length}`);
+    }
+  }
+
+  #idle(exits: number): RunEnd | undefined {
+    this.#note(exits);
+    if (this.#divergence) return DIVERGED;
+    this.#give();
+    if (this.machine.lines.waiting) return undefined;
+    this.#served = exits;
+    return ARRIVED;
+  }
+
+  [Symbol.dispose](): void {
+    this.session[Symbol.dispose]();
+    this.local[Symbol.dispose]();
+    this.machine[Symbol.dispose]();
+  }
+}

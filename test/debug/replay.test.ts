@@ -1,0 +1,148 @@
+import { writeFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { Recorder } from '../../debug/recording/recorder.ts';
+import { ReplayDivergence } from '../../debug/replay/divergence.ts';
+import { openRecording } from '../../debug/replay/recording.ts';
+import { Replayer } from '../../debug/replay/replayer.ts';
+import { guestNamed } from '../../guests/list.ts';
+import { openStore } from '../../snapshot/store/store.ts';
+import { UsageError } from '../../src/errors.ts';
+import { Machine } from '../../src/machine/machine.ts';
+import { machineOf } from '../snapshot/fidelity/play.ts';
+import { goesOnHere, sample } from '../snapshot/fidelity/support.ts';
+import { temporaryDirectory } from '../snapshot/store/support.ts';
+import { describeKvm } from '../support/kvm.ts';
+import { machineOfCode, RECORDABLE, record, recordGuest, replayed, WAITS } from './support.ts';
+
+/** Each a way to make exits, to start or to end; a campaign has all others. */
+const GUESTS = [
+  ...['hello-long', 'hello-real', 'multiboot-info', 'boot-memory', 'boot-fat12', 'kernel', 'compute-ring3', 'ring3'],
+  ...['remap', 'disk-log', 'debugcon', 'string-io', 'rep-outs', 'edge-bounded', 'fault-triple', 'fault-mmio', 'panic'],
+].filter((name) => RECORDABLE.includes(name) && goesOnHere(name));
+
+/** RDTSC into memory, and nothing of it in a register: 0x2000 has the time. */
+const READS_TIME = `
+  0f 31           ; rdtsc
+  66 a3 00 20     ; mov [0x2000], eax
+  66 31 c0        ; xor eax, eax
+  66 31 d2        ; xor edx, edx
+  e6 80           ; out 0x80, al
+  e6 f4           ; out 0xf4, al`;
+
+/** The same, and the time goes to a port. */
+const TELLS_TIME = `
+  0f 31           ; rdtsc
+  e6 80           ; out 0x80, al
+  30 c0           ; xor al, al
+  e6 f4           ; out 0xf4, al`;
+
+describeKvm('a recorded run', () => {
+  it.each(sample(GUESTS, 4))('of %s is the same when it is run again', (name) => {
+    using recorded = recordGuest(name);
+    const { said, exits } = replayed(recorded.open());
+    expect(said).toBe(recorded.said);
+    expect(exits).toBe(recorded.report.exits);
+  });
+
+  it('begins at each of its checkpoints', () => {
+    using recorded = recordGuest('string-io', { everyMs: 1 });
+    const recording = recorded.open();
+    expect(recording.points.length).toBeGreaterThan(2);
+    using replayer = new Replayer(recording);
+    for (let point = recording.points.length - 2; point >= 0; point--) {
+      replayer.load(point);
+      expect(replayer.exits).toBe(recording.points[point]!.exits);
+      replayer.runTo(recording.exits);
+      expect(replayer.end).toMatchObject({ reason: 'exit-port', value: 0 });
+    }
+  });
+
+  it('has the input of its guest, at its place', () => {
+    for (const name of ['echo-polled', 'interrupt']) {
+      using recorded = recordGuest(name);
+      expect(recorded.end).toMatchObject({ reason: 'exit-port', value: 0 });
+      expect(replayed(recorded.open()).said).toBe(recorded.said);
+    }
+  });
+
+  it('waits for input, and goes on with it, also behind a checkpoint there', () => {
+    using directory = temporaryDirectory();
+    using store = openStore(directory.path, { create: true });
+    using machine = machineOf(guestNamed('interrupt'), false);
+    using recorder = new Recorder(machine, store);
+    expect(recorder.run()).toBe(WAITS);
+    recorder.finish();
+    recorder.send(Buffer.from('x'));
+    expect(recorder.run()).toMatchObject({ reason: 'exit-port', value: 0 });
+    const { exits } = recorder.finish();
+    expect(replayed(openRecording(store)).exits).toBe(exits);
+  });
+
+  it.each([
+    ['time in memory', READS_TIME, /memory at 0x2000 \(\d bytes?\) differs/],
+    [
+      'time at a port',
+      TELLS_TIME,
+      /the guest writes "out 0x80 1 byte .*", recorded is "out 0x80 1 byte|registers: rax differs/,
+    ],
+  ])('that depends on what cannot be recorded is found out each time: %s', (_, code, what) => {
+    let found = 0;
+    for (let i = 0; i < 8; i++) {
+      using recorded = record(machineOfCode(code));
+      try {
+        replayed(recorded.open());
+      } catch (error) {
+        expect(error).toBeInstanceOf(ReplayDivergence);
+        expect((error as ReplayDivergence).what).toMatch(what);
+        expect((error as ReplayDivergence).after).toEqual({ exits: 0, steps: 0 });
+        found++;
+      }
+    }
+    expect(found).toBe(8);
+  });
+
+  it('keeps its log in garbage collection; verify finds it damaged, and the checkpoint can still be restored', () => {
+    using recorded = recordGuest('hello-long');
+    const { store, report } = recorded;
+    store.gc();
+    const { digest } = store.manifest(report.digest).recording!;
+    expect(store.verify().problems).toEqual([]);
+    writeFileSync(store.blobs.path(digest), 'damaged');
+    expect(store.verify()).toMatchObject({ problems: [{ digest, code: 'CORRUPT' }], lost: [] });
+    expect(() => replayed(recorded.open())).toThrow(/has 7 bytes where its descriptor says/);
+  });
+});
+
+describeKvm('what cannot be recorded is refused:', () => {
+  it.each([
+    ['several vCPUs', { cpus: 2, irqchip: true }, /^several vCPUs cannot be recorded/],
+    ['chips of the kernel', { irqchip: true }, /^a machine with the kernel's interrupt controllers cannot be recorded/],
+    ['random numbers', { irqchip: false, rng: true }, /^a machine with a source of random numbers cannot be recorded/],
+  ])('%s', (_, options, message) => {
+    using directory = temporaryDirectory();
+    using store = openStore(directory.path, { create: true });
+    using machine = Machine.create({ memory: 2 ** 20, ...options });
+    expect(() => new Recorder(machine, store)).toThrow(UsageError);
+    expect(() => new Recorder(machine, store)).toThrow(message);
+    expect(store.log()).toEqual([]);
+  });
+
+  it.each([
+    ['timer-pit', /the guest uses the interrupt controller \(8259\), which a recorded machine does not have/],
+    ['timer-lapic', /the guest uses the local APIC, which a recorded machine does not have/],
+  ])('a guest that waits for interrupts of %s', (name, message) => {
+    expect(() => recordGuest(name)).toThrow(message);
+  });
+
+  it('and a checkpoint of no recording is not run again', () => {
+    using recorded = recordGuest('hello-long');
+    const { store, report } = recorded;
+    const [first] = recorded.open().points;
+    store.squash(report.digest, ['alone']);
+    expect(() => openRecording(store, 'alone')).toThrow(/^alone is of no recording/);
+    store.remove(first!.digest);
+    expect(() => openRecording(store, report.digest)).toThrow(
+      /cannot be run again: the checkpoint before .* is not in the store/,
+    );
+  });
+});

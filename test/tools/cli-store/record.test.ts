@@ -1,0 +1,71 @@
+import { expect, it } from 'vitest';
+import { guestPath } from '../../../guests/list.ts';
+import { describeKvm } from '../../support/kvm.ts';
+import { cli, STACK_TRACE, scratch } from '../cli/cli.ts';
+
+const MEM = ['--mem', '16'];
+const HELLO = guestPath('hello-long');
+
+describeKvm('vmlapse run --record, vmlapse replay', () => {
+  it('records a run, and runs it again', async () => {
+    using folder = scratch();
+    const store = ['--store', folder.file('lab')];
+    const run = await cli(['run', ...MEM, '--record', ...store, HELLO]);
+    expect(run).toMatchObject({ status: 0, stdout: 'Hello from long mode\n' });
+    expect(run.stderr).toMatch(/^vmlapse: recorded 22 exits in 2 checkpoints, the last is [0-9a-f]{12}$/m);
+    const again = await cli(['replay', ...store]);
+    expect(again).toMatchObject({ status: 0, stdout: 'Hello from long mode\n' });
+    expect(again.stderr).toMatch(/^vmlapse: the same as recorded: exits 0 to 22, 1 checkpoint compared, \d+ ms\n$/);
+    const part = await cli(['replay', ...store, '--to', '6', '--json']);
+    expect(JSON.parse(part.stdout)).toMatchObject({ from: 0, exits: 6, checkpoints: 0 });
+    const log = await cli(['log', ...store, '--json']);
+    const entries = JSON.parse(log.stdout) as { stats: { recordedExits: number } }[];
+    expect(entries.map(({ stats }) => stats.recordedExits)).toEqual([22, 0]);
+  });
+
+  it('records what is typed', async () => {
+    using folder = scratch();
+    const store = ['--store', folder.file('lab')];
+    const run = await cli(['run', ...MEM, '--record', ...store, '--json', guestPath('echo-polled')], 'two words\n\x04');
+    const { output, recorded } = JSON.parse(run.stdout) as { output: string; recorded: { exits: number } };
+    expect(output).toMatch(/two words/);
+    const again = await cli(['replay', ...store, '--verify']);
+    expect(again).toMatchObject({ status: 0, stdout: output });
+    expect(again.stderr).toMatch(`exits 0 to ${recorded.exits}`);
+  });
+
+  it.each([
+    [['--record'], 125, /a recording needs a place: add --store DIR/],
+    [['--record', '--store', 'x', '--name', 'a'], 125, /--record does not go with --name: /],
+    [['--record', '--store', 'x', '--checkpoint-at', 'exit:1'], 125, /--record does not go with --checkpoint-at: /],
+    [['--record', '--store', 'x', '--cpus', '2'], 125, /several vCPUs cannot be recorded: their order is the host's/],
+    [['--record', '--store', 'x', '--rng'], 125, /random numbers cannot be recorded/],
+  ])('refuses run %j', async (options, status, message) => {
+    using folder = scratch();
+    const args = options.map((word) => (word === 'x' ? folder.file('x') : word));
+    const { stderr, ...outcome } = await cli(['run', ...MEM, ...args, HELLO]);
+    expect(outcome).toMatchObject({ status, stdout: '' });
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(STACK_TRACE);
+  });
+
+  it('refuses a guest that cannot be recorded, and replays of what is none', async () => {
+    using folder = scratch();
+    const store = ['--store', folder.file('lab')];
+    const timer = await cli(['run', ...MEM, '--record', ...store, guestPath('timer-pit')]);
+    expect(timer.stderr).toMatch(
+      /the guest uses the interrupt controller \(8259\), which a recorded machine does not have/,
+    );
+    await cli(['run', ...MEM, ...store, '--checkpoint-at', 'exit:6', '--record', HELLO]);
+    await cli(['run', ...MEM, '--store', folder.file('other'), '--checkpoint-at', 'exit:6', HELLO]);
+    expect(await cli(['replay', '--store', folder.file('other')])).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/^vmlapse: latest is of no recording: record with/),
+    });
+    await cli(['run', ...MEM, '--record', ...store, HELLO]);
+    expect(await cli(['replay', ...store, '--to', '23'])).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/^vmlapse: the recording has 22 exits: 23 is after its end/),
+    });
+  });
+});

@@ -1,0 +1,75 @@
+/** `vmlapse replay`: runs a recorded run again, and checks that it is the same. */
+import { type Position, parsePosition, positionText } from '../../../debug/recording/position.ts';
+import { openRecording, type Recording } from '../../../debug/replay/recording.ts';
+import { Replayer } from '../../../debug/replay/replayer.ts';
+import { UsageError } from '../../../src/errors.ts';
+import type { CommandRow } from '../command.ts';
+import { print, printLine, writeTo } from '../output.ts';
+import { counted, short } from '../store/format.ts';
+import { openToRead, REF_HELP, STORE_OPTIONS, type StoreCommandOptions } from '../store/options.ts';
+
+interface ReplayOptions extends StoreCommandOptions {
+  readonly to: string;
+  readonly ref: string;
+  readonly verify?: boolean;
+  readonly quiet?: boolean;
+}
+
+export const REPLAY: CommandRow = {
+  name: 'replay',
+  about: 'run a recorded run again, and check that it is the same',
+  arguments: { '[ref]': `the recording that leads to this checkpoint: ${REF_HELP}; default: latest` },
+  options: [
+    ...STORE_OPTIONS,
+    ['--to <where>', 'stop there: a number of exits as 112, a checkpoint, or end', (text: string) => text, 'end'],
+    ['--verify', 'from the beginning, comparing every checkpoint on the way bit for bit'],
+    ['-q, --quiet', 'without what the guest prints'],
+  ],
+  help: `Examples:
+  vmlapse run --record --store lab guests/build/compute.elf
+  vmlapse replay --store lab
+  vmlapse replay --store lab --to 112
+  vmlapse replay --store lab --verify --quiet
+
+The run is that of the recording: each exit and, at each checkpoint, all state and memory are compared. Where it differs, the
+first difference is told, and the exit status is 1. Without --verify, --to begins at the last checkpoint before.`,
+  run: replay,
+};
+
+async function replay(ref: string | undefined, options: ReplayOptions): Promise<void> {
+  using store = openToRead(options);
+  const recording = openRecording(store, ref);
+  const target = targetOf(recording, options.to);
+  const began = performance.now();
+  using replayer = new Replayer(recording, {
+    output: (channel, bytes) => {
+      if (channel === 'serial' && !options.quiet && !options.json) void writeTo(process.stdout, bytes.slice());
+    },
+  });
+  if (!options.verify && options.to !== 'end') replayer.load(recording.pointBefore(target));
+  const from = replayer.exits;
+  const checked = recording.points.filter(({ exits }) => exits > from && exits <= target).length;
+  replayer.runTo(target);
+  const result = { from, exits: replayer.exits, checkpoints: checked, ms: Math.round(performance.now() - began) };
+  if (options.json) print(options, result, () => '');
+  else
+    printLine(
+      `vmlapse: the same as recorded: exits ${from} to ${replayer.exits}, ${counted(checked, 'checkpoint')} compared, ${result.ms} ms`,
+    );
+}
+
+/** The exits of a position, of a checkpoint, or of the end. */
+function targetOf(recording: Recording, text: string): number {
+  if (text === 'end') return recording.exits;
+  const position: Position | undefined = parsePosition(text);
+  if (position) {
+    if (position.exits <= recording.exits) return position.exits;
+    throw new UsageError(
+      `the recording has ${counted(recording.exits, 'exit')}: ${positionText(position)} is after its end`,
+    );
+  }
+  const digest = recording.store.resolve(text);
+  const point = recording.points.find((one) => one.digest === digest);
+  if (!point) throw new UsageError(`${text} (${short(digest)}) is no checkpoint of this recording`);
+  return point.exits;
+}
