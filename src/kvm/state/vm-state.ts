@@ -32,15 +32,6 @@ interface VmRow {
 /** In the order of saving and of restoring. */
 export const VM_ROWS: readonly VmRow[] = [
   {
-    part: 'pit2',
-    get: 'KVM_GET_PIT2',
-    set: 'KVM_SET_PIT2',
-    size: KvmPitState2.size,
-    needsIrqchip: true,
-    reason:
-      'before the chips it interrupts: it counts anew, so a tick between two saves comes again, and may raise its line',
-  },
-  {
     part: 'clock',
     get: 'KVM_GET_CLOCK',
     set: 'KVM_SET_CLOCK',
@@ -55,7 +46,7 @@ export const VM_ROWS: readonly VmRow[] = [
     size: KvmIrqchip.size,
     chip: 0,
     needsIrqchip: true,
-    reason: 'after the PIT: overwrites what its programming raised',
+    reason: 'after the vCPUs, which it interrupts',
   },
   {
     part: 'pic_slave',
@@ -73,7 +64,16 @@ export const VM_ROWS: readonly VmRow[] = [
     size: KvmIrqchip.size,
     chip: 2,
     needsIrqchip: true,
-    reason: 'last: writing it delivers what is pending to the local APICs',
+    reason: 'writing it delivers what is pending to the local APICs',
+  },
+  {
+    part: 'pit2',
+    get: 'KVM_GET_PIT2',
+    set: 'KVM_SET_PIT2',
+    size: KvmPitState2.size,
+    needsIrqchip: true,
+    reason:
+      'last: it counts anew, and forgets the tick before. One that a chip has lost is never acknowledged, and KVM gives no other until then',
   },
 ];
 
