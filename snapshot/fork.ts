@@ -10,10 +10,12 @@ import { GuestMemory } from '../src/memory/guest-memory.ts';
 import { PageSpace } from '../src/memory/page-space.ts';
 import { checkOptions } from '../src/options.ts';
 import { refuseLarge } from './large.ts';
+import type { MachineMemory } from './machine-memory.ts';
 import type { MachineState } from './machine-state.ts';
 import { buildMachine, fillMemory, type RestoredMachine } from './restore.ts';
 import { RESTORE_OPTIONS, type RestoreOptions } from './restore-options.ts';
 import type { Checkpoint } from './store/memory/checkpoint.ts';
+import type { OnProgress } from './store/store-types.ts';
 import { validateState } from './validate-state.ts';
 
 /**
@@ -38,8 +40,7 @@ import { validateState } from './validate-state.ts';
  */
 export class ForkTemplate implements Disposable {
   readonly #state: MachineState;
-  readonly #memory: GuestMemory;
-  readonly #overlays: readonly GuestMemory[];
+  readonly #memory: ForkedMemory;
   readonly #options: RestoreOptions;
 
   /** Reads the checkpoint, which may be disposed afterwards. Throws CheckpointError or GuestMemoryError. */
@@ -49,24 +50,51 @@ export class ForkTemplate implements Disposable {
     this.#state = validateState(checkpoint.config);
     this.#options = options;
     refuseLarge(this.#state.description, options.allowLarge);
-    const { memory, disks = [] } = this.#state.description;
-    using made = new Cleanup();
-    this.#memory = made.use(GuestMemory.create(memory));
-    this.#overlays = disks.map(({ bytes }, index) => made.use(overlayMemory(index, bytes)));
-    const parts = this.#overlays.map((overlay) => ({ memory: overlay, residentRuns: () => [] }));
-    fillMemory(new PageSpace(this.#memory, parts), checkpoint, options.onProgress);
-    made.keep();
+    const cached = options.cache?.open(checkpoint, this.#state.description, options.onProgress);
+    this.#memory = cached ?? TemplateMemory.read(checkpoint, this.#state, options.onProgress);
   }
 
   /** One more machine, the caller's to dispose. Throws CheckpointError INCOMPATIBLE or KvmError. */
   fork(): RestoredMachine {
-    const overlays = this.#overlays.map((overlay) => GuestMemory.copyOnWrite(overlay));
-    return buildMachine(this.#state, this.#options, { ram: GuestMemory.copyOnWrite(this.#memory), overlays });
+    return buildMachine(this.#state, this.#options, this.#memory.use());
   }
 
   /** Frees the template. Its forks keep their memory. */
   [Symbol.dispose](): void {
-    for (const overlay of this.#overlays) overlay[Symbol.dispose]();
     this.#memory[Symbol.dispose]();
+  }
+}
+
+/** Memory of which each fork has a copy. */
+interface ForkedMemory extends Disposable {
+  use(): MachineMemory;
+}
+
+/** Such memory in this process. */
+class TemplateMemory implements ForkedMemory {
+  readonly #parts: readonly GuestMemory[];
+
+  private constructor(parts: readonly GuestMemory[]) {
+    this.#parts = parts;
+  }
+
+  static read(checkpoint: Checkpoint, { description }: MachineState, onProgress?: OnProgress): TemplateMemory {
+    const { memory, disks = [] } = description;
+    using made = new Cleanup();
+    const ram = made.use(GuestMemory.create(memory));
+    const overlays = disks.map(({ bytes }, index) => made.use(overlayMemory(index, bytes)));
+    const others = overlays.map((overlay) => ({ memory: overlay, residentRuns: () => [] }));
+    fillMemory(new PageSpace(ram, others), checkpoint, onProgress);
+    made.keep();
+    return new TemplateMemory([ram, ...overlays]);
+  }
+
+  use(): MachineMemory {
+    const [ram, ...overlays] = this.#parts.map((part) => GuestMemory.copyOnWrite(part));
+    return { ram: ram!, overlays };
+  }
+
+  [Symbol.dispose](): void {
+    for (const part of this.#parts) part[Symbol.dispose]();
   }
 }

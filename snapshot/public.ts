@@ -3,6 +3,7 @@
 /** `import … from 'vmlapse/snapshot'`: stores, checkpoints of halted and of running machines, restore and rollback. */
 import '../src/errors.ts'; // first: it defines Symbol.dispose where that is missing
 
+export { type CachedMemory, RamCache, type RamCacheOptions } from './cache/ram-cache.ts';
 export type { CheckpointOptions, CheckpointReport, SessionOptions } from './checkpoint-options.ts';
 export { type HostDifference, hostDifferences } from './compatible.ts';
 export { DirtyTracker, type PageSets } from './dirty-tracker.ts';
@@ -10,6 +11,7 @@ export { explainRestore, restoreSteps } from './explain.ts';
 export { ForkTemplate } from './fork.ts';
 export type { LiveOptions } from './live/live-options.ts';
 export { LiveSession } from './live/live-session.ts';
+export type { MachineMemory } from './machine-memory.ts';
 export { decodeState, type GuestOrigin, type MachineDescription, type MachineState } from './machine-state.ts';
 export { type RestoredMachine, restoreMachine } from './restore.ts';
 export type { RestoreOptions } from './restore-options.ts';

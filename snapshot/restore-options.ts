@@ -2,6 +2,7 @@
 import { CLOCK_MODE, type ClockMode } from '../src/kvm/state/vm-state.ts';
 import type { MachineOptions } from '../src/machine/machine-config.ts';
 import { BOOLEAN, FUNCTION, isObject, OBJECT, type OptionKind, type OptionKinds, oneOf } from '../src/options.ts';
+import type { RamCache } from './cache/ram-cache.ts';
 import type { OnProgress } from './store/store-types.ts';
 
 /** How to restore. */
@@ -18,6 +19,8 @@ export interface RestoreOptions {
   readonly generation?: 'new' | 'keep';
   /** Allows more than 64 vCPUs, and more RAM than the host has. */
   readonly allowLarge?: boolean;
+  /** Keeps the memory in files, and takes it from there when the same checkpoint is brought back again. Default: none. */
+  readonly cache?: RamCache;
   /** Called while memory is filled: bytes so far, and in all. */
   readonly onProgress?: OnProgress;
 }
@@ -25,6 +28,11 @@ export interface RestoreOptions {
 const DISK_PATHS: OptionKind = {
   wanted: 'a Map of paths by number of the disk',
   fits: (value) => isObject(value) && 'get' in value && 'has' in value,
+};
+
+const CACHE: OptionKind = {
+  wanted: 'a RamCache',
+  fits: (value) => isObject(value) && 'open' in value && 'limitBytes' in value,
 };
 
 /** The kinds of {@link RestoreOptions}. */
@@ -35,5 +43,6 @@ export const RESTORE_OPTIONS: OptionKinds<RestoreOptions> = {
   disks: DISK_PATHS,
   generation: oneOf('new', 'keep'),
   allowLarge: BOOLEAN,
+  cache: CACHE,
   onProgress: FUNCTION,
 };

@@ -3,15 +3,16 @@
 import { CHECKPOINT, checkArguments } from '../src/arguments.ts';
 import { checkDigest } from '../src/disk/digest.ts';
 import { CheckpointError, DiskError, GuestMemoryError, UsageError } from '../src/errors.ts';
+import { Cleanup } from '../src/ffi/cleanup.ts';
 import { renewGeneration } from '../src/machine/generation.ts';
 import { Machine } from '../src/machine/machine.ts';
-import { PAGE_SIZE } from '../src/memory/bitmap.ts';
-import type { GuestMemory } from '../src/memory/guest-memory.ts';
 import type { PageSpace } from '../src/memory/page-space.ts';
 import { checkOptions } from '../src/options.ts';
 import { checkCompatible } from './compatible.ts';
 import { refuseLarge } from './large.ts';
+import type { MachineMemory } from './machine-memory.ts';
 import { type MachineState, machineConfig } from './machine-state.ts';
+import { outsideMemory } from './outside.ts';
 import { RESTORE_OPTIONS, type RestoreOptions } from './restore-options.ts';
 import { stateLoader } from './state-loader.ts';
 import type { Checkpoint } from './store/memory/checkpoint.ts';
@@ -33,7 +34,10 @@ export interface RestoredMachine {
 export function restoreMachine(checkpoint: Checkpoint, options: RestoreOptions = {}): RestoredMachine {
   checkArguments('restoreMachine', [checkpoint, CHECKPOINT]);
   checkOptions(options, RESTORE_OPTIONS);
-  const restored = buildMachine(validateState(checkpoint.config), options);
+  const state = validateState(checkpoint.config);
+  using cached = options.cache?.open(checkpoint, state.description, options.onProgress);
+  if (cached) return buildMachine(state, options, cached.use());
+  const restored = buildMachine(state, options);
   try {
     fillMemory(restored.machine.pages, checkpoint, options.onProgress);
     return restored;
@@ -41,12 +45,6 @@ export function restoreMachine(checkpoint: Checkpoint, options: RestoreOptions =
     restored.machine[Symbol.dispose]();
     throw error;
   }
-}
-
-/** What a machine is built around: RAM, and the overlays of its disks. */
-export interface MachineMemory {
-  readonly ram: GuestMemory;
-  readonly overlays: readonly GuestMemory[];
 }
 
 /**
@@ -73,6 +71,8 @@ export function buildMachine(state: MachineState, options: RestoreOptions, memor
 /** A machine that cannot be created on this host is INCOMPATIBLE, too. */
 function createMachine(state: MachineState, options: RestoreOptions, memory?: MachineMemory): Machine {
   const { devices = [], allowLarge } = options;
+  using given = new Cleanup(); // until the machine takes it over
+  for (const part of memory ? [memory.ram, ...memory.overlays] : []) given.use(part);
   const config = machineConfig(state);
   const disks = (config.disks ?? []).map((disk, i) => ({ ...disk, path: options.disks?.get(i) ?? disk.path }));
   const unknown = [...(options.disks?.keys() ?? [])].find((i) => disks[i] === undefined);
@@ -80,6 +80,7 @@ function createMachine(state: MachineState, options: RestoreOptions, memory?: Ma
     throw new UsageError(`the checkpoint has no disk ${unknown}: it has ${disks.length}, the first is disk 0`);
   try {
     refuseLarge(state.description, allowLarge);
+    given.keep();
     return Machine.create({ ...config, disks, devices }, memory?.ram, memory?.overlays);
   } catch (error) {
     if (error instanceof DiskError && disks.length > 0) throw missingImage(error);
@@ -108,14 +109,8 @@ function checkImages({ description: { disks = [] } }: MachineState, machine: Mac
 /** Copies a checkpoint's pages into fresh memory. Throws CheckpointError. */
 export function fillMemory(pages: PageSpace, checkpoint: Checkpoint, onProgress?: OnProgress): void {
   const data = (gpa: number, bytes: Uint8Array) => {
-    if (!pages.has(gpa, bytes.length)) throw outside(gpa, bytes.length);
+    if (!pages.has(gpa, bytes.length)) throw outsideMemory(gpa, bytes.length);
     pages.write(gpa, bytes);
   };
   checkpoint.readAll({ data }, onProgress);
 }
-
-const outside = (gpa: number, length: number) =>
-  new CheckpointError(
-    'BAD_STATE',
-    `the checkpoint has ${length / PAGE_SIZE} pages at 0x${gpa.toString(16)}, outside its machine's memory; verify the store`,
-  );

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import * as guests from '../guests/public.ts';
 import * as api from '../index.ts';
 import * as loaders from '../loaders/public.ts';
+import { RamCache } from '../snapshot/cache/ram-cache.ts';
 import * as snapshot from '../snapshot/public.ts';
 import { checkArguments, MACHINE } from '../src/arguments.ts';
 import { UsageError } from '../src/errors.ts';
@@ -56,7 +57,7 @@ const OTHERWISE: Readonly<Record<string, RegExp>> = {
   'stands on nothing, as all of src/abi': /^(struct|bytesOf|ioctlNumber)$/,
   'is hidden by TypeScript, or for the threads of this process':
     /^new (Kvm|Vm|Mapping|Machine|RunningMachine|LiveSession|GuestMemory)$|\.borrow$/,
-  'is what the machine is built of': /^(GuestMemory\.(outsideRam|copyOnWrite)|Mapping\.ofFile)$/,
+  'is what the machine is built of': /^(GuestMemory\.(outsideRam|copyOnWrite|overFile)|Mapping\.ofFile)$/,
 };
 
 type Callable = (...args: unknown[]) => unknown;
@@ -110,6 +111,7 @@ describeKvm('an option that does not exist is refused', () => {
     const bytes = Uint8Array.of(0xf4);
     const tables: readonly Table[] = [
       ['src/runner/stop-points.ts KINDS', (options) => checkStopPoints(options)],
+      ['snapshot/cache/ram-cache.ts CACHE_OPTIONS', (options) => new RamCache(options)],
       ['debug/recording/recorder.ts RECORD_OPTIONS', (options) => new api.Recorder(own, store, options)],
       ['src/runner/local-machine.ts RUN_HERE_OPTIONS', (options) => api.runHere(own, options)],
       ['src/runner/local-machine.ts LOCAL_OPTIONS', (options) => new api.LocalMachine(own, options)],

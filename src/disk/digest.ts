@@ -4,10 +4,11 @@
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { DiskError } from '../errors.ts';
-import { type DiskImage, type FileFacts, readImageAt, sameFacts } from './image.ts';
+import { cacheFolder } from '../files/cache-folder.ts';
+import { type FileFacts, sameFacts } from '../files/file-facts.ts';
+import { type DiskImage, readImageAt } from './image.ts';
 
 /** What makes an image the same wherever it is. */
 export interface ImageIdentity {
@@ -55,8 +56,7 @@ interface Entry {
 }
 
 function entryPath(path: string): string {
-  const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
-  return join(cache, 'vmlapse', 'disks', `${createHash('sha256').update(path).digest('hex')}.json`);
+  return join(cacheFolder('disks'), `${createHash('sha256').update(path).digest('hex')}.json`);
 }
 
 /** What the cache has of an image; undefined where it has nothing that can be used. */

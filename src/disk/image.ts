@@ -3,16 +3,8 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { resolve } from 'node:path';
 import { DiskError, errnoName } from '../errors.ts';
+import { type FileFacts, factsOf, sameFacts } from '../files/file-facts.ts';
 import { MAX_DISK_BYTES, SECTOR_BYTES } from './limits.ts';
-
-/** What tells a file that was changed from one that was not, without reading it. */
-export interface FileFacts {
-  readonly size: number;
-  readonly mtimeNs: string;
-  readonly ctimeNs: string;
-  readonly device: string;
-  readonly inode: string;
-}
 
 /** An image that is open, and read by offset. */
 export class DiskImage implements Disposable {
@@ -50,7 +42,7 @@ export class DiskImage implements Disposable {
           { path, size },
         );
       }
-      return new DiskImage(absolute, fd, factsOf(fd));
+      return new DiskImage(absolute, fd, lookAt(fd));
     } catch (error) {
       closeSync(fd);
       throw error;
@@ -59,7 +51,7 @@ export class DiskImage implements Disposable {
 
   /** Throws DiskError CHANGED if the file is not as it was when it was opened. */
   checkUnchanged(): void {
-    const now = factsOf(this.fd);
+    const now = lookAt(this.fd);
     if (sameFacts(now, this.facts)) return;
     throw new DiskError(
       'CHANGED',
@@ -77,25 +69,8 @@ export class DiskImage implements Disposable {
   }
 }
 
-/** Whether a file is still the same, as far as its facts tell. */
-export const sameFacts = (a: FileFacts, b: FileFacts): boolean =>
-  a.size === b.size &&
-  a.mtimeNs === b.mtimeNs &&
-  a.ctimeNs === b.ctimeNs &&
-  a.device === b.device &&
-  a.inode === b.inode;
-
-/** The facts of an open file. Throws DiskError. */
-function factsOf(fd: number): FileFacts {
-  const stat = attempt('the disk image cannot be looked at', () => fstatSync(fd, { bigint: true }));
-  return {
-    size: Number(stat.size),
-    mtimeNs: String(stat.mtimeNs),
-    ctimeNs: String(stat.ctimeNs),
-    device: String(stat.dev),
-    inode: String(stat.ino),
-  };
-}
+/** The facts of an open image. Throws DiskError. */
+const lookAt = (fd: number): FileFacts => attempt('the disk image cannot be looked at', () => factsOf(fd));
 
 /** Fills `into` from byte `offset` of an image of `bytes` bytes; past its end are zeros. Throws DiskError. */
 export function readImageAt(fd: number, bytes: number, offset: number, into: Uint8Array): void {

@@ -6,10 +6,12 @@ import { hex, PAGE_SIZE } from '../abi/numbers.ts';
 import { GuestMemoryError } from '../errors.ts';
 import { Cleanup } from '../ffi/cleanup.ts';
 import type { Fd } from '../ffi/fd.ts';
-import { createMemfd, dataRuns, Mapping, type MappingHandle, WINDOW_BYTES } from '../ffi/mapping.ts';
+import { reopen } from '../ffi/file.ts';
+import { createMemfd, Mapping, type MappingHandle, WINDOW_BYTES } from '../ffi/mapping.ts';
 import { type E820Entry, e820, type RamRange, ramRanges } from './layout.ts';
 import { PageSet } from './page-set.ts';
-import { asSlot, mapRegions, type Region } from './regions.ts';
+import { asSlot, mapRegions, type Region, type SlotRange } from './regions.ts';
+import { eitherRuns, fileRuns, ownRuns } from './resident.ts';
 
 export type { Region } from './regions.ts';
 
@@ -40,6 +42,7 @@ export class GuestMemory implements Disposable {
   readonly regions: readonly Region[];
   /** Descriptor of the memory file; -1 for copy-on-write memory, which has none of its own. */
   readonly fd: number;
+  /** Owned: the memory file, or for copy-on-write memory the file under it. */
   readonly #file: Fd | undefined;
   #closed = false;
 
@@ -78,7 +81,19 @@ export class GuestMemory implements Disposable {
   static copyOnWrite(template: GuestMemory): GuestMemory {
     if (template.#closed)
       throw new GuestMemoryError('CLOSED', 'the memory to be copied has been disposed: make all copies before');
-    return new GuestMemory(PRIVATE, mapRegions(template.fd, template.regions, false));
+    return GuestMemory.overFile(reopen(template.fd), template.regions);
+  }
+
+  /**
+   * Memory with the content of a file, in which the ranges follow each other: pages are the file's until they are written.
+   * The file must not change after that, and is owned by the memory. Throws GuestMemoryError.
+   */
+  static overFile(file: Fd, ranges: readonly SlotRange[]): GuestMemory {
+    using made = new Cleanup();
+    made.use(file);
+    const memory = new GuestMemory(PRIVATE, mapRegions(file.number, ranges, false), file);
+    made.keep();
+    return memory;
   }
 
   /** Memory that another thread of this process owns. */
@@ -207,14 +222,13 @@ export class GuestMemory implements Disposable {
   /** Zeroes `length` bytes. Does not touch pages that were never touched, so a large BSS costs no memory. */
   zero(gpa: number, length: number): void {
     const region = this.#region(gpa, length, 'a write');
-    const start = region.fileOffset + gpa - region.base;
-    for (const [from, to] of this.#dataRuns()) {
+    const start = gpa - region.base;
+    for (const [from, to] of this.residentRuns(region)) {
       const lo = Math.max(from, start);
       const hi = Math.min(to, start + length);
       if (lo >= hi) continue;
-      const at = lo - region.fileOffset;
-      this.#pieces(region, region.base + at, hi - lo, (view) => view.fill(0));
-      this.markWritten(region, at, hi - lo);
+      this.#pieces(region, region.base + lo, hi - lo, (view) => view.fill(0));
+      this.markWritten(region, lo, hi - lo);
     }
   }
 
@@ -247,17 +261,11 @@ export class GuestMemory implements Disposable {
 
   /** Byte runs of a region that were ever touched, as [offset, end). */
   *residentRuns(region: Region): Generator<readonly [start: number, end: number]> {
-    for (const [from, to] of this.#dataRuns()) {
-      const lo = Math.max(from - region.fileOffset, 0);
-      const hi = Math.min(to - region.fileOffset, region.size);
-      if (lo < hi) yield [lo, hi];
-    }
-  }
-
-  /** Runs of the memory file that hold data. For a copy-on-write mapping, which only the kernel knows: all of it. */
-  #dataRuns(): Iterable<readonly [start: number, end: number]> {
     if (this.#closed) throw new GuestMemoryError('CLOSED', 'guest memory was used after it was disposed of');
-    return this.fd === PRIVATE ? [[0, this.size]] : dataRuns(this.fd, this.size);
+    const written = () => fileRuns(this.#file?.number ?? this.fd, region);
+    if (this.fd !== PRIVATE) yield* written();
+    else if (this.#file) yield* eitherRuns(written(), ownRuns(region.mapping));
+    else yield [0, region.size]; // borrowed: only the owner has the file
   }
 
   /** Unmaps all regions. Every later access throws. */

@@ -2,6 +2,7 @@
 import { guestNamed } from '../../guests/list.ts';
 import type { ForkTemplate } from '../../snapshot/fork.ts';
 import { type RestoredMachine, restoreMachine } from '../../snapshot/restore.ts';
+import type { RestoreOptions } from '../../snapshot/restore-options.ts';
 import { CheckpointSession } from '../../snapshot/session.ts';
 import type { Checkpoint } from '../../snapshot/store/memory/checkpoint.ts';
 import { openStore, type Store } from '../../snapshot/store/store.ts';
@@ -39,8 +40,8 @@ export class Played implements Disposable {
     load(this.player.local);
   }
 
-  static restored(checkpoint: Checkpoint): Played {
-    return new Played(restoreMachine(checkpoint, { generation: 'keep' }));
+  static restored(checkpoint: Checkpoint, options: RestoreOptions = {}): Played {
+    return new Played(restoreMachine(checkpoint, { generation: 'keep', ...options }));
   }
 
   static forked(template: ForkTemplate): Played {

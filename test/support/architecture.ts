@@ -20,7 +20,7 @@ interface Import {
 const CHECKS = ['src/errors.ts', 'src/options.ts', 'src/arguments.ts'];
 const BASE = [...CHECKS, 'src/abi', 'src/ffi'];
 const KERNEL = [...BASE, 'src/kvm', 'src/memory', 'src/devices', 'src/disk'];
-const MACHINE = [...KERNEL, 'src/bios', 'src/machine', 'src/runner'];
+const MACHINE = [...KERNEL, 'src/files', 'src/bios', 'src/machine', 'src/runner'];
 
 /** Each place of the project, from the bottom up, and what it may import besides itself. */
 export const LAYERS: readonly {
@@ -35,7 +35,8 @@ export const LAYERS: readonly {
   { place: 'src/ffi', uses: ['src/errors.ts'] },
   { place: 'src/kvm', uses: BASE },
   { place: 'src/memory', uses: BASE },
-  { place: 'src/disk', uses: [...BASE, 'src/memory'] },
+  { place: 'src/files', uses: [] },
+  { place: 'src/disk', uses: [...BASE, 'src/files', 'src/memory'] },
   { place: 'src/devices', uses: [...BASE, 'src/disk'] },
   { place: 'src/bios', uses: KERNEL },
   { place: 'src/machine', uses: KERNEL },

@@ -45,6 +45,7 @@ export const EXCLUDED: Readonly<Record<string, string>> = {
   'runner/mailbox.test.js': 'words in shared memory, without KVM',
   'runner/output.test.js': 'bytes between threads, without KVM',
   'runner/serial-texts.test.js': 'pure functions',
+  'snapshot/cache-command.test.js': 'starts a process for each test; the cache itself is tested below it',
   'snapshot/command.test.js': 'starts a process for each test; what the commands do is tested below them',
   'snapshot/fork-command.test.js': 'starts a process for each test; what the command does is tested below it',
   'snapshot/disk-export.test.js': 'reads and writes files; nothing runs',

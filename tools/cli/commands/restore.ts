@@ -1,5 +1,6 @@
 /** `vmlapse restore REF`: restores a checkpoint in this process and runs it. */
 import { Option } from 'commander';
+import { RamCache } from '../../../snapshot/cache/ram-cache.ts';
 import { stateNotes } from '../../../snapshot/compatible.ts';
 import { explainRestore } from '../../../snapshot/explain.ts';
 import { ForkTemplate } from '../../../snapshot/fork.ts';
@@ -15,7 +16,7 @@ import { refuseTakenName } from '../../control/claim.ts';
 import type { CommandRow } from '../command.ts';
 import { cpusNote } from '../machine-notes.ts';
 import { printLine } from '../output.ts';
-import { countUpTo, parseDiskPlace } from '../parse.ts';
+import { countUpTo, parseDiskPlace, parseSize } from '../parse.ts';
 import { PROGRESS_OPTION, type ProgressOptions, startProgress } from '../progress.ts';
 import { runForks } from '../session/forks.ts';
 import {
@@ -37,6 +38,8 @@ interface RestoreOptions extends SessionOptions, ProgressOptions {
   readonly explain?: boolean;
   readonly fork?: number;
   readonly disk?: ReadonlyMap<number, string>;
+  readonly eager?: boolean;
+  readonly cacheLimit?: number;
 }
 
 /** Each fork has a thread of Node; far above this many, the process would run out of memory mappings. */
@@ -57,6 +60,8 @@ export const RESTORE: CommandRow = {
     ['--fork <n>', 'run N machines from the checkpoint, which share its memory copy-on-write', parseForks],
     ['--disk <n=file>', 'where the image of disk N is now; may be repeated', parseDiskPlace],
     ['--explain', 'print each ioctl of the restore in order, with its reason, and do nothing'],
+    ['--eager', 'read all memory from the store, and keep none of it in the cache'],
+    ['--cache-limit <size>', 'how large the cache of restored memory may be (default: 4G)', parseSize],
     PROGRESS_OPTION,
     ...SESSION_OPTIONS,
   ],
@@ -66,6 +71,9 @@ export const RESTORE: CommandRow = {
   vmlapse restore --store lab latest --name kitchen --paused
   vmlapse restore --store lab latest --fork 8 --timeout 5s
   vmlapse restore --store lab latest --explain
+  vmlapse restore --store lab latest --eager
+
+Memory that was restored is kept in $XDG_CACHE_HOME/vmlapse/ram, from where the next restore maps it; the folder may be removed.
 ${EXIT_STATUS_HELP}`,
   async run(ref: string, options: RestoreOptions) {
     process.exitCode = await restore(ref, options);
@@ -95,9 +103,10 @@ async function restore(ref: string, options: RestoreOptions): Promise<number> {
   }
   const note = (text: string) => options.quiet || options.json || printLine(`vmlapse: note: ${text}`);
   stateNotes(state).forEach(note);
-  if (options.fork !== undefined) return await forks(checkpoint, options.fork, options);
+  const cache = cacheOf(store.directory, options, note);
+  if (options.fork !== undefined) return await forks(checkpoint, options.fork, options, cache);
   if (options.name !== undefined) await refuseTakenName(options.name);
-  const { machine, load } = bringBack(restoreMachine, checkpoint, options);
+  const { machine, load } = bringBack(restoreMachine, checkpoint, options, cache);
   using _machine = machine;
   const crowded = cpusNote(machine.kvm, description.cpus);
   if (crowded) note(crowded);
@@ -120,27 +129,43 @@ async function restore(ref: string, options: RestoreOptions): Promise<number> {
   return await runSession(prepared, records ? { ...rest, store: directory } : rest);
 }
 
+/** The cache of restored memory, unless it is not wanted. */
+function cacheOf(origin: string, { eager, cacheLimit }: RestoreOptions, note: (text: string) => void) {
+  if (eager && cacheLimit !== undefined)
+    throw new UsageError('--eager keeps nothing in the cache, and --cache-limit is its size: leave one of them out');
+  const onProblem = (why: string) => note(`restored without the cache: ${why}`);
+  return eager
+    ? undefined
+    : new RamCache({ origin, onProblem, ...(cacheLimit !== undefined && { limitBytes: cacheLimit }) });
+}
+
 /** Restores the checkpoint with `how` and shows the progress. */
 function bringBack<T>(
   how: (checkpoint: Checkpoint, options: HowToRestore) => T,
   checkpoint: Checkpoint,
   options: RestoreOptions,
+  cache: RamCache | undefined,
 ): T {
   const { clock, force = false, allowLarge = false, disk: disks = new Map() } = options;
   using progress = startProgress('restoring', options);
-  return how(checkpoint, { clock, force, allowLarge, disks, onProgress: progress.update });
+  return how(checkpoint, { clock, force, allowLarge, disks, ...(cache && { cache }), onProgress: progress.update });
 }
 
 /** Options for one machine, which --fork refuses. */
 const FOR_ONE = ['name', 'paused', 'checkpointAt', 'every', 'keep'] as const;
 
-async function forks(checkpoint: Checkpoint, count: number, options: RestoreOptions): Promise<number> {
+async function forks(
+  checkpoint: Checkpoint,
+  count: number,
+  options: RestoreOptions,
+  cache?: RamCache,
+): Promise<number> {
   const wrong = FOR_ONE.find((name) => options[name] !== undefined);
   if (wrong)
     throw new UsageError(
       `--fork runs several machines, and --${wrong === 'checkpointAt' ? 'checkpoint-at' : wrong} is for one: leave one of them out`,
     );
-  using template = bringBack((...from) => new ForkTemplate(...from), checkpoint, options);
+  using template = bringBack((...from) => new ForkTemplate(...from), checkpoint, options, cache);
   const { ended } = decodeState(checkpoint.config).description;
   return await runForks(template, count, { ...options, ended: ended !== undefined });
 }

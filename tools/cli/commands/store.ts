@@ -1,10 +1,12 @@
 /** Commands that change, check or export the checkpoints of a store. */
 import { existsSync } from 'node:fs';
+import { RamCache } from '../../../snapshot/cache/ram-cache.ts';
 import { exportElf, exportRaw } from '../../../snapshot/export/export.ts';
 import { exportDisk } from '../../../snapshot/export/export-disk.ts';
 import { registrySource } from '../../../snapshot/registry/source.ts';
 import { type NotFetched, storeSource } from '../../../snapshot/store/history/repair.ts';
 import type { VerifyReport } from '../../../snapshot/store/history/verify.ts';
+import type { Store } from '../../../snapshot/store/store.ts';
 import { UsageError } from '../../../src/errors.ts';
 import type { CommandRow } from '../command.ts';
 import { columns, print } from '../output.ts';
@@ -212,12 +214,19 @@ function listTags(options: StoreCommandOptions): void {
   print(options, data, () => (named.length === 0 ? none : columns(named.map(({ row }) => row))));
 }
 
+/** Removes restored memory of checkpoints that are no longer in the store. Returns the bytes. */
+function pruneCache(store: Store): number {
+  const cache = new RamCache({ origin: store.directory });
+  return cache.entries().length === 0 ? 0 : cache.prune(new Set(store.log().map(({ digest }) => digest)));
+}
+
 function gc(options: StoreCommandOptions & { readonly keep?: number; readonly dryRun?: boolean }): void {
   const { keep, dryRun = false } = options;
   using store = dryRun ? openToRead(options) : openToWrite(options);
   const entries = keep === undefined ? [] : store.log();
   const report = store.gc({ dryRun, ...(keep !== undefined && { keep }) });
-  print(options, report, () => {
+  const cachedBytes = dryRun ? 0 : pruneCache(store);
+  print(options, { ...report, cachedBytes }, () => {
     const { checkpoints, removed, removedBlobs, removedBytes } = report;
     const gone = new Set(removed);
     const verb = dryRun ? 'would remove' : 'removed';
@@ -226,6 +235,7 @@ function gc(options: StoreCommandOptions & { readonly keep?: number; readonly dr
       ...entries.filter(({ digest }) => gone.has(digest)).map((entry) => `${verb} ${entryText(entry, paint)}\n`),
       `${verb} ${counted(removedBlobs, 'file')}, ${byteText(removedBytes)}; `,
       `${counted(checkpoints, 'checkpoint')} left\n`,
+      cachedBytes > 0 ? `${verb} ${byteText(cachedBytes)} of memory in the cache\n` : '',
     ].join('');
   });
 }

@@ -1,0 +1,122 @@
+/** An entry of the cache: a folder with a file for each part of a machine's memory, and a page that says what they are. */
+import { closeSync, ftruncateSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { overlayLayout } from '../../src/disk/overlay-layout.ts';
+import type { Fd } from '../../src/ffi/fd.ts';
+import { openFile } from '../../src/ffi/file.ts';
+import { type FileFacts, factsOf, sameFacts } from '../../src/files/file-facts.ts';
+import { ramRanges } from '../../src/memory/layout.ts';
+import { asSlot, type SlotRange } from '../../src/memory/regions.ts';
+import type { MachineDescription } from '../machine-state.ts';
+import { outsideMemory } from '../outside.ts';
+import type { Checkpoint } from '../store/memory/checkpoint.ts';
+import type { OnProgress } from '../store/store-types.ts';
+
+/** RAM, or the overlay of a disk: a file, in which the ranges follow each other. */
+export interface MemoryPart {
+  readonly file: string;
+  readonly ranges: readonly SlotRange[];
+}
+
+/** The parts of a machine's memory. */
+export function memoryParts({ memory, disks = [] }: Pick<MachineDescription, 'memory' | 'disks'>): MemoryPart[] {
+  const overlays = disks.map(({ bytes }, i) => {
+    const { base, bytes: size } = overlayLayout(i, bytes);
+    return { file: `disk${i}`, ranges: [{ base, size }] };
+  });
+  return [{ file: 'ram', ranges: ramRanges(memory).map(asSlot) }, ...overlays];
+}
+
+/** What is known of an entry. */
+export interface EntryPage {
+  readonly version: typeof VERSION;
+  /** Nothing is synced: files that were there before the host was started may have lost what was written. */
+  readonly boot: string;
+  /** Folder of the store from which it was made. */
+  readonly store: string;
+  readonly files: readonly FileFacts[];
+}
+
+const VERSION = 1;
+const PAGE_FILE = 'entry.json';
+const MAX_PAGE_BYTES = 2 ** 16;
+
+/** A number that is another each time the host starts. */
+const bootId = () => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+
+/** The page of the entry in a folder; undefined where it is none that this version can use. */
+export function readPage(folder: string): EntryPage | undefined {
+  try {
+    const text = readFileSync(join(folder, PAGE_FILE), 'utf8');
+    const page = text.length > MAX_PAGE_BYTES ? undefined : (JSON.parse(text) as EntryPage);
+    return page?.version === VERSION && Array.isArray(page.files) ? page : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Opens the files of an entry: one for each part. Undefined: there is none, or a file is not as it was made. */
+export function openEntry(folder: string, parts: readonly MemoryPart[]): readonly Fd[] | undefined {
+  const page = readPage(folder);
+  if (page?.boot !== bootId() || page.files.length !== parts.length) return undefined;
+  const files: Fd[] = [];
+  try {
+    for (const { file } of parts) files.push(openFile(join(folder, file)));
+    if (files.every((file, i) => sameFacts(factsOf(file.number), page.files[i]!))) return files;
+  } catch {
+    // Removed meanwhile: it is made again.
+  }
+  for (const file of files) file[Symbol.dispose]();
+  return undefined;
+}
+
+/** There is no room for it. */
+export class TooLarge extends Error {}
+
+/** How an entry is made. */
+export interface Making {
+  readonly store: string;
+  readonly limitBytes: number;
+  readonly onProgress?: OnProgress | undefined;
+}
+
+/**
+ * Makes an entry in an empty folder; the store's digests are checked on the way. Throws CheckpointError, TooLarge, and node's
+ * errors where the folder cannot be written.
+ */
+export function writeEntry(folder: string, checkpoint: Checkpoint, parts: readonly MemoryPart[], making: Making): void {
+  const fds = parts.map(({ file }) => openSync(join(folder, file), 'wx', 0o400));
+  try {
+    parts.forEach(({ ranges }, i) => {
+      ftruncateSync(
+        fds[i]!,
+        ranges.reduce((sum, { size }) => sum + size, 0),
+      );
+    });
+    let written = 0;
+    const data = (gpa: number, bytes: Uint8Array) => {
+      written += bytes.length;
+      if (written > making.limitBytes) throw new TooLarge();
+      const [part, offset] = placeOf(parts, gpa, bytes.length);
+      for (let done = 0; done < bytes.length; )
+        done += writeSync(fds[part]!, bytes, done, bytes.length - done, offset + done);
+    };
+    checkpoint.readAll({ data }, making.onProgress);
+    const page: EntryPage = { version: VERSION, boot: bootId(), store: making.store, files: fds.map(factsOf) };
+    writeFileSync(join(folder, PAGE_FILE), JSON.stringify(page), { flag: 'wx', mode: 0o400 });
+  } finally {
+    fds.forEach(closeSync);
+  }
+}
+
+/** The part of some pages, and their offset in its file. */
+function placeOf(parts: readonly MemoryPart[], gpa: number, length: number): readonly [part: number, offset: number] {
+  for (const [i, { ranges }] of parts.entries()) {
+    let start = 0;
+    for (const { base, size } of ranges) {
+      if (gpa >= base && gpa + length <= base + size) return [i, start + gpa - base];
+      start += size;
+    }
+  }
+  throw outsideMemory(gpa, length);
+}
