@@ -10,6 +10,21 @@ import {
   walkPages,
 } from '../../src/memory/page-walk.ts';
 
+/** A range of linear addresses, of which all or none is mapped. */
+export interface LinearRegion {
+  readonly start: bigint;
+  readonly end: bigint;
+  readonly isMapped: boolean;
+}
+
+/** The end of all addresses; one less than there are, so that it is an address. */
+const LAST = (1n << 64n) - 1n;
+const CANONICAL = 1n << 47n;
+const ABOVE_4_GIB = { start: 1n << 32n, end: LAST };
+/** Bits of an address that an entry of a table leaves over. */
+const SHIFTS: Readonly<Record<string, bigint>> = { PML5: 48n, PML4: 39n, PDPT: 30n, PD: 21n, PT: 12n };
+const MOST_PIECES = 4096;
+
 /** See the file's header. The machine stands still while it is used. */
 export class LinearMemory {
   readonly #machine: Machine;
@@ -32,6 +47,31 @@ export class LinearMemory {
   /** Guest-physical address; undefined where nothing is mapped. */
   translate(linear: bigint): number | undefined {
     return this.walk(linear).physical;
+  }
+
+  /** What of the address space around an address is mapped, or not: neighbours of one kind together, as far as they were looked at. */
+  regionAt(linear: bigint): LinearRegion {
+    const first = this.#pieceAt(linear);
+    let end = first.end;
+    for (let looked = 1; looked < MOST_PIECES && end < LAST; looked++) {
+      const next = this.#pieceAt(end);
+      if (next.isMapped !== first.isMapped) break;
+      end = next.end;
+    }
+    return { ...first, end: end < LAST ? end : LAST };
+  }
+
+  /** A page, or what an entry that is not present leaves out. */
+  #pieceAt(linear: bigint): LinearRegion {
+    const { steps, physical, failure } = this.walk(linear);
+    const isMapped = physical !== undefined;
+    if (steps.length === 0) {
+      const beyond = failure === 'not canonical' ? { start: CANONICAL, end: (1n << 64n) - CANONICAL } : ABOVE_4_GIB;
+      return { ...(isMapped ? { start: 0n, end: ABOVE_4_GIB.start } : beyond), isMapped };
+    }
+    const size = 1n << (SHIFTS[steps.at(-1)!.table] ?? 12n);
+    const start = linear - (linear % size);
+    return { start, end: start + size, isMapped };
   }
 
   /** Reads up to `length` bytes: fewer where what follows cannot be read. Throws GuestMemoryError if the first cannot. */

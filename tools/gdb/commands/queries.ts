@@ -101,6 +101,15 @@ const watchpoints = ({ target }: Client) => {
   return `num:${kernel.hardware.write || user.hardware.write ? 4 : 0};`;
 };
 
+/** For LLDB, which looks for free addresses before it evaluates an expression. */
+async function memoryRegion({ target, vcpu }: Client, rest: string): Promise<string> {
+  const address = numberOf(rest);
+  if (address === undefined) return NONSENSE;
+  const { memory } = await target.debugger.vcpu(vcpu);
+  const { start, end, isMapped } = memory.regionAt(address);
+  return `start:${start.toString(16)};size:${(end - start).toString(16)};${isMapped ? 'permissions:rwx;' : ''}`;
+}
+
 export const QUERY_PACKETS: readonly PacketRow[] = [
   ['qSupported', supported],
   ['QStartNoAckMode', () => OK],
@@ -127,6 +136,7 @@ export const QUERY_PACKETS: readonly PacketRow[] = [
   ['qSymbol', () => OK],
   ['qHostInfo', () => HOST],
   ['qProcessInfo', () => `pid:${PROCESS.toString(16)};${HOST}`],
+  ['qMemoryRegionInfo:', memoryRegion],
   ['qWatchpointSupportInfo', watchpoints],
   ['H', choose],
   ['T', ({ cpus }, rest) => (typeof threadChoice(rest, cpus) === 'number' ? OK : NONSENSE)],
