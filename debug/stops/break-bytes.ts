@@ -6,12 +6,12 @@ import type { GuestMemory } from '../../src/memory/guest-memory.ts';
 
 /** See the file's header. */
 export class BreakBytes {
-  readonly #memory: GuestMemory;
+  readonly #memory: Pick<GuestMemory, 'view'>;
   readonly #byte: number;
   /** The guest's own byte by guest-physical address. */
   readonly #own = new Map<number, number>();
 
-  constructor(memory: GuestMemory, byte: number) {
+  constructor(memory: Pick<GuestMemory, 'view'>, byte: number) {
     this.#memory = memory;
     this.#byte = byte;
   }

@@ -34,7 +34,8 @@ export interface ImageOptions {
 /** Where standard input is. */
 const STDIN_PATH = '/dev/stdin';
 
-const DEFAULT_MEMORY = 128 * 2 ** 20;
+/** RAM of a machine for which nothing is said. */
+export const DEFAULT_MEMORY = 128 * 2 ** 20;
 
 /** The options. */
 export const IMAGE_OPTIONS: NonNullable<CommandRow['options']> = [

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { addCommand, type CommandRow } from './command.ts';
 import { completeCommand } from './commands/complete.ts';
 import { CONSOLE } from './commands/console.ts';
+import { DEBUG } from './commands/debug.ts';
 import { DIFF } from './commands/diff.ts';
 import { EVENTS_COMMAND } from './commands/events.ts';
 import { GDB } from './commands/gdb.ts';
@@ -23,7 +24,7 @@ import { inLocale } from './terminal-text.ts';
 const COMMANDS: readonly CommandRow[] = [
   ...[...HOST_COMMANDS, INSPECT, RUN, RESTORE, REPLAY],
   ...[LOG, SHOW, DIFF, ...STORE_COMMANDS, ...REGISTRY_COMMANDS],
-  ...[...MACHINE_COMMANDS, CONSOLE, ...SCREEN_COMMANDS, EVENTS_COMMAND, GDB],
+  ...[...MACHINE_COMMANDS, CONSOLE, ...SCREEN_COMMANDS, EVENTS_COMMAND, GDB, DEBUG],
 ];
 
 const EXAMPLES = `

@@ -140,7 +140,8 @@ export class DebugDoor {
     }
     const guest = this.#guest;
     if (!guest) return;
-    await new Promise((resolve) => setImmediate(resolve)); // an answer that was just made is sent first
+    guest.debugger.interrupt();
+    await guest.session.idle; // what has been asked is answered first
     closeSoon(guest.socket);
     await guest.left;
   }

@@ -24,7 +24,7 @@ export class GdbSession {
   readonly #reader = new PacketReader(PACKET_BYTES);
   readonly #client: Client;
   #waiting: string[] = [];
-  #isServing = false;
+  #serving: Promise<void> | undefined;
   #isClosed = false;
   #last = '';
   #acknowledges = true;
@@ -61,18 +61,22 @@ export class GdbSession {
     if (this.#acknowledges) this.#output.send('+');
     if (payload === NO_ACK) this.#acknowledges = false; // its answer is still acknowledged, which is passed over
     if (this.#waiting.push(payload) > MOST_WAITING) throw new ProtocolError('too many packets that wait for no answer');
-    void this.#serveAll();
+    this.#serving ??= this.#serveAll().finally(() => {
+      this.#serving = undefined;
+    });
+  }
+
+  /** Resolves when every packet that has come is answered; while the machine runs, when it stops. */
+  get idle(): Promise<void> {
+    return this.#serving ?? Promise.resolve();
   }
 
   async #serveAll(): Promise<void> {
-    if (this.#isServing) return;
-    this.#isServing = true;
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
       const answer = await this.#answer(next);
       if (answer !== undefined) this.#send(answer);
       if (this.#client.isOver) this.close();
     }
-    this.#isServing = false;
   }
 
   /** Undefined: the packet has none. A defect of ours becomes an answer, too: the machine's process is to live on. */

@@ -1,4 +1,7 @@
 /** Commands on this host's KVM: what it can do, what is missing for which feature, and its API as a table. */
+
+import { debugAbilities } from '../../../debug/stops/abilities.ts';
+import { abilityLines } from '../../../debug/stops/ability-text.ts';
 import type { CapabilityName } from '../../../src/abi/capabilities.ts';
 import { type IoctlRow, ioctlNumber } from '../../../src/abi/ioctl-row.ts';
 import { IOCTLS } from '../../../src/abi/ioctls.ts';
@@ -78,6 +81,7 @@ function hostFacts(kvm: Kvm) {
     vcpuMmapSize: kvm.getVcpuMmapSize(),
     msrs: kvm.getMsrIndexList().length + probeHost(kvm).unlistedMsrs.length,
     tsc: probeHost(kvm).tsc,
+    debugging: debugAbilities(kvm),
     capabilities: FEATURES.map(([capability, feature, without]) => ({
       capability,
       feature,
@@ -116,6 +120,7 @@ function factsText(facts: ReturnType<typeof hostFacts>): string {
       ['kvm_run area', `${facts.vcpuMmapSize} bytes`],
       ['MSRs to save', String(facts.msrs)],
       ['TSC of guests', TSCS[facts.tsc]],
+      ...abilityLines(facts.debugging).map(([what, how]) => [`debugging: ${what}`, how]),
     ]),
     '\n',
     columns(rows),

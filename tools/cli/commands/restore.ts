@@ -84,7 +84,7 @@ ${EXIT_STATUS_HELP}`,
 export const restoreForDebugger = (
   ref: string,
   store: string,
-  options: Pick<RestoreOptions, 'gdb' | 'listenAnywhere' | 'debugger'>,
+  options: Pick<RestoreOptions, 'gdb' | 'listenAnywhere' | 'debugger' | 'quiet'>,
 ): Promise<number> => restore(ref, { store, clock: 'resume', assist: 'auto', ...options });
 
 async function restore(ref: string, options: RestoreOptions): Promise<number> {

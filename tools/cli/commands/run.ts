@@ -10,7 +10,7 @@ import type { DiskConfig } from '../../../src/machine/disks.ts';
 import { Machine } from '../../../src/machine/machine.ts';
 import { refuseTakenName } from '../../control/claim.ts';
 import type { CommandRow } from '../command.ts';
-import { IMAGE_OPTIONS, type ImageOptions, type LoadedImage, loadImage } from '../image-options.ts';
+import { DEFAULT_MEMORY, IMAGE_OPTIONS, type ImageOptions, type LoadedImage, loadImage } from '../image-options.ts';
 import { cpuidNote, cpusNote } from '../machine-notes.ts';
 import { printLine } from '../output.ts';
 import { type Blob, parseBlob, parseCount, parseDisk, parsePort } from '../parse.ts';
@@ -71,6 +71,15 @@ ${EXIT_STATUS_HELP}`,
     process.exitCode = await run(file, options);
   },
 };
+
+/** Boots an image with no other options and lets it wait for a debugger. Returns the exit status. */
+export const runForDebugger = (
+  file: string,
+  {
+    mem = DEFAULT_MEMORY,
+    ...options
+  }: Pick<RunOptions, 'gdb' | 'debugger' | 'quiet'> & { readonly mem?: number | undefined },
+): Promise<number> => run(file, { mem, cpus: 1, irqchip: true, onReset: 'exit', assist: 'auto', ...options });
 
 async function run(file: string, options: RunOptions): Promise<number> {
   if (options.store === undefined && (options.checkpointAt || options.every !== undefined)) {

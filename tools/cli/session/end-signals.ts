@@ -4,12 +4,19 @@ import { type EndSignal, SIGNAL_STATUS } from '../run-end.ts';
 /** Catches signals while a machine runs: the first ends the run, the second the process. Dispose it after the run. */
 export class EndSignals implements Disposable {
   readonly #stop: () => void;
+  readonly #passesOver: readonly EndSignal[];
   #caught: EndSignal | undefined;
 
-  /** `stop` is called on the first signal. */
-  constructor(stop: () => void) {
+  /** `stop` is called on the first signal. `passesOver`: those that are for another program at this terminal. */
+  constructor(stop: () => void, { passesOver = [] }: { readonly passesOver?: readonly EndSignal[] } = {}) {
     this.#stop = stop;
-    for (const name of NAMES) process.on(name, this.raise);
+    this.#passesOver = passesOver;
+    for (const name of NAMES) process.on(name, this.#on(name));
+  }
+
+  /** What is called for a signal: one that is passed over is caught, too, or it would end the process. */
+  #on(name: EndSignal): (name: NodeJS.Signals) => void {
+    return this.#passesOver.includes(name) ? passOver : this.raise;
   }
 
   /** The first signal. */
@@ -26,8 +33,9 @@ export class EndSignals implements Disposable {
   };
 
   [Symbol.dispose](): void {
-    for (const name of NAMES) process.off(name, this.raise);
+    for (const name of NAMES) process.off(name, this.#on(name));
   }
 }
 
+const passOver = () => {};
 const NAMES = Object.keys(SIGNAL_STATUS) as EndSignal[];

@@ -22,7 +22,8 @@ import { stopPointsOf } from './triggers.ts';
 /** Runs the machine to its end; returns the exit status. The caller disposes the machine. */
 export async function runSession(prepared: PreparedMachine, options: SessionOptions): Promise<number> {
   const stop = new AbortController();
-  using signals = new EndSignals(() => stop.abort());
+  const ownsTerminal = options.debugger !== undefined;
+  using signals = new EndSignals(() => stop.abort(), { passesOver: ownsTerminal ? ['SIGINT'] : [] });
   const captured = options.json ? new CapturedOutput() : undefined;
   const log = options.quiet || options.json ? () => {} : printLine;
   const endpoint = options.name === undefined ? undefined : new ControlEndpoint(options.name);
@@ -60,14 +61,19 @@ export async function runSession(prepared: PreparedMachine, options: SessionOpti
     if (store !== undefined)
       schedule = await CheckpointSchedule.start(running, { ...options, store }, prepared, log, endpoint);
     doors = new DebugDoors({ running, stop, schedule, log });
-    if (options.gdb !== undefined) printLine(doorLine(await doors.open(gdbAddress(options))));
+    if (options.gdb !== undefined) {
+      const door = await doors.open(gdbAddress(options), { isOwned: ownsTerminal });
+      if (!ownsTerminal) printLine(doorLine(door));
+      void options.debugger?.(door.address).finally(() => stop.abort());
+    }
     const context = { running, stop, schedule, prepared, doors };
     await endpoint?.attach(context);
     if (options.paused) log(`vmlapse: paused; it goes on with: vmlapse resume ${options.name}`);
-    if (isInteractive()) log('vmlapse: Ctrl-A x leaves, Ctrl-A h helps');
+    if (isInteractive() && !ownsTerminal) log('vmlapse: Ctrl-A x leaves, Ctrl-A h helps');
     front.open(running);
     const restart = reset && announced(reset, log);
-    const result = await runToEnd(context, options.timeout, signals, front, restart);
+    const attach = ownsTerminal ? () => () => {} : attachConsole;
+    const result = await runToEnd(context, options.timeout, signals, front, { restart, attach });
     endpoint?.ending();
     await doors.close(result);
     const explained = await withExplanation(running, result, prepared);
@@ -103,10 +109,10 @@ async function runToEnd(
   timeoutMs: number | undefined,
   signals: EndSignals,
   front: Front,
-  restart?: () => void,
+  { restart, attach }: { readonly restart: (() => void) | undefined; readonly attach: typeof attachConsole },
 ): Promise<RunResult> {
   const { signal } = stop;
-  const detach = attachConsole({
+  const detach = attach({
     send: (bytes) => front.typed(bytes),
     leave: () => signals.raise('SIGINT'),
     printLine,
