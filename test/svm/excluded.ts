@@ -10,6 +10,10 @@ export const EXCLUDED: Readonly<Record<string, string>> = {
   'tools/cli-store/':
     'starts a process or a browser for each test; what the commands print does not depend on the KVM underneath',
   'tools/control/': 'sockets and messages',
+  'tools/gdb/door.test.js': 'sockets; what is left in the machine is tested below them',
+  'tools/gdb/hostile.test.js': 'packets that are refused before KVM is asked; each of the others takes long there',
+  'tools/gdb/packets.test.js': 'pure functions on bytes',
+  'tools/gdb/real-clients.test.js': 'starts a debugger and a machine for each test; the packets are tested below it',
   'tools/screen/': 'pure functions on bytes',
   'tools/testing/': 'starts other runs of tests, or fixtures over machines that are tested below them',
   'devices/bus.test.js': 'devices without KVM: bytes in, bytes out',
