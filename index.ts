@@ -7,6 +7,8 @@
  */
 import './src/errors.ts'; // first: it defines Symbol.dispose where that is missing
 
+export type { MemoryRange, MemoryWrite } from './debug/blame/writes.ts';
+export { History, openHistory } from './debug/history.ts';
 export type { Position } from './debug/recording/position.ts';
 export { Recorder, type RecordOptions, type RecordReport } from './debug/recording/recorder.ts';
 export { ReplayDivergence } from './debug/replay/divergence.ts';

@@ -1,7 +1,7 @@
 /**
- * When interrupts are injected in a recorded machine, and in its replay: once after each exit that the guest made, before it
- * runs again. A signal may bring KVM_RUN back anywhere, so nothing is injected then. Where the guest cannot take the interrupt,
- * KVM is asked for an exit as soon as it can, and that exit has its place like any other.
+ * When interrupts are injected in a recorded machine, and in its replay: only after an exit that the guest made, and only if it
+ * can take one there; otherwise after a later exit. KVM's own way, an exit as soon as the guest can take it, comes elsewhere
+ * when the guest is stepped, and a signal may bring KVM_RUN back anywhere.
  */
 import type { LocalMachine } from '../../src/runner/local-machine.ts';
 import type { InterruptGate } from '../../src/runner/vcpu-engine.ts';
@@ -9,28 +9,32 @@ import type { InterruptGate } from '../../src/runner/vcpu-engine.ts';
 /** See the file's header. */
 export class Injection implements InterruptGate {
   readonly #injected: (vector: number) => void;
-  #isOpen = true;
+  /** The guest stands behind an exit at which it can take an interrupt, and has taken none. */
+  #isOpen = false;
 
   /** `injected` hears of each interrupt. */
   constructor(injected: (vector: number) => void) {
     this.#injected = injected;
   }
 
-  /** There is one try for each exit: completing the exit for a checkpoint takes it, too, and to the same effect. */
+  /** Whether an interrupt may be injected here; a part of the recording where it begins again. */
+  get open(): boolean {
+    return this.#isOpen;
+  }
+
   isOpen(): boolean {
-    const open = this.#isOpen;
-    this.#isOpen = false;
-    return open;
+    return this.#isOpen;
   }
 
   injected(vector: number): void {
+    this.#isOpen = false;
     this.#injected(vector);
   }
 
-  /** The guest has made an exit, which is served. */
-  exited({ machine, vcpu }: LocalMachine): void {
-    this.#isOpen = true;
-    if (!machine.lines.waiting) vcpu.area.head.request_interrupt_window = 0;
+  /** The guest has made an exit, which is served and not complete: completing it for a checkpoint makes no difference. */
+  exited({ vcpu }: LocalMachine): void {
+    const { ready_for_interrupt_injection: ready, if_flag: enabled } = vcpu.area.head;
+    this.#isOpen = ready !== 0 && enabled !== 0;
   }
 
   /** The guest was brought back by something else, and may be anywhere. */
@@ -38,10 +42,8 @@ export class Injection implements InterruptGate {
     this.#isOpen = false;
   }
 
-  /** A checkpoint was loaded. If its interrupt is in the vCPU already, the exit has had its try. */
-  loaded({ vcpu }: LocalMachine): void {
-    const events = vcpu.getVcpuEvents();
-    this.#isOpen = events.interrupt.injected === 0;
-    vcpu.area.head.request_interrupt_window = 0;
+  /** A checkpoint was loaded. */
+  loaded(open: boolean): void {
+    this.#isOpen = open;
   }
 }

@@ -265,7 +265,15 @@ export class Recorder implements Disposable {
   #segment(runs: readonly PageRun[]): Uint8Array {
     const written = runs.flatMap(({ gpa, bytes }) => [gpa / PAGE_SIZE, bytes.length / PAGE_SIZE]);
     const log = this.#log.bytes;
-    return encodeSegment({ version: 1, from: this.#from, to: this.#exits, ms: this.#fromMs, written, log });
+    return encodeSegment({
+      version: 1,
+      from: this.#from,
+      to: this.#exits,
+      ms: this.#fromMs,
+      open: this.#injection.open,
+      written,
+      log,
+    });
   }
 
   /**

@@ -15,6 +15,8 @@ export interface SegmentHead {
   readonly to: number;
   /** Milliseconds since the recording began, at its start. */
   readonly ms: number;
+  /** At its end an interrupt may be injected. */
+  readonly open: boolean;
   /** Runs of pages that were written in it, as first page and number of pages, one after the other. */
   readonly written: readonly number[];
 }
@@ -74,13 +76,13 @@ function parseHead(bytes: Uint8Array, where: string): SegmentHead {
   } catch {
     throw corrupt(where, 'has a head that is no JSON');
   }
-  const { version, from, to, ms, written } = Object(head) as Partial<SegmentHead>;
+  const { version, from, to, ms, open, written } = Object(head) as Partial<SegmentHead>;
   if (version !== 1)
     throw corrupt(where, `is of version ${JSON.stringify(version)?.slice(0, 40)}, this vmlapse reads 1`);
   const isList = Array.isArray(written) && written.length % 2 === 0 && written.every(whole);
-  if (!whole(from) || !whole(to) || to < from || !whole(ms) || !isList)
+  if (!whole(from) || !whole(to) || to < from || !whole(ms) || typeof open !== 'boolean' || !isList)
     throw corrupt(where, 'has a head that is not one');
-  return { version, from, to, ms, written: written as number[] };
+  return { version, from, to, ms, open, written: written as number[] };
 }
 
 const corrupt = (where: string, why: string) =>

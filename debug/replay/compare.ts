@@ -2,6 +2,7 @@
 import { diffSections } from '../../snapshot/diff/state-diff.ts';
 import { decodeState } from '../../snapshot/machine-state.ts';
 import type { CheckpointSession } from '../../snapshot/session.ts';
+import type { StateField, StateSection } from '../../snapshot/show/field.ts';
 import { stateSections } from '../../snapshot/show/state-sections.ts';
 import { captureState } from '../../snapshot/state-taker.ts';
 import type { Checkpoint } from '../../snapshot/store/memory/checkpoint.ts';
@@ -14,6 +15,21 @@ const TIME_FIELDS: ReadonlySet<string> = new Set(
   [Msr.IA32_TSC, Msr.HV_X64_MSR_TIME_REF_COUNT, Msr.HV_X64_MSR_VP_RUNTIME].map(msrName),
 );
 const TIME_SECTIONS: ReadonlySet<string> = new Set(['vm/clock', 'vcpu/0/tsc_offset']);
+
+/** Fields of pending events that say nothing unless one of the others is set: KVM leaves there what was last. */
+const LEFT_OVER: readonly (readonly [fields: RegExp, by: readonly string[]])[] = [
+  [/^interrupt\.(nr|soft)$/, ['interrupt.injected']],
+  [/^exception(\.(nr|has_error_code|error_code)|_has_payload|_payload)$/, ['exception.injected', 'exception.pending']],
+];
+
+function withoutLeftOver(sections: readonly StateSection[]): StateSection[] {
+  return sections.map((section) => {
+    if (section.path !== 'vcpu/0/vcpu_events') return section;
+    const isSet = (name: string) => section.fields.some((field) => field.name === name && field.value !== 0n);
+    const says = ({ name }: StateField) => LEFT_OVER.every(([fields, by]) => !fields.test(name) || by.some(isSet));
+    return { ...section, fields: section.fields.filter(says) };
+  });
+}
 
 /** A range of memory that differs. */
 export interface MemoryDifference {
@@ -35,8 +51,10 @@ export function differences(session: CheckpointSession, recorded: Checkpoint): D
 }
 
 function stateDifferences({ target }: CheckpointSession, { config }: Checkpoint): string[] {
-  const [before, after] = [stateSections(decodeState(config)), stateSections(captureState(target))];
-  return diffSections(before, after)
+  const [before, after] = [decodeState(config), captureState(target)].map((state) =>
+    withoutLeftOver(stateSections(state)),
+  );
+  return diffSections(before!, after!)
     .filter(({ path }) => !TIME_SECTIONS.has(path))
     .flatMap(({ title, changes }) =>
       changes.filter(({ name }) => !TIME_FIELDS.has(name)).map(({ name }) => `${title}: ${name}`),

@@ -4,6 +4,7 @@
  */
 import { restoreMachine } from '../../snapshot/restore.ts';
 import { CheckpointSession } from '../../snapshot/session.ts';
+import type { Checkpoint } from '../../snapshot/store/memory/checkpoint.ts';
 import { Exit } from '../../src/abi/exits.ts';
 import type { DeviceHost } from '../../src/devices/device.ts';
 import { openSerialInput, type SerialInput } from '../../src/devices/serial-input.ts';
@@ -14,9 +15,13 @@ import { GUEST_ENDS, type RunEnd } from '../../src/runner/result.ts';
 import { Injection } from '../recording/injection.ts';
 import { type LoggedExit, LogReader, LogWriter } from '../recording/log.ts';
 import type { Position } from '../recording/position.ts';
+import { debugAbilities } from '../stops/abilities.ts';
 import { type Differences, differences, differencesText } from './compare.ts';
 import { entryText, exitDifference, ReplayDivergence } from './divergence.ts';
+import { clearTrapFlag, stepQuirks, undoHalt } from './quirks.ts';
 import type { Recording } from './recording.ts';
+import type { StepRegisters } from './step-registers.ts';
+import { Stepper } from './stepper.ts';
 
 /** Longest time without the exit that the recording has next. Steps and slow hosts are far below it. */
 const NEXT_EXIT_MS = 120_000;
@@ -41,13 +46,17 @@ export class Replayer implements Disposable {
   readonly #input: SerialInput;
   readonly #injection = new Injection((vector) => this.#injected(vector));
   readonly #scratch = new LogWriter();
+  readonly #stepper: Stepper;
   /** The point from which the log in use leads on, and that log. */
   #point = 0;
   #log = new LogReader(EMPTY, '');
   #exits = 0;
+  #steps = 0;
   #noted = 0;
   #served = 0;
   #target = 0;
+  /** What was loaded last: the next load of it is faster if it stays open. */
+  #loaded: Checkpoint | undefined;
   #divergence: ReplayDivergence | undefined;
   #end: RunEnd | undefined;
   /** Exits at the last place known to be equal in all. */
@@ -70,6 +79,7 @@ export class Replayer implements Disposable {
       }),
     );
     this.#input = openSerialInput(machine.devices, machine.deviceState, machine.host(output));
+    this.#stepper = new Stepper(this.local, debugAbilities(machine.kvm));
     load(this.local);
     this.session = made.use(new CheckpointSession(this.local, recording.store, { base: first.digest }));
     this.#enter(0);
@@ -79,6 +89,22 @@ export class Replayer implements Disposable {
   /** Exits so far. */
   get exits(): number {
     return this.#exits;
+  }
+
+  /** Where the run stands. */
+  get position(): Position {
+    return { exits: this.#exits, steps: this.#steps };
+  }
+
+  /** The registers before the last step. */
+  get before(): StepRegisters {
+    return this.#stepper.before;
+  }
+
+  /** Why there is no step from here on this host; undefined where there is. */
+  get stepProblem(): string | undefined {
+    this.#stepper.see();
+    return this.#stepper.problem;
   }
 
   /** How the guest ended, once it has. */
@@ -94,14 +120,20 @@ export class Replayer implements Disposable {
 
   /** Puts the machine back to a point of the recording. */
   load(point: number): void {
-    using checkpoint = this.recording.open(point);
-    this.session.rollback(checkpoint);
+    this.#stepper.off();
+    if (this.#loaded?.digest !== this.recording.points[point]!.digest) {
+      this.#loaded?.[Symbol.dispose]();
+      this.#loaded = this.recording.open(point);
+    }
+    this.session.rollback(this.#loaded);
     this.#enter(point);
   }
 
   #enter(point: number): void {
     const { points } = this.recording;
+    this.#served = this.#noted = this.local.exits;
     this.#point = point;
+    this.#steps = 0;
     this.#exits = points[point]!.exits;
     this.#verified = this.#exits;
     this.#log = new LogReader(
@@ -110,7 +142,7 @@ export class Replayer implements Disposable {
     );
     this.#divergence = undefined;
     this.#end = undefined;
-    this.#injection.loaded(this.local);
+    this.#injection.loaded(point > 0 && this.recording.segment(point).open);
     this.#give();
   }
 
@@ -122,10 +154,50 @@ export class Replayer implements Disposable {
     while (this.#exits < exits) {
       const next = this.recording.points[this.#point + 1];
       if (!next) return;
+      this.#stepper.off();
       this.#run(Math.min(exits, next.exits));
-      this.complete();
-      if (this.#exits >= next.exits) this.#pass();
+      this.#arrived(next.exits);
     }
+  }
+
+  /**
+   * Runs one step, or what is left of the instruction that makes the next exit. `served` is called when that exit is served
+   * and not complete: what has changed in memory then was not the vCPU. False at the end of the recording. Throws
+   * ReplayDivergence, UsageError where this host cannot step.
+   */
+  step(served?: () => void): boolean {
+    const next = this.recording.points[this.#point + 1];
+    if (!next) return false;
+    this.#stepper.on();
+    this.#target = this.#exits + 1;
+    const stepper = this.#stepper;
+    const quirks = stepQuirks();
+    stepper.begin();
+    let end = this.local.advance(NEXT_EXIT_MS);
+    if (quirks.pushesTrapFlag) clearTrapFlag(this.machine, stepper.before);
+    if (Stepper.isStep(end)) {
+      this.#served = this.#noted = this.local.exits;
+      this.#injection.interrupted();
+      stepper.taken();
+      if (!quirks.losesHalt || !undoHalt(this.local, stepper)) {
+        this.#steps++;
+        return true;
+      }
+      stepper.off();
+      end = this.local.advance(NEXT_EXIT_MS);
+    }
+    this.ended(end);
+    served?.();
+    this.#arrived(next.exits);
+    return true;
+  }
+
+  /** An exit was made: completes it, and compares all where a checkpoint is. */
+  #arrived(atPoint: number): void {
+    this.#stepper.off();
+    this.#steps = 0;
+    this.complete();
+    if (this.#exits >= atPoint) this.#pass();
   }
 
   /** Completes the last exit. Throws ReplayDivergence. */
@@ -179,7 +251,7 @@ export class Replayer implements Disposable {
   }
 
   #diverged(what: string): ReplayDivergence {
-    const at: Position = { exits: this.#exits, steps: 0 };
+    const at = this.position;
     this.#divergence = new ReplayDivergence({ after: { exits: this.#verified, steps: 0 }, at, what });
     return this.#divergence;
   }
@@ -261,6 +333,7 @@ export class Replayer implements Disposable {
 
   [Symbol.dispose](): void {
     this.session[Symbol.dispose]();
+    this.#loaded?.[Symbol.dispose]();
     this.local[Symbol.dispose]();
     this.machine[Symbol.dispose]();
   }

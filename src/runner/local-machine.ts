@@ -153,6 +153,11 @@ export class LocalMachine implements Disposable {
     return { ...end, vcpu: 0, ...this.counts() };
   }
 
+  /** How often KVM_RUN has returned with a reason. */
+  get exits(): number {
+    return this.#engine.counters.total;
+  }
+
   /** Exits, ports and times so far. */
   counts(): RunCounts {
     return this.#engine.counts();

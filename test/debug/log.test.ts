@@ -72,7 +72,7 @@ describe('the log of a recording', () => {
 });
 
 describe('a segment', () => {
-  const segment = { version: 1, from: 3, to: 9, ms: 70, written: [16, 2], log: written(ENTRIES) } as const;
+  const segment = { version: 1, from: 3, to: 9, ms: 70, open: false, written: [16, 2], log: written(ENTRIES) } as const;
 
   it('is read as it was written', () => {
     expect(decodeSegment(encodeSegment(segment), 'x')).toEqual(segment);

@@ -49,7 +49,8 @@ describeKvm('a recorded run', () => {
     const recording = recorded.open();
     expect(recording.points.length).toBeGreaterThan(2);
     using replayer = new Replayer(recording);
-    for (let point = recording.points.length - 2; point >= 0; point--) {
+    const step = Math.ceil(recording.points.length / 4);
+    for (let point = recording.points.length - 2; point >= 0; point -= step) {
       replayer.load(point);
       expect(replayer.exits).toBe(recording.points[point]!.exits);
       replayer.runTo(recording.exits);
@@ -79,7 +80,7 @@ describeKvm('a recorded run', () => {
   });
 
   it.each([
-    ['time in memory', READS_TIME, /memory at 0x2000 \(\d bytes?\) differs/],
+    ['time in memory', READS_TIME, /memory at 0x200[0-3] \(\d bytes?\) differs/],
     [
       'time at a port',
       TELLS_TIME,

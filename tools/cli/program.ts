@@ -1,6 +1,7 @@
 /** The command line as a whole: every command, help, completion. */
 import { Command, CommanderError } from 'commander';
 import { addCommand, type CommandRow } from './command.ts';
+import { BLAME } from './commands/blame.ts';
 import { completeCommand } from './commands/complete.ts';
 import { CONSOLE } from './commands/console.ts';
 import { DEBUG } from './commands/debug.ts';
@@ -23,7 +24,7 @@ import { inLocale } from './terminal-text.ts';
 /** In the order of the help. */
 const COMMANDS: readonly CommandRow[] = [
   ...[...HOST_COMMANDS, INSPECT, RUN, RESTORE, REPLAY],
-  ...[LOG, SHOW, DIFF, ...STORE_COMMANDS, ...REGISTRY_COMMANDS],
+  ...[LOG, SHOW, DIFF, BLAME, ...STORE_COMMANDS, ...REGISTRY_COMMANDS],
   ...[...MACHINE_COMMANDS, CONSOLE, ...SCREEN_COMMANDS, EVENTS_COMMAND, GDB, DEBUG],
 ];
 

@@ -1,0 +1,109 @@
+/**
+ * What steps do to a guest on some hosts, found out by trying, and put right: a stepped run has to be the run that was not
+ * stepped.
+ *
+ * KVM steps by setting the trap flag in RFLAGS. Where the processor runs the guest, what pushes RFLAGS in a step, PUSHF or the
+ * delivery of an interrupt or exception, pushes that flag, too: it is cleared in memory. Where KVM emulates, a step over HLT is
+ * a step like others, and the exit that HLT makes is lost: HLT is run again without a step.
+ */
+import { RFLAGS } from '../../src/abi/registers.ts';
+import { codeMode, linearRip } from '../../src/kvm/mode.ts';
+import { Machine } from '../../src/machine/machine.ts';
+import { LocalMachine } from '../../src/runner/local-machine.ts';
+import { NO_ABILITIES } from '../stops/abilities.ts';
+import { LinearMemory } from '../stops/linear-memory.ts';
+import type { StepRegisters } from './step-registers.ts';
+import { Stepper } from './stepper.ts';
+
+const CODE = 0x8000;
+const STACK = 0x7000;
+const PUSHF = 0x9c;
+const HLT = 0xf4;
+
+/** What this host's steps do. */
+interface StepQuirks {
+  readonly pushesTrapFlag: boolean;
+  readonly losesHalt: boolean;
+}
+
+let found: StepQuirks | undefined;
+
+/** Steps over a PUSHF and a HLT in a tiny guest; once in a process. Throws KvmError. */
+export function stepQuirks(): StepQuirks {
+  found ??= probe();
+  return found;
+}
+
+function probe(): StepQuirks {
+  using machine = Machine.create({ memory: 2 ** 20, irqchip: false });
+  machine.memory.write(CODE, Uint8Array.of(PUSHF, HLT));
+  const regs = { rsp: BigInt(STACK) };
+  machine.setBoot({ mode: 'real', rip: BigInt(CODE), cs: { selector: 0, base: 0 }, regs }, [{ base: CODE, size: 2 }]);
+  using local = new LocalMachine(machine);
+  const yes = { ...NO_ABILITIES.kernel, step: true };
+  new Stepper(local, { kernel: yes, user: yes, blockIrq: false }).on();
+  local.advance(1000);
+  const pushesTrapFlag = (BigInt(machine.memory.readUint(STACK - 2, 2)) & RFLAGS.TF) !== 0n;
+  return { pushesTrapFlag, losesHalt: Stepper.isStep(local.advance(1000)) };
+}
+
+/**
+ * Goes back before the HLT that was the last step, if it was one: it is one byte, and does nothing but wait. Returns whether
+ * it was.
+ */
+export function undoHalt({ machine, vcpu }: LocalMachine, stepper: Stepper): boolean {
+  const { regs, sregs } = stepper.before;
+  if (stepper.regs.rip !== regs.rip + 1n) return false;
+  const rip = linearRip(sregs, codeMode(sregs, regs.rflags), regs.rip);
+  if (read(new LinearMemory(machine, sregs), rip, 1)[0] !== HLT) return false;
+  vcpu.setRegs(regs);
+  return true;
+}
+
+/** Clears the flag where the step from these registers on has left it. */
+export function clearTrapFlag(machine: Machine, before: StepRegisters): void {
+  const { regs, sregs } = before;
+  if (regs.rflags & RFLAGS.TF) return;
+  const mode = codeMode(sregs, regs.rflags);
+  const memory = new LinearMemory(machine, sregs);
+  const width = mode.bits === 64 ? 8 : mode.bits === 32 ? 4 : 2;
+  const stack = BigInt.asUintN(mode.bits, regs.rsp) + (mode.bits === 64 ? 0n : sregs.ss.base);
+  const at = (words: number, from = stack) => from - BigInt(words * width);
+  const word = (address: bigint) => wordAt(memory, address, width);
+  if (isPushf(memory, linearRip(sregs, mode, regs.rip), mode.bits)) {
+    clear(memory, at(1));
+    return;
+  }
+  // In long mode a frame is aligned, and has SS and RSP: SS, RSP, RFLAGS, CS, RIP, and for some exceptions an error code.
+  const top = mode.bits === 64 ? stack & ~15n : stack;
+  const flags = at(mode.bits === 64 ? 3 : 1, top);
+  const isFrame =
+    word(flags - BigInt(width)) === BigInt(sregs.cs.selector) &&
+    (mode.bits !== 64 || (word(flags + 8n) === regs.rsp && word(flags + 16n) === BigInt(sregs.ss.selector)));
+  if (isFrame) clear(memory, flags);
+}
+
+function isPushf(memory: LinearMemory, rip: bigint, bits: number): boolean {
+  const bytes = read(memory, rip, 3);
+  const opcode = bytes.findIndex((byte) => byte !== 0x66 && (bits !== 64 || (byte & 0xf0) !== 0x40));
+  return bytes[opcode] === PUSHF;
+}
+
+function read(memory: LinearMemory, address: bigint, length: number): Uint8Array {
+  try {
+    return memory.read(address, length);
+  } catch {
+    return new Uint8Array(0); // nothing is mapped there, so nothing was pushed or run there
+  }
+}
+
+function wordAt(memory: LinearMemory, address: bigint, width: number): bigint | undefined {
+  const bytes = read(memory, address, width);
+  return bytes.length < width ? undefined : BigInt(`0x${Buffer.from(bytes).reverse().toString('hex')}`);
+}
+
+/** TF is bit 0 of the second byte. */
+function clear(memory: LinearMemory, flags: bigint): void {
+  const [byte] = read(memory, flags + 1n, 1);
+  if (byte !== undefined && byte & 1) memory.write(flags + 1n, Uint8Array.of(byte & ~1));
+}

@@ -1,0 +1,107 @@
+/** Single steps of a vCPU in the calling thread (KVM_GUESTDBG_SINGLESTEP), and the registers before each. */
+import { Exit } from '../../src/abi/exits.ts';
+import { GUEST_DEBUG_FLAGS, SYNC_REGS } from '../../src/abi/flags.ts';
+import { bytesOf, type Live } from '../../src/abi/struct.ts';
+import { KvmGuestDebug, KvmRegs, KvmRun, KvmSregs, KvmSyncRegs, RUN_SYNC_REGS_OFFSET } from '../../src/abi/structs.ts';
+import { UsageError } from '../../src/errors.ts';
+import { codeMode } from '../../src/kvm/mode.ts';
+import type { LocalMachine } from '../../src/runner/local-machine.ts';
+import type { RunEnd } from '../../src/runner/result.ts';
+import type { DebugAbilities } from '../stops/abilities.ts';
+import { UserEntry } from './enters-user.ts';
+import type { StepRegisters } from './step-registers.ts';
+
+const [VALID_AT] = KvmRun.fields.kvm_valid_regs;
+const REGS_AT = RUN_SYNC_REGS_OFFSET + KvmSyncRegs.fields.regs[0];
+const SREGS_AT = RUN_SYNC_REGS_OFFSET + KvmSyncRegs.fields.sregs[0];
+
+/** See the file's header. */
+export class Stepper {
+  /** The registers where the vCPU stands; while it steps, where the next step begins. */
+  readonly regs: Live<typeof KvmRegs.fields> = KvmRegs.alloc();
+  readonly sregs: Live<typeof KvmSregs.fields> = KvmSregs.alloc();
+  /** The registers before the last step. Live. */
+  readonly before: StepRegisters = { regs: KvmRegs.alloc(), sregs: KvmSregs.alloc() };
+  readonly #regs = bytesOf(this.regs);
+  readonly #sregs = bytesOf(this.sregs);
+  readonly #regsBefore = bytesOf(this.before.regs);
+  readonly #sregsBefore = bytesOf(this.before.sregs);
+  readonly #local: LocalMachine;
+  readonly #abilities: DebugAbilities;
+  readonly #userEntry: UserEntry;
+  #isOn = false;
+
+  constructor(local: LocalMachine, abilities: DebugAbilities) {
+    this.#local = local;
+    this.#userEntry = new UserEntry(local.machine);
+    this.#abilities = abilities;
+  }
+
+  /** Reads the registers; nothing may be pending. */
+  read(): void {
+    const { vcpu } = this.#local;
+    this.#regs.set(bytesOf(vcpu.getRegs()));
+    this.#sregs.set(bytesOf(vcpu.getSregs()));
+  }
+
+  /** A step begins. */
+  begin(): void {
+    this.#regsBefore.set(this.#regs);
+    this.#sregsBefore.set(this.#sregs);
+  }
+
+  /** Takes the registers that the last KVM_RUN has left in the area. */
+  taken(): void {
+    const { vcpu, host } = this.#local;
+    if (!host.syncRegs) {
+      this.read();
+      return;
+    }
+    const { bytes } = vcpu.area;
+    this.#regs.set(bytes.subarray(REGS_AT, REGS_AT + KvmRegs.size));
+    this.#sregs.set(bytes.subarray(SREGS_AT, SREGS_AT + KvmSregs.size));
+  }
+
+  /** Why the instruction at these registers cannot be stepped on this host; undefined where it can. */
+  get problem(): string | undefined {
+    const { kernel, user } = this.#abilities;
+    const isUser = codeMode(this.sregs, this.regs.rflags).cpl === 3;
+    if (!(isUser ? user : kernel).step) return `this host's KVM cannot step code of ring ${isUser ? 3 : 0}`;
+    if (user.step || !this.#userEntry.isNext(this)) return undefined;
+    return "this host's KVM cannot step code of ring 3, which is next";
+  }
+
+  /** From now on a run ends after each instruction. Throws UsageError where this host cannot. */
+  on(): void {
+    if (!this.#isOn) {
+      this.#userEntry.forget();
+      this.read();
+      this.#set(true);
+    }
+    const { problem } = this;
+    if (problem !== undefined) throw new UsageError(`there is no step: ${problem}; give a position without steps`);
+  }
+
+  /** Knows the registers where the vCPU stands. */
+  see(): void {
+    if (!this.#isOn) this.read();
+  }
+
+  off(): void {
+    if (this.#isOn) this.#set(false);
+  }
+
+  #set(on: boolean): void {
+    const { vcpu, host } = this.#local;
+    const debug = KvmGuestDebug.alloc();
+    debug.control = on ? GUEST_DEBUG_FLAGS.ENABLE | GUEST_DEBUG_FLAGS.SINGLESTEP : 0;
+    vcpu.setGuestDebug(debug);
+    if (host.syncRegs) vcpu.area.bytes[VALID_AT] = on ? SYNC_REGS.REGS | SYNC_REGS.SREGS : 0;
+    this.#isOn = on;
+  }
+
+  /** Whether a run ended with a step. */
+  static isStep({ reason, detail }: RunEnd): boolean {
+    return reason === 'unexpected-exit' && detail?.number === Exit.DEBUG;
+  }
+}

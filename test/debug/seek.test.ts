@@ -1,0 +1,128 @@
+import { expect, it } from 'vitest';
+import { History } from '../../debug/history.ts';
+import type { Position } from '../../debug/recording/position.ts';
+import { guestNamed } from '../../guests/list.ts';
+import { Exit } from '../../src/abi/exits.ts';
+import { bytesOf } from '../../src/abi/struct.ts';
+import { UsageError } from '../../src/errors.ts';
+import { LocalMachine } from '../../src/runner/local-machine.ts';
+import { machineOf, memoryHash, portrait } from '../snapshot/fidelity/play.ts';
+import { describeKvm, isPvm } from '../support/kvm.ts';
+import { SLOW_HOST } from '../support/time.ts';
+import { randomFrom } from './random.ts';
+import { machineOfCode, type Recorded, record, recordGuest } from './support.ts';
+
+/** PUSHF, a loop, a call, a software interrupt whose handler writes to a port, and HLT at the end. */
+const CODE = `
+  bc 00 70              ; mov sp, 0x7000
+  c7 06 84 00 40 7c     ; mov word [0x84], 0x7c40: the handler of vector 0x21
+  c7 06 86 00 00 00     ; mov word [0x86], 0
+  9c                    ; pushf
+  8f 06 00 20           ; pop word [0x2000]
+  b9 05 00              ; mov cx, 5
+  fe 06 02 20           ; again: inc byte [0x2002]
+  e6 80                 ; out 0x80, al
+  e2 f8                 ; loop again
+  be 00 7c              ; mov si, 0x7c00
+  bf 00 30              ; mov di, 0x3000
+  b9 08 00              ; mov cx, 8
+  f3 a4                 ; rep movsb
+  cd 21                 ; int 0x21
+  b0 2a                 ; mov al, 42
+  e6 f4                 ; out 0xf4, al
+  ${'90 '.repeat(16)}
+  50                    ; the handler, at 0x7c40: push ax
+  e6 80                 ; out 0x80, al
+  58                    ; pop ax
+  cf                    ; iret`;
+
+/** Registers and memory, in one text. */
+const look = ({ replayer, machine }: History) =>
+  `${Buffer.from(bytesOf(replayer.local.vcpu.getRegs())).toString('hex')} ${memoryHash(machine.memory)}`;
+
+/** Every position from the beginning on, at most so many, and what is seen there. */
+function straight(recorded: Recorded, most: number): { position: Position; seen: string }[] {
+  using history = new History(recorded.open());
+  const all: { position: Position; seen: string }[] = [];
+  do all.push({ position: history.position, seen: look(history) });
+  while (all.length < most && history.step());
+  return all;
+}
+
+function expectSeeks(recorded: Recorded, seeks: number, most: number): void {
+  const all = straight(recorded, most);
+  using history = new History(recorded.open());
+  const next = randomFrom(1);
+  for (let i = 0; i < seeks; i++) {
+    const at = next(all.length);
+    const { position, seen } = all[at]!;
+    expect(history.seek(position)).toEqual(position);
+    expect(look(history), `seek ${i}`).toBe(seen);
+    if (next(3) > 0) continue;
+    expect(history.stepBack()).toBe(at > 0);
+    expect(history.position).toEqual(all[Math.max(0, at - 1)]!.position);
+    expect(look(history), `step back ${i}`).toBe(all[Math.max(0, at - 1)]!.seen);
+  }
+}
+
+describeKvm('a seek', () => {
+  it('to random positions finds what a run straight on has there', () => {
+    using recorded = record(machineOfCode(CODE));
+    expect(recorded.end).toMatchObject({ reason: 'exit-port', value: 42 });
+    expectSeeks(recorded, SLOW_HOST ? 8 : 40, 1000);
+  });
+
+  it.skipIf(SLOW_HOST).each(['hello-long', 'interrupt', 'multiboot-info', 'string-io'])('and in %s', (name) => {
+    using recorded = recordGuest(name, { everyMs: 3 });
+    expectSeeks(recorded, 8, 1500);
+  });
+
+  it('to an exit finds what a machine that was never recorded has there', () => {
+    const next = randomFrom(2);
+    for (const name of SLOW_HOST ? ['hello-long'] : ['hello-long', 'ring3', 'string-io']) {
+      using recorded = recordGuest(name, { everyMs: 3 });
+      using history = new History(recorded.open());
+      for (let i = 0; i < 4; i++) {
+        const position = history.seek({ exits: 1 + next(recorded.report.exits - 1), steps: 0 });
+        using machine = machineOf(guestNamed(name), false);
+        let exits = 0;
+        let before = 0;
+        using local = new LocalMachine(machine, {
+          served(total) {
+            if (total === before || local.vcpu.area.exitReason === Exit.INTR) return undefined;
+            before = total;
+            exits++;
+            return exits >= position.exits ? { reason: 'stop-point' } : undefined;
+          },
+        });
+        while (local.advance().reason !== 'stop-point');
+        local.completePendingIo();
+        expect(portrait(history.replayer.local), `${name} at ${position.exits}`).toEqual(portrait(local));
+      }
+    }
+  });
+
+  it('goes to the next position there is, and not behind the end', () => {
+    using recorded = record(machineOfCode(CODE));
+    using history = new History(recorded.open());
+    const { end } = history;
+    expect(history.seek({ exits: 0, steps: 100_000 })).toEqual({ exits: 1, steps: 0 });
+    expect(history.seek(end)).toEqual(end);
+    expect(history.step()).toBe(false);
+    expect(history.seek({ exits: 0, steps: 0 })).toEqual({ exits: 0, steps: 0 });
+    expect(history.stepBack()).toBe(false);
+    expect(() => history.seek({ exits: end.exits + 1, steps: 0 })).toThrow(UsageError);
+    expect(() => history.seek({ exits: -1, steps: 0 })).toThrow(UsageError);
+    expect(() => history.seek({ exits: 1 } as Position)).toThrow(/two numbers from 0 on/);
+  });
+
+  it.skipIf(!isPvm)('with steps in ring 3 is refused where this host cannot step there', () => {
+    using recorded = recordGuest('compute-ring3');
+    using history = new History(recorded.open());
+    const refused = () => {
+      history.seek({ exits: recorded.report.exits - 40, steps: 0 });
+      while (history.step());
+    };
+    expect(refused).toThrow(/^there is no step: this host's KVM cannot step code of ring 3/);
+  });
+});
