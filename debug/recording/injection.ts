@@ -3,8 +3,9 @@
  * can take one there; otherwise after a later exit. KVM's own way, an exit as soon as the guest can take it, comes elsewhere
  * when the guest is stepped, and a signal may bring KVM_RUN back anywhere.
  */
+
+import type { InterruptGate } from '../../src/runner/line-interrupts.ts';
 import type { LocalMachine } from '../../src/runner/local-machine.ts';
-import type { InterruptGate } from '../../src/runner/vcpu-engine.ts';
 
 /** See the file's header. */
 export class Injection implements InterruptGate {

@@ -10,9 +10,10 @@ import type { Vcpu } from '../kvm/vcpu.ts';
 import type { Machine } from '../machine/machine.ts';
 import { checkOption, checkOptions, FUNCTION, MILLISECONDS, OBJECT, type OptionKinds } from '../options.ts';
 import { ASSIST_MODE, type AssistMode } from './assist.ts';
+import type { InterruptGate } from './line-interrupts.ts';
 import { checkRecords } from './pending-ends.ts';
 import type { RunCounts, RunEnd, RunResult } from './result.ts';
-import { type InterruptGate, VcpuEngine } from './vcpu-engine.ts';
+import { VcpuEngine } from './vcpu-engine.ts';
 
 /** How to run. */
 export interface LocalOptions {

@@ -11,6 +11,7 @@ import type { Machine } from '../machine/machine.ts';
 import { type AssistMode, createAssist } from './assist.ts';
 import { createBios } from './bios.ts';
 import { ExitCounters } from './counts.ts';
+import { type InterruptGate, lineInterrupts } from './line-interrupts.ts';
 import { type RunHooks, runVcpu } from './loop.ts';
 import { PendingEnds, recordBytes } from './pending-ends.ts';
 import type { RunCounts, RunEnd } from './result.ts';
@@ -20,17 +21,6 @@ import { Watchdog } from './watchdog.ts';
 
 /** The end of a run that a signal interrupted with nothing pending. */
 export const INTERRUPTED: RunEnd = { reason: 'interrupted' };
-
-/** Without irqchip, line n is delivered as vector 0x20 + n. */
-export const FIRST_LINE_VECTOR = 0x20;
-
-/** Without irqchip: decides when interrupts may be injected, and hears of those that are. */
-export interface InterruptGate {
-  /** Whether a waiting interrupt may be offered at this entry into the guest. */
-  isOpen(): boolean;
-  /** This vector was injected. */
-  injected(vector: number): void;
-}
 
 /** The parts of an engine. */
 export interface EngineOptions {
@@ -197,16 +187,4 @@ export class VcpuEngine implements Disposable {
     this.#translations?.[Symbol.dispose]();
     if (typeof this.#options.vcpu === 'number') this.vcpu[Symbol.dispose]();
   }
-}
-
-/** On a machine without irqchip, a raised line becomes KVM_INTERRUPT with a vector of its own. */
-function lineInterrupts({ config, lines }: Machine, gate?: InterruptGate): Pick<RunHooks, 'interrupts'> {
-  if (config.irqchip) return {};
-  const take = () => {
-    const line = lines.take();
-    if (line === undefined) return undefined;
-    gate?.injected(FIRST_LINE_VECTOR + line);
-    return FIRST_LINE_VECTOR + line;
-  };
-  return { interrupts: { waiting: () => lines.waiting && gate?.isOpen() !== false, take } };
 }

@@ -6,7 +6,7 @@ import { Machine } from '../../src/machine/machine.ts';
 import { ASSIST_TABLE } from '../../src/runner/assist/table.ts';
 import { createAssist } from '../../src/runner/assist.ts';
 import { type RunHereOptions, runHere } from '../../src/runner/local-machine.ts';
-import { FIRST_LINE_VECTOR } from '../../src/runner/vcpu-engine.ts';
+import { FIRST_LINE_VECTOR } from '../../src/runner/line-interrupts.ts';
 import { DATA, type FlatGuest, hex, withGuest } from '../support/flat-guest.ts';
 import { describeKvm, isPvm } from '../support/kvm.ts';
 import { scaled } from '../support/time.ts';
