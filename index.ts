@@ -13,6 +13,15 @@ export type { Position } from './debug/recording/position.ts';
 export { Recorder, type RecordOptions, type RecordReport } from './debug/recording/recorder.ts';
 export { ReplayDivergence } from './debug/replay/divergence.ts';
 export { openRecording, type Recording } from './debug/replay/recording.ts';
+export type { DebugAbilities, RingAbilities } from './debug/stops/abilities.ts';
+export {
+  Debugger,
+  type DebuggerOptions,
+  type Stop,
+  type StoppedVcpu,
+  type VcpuAction,
+} from './debug/stops/debugger.ts';
+export type { LinearMemory } from './debug/stops/linear-memory.ts';
 
 export { detect, type GuestImage, type LoadOptions, load, place, SymbolTable } from './loaders/index.ts';
 export { bootImage } from './loaders/place.ts';

@@ -56,7 +56,7 @@ const OTHERWISE: Readonly<Record<string, RegExp>> = {
   'takes anything': /^(plain|decodeRegister|kvmBackend)$/,
   'stands on nothing, as all of src/abi': /^(struct|bytesOf|ioctlNumber)$/,
   'is hidden by TypeScript, or for the threads of this process':
-    /^new (Kvm|Vm|Mapping|Machine|RunningMachine|LiveSession|GuestMemory)$|\.borrow$/,
+    /^new (Kvm|Vm|Mapping|Machine|RunningMachine|LiveSession|GuestMemory|Debugger)$|\.borrow$/,
   'is what the machine is built of': /^(GuestMemory\.(outsideRam|copyOnWrite|overFile)|Mapping\.ofFile)$/,
 };
 
@@ -112,6 +112,7 @@ describeKvm('an option that does not exist is refused', () => {
     const tables: readonly Table[] = [
       ['src/runner/stop-points.ts KINDS', (options) => checkStopPoints(options)],
       ['snapshot/cache/ram-cache.ts CACHE_OPTIONS', (options) => new RamCache(options)],
+      ['debug/stops/debugger.ts DEBUGGER_OPTIONS', (options) => api.Debugger.attach(running, options)],
       ['debug/recording/recorder.ts RECORD_OPTIONS', (options) => new api.Recorder(own, store, options)],
       ['src/runner/local-machine.ts RUN_HERE_OPTIONS', (options) => api.runHere(own, options)],
       ['src/runner/local-machine.ts LOCAL_OPTIONS', (options) => new api.LocalMachine(own, options)],

@@ -1,7 +1,7 @@
 /**
- * What a debugger can ask of this host's KVM, found out by running a few instructions in a tiny guest: in long mode, once in
- * ring 0 and once in ring 3, since some hosts run the two in different ways. What does not stop where it should does not
- * count, whatever the kernel's list of capabilities says.
+ * What a debugger can ask of this host's KVM, found out by running a few instructions in a tiny guest: in real mode, and in
+ * long mode in ring 0 and in ring 3, since some hosts run these in different ways. What does not stop where it should does
+ * not count, whatever the kernel's list of capabilities says.
  */
 import { GUEST_DEBUG_FLAGS } from '../../src/abi/flags.ts';
 import { CR0, CR4, EFER } from '../../src/abi/registers.ts';
@@ -10,11 +10,13 @@ import { Mapping } from '../../src/ffi/mapping.ts';
 import { blockKickSignal, clearKicks, KickTimer, maskInsideRun } from '../../src/ffi/signals.ts';
 import { decodeExit } from '../../src/kvm/exit.ts';
 import type { Kvm } from '../../src/kvm/kvm.ts';
+import type { CodeMode } from '../../src/kvm/mode.ts';
 import type { Vcpu } from '../../src/kvm/vcpu.ts';
 import type { HardwareStop } from '../../src/runner/stops/debug-registers.ts';
 import { type ByteStop, VcpuDebug, type WantedStops } from '../../src/runner/stops/vcpu-debug.ts';
+import { BREAK_BYTES } from './break-bytes.ts';
 
-/** What works for code of one ring. */
+/** What works for code of one kind. */
 export interface RingAbilities {
   /** One instruction can be run alone. */
   readonly step: boolean;
@@ -26,6 +28,8 @@ export interface RingAbilities {
 
 /** See the file's header. Plain data. */
 export interface DebugAbilities {
+  readonly real: RingAbilities;
+  /** Ring 0 in protected and long mode. */
   readonly kernel: RingAbilities;
   readonly user: RingAbilities;
   /** Interrupts can be kept out of a step. */
@@ -39,9 +43,13 @@ const NONE: RingAbilities = {
 };
 
 /** For a host without KVM_SET_GUEST_DEBUG. */
-export const NO_ABILITIES: DebugAbilities = { kernel: NONE, user: NONE, blockIrq: false };
+export const NO_ABILITIES: DebugAbilities = { real: NONE, kernel: NONE, user: NONE, blockIrq: false };
 
 let found: DebugAbilities | undefined;
+
+/** The abilities for code of a mode. */
+export const abilitiesFor = ({ real, kernel, user }: DebugAbilities, { name, cpl }: CodeMode): RingAbilities =>
+  name === 'real' ? real : cpl === 3 ? user : kernel;
 
 /** Runs the tiny guest, once in a process: some ten milliseconds. Throws KvmError. */
 export function debugAbilities(kvm: Kvm): DebugAbilities {
@@ -53,18 +61,20 @@ function probe(kvm: Kvm): DebugAbilities {
   if (kvm.checkExtension('KVM_CAP_SET_GUEST_DEBUG') <= 0) return NO_ABILITIES;
   const blockIrq = (kvm.checkExtension('KVM_CAP_SET_GUEST_DEBUG2') & GUEST_DEBUG_FLAGS.BLOCKIRQ) !== 0;
   using guest = new TinyGuest(kvm);
-  const ringAbilities = (ring: 0 | 3): RingAbilities => {
-    const hardware = (kind: HardwareStop['kind'], address: bigint) => {
-      const found = guest.stop(ring, PLAIN, { hardware: [{ address, kind, length: 1 }] });
-      return found?.kind === (kind === 'execute' ? 'hardware' : 'watch') && found.address === address;
+  const abilitiesOf = (kind: Kind): RingAbilities => {
+    const plain = PROGRAMS[kind];
+    const hardware = (on: HardwareStop['kind'], address: bigint) => {
+      const found = guest.stop(kind, plain, { hardware: [{ address, kind: on, length: 1 }] });
+      return found?.kind === (on === 'execute' ? 'hardware' : 'watch') && found.address === address;
     };
-    const stops = (byteStop: ByteStop) => {
-      const marked = PLAIN.with(BREAK_AT, BREAK_BYTES[byteStop]);
-      const found = guest.stop(ring, marked, { byteStop, linear: [CODE + BigInt(BREAK_AT)] });
+    const stops = (how: ByteStop) => {
+      const marked = plain.with(BREAK_AT, BREAK_BYTES[how]);
+      const place = { linear: CODE + BigInt(BREAK_AT), physical: Number(CODE) + BREAK_AT };
+      const found = guest.stop(kind, marked, { bytes: [{ ...place, how }] });
       return found?.kind === 'software' && found.rip === CODE + BigInt(BREAK_AT);
     };
     return {
-      step: guest.stop(ring, PLAIN, { step: true, blockIrq })?.rip === CODE + 1n,
+      step: guest.stop(kind, plain, { step: true, blockIrq })?.rip === CODE + 1n,
       software: BYTE_STOPS.find(stops),
       hardware: {
         execute: hardware('execute', CODE + BigInt(BREAK_AT)),
@@ -73,11 +83,8 @@ function probe(kvm: Kvm): DebugAbilities {
       },
     };
   };
-  return { kernel: ringAbilities(0), user: ringAbilities(3), blockIrq };
+  return { real: abilitiesOf('real'), kernel: abilitiesOf('kernel'), user: abilitiesOf('user'), blockIrq };
 }
-
-/** The byte of each kind: INT3, and IN AL, DX. */
-export const BREAK_BYTES: Readonly<Record<ByteStop, number>> = { debug: 0xcc, failure: 0xcc, in: 0xec };
 
 /** The most exact first: IN stops nothing where KVM itself has a device at the port in DX. */
 const BYTE_STOPS: readonly ByteStop[] = ['debug', 'failure', 'in'];
@@ -85,8 +92,16 @@ const BYTE_STOPS: readonly ByteStop[] = ['debug', 'failure', 'in'];
 const CODE = 0x1000n;
 const DATA = 0x9000n;
 const BREAK_AT = 1;
-/** nop; nop; mov [rbx], al; mov al, [rbx + 8]; ud2, which ends in a triple fault. */
-const PLAIN = Uint8Array.of(0x90, 0x90, 0x88, 0x03, 0x8a, 0x43, 0x08, 0x0f, 0x0b);
+
+/** Code that is run by itself, since hosts do. */
+type Kind = 'real' | 'kernel' | 'user';
+
+/** nop; nop; mov [rbx], al; mov al, [rbx + 8]; ud2. The exception ends in a triple fault, or in real mode at a HLT. */
+const LONG_PROGRAM = Uint8Array.of(0x90, 0x90, 0x88, 0x03, 0x8a, 0x43, 0x08, 0x0f, 0x0b);
+/** The same with bx. */
+const REAL_PROGRAM = Uint8Array.of(0x90, 0x90, 0x88, 0x07, 0x8a, 0x47, 0x08, 0x0f, 0x0b);
+const PROGRAMS: Readonly<Record<Kind, Uint8Array>> = { real: REAL_PROGRAM, kernel: LONG_PROGRAM, user: LONG_PROGRAM };
+const HLT = 0xf4;
 
 const RAM_BYTES = 0x1_0000;
 const PML4 = 0x2000;
@@ -134,10 +149,11 @@ class TinyGuest implements Disposable {
   }
 
   /** Runs `code` until its first exit. Returns the stop that this was, with RIP; undefined if it was none. */
-  stop(ring: 0 | 3, code: Uint8Array, wanted: Partial<WantedStops>) {
+  stop(kind: Kind, code: Uint8Array, wanted: Partial<WantedStops>) {
     this.#ram.bytes.set(code, Number(CODE));
-    this.#enter(ring);
-    const none = { step: false, blockIrq: false, byteStop: undefined, linear: [], physical: [], hardware: [] };
+    if (kind === 'real') this.#enterReal();
+    else this.#enterLong(kind === 'user' ? 3 : 0);
+    const none = { step: false, blockIrq: false, bytes: [], hardware: [] };
     this.#debug.set({ ...none, ...wanted });
     const exited = this.#runToExit();
     const end = exited ? this.#debug.hook!(decodeExit(this.#vcpu.area).number) : undefined;
@@ -161,7 +177,7 @@ class TinyGuest implements Disposable {
   }
 
   /** Long mode. Without a descriptor table the first exception, such as a breakpoint that is not seen, is a shutdown. */
-  #enter(ring: 0 | 3): void {
+  #enterLong(ring: 0 | 3): void {
     const sregs = this.#vcpu.getSregs();
     const segment = { base: 0n, limit: 0xffff_ffff, present: 1, s: 1, g: 1, avl: 0, unusable: 0, dpl: ring };
     Object.assign(sregs.cs, { ...segment, selector: 0x8 | ring, type: 0xb, l: 1, db: 0 });
@@ -173,6 +189,36 @@ class TinyGuest implements Disposable {
     Object.assign(sregs, { cr3: BigInt(PML4), cr4: CR4.PAE, efer: EFER.LME | EFER.LMA });
     sregs.cr0 = CR0.PE | CR0.ET | CR0.PG;
     this.#vcpu.setSregs(sregs);
+    this.#begin();
+  }
+
+  /** Real mode, as after a reset. Every vector leads to address 0, where there is a HLT. */
+  #enterReal(): void {
+    this.#ram.bytes[0] = HLT;
+    const sregs = this.#vcpu.getSregs();
+    const segment = {
+      base: 0n,
+      limit: 0xffff,
+      selector: 0,
+      present: 1,
+      s: 1,
+      g: 0,
+      avl: 0,
+      unusable: 0,
+      dpl: 0,
+      l: 0,
+      db: 0,
+    };
+    Object.assign(sregs.cs, { ...segment, type: 0xb });
+    for (const name of ['ds', 'es', 'fs', 'gs', 'ss'] as const) Object.assign(sregs[name], { ...segment, type: 3 });
+    sregs.idt.base = 0n;
+    sregs.idt.limit = 0x3ff;
+    Object.assign(sregs, { cr3: 0n, cr4: 0n, efer: 0n, cr0: CR0.ET });
+    this.#vcpu.setSregs(sregs);
+    this.#begin();
+  }
+
+  #begin(): void {
     const regs = this.#vcpu.getRegs();
     Object.assign(regs, { rip: CODE, rsp: STACK, rbx: DATA, rdx: 0xe9n, rflags: 2n });
     this.#vcpu.setRegs(regs);

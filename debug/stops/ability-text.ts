@@ -1,7 +1,8 @@
 /** What of a debugger's wishes works on this host, in words. */
 import type { DebugAbilities, RingAbilities } from './abilities.ts';
 
-const RINGS = [
+const KINDS = [
+  ['real', 'real mode'],
   ['kernel', 'ring 0'],
   ['user', 'ring 3'],
 ] as const;
@@ -9,7 +10,7 @@ const RINGS = [
 const BYTES = {
   debug: 'yes',
   failure: 'yes',
-  in: 'yes, but not where DX holds a port of the in-kernel chips',
+  in: 'yes, but where DX holds a port of the in-kernel chips',
 } as const;
 
 type Row = readonly [what: string, works: (ring: RingAbilities) => string];
@@ -23,11 +24,12 @@ const ROWS: readonly Row[] = [
   ['hardware watchpoints', ({ hardware }) => yes(hardware.write && hardware.access)],
 ];
 
-/** A line for each wish: what it is, and how far it is met, by ring where these differ. */
+/** A line for each wish: what it is, and how far it is met, by the kind of code where these differ. */
 export function abilityLines(abilities: DebugAbilities): (readonly [what: string, how: string])[] {
   return ROWS.map(([what, works]) => {
-    const answers = RINGS.map(([ring, name]) => [name, works(abilities[ring])] as const);
-    const [[, first], [, second]] = answers as [readonly [string, string], readonly [string, string]];
-    return [what, first === second ? first : answers.map(([name, how]) => `${name} ${how}`).join(', ')];
+    const answers = KINDS.map(([kind, name]) => [name, works(abilities[kind])] as const);
+    const [[, first]] = answers as [readonly [string, string]];
+    const isSame = answers.every(([, how]) => how === first);
+    return [what, isSame ? first : answers.map(([name, how]) => `${name} ${how}`).join('; ')];
   });
 }

@@ -3,42 +3,47 @@
  * the guest's own bytes. Putting one in and taking it out is no write of the guest's and marks no page as dirty.
  */
 import type { GuestMemory } from '../../src/memory/guest-memory.ts';
+import type { BreakByte, ByteStop } from '../../src/runner/stops/vcpu-debug.ts';
+
+/** The byte of each kind: INT3, and IN AL, DX. */
+export const BREAK_BYTES: Readonly<Record<ByteStop, number>> = { debug: 0xcc, failure: 0xcc, in: 0xec };
+
+/** Where to put a byte, and which. */
+export type Placed = Pick<BreakByte, 'physical' | 'how'>;
 
 /** See the file's header. */
 export class BreakBytes {
   readonly #memory: Pick<GuestMemory, 'view'>;
-  readonly #byte: number;
-  /** The guest's own byte by guest-physical address. */
-  readonly #own = new Map<number, number>();
+  /** What is in, and the guest's own byte, by guest-physical address. */
+  readonly #in = new Map<number, Placed & { readonly own: number }>();
 
-  constructor(memory: Pick<GuestMemory, 'view'>, byte: number) {
+  constructor(memory: Pick<GuestMemory, 'view'>) {
     this.#memory = memory;
-    this.#byte = byte;
   }
 
   /** Whether any is in memory. */
   get areIn(): boolean {
-    return this.#own.size > 0;
+    return this.#in.size > 0;
   }
 
-  /** Puts the bytes in, at guest-physical addresses of RAM. */
-  insert(gpas: Iterable<number>): void {
-    for (const gpa of gpas) {
-      if (this.#own.has(gpa)) continue;
-      const view = this.#memory.view(gpa, 1);
-      this.#own.set(gpa, view[0]!);
-      view[0] = this.#byte;
+  /** Puts the bytes in, at addresses of RAM; of two for one address, the first. */
+  insert(places: Iterable<Placed>): void {
+    for (const { physical, how } of places) {
+      if (this.#in.has(physical)) continue;
+      const view = this.#memory.view(physical, 1);
+      this.#in.set(physical, { physical, how, own: view[0]! });
+      view[0] = BREAK_BYTES[how];
     }
   }
 
-  /** Takes all out; returns where they were. A byte that the guest has written over meanwhile stays as the guest wrote it. */
-  remove(): number[] {
-    const gpas = [...this.#own.keys()];
-    for (const [gpa, own] of this.#own) {
-      const view = this.#memory.view(gpa, 1);
-      if (view[0] === this.#byte) view[0] = own;
+  /** Takes all out; returns what was in. A byte that the guest has written over meanwhile stays as the guest wrote it. */
+  remove(): Placed[] {
+    const places = [...this.#in.values()];
+    for (const { physical, how, own } of places) {
+      const view = this.#memory.view(physical, 1);
+      if (view[0] === BREAK_BYTES[how]) view[0] = own;
     }
-    this.#own.clear();
-    return gpas;
+    this.#in.clear();
+    return places;
   }
 }

@@ -6,11 +6,12 @@ import { KvmRegs, KvmSregs } from '../../src/abi/structs.ts';
 import { checkArguments, RUNNER } from '../../src/arguments.ts';
 import { UsageError } from '../../src/errors.ts';
 import { type CodeMode, codeMode, linearRip } from '../../src/kvm/mode.ts';
+import { checkOptions, OBJECT, type OptionKinds } from '../../src/options.ts';
 import type { RunEnd } from '../../src/runner/result.ts';
 import type { HardwareStop } from '../../src/runner/stops/debug-registers.ts';
-import type { StopKind, VcpuRegisters, WantedStops } from '../../src/runner/stops/vcpu-debug.ts';
+import type { BreakByte, StopKind, VcpuRegisters, WantedStops } from '../../src/runner/stops/vcpu-debug.ts';
 import type { RunningMachine } from '../../src/runner/threads/running-machine.ts';
-import { BREAK_BYTES, type DebugAbilities, debugAbilities } from './abilities.ts';
+import { abilitiesFor, type DebugAbilities, debugAbilities } from './abilities.ts';
 import { BreakBytes } from './break-bytes.ts';
 import { LinearMemory } from './linear-memory.ts';
 
@@ -42,15 +43,38 @@ export interface DebuggerOptions {
   readonly passes?: ReadonlySet<RunEnd['reason']>;
 }
 
-/** See the file's header. */
+/** The kinds of {@link DebuggerOptions}. */
+const DEBUGGER_OPTIONS: OptionKinds<DebuggerOptions> = { passes: OBJECT };
+
+/**
+ * A debugger of a RunningMachine. All vCPUs stop together; while they do, registers and memory can be read and written. It
+ * needs a run under way to let the machine go on.
+ *
+ * @example
+ * ```ts
+ * import { bootImage, Debugger, load, Machine, RunningMachine } from 'vmlapse';
+ * import { readGuest } from 'vmlapse/guests';
+ *
+ * using machine = Machine.create({ memory: 16 * 2 ** 20 });
+ * bootImage(machine, load(readGuest('hello-long'), { memoryMap: machine.memory.memoryMap }));
+ * const running = await RunningMachine.start(machine);
+ * const debug = Debugger.attach(running);
+ * const ended = running.run();
+ * const { kind } = await debug.resume(['step']);
+ * console.log(kind, (await debug.vcpu(0)).mode.name); // step long
+ * await debug.detach();
+ * console.log((await ended).reason); // exit-port
+ * await running.close();
+ * ```
+ */
 export class Debugger {
   readonly running: RunningMachine;
   readonly abilities: DebugAbilities;
   readonly #passes: ReadonlySet<RunEnd['reason']>;
-  /** Linear addresses of breakpoints. */
-  readonly #software = new Set<bigint>();
+  /** Linear addresses of breakpoints, and for code of which vCPU they were set. */
+  readonly #software = new Map<bigint, number>();
   readonly #hardware: HardwareStop[] = [];
-  readonly #bytes: BreakBytes | undefined;
+  readonly #bytes: BreakBytes;
   readonly #stopped = new Map<number, StoppedVcpu>();
   /** What a vCPU's thread was told last. */
   readonly #told = new Map<number, WantedStops>();
@@ -71,13 +95,14 @@ export class Debugger {
     this.running = running;
     this.abilities = debugAbilities(running.machine.kvm);
     this.#passes = passes;
-    const { software } = this.abilities.kernel;
-    this.#bytes = software && new BreakBytes(running.machine.memory, BREAK_BYTES[software]);
+    this.#bytes = new BreakBytes(running.machine.memory);
   }
 
   /** Stops the machine and takes it over. Throws UsageError if another debugger has it, KvmError. */
   static attach(running: RunningMachine, options: DebuggerOptions = {}): Debugger {
     checkArguments('Debugger.attach', [running, RUNNER]);
+    checkOptions(options, DEBUGGER_OPTIONS);
+    if (!('hold' in running)) throw new UsageError('a debugger needs threads for the vCPUs: give a RunningMachine');
     if (running.beforeEnd) throw new UsageError('a debugger is attached to this machine already');
     const self = new Debugger(running, options);
     running.hold();
@@ -126,18 +151,14 @@ export class Debugger {
 
   /** Sets a breakpoint at a linear address that a vCPU can read. Rejects with UsageError, which says why there can be none. */
   async setBreakpoint(address: bigint, vcpu = 0): Promise<void> {
-    const { kernel, user } = this.abilities;
-    if (!kernel.software)
-      throw new UsageError('breakpoints in memory stop nothing on this host: use hardware breakpoints');
     const { memory, mode } = await this.vcpu(vcpu);
+    const where = `a breakpoint at 0x${address.toString(16)}`;
     const gpa = memory.translate(address);
-    if (gpa === undefined)
-      throw new UsageError(`a breakpoint at 0x${address.toString(16)}: nothing is mapped there yet`);
-    if (!this.running.machine.memory.find(gpa))
-      throw new UsageError(`a breakpoint at 0x${address.toString(16)}: this is no RAM: use a hardware breakpoint`);
-    if (mode.cpl === 3 && user.software === undefined)
-      throw new UsageError('breakpoints do not stop code in ring 3 on this host, and vCPU is in ring 3 now');
-    this.#software.add(address);
+    if (gpa === undefined) throw new UsageError(`${where}: nothing is mapped there yet: set it later, or use hbreak`);
+    if (!this.running.machine.memory.find(gpa)) throw new UsageError(`${where}: there is no RAM: use hbreak`);
+    if (abilitiesFor(this.abilities, mode).software === undefined)
+      throw new UsageError(`${where}: breakpoints in memory do not stop ${codeText(mode)} on this host`);
+    this.#software.set(address, vcpu);
   }
 
   /** Removes it. Returns whether it was there. */
@@ -147,8 +168,8 @@ export class Debugger {
 
   /** Sets one of the processor's four; false: it was there. Throws UsageError, which says why there can be none. */
   setHardware(stop: HardwareStop): boolean {
-    const { kernel, user } = this.abilities;
-    if (!kernel.hardware[stop.kind] && !user.hardware[stop.kind]) throw new UsageError(MISSING[stop.kind]);
+    const { real, kernel, user } = this.abilities;
+    if (![real, kernel, user].some(({ hardware }) => hardware[stop.kind])) throw new UsageError(MISSING[stop.kind]);
     if (this.#hardware.some((other) => sameStop(other, stop))) return false;
     if (this.#hardware.length === 4)
       throw new UsageError('the processor has four hardware breakpoints: remove one first');
@@ -176,9 +197,9 @@ export class Debugger {
     if (late) return late;
     this.#preparing = 'yes';
     try {
-      const gpas = await this.#prepare((id) => actions[id] ?? 'run');
+      const bytes = await this.#prepare((id) => actions[id] ?? 'run');
       if (this.#wasInterrupted()) return { vcpu: 0, kind: 'interrupt' };
-      return await this.#go(gpas);
+      return await this.#go(bytes);
     } finally {
       this.#preparing = 'no';
     }
@@ -189,64 +210,53 @@ export class Debugger {
     return this.#preparing === 'interrupted' || !this.#isAttached;
   }
 
-  /** Tells each vCPU's thread what to do. Returns where bytes are to be put in. */
-  async #prepare(actionOf: (id: number) => VcpuAction): Promise<number[]> {
+  /** Tells each vCPU's thread what to do. Returns the bytes that are to be put in. */
+  async #prepare(actionOf: (id: number) => VcpuAction): Promise<BreakByte[]> {
     const { threads } = this.running;
     for (const { id } of threads) if (actionOf(id) === 'step') await this.#checkStep(id);
-    const gpas = await this.#placesOfBytes();
-    for (const { id } of threads) await this.#tell(id, actionOf(id) === 'step', gpas);
+    const bytes = await this.#placesOfBytes();
+    for (const { id } of threads) await this.#tell(id, actionOf(id) === 'step', bytes);
     while (this.#cleaners > 0) await new Promise<void>((resolve) => this.#cleaned.push(resolve));
     this.running.parked = new Set(threads.flatMap(({ id }) => (actionOf(id) === 'stay' ? [id] : [])));
-    return gpas;
+    return bytes;
   }
 
-  #go(gpas: readonly number[]): Promise<Stop> {
+  #go(bytes: readonly BreakByte[]): Promise<Stop> {
     this.#stopped.clear();
     this.#preparing = 'no';
     return new Promise((resolve) => {
       this.#waiting = resolve;
-      this.#bytes?.insert(gpas);
+      this.#bytes.insert(bytes);
       this.running.resume();
     });
   }
 
   async #checkStep(id: number): Promise<void> {
     const { mode } = await this.vcpu(id);
-    const { kernel, user } = this.abilities;
-    if ((mode.cpl === 3 ? user : kernel).step) return;
-    throw new UsageError(
-      `this host cannot run a single instruction in ring ${mode.cpl}: set a breakpoint where it leaves it`,
-    );
+    if (abilitiesFor(this.abilities, mode).step) return;
+    const cure = 'set a breakpoint where it leaves it';
+    throw new UsageError(`this host cannot run a single instruction of ${codeText(mode)}: ${cure}`);
   }
 
-  /** Guest-physical addresses of the breakpoints, by the page tables of every vCPU. */
-  async #placesOfBytes(): Promise<number[]> {
+  /** The bytes of the breakpoints, by the page tables of every vCPU. */
+  async #placesOfBytes(): Promise<BreakByte[]> {
     if (this.#software.size === 0) return [];
-    const places = new Set<number>();
-    for (const { id } of this.running.threads) {
-      const { memory } = await this.vcpu(id);
-      for (const address of this.#software) {
-        const gpa = memory.translate(address);
-        if (gpa !== undefined && this.running.machine.memory.find(gpa)) places.add(gpa);
-      }
+    const vcpus = await Promise.all(this.running.threads.map(({ id }) => this.vcpu(id)));
+    const bytes: BreakByte[] = [];
+    for (const [linear, owner] of this.#software) {
+      const how = abilitiesFor(this.abilities, vcpus[owner]!.mode).software;
+      if (!how) continue; // its vCPU has gone to code that cannot be stopped so
+      for (const physical of new Set(vcpus.map(({ memory }) => memory.translate(linear))))
+        if (physical !== undefined && this.running.machine.memory.find(physical)) bytes.push({ linear, physical, how });
     }
-    return [...places];
+    return bytes;
   }
 
   /** Tells a vCPU's thread where to stop. A thread that has nothing to be told is left alone. */
-  async #tell(id: number, step: boolean, gpas: readonly number[]): Promise<void> {
-    const { blockIrq, kernel } = this.abilities;
-    const wanted: WantedStops | undefined =
-      step || this.#software.size > 0 || this.#hardware.length > 0
-        ? {
-            step,
-            blockIrq,
-            byteStop: kernel.software,
-            linear: [...this.#software],
-            physical: gpas,
-            hardware: this.#hardware,
-          }
-        : undefined;
+  async #tell(id: number, step: boolean, bytes: readonly BreakByte[]): Promise<void> {
+    const isTold = step || bytes.length > 0 || this.#hardware.length > 0;
+    const { blockIrq } = this.abilities;
+    const wanted: WantedStops | undefined = isTold ? { step, blockIrq, bytes, hardware: this.#hardware } : undefined;
     if (wanted === undefined && !this.#told.has(id)) return;
     await this.running.threads[id]!.call('stopAt', wanted);
     if (wanted) this.#told.set(id, wanted);
@@ -262,7 +272,7 @@ export class Debugger {
   #stop(stop: Stop): void {
     this.running.hold();
     this.running.completePendingIo();
-    this.#bytes?.remove();
+    this.#bytes.remove();
     this.running.parked = new Set();
     const resolve = this.#waiting;
     this.#waiting = undefined;
@@ -302,7 +312,7 @@ export class Debugger {
 
   /** The run has ended from outside: by its time limit, or because it was stopped. */
   over(end: RunEnd): void {
-    this.#bytes?.remove();
+    this.#bytes.remove();
     const resolve = this.#waiting;
     this.#waiting = undefined;
     resolve?.({ vcpu: 0, kind: 'over', end });
@@ -311,17 +321,17 @@ export class Debugger {
   /** See PageSpace.cleaner. */
   #clean(): Disposable {
     this.#cleaners++;
-    const areIn = this.#bytes?.areIn === true;
+    const { areIn } = this.#bytes;
     const resumes = areIn && this.running.running;
     if (resumes) this.running.pause();
-    const gpas = areIn ? this.#bytes!.remove() : [];
+    const bytes = areIn ? this.#bytes.remove() : [];
     let isOver = false;
     return {
       [Symbol.dispose]: () => {
         if (isOver) return;
         isOver = true;
         this.#cleaners--;
-        if (this.#waiting && gpas.length > 0) this.#bytes!.insert(gpas);
+        if (this.#waiting && areIn) this.#bytes.insert(bytes);
         if (resumes && this.#waiting) this.running.resume();
         if (this.#cleaners === 0) for (const cleaned of this.#cleaned.splice(0)) cleaned();
       },
@@ -346,6 +356,9 @@ export class Debugger {
     else if (resume) this.running.resume();
   }
 }
+
+/** Code of a mode, in words. */
+const codeText = ({ name, cpl }: CodeMode) => (name === 'real' ? 'code in real mode' : `code in ring ${cpl}`);
 
 const sameStop = (a: HardwareStop, b: HardwareStop) =>
   a.address === b.address && a.kind === b.kind && a.length === b.length;

@@ -19,17 +19,21 @@ import { dr7Of, type HardwareStop, STATUS_STEP, STATUS_STOPS } from './debug-reg
 /** What makes a breakpoint byte known: `debug` and `failure` are INT3, which KVM reports as such or fails on; `in` is IN. */
 export type ByteStop = 'debug' | 'failure' | 'in';
 
+/** A breakpoint byte in memory. */
+export interface BreakByte {
+  readonly linear: bigint;
+  /** Guest-physical address. */
+  readonly physical: number;
+  readonly how: ByteStop;
+}
+
 /** Where a vCPU is to stop. Plain data. */
 export interface WantedStops {
   /** After one instruction. */
   readonly step: boolean;
   /** No interrupt is taken in that step. */
   readonly blockIrq: boolean;
-  /** How breakpoint bytes stop on this host. */
-  readonly byteStop: ByteStop | undefined;
-  /** Where the bytes are: linear addresses, and guest-physical ones. */
-  readonly linear: readonly bigint[];
-  readonly physical: readonly number[];
+  readonly bytes: readonly BreakByte[];
   /** At most four. */
   readonly hardware: readonly HardwareStop[];
 }
@@ -64,11 +68,11 @@ export class VcpuDebug {
   set(wanted: WantedStops | undefined): void {
     const debug = KvmGuestDebug.alloc();
     if (wanted) {
-      const { step, blockIrq, byteStop, hardware } = wanted;
+      const { step, blockIrq, bytes, hardware } = wanted;
       const flags = [
         [step, GUEST_DEBUG_FLAGS.SINGLESTEP],
         [step && blockIrq, GUEST_DEBUG_FLAGS.BLOCKIRQ],
-        [byteStop === 'debug' && wanted.linear.length > 0, GUEST_DEBUG_FLAGS.USE_SW_BP],
+        [bytes.some(({ how }) => how === 'debug'), GUEST_DEBUG_FLAGS.USE_SW_BP],
         [hardware.length > 0, GUEST_DEBUG_FLAGS.USE_HW_BP],
       ] as const;
       const control = flags.reduce((all, [on, flag]) => (on ? all | flag : all), 0);
@@ -100,7 +104,7 @@ export class VcpuDebug {
 
   #stopOf(reason: number): RunEnd | undefined {
     if (reason === Exit.DEBUG) return this.#debugExit();
-    if (this.#wanted!.linear.length === 0) return undefined;
+    if (this.#wanted!.bytes.length === 0) return undefined;
     const { area } = this.#vcpu;
     if (reason === Exit.INTERNAL_ERROR && KvmRunInternal.over(area.bytes, RUN_EXIT_OFFSET).suberror === 1) {
       const address = this.#byteAtRip('failure');
@@ -127,14 +131,14 @@ export class VcpuDebug {
 
   /** The linear address of RIP, if a breakpoint byte is there: at that address, or in that memory by another address. */
   #byteAtRip(how: ByteStop): bigint | undefined {
-    const { byteStop, linear, physical } = this.#wanted!;
-    if (byteStop !== how) return undefined;
+    const bytes = this.#wanted!.bytes.filter((byte) => byte.how === how);
+    if (bytes.length === 0) return undefined;
     const { rip, rflags } = this.#vcpu.getRegs();
     const sregs = this.#vcpu.getSregs();
     const address = linearRip(sregs, codeMode(sregs, rflags), rip);
-    if (linear.includes(address)) return address;
+    if (bytes.some(({ linear }) => linear === address)) return address;
     const { physical: gpa } = walkPages(sregs, address, (at, width) => this.#entry(at, width));
-    return gpa !== undefined && physical.includes(gpa) ? address : undefined;
+    return bytes.some(({ physical }) => physical === gpa) ? address : undefined;
   }
 
   #entry(gpa: number, width: 4 | 8): bigint | undefined {

@@ -1,8 +1,8 @@
 /** Breakpoint bytes are the debugger's own business: no checkpoint, no comparison and no list of dirty pages has them. */
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { BREAK_BYTES, debugAbilities } from '../../../debug/stops/abilities.ts';
-import { BreakBytes } from '../../../debug/stops/break-bytes.ts';
+import { debugAbilities } from '../../../debug/stops/abilities.ts';
+import { BREAK_BYTES, BreakBytes } from '../../../debug/stops/break-bytes.ts';
 import { Debugger } from '../../../debug/stops/debugger.ts';
 import { diff } from '../../../snapshot/diff/diff.ts';
 import { LiveSession } from '../../../snapshot/live/live-session.ts';
@@ -84,11 +84,12 @@ describeKvm('a breakpoint byte', () => {
 
   it('that the guest has written over stays as the guest wrote it', async () => {
     const memory = { bytes: Uint8Array.of(OWN, OWN), view: (gpa: number) => memory.bytes.subarray(gpa, gpa + 1) };
-    const bytes = new BreakBytes(memory, 0xcc);
-    bytes.insert([0, 1, 1]);
+    const bytes = new BreakBytes(memory);
+    const places = [0, 1].map((physical) => ({ physical, how: 'debug' as const }));
+    bytes.insert([...places, ...places]);
     expect([...memory.bytes]).toEqual([0xcc, 0xcc]);
     memory.bytes[0] = 0x77;
-    expect(bytes.remove()).toEqual([0, 1]);
+    expect(bytes.remove().map(({ physical }) => physical)).toEqual([0, 1]);
     expect([...memory.bytes]).toEqual([0x77, OWN]);
     expect([bytes.areIn, bytes.remove()]).toEqual([false, []]);
   });

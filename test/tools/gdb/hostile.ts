@@ -1,6 +1,6 @@
 /** Packets of clients that are broken or mean harm, made from a seed, to a session over a machine that runs. */
 
-import { BREAK_BYTES } from '../../../debug/stops/abilities.ts';
+import { BREAK_BYTES } from '../../../debug/stops/break-bytes.ts';
 import { Debugger } from '../../../debug/stops/debugger.ts';
 import type { VcpuRegisters } from '../../../src/runner/stops/vcpu-debug.ts';
 import { ProtocolError, packet } from '../../../tools/gdb/packets.ts';

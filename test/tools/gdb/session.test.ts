@@ -6,7 +6,7 @@ import { Kvm } from '../../../src/kvm/kvm.ts';
 import { packet, textHex } from '../../../tools/gdb/packets.ts';
 import { TARGET_XML } from '../../../tools/gdb/target-xml.ts';
 import { CODE } from '../../runner/machines.ts';
-import { describeKvm } from '../../support/kvm.ts';
+import { describeKvm, hostKind } from '../../support/kvm.ts';
 import { LOOP, LOOP_AT, RawClient } from './raw-client.ts';
 
 const hex = (value: number | bigint) => value.toString(16);
@@ -291,7 +291,8 @@ describeKvm('a session', () => {
     const [stopped, printed] = await client.askPrinted('c');
     expect(stopped).toMatch(/^T0[4b]/);
     expect(printed).toContain('vmlapse: the guest has ended:');
-    expect((await client.register('rax')) & 0xffn).toBe(7n);
+    // AMD's processors leave no state behind after a shutdown, so that KVM resets the vCPU
+    if (hostKind !== 'SVM') expect((await client.register('rax')) & 0xffn).toBe(7n);
     expect(await client.ask('c')).toMatch(/^X0b;process:1$/);
     expect(client.isClosed).toBe(true);
   });
