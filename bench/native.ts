@@ -17,6 +17,7 @@ export const FLOORS = [
   'port-loop',
   'load-elf',
   'rollback',
+  'restore',
   'dirty-scan',
   'stop-copy',
   'wp-pause',

@@ -5,6 +5,7 @@ import { EXIT_BENCHES } from './suites/exits.ts';
 import { FORK_BENCHES } from './suites/fork.ts';
 import { LIVE_BENCHES } from './suites/live.ts';
 import { LOADING_BENCHES } from './suites/loading.ts';
+import { RESTORE_BENCHES } from './suites/restore.ts';
 import { ROLLBACK_BENCHES } from './suites/rollback.ts';
 import { STARTUP_BENCHES } from './suites/startup.ts';
 import { STORE_BENCHES } from './suites/store.ts';
@@ -13,6 +14,7 @@ export const BENCHES: readonly Bench[] = [
   ...EXIT_BENCHES,
   ...LOADING_BENCHES,
   ...STARTUP_BENCHES,
+  ...RESTORE_BENCHES,
   ...ROLLBACK_BENCHES,
   ...LIVE_BENCHES,
   ...DISK_BENCHES,

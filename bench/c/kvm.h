@@ -93,13 +93,13 @@ static inline uint8_t *guest(const struct machine *m, uint64_t gpa, uint64_t siz
 	return NULL;
 }
 
-static inline void machine_memory(struct machine *m, uint64_t ram_size, uint32_t slot_flags)
+/* RAM over a file: shared with it, or copy-on-write. */
+static inline void machine_memory(struct machine *m, int file, int sharing, uint64_t ram_size, uint32_t slot_flags)
 {
 	uint64_t low = ram_size < LOW_RAM_END ? ram_size : LOW_RAM_END;
 	m->ram_size = ram_size;
-	m->memfd = check(memfd_create("ram", MFD_CLOEXEC), "memfd_create");
-	check(ftruncate(m->memfd, ram_size), "ftruncate");
-	m->ram = mmap(NULL, ram_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, m->memfd, 0);
+	m->memfd = file;
+	m->ram = mmap(NULL, ram_size, PROT_READ | PROT_WRITE, sharing | MAP_NORESERVE, file, 0);
 	if (m->ram == MAP_FAILED)
 		die("mmap of guest memory");
 	m->slots[m->slot_count++] = (struct slot){ 0, low, 0 };
@@ -123,9 +123,9 @@ static inline void machine_cpuid(struct machine *m)
 	free(cpuid);
 }
 
-/* A VM with `ram_size` bytes of RAM and one vCPU. `slot_flags` as in KVM_MEM_LOG_DIRTY_PAGES; `dirty_protect` is the
- * argument of KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, 0 to leave it off. */
-static inline struct machine machine_open(uint64_t ram_size, uint32_t slot_flags, uint64_t dirty_protect)
+/* A VM with `ram_size` bytes of RAM over a file and one vCPU. `slot_flags` as in KVM_MEM_LOG_DIRTY_PAGES; `dirty_protect` is
+ * the argument of KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, 0 to leave it off. */
+static inline struct machine machine_over(int file, int sharing, uint64_t ram_size, uint32_t slot_flags, uint64_t dirty_protect)
 {
 	struct machine m = { 0 };
 	m.kvm = check(open("/dev/kvm", O_RDWR | O_CLOEXEC), "/dev/kvm");
@@ -140,7 +140,7 @@ static inline struct machine machine_open(uint64_t ram_size, uint32_t slot_flags
 		struct kvm_enable_cap cap = { .cap = KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, .args = { dirty_protect } };
 		check(ioctl(m.vm, KVM_ENABLE_CAP, &cap), "KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2");
 	}
-	machine_memory(&m, ram_size, slot_flags);
+	machine_memory(&m, file, sharing, ram_size, slot_flags);
 	m.vcpu = check(ioctl(m.vm, KVM_CREATE_VCPU, 0), "KVM_CREATE_VCPU");
 	m.run_size = check(ioctl(m.kvm, KVM_GET_VCPU_MMAP_SIZE, 0), "KVM_GET_VCPU_MMAP_SIZE");
 	m.run = mmap(NULL, m.run_size, PROT_READ | PROT_WRITE, MAP_SHARED, m.vcpu, 0);
@@ -148,6 +148,24 @@ static inline struct machine machine_open(uint64_t ram_size, uint32_t slot_flags
 		die("mmap of kvm_run");
 	machine_cpuid(&m);
 	return m;
+}
+
+/* The same over a memory file of its own. */
+static inline struct machine machine_open(uint64_t ram_size, uint32_t slot_flags, uint64_t dirty_protect)
+{
+	int file = check(memfd_create("ram", MFD_CLOEXEC), "memfd_create");
+	check(ftruncate(file, ram_size), "ftruncate");
+	return machine_over(file, MAP_SHARED, ram_size, slot_flags, dirty_protect);
+}
+
+static inline void machine_close(struct machine *m)
+{
+	munmap(m->run, m->run_size);
+	munmap(m->ram, m->ram_size);
+	close(m->vcpu);
+	close(m->vm);
+	close(m->kvm);
+	close(m->memfd);
 }
 
 /* Starts at `rip` in long mode with all of the first 4 GiB identity-mapped (tables at 0x1000), or, with `bits` 32, in
