@@ -41,7 +41,7 @@ function probe(): StepQuirks {
   machine.setBoot({ mode: 'real', rip: BigInt(CODE), cs: { selector: 0, base: 0 }, regs }, [{ base: CODE, size: 2 }]);
   using local = new LocalMachine(machine);
   const yes = { ...NO_ABILITIES.kernel, step: true };
-  new Stepper(local, { kernel: yes, user: yes, blockIrq: false }).on();
+  new Stepper(local, { real: yes, kernel: yes, user: yes, blockIrq: false }).on();
   local.advance(1000);
   const pushesTrapFlag = (BigInt(machine.memory.readUint(STACK - 2, 2)) & RFLAGS.TF) !== 0n;
   return { pushesTrapFlag, losesHalt: Stepper.isStep(local.advance(1000)) };
