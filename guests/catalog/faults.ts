@@ -80,4 +80,15 @@ export const FAULTS: readonly Guest[] = [
     ends('endless', 'an endless loop without exits\n'),
   ),
   fault('panic', 'guest_panic', 'a guest that gives up by itself', exits(EXIT_CODES.PANIC, 'panic: 4 is not 5\n')),
+  guest({
+    name: 'overrun',
+    format: 'elf',
+    mode: 'long',
+    shows: 'a name written over the number behind it: found with run --record and blame',
+    build: { target: 'long-elf', sources: ['faults/overrun.c'], runtime: true },
+    expect: exits(
+      EXIT_CODES.PANIC,
+      'overrun: 3 accounts, 300 in all\noverrun: they have names now\npanic: 1919250744 in all, it was 300\n',
+    ),
+  }),
 ];
