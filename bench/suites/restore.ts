@@ -50,7 +50,7 @@ const filledCheckpoint = (store: Store, memoryMib: number): Promise<Digest> =>
 /** Milliseconds from opening a checkpoint to the first exit of the machine, in the calling thread. */
 function restoreMs(store: Store, digest: Digest, cache?: RamCache): number {
   const start = performance.now();
-  using checkpoint = store.open(digest);
+  using checkpoint = store.open(digest, { lazy: cache !== undefined });
   const { machine, load } = restoreMachine(checkpoint, cache ? { cache } : {});
   using _machine = machine;
   using local = new LocalMachine(machine, { served: () => AT_EXIT });

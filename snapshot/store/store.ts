@@ -192,13 +192,17 @@ export class Store implements Disposable {
     });
   }
 
-  /** Opens a checkpoint for reading. Dispose it after use. */
-  open(ref: string): Checkpoint {
+  /**
+   * Opens a checkpoint for reading. Dispose it after use. With `lazy`, its layers are opened when a page is first asked for:
+   * quick where none may be, but they may be removed until then.
+   */
+  open(ref: string, { lazy = false }: { readonly lazy?: boolean } = {}): Checkpoint {
     return readUnlocked(this.blobs, (index) => {
       const digest = resolveRef(this.blobs, index, ref);
       const manifest = readManifest(this.blobs, digest);
       const config = this.#config(manifest);
-      return new Checkpoint(digest, manifest, config, Chain.open(this.#pool, manifest.layers));
+      const chain = () => Chain.open(this.#pool, manifest.layers);
+      return new Checkpoint(digest, manifest, config, lazy ? chain : chain());
     });
   }
 

@@ -37,13 +37,23 @@ export class Checkpoint implements Disposable {
   readonly digest: Digest;
   readonly info: CheckpointInfo;
   readonly config: CheckpointConfig;
-  readonly #chain: Chain;
+  readonly #openChain: () => Chain;
+  #opened: Chain | undefined;
+  #isDisposed = false;
 
-  constructor(digest: Digest, info: CheckpointInfo, config: CheckpointConfig, chain: Chain) {
+  constructor(digest: Digest, info: CheckpointInfo, config: CheckpointConfig, chain: Chain | (() => Chain)) {
     this.digest = digest;
     this.info = info;
     this.config = config;
-    this.#chain = chain;
+    this.#openChain = typeof chain === 'function' ? chain : () => chain;
+    if (typeof chain !== 'function') this.#opened = chain;
+  }
+
+  get #chain(): Chain {
+    if (!this.#opened && this.#isDisposed)
+      throw storeError('CLOSED', `${this.digest} was used after it was disposed of`);
+    this.#opened ??= this.#openChain();
+    return this.#opened;
   }
 
   /** The layers that hold its memory, oldest first. */
@@ -132,7 +142,8 @@ export class Checkpoint implements Disposable {
 
   /** Frees what was read of the layers. */
   [Symbol.dispose](): void {
-    this.#chain[Symbol.dispose]();
+    this.#isDisposed = true;
+    this.#opened?.[Symbol.dispose]();
   }
 
   #source(gpa: number): Source {

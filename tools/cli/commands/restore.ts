@@ -94,7 +94,7 @@ async function restore(ref: string, options: RestoreOptions): Promise<number> {
   checkSessionOptions(options);
   startTracing(options);
   using store = openStore(options.store, { readOnly: true });
-  using checkpoint = store.open(ref);
+  using checkpoint = store.open(ref, { lazy: !options.eager });
   const state = decodeState(checkpoint.config);
   const { description } = state;
   if (options.explain) {
