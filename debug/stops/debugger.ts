@@ -11,6 +11,9 @@ import type { RunEnd } from '../../src/runner/result.ts';
 import type { HardwareStop } from '../../src/runner/stops/debug-registers.ts';
 import type { BreakByte, StopKind, VcpuRegisters, WantedStops } from '../../src/runner/stops/vcpu-debug.ts';
 import type { RunningMachine } from '../../src/runner/threads/running-machine.ts';
+import { UserEntry } from '../replay/enters-user.ts';
+import { clearTrapFlag, stepQuirks } from '../replay/quirks.ts';
+import type { StepRegisters } from '../replay/step-registers.ts';
 import { abilitiesFor, type DebugAbilities, debugAbilities } from './abilities.ts';
 import { BreakBytes } from './break-bytes.ts';
 import { LinearMemory } from './linear-memory.ts';
@@ -76,6 +79,8 @@ export class Debugger {
   readonly #hardware: HardwareStop[] = [];
   readonly #bytes: BreakBytes;
   readonly #stopped = new Map<number, StoppedVcpu>();
+  /** Registers before a step, where what the step pushes has to be put right. */
+  readonly #before = new Map<number, StepRegisters>();
   /** What a vCPU's thread was told last. */
   readonly #told = new Map<number, WantedStops>();
   /** Resolves resume(). */
@@ -151,11 +156,13 @@ export class Debugger {
 
   /** Sets a breakpoint at a linear address that a vCPU can read. Rejects with UsageError, which says why there can be none. */
   async setBreakpoint(address: bigint, vcpu = 0): Promise<void> {
-    const { memory, mode } = await this.vcpu(vcpu);
+    const { memory, mode, pc } = await this.vcpu(vcpu);
     const where = `a breakpoint at 0x${address.toString(16)}`;
     const gpa = memory.translate(address);
     if (gpa === undefined) throw new UsageError(`${where}: nothing is mapped there yet: set it later, or use hbreak`);
     if (!this.running.machine.memory.find(gpa)) throw new UsageError(`${where}: there is no RAM: use hbreak`);
+    const isUsers = !this.abilities.user.software && isUserPage(memory, address) && !isUserPage(memory, pc);
+    if (isUsers) throw new UsageError(`${where}: this is memory of ring 3, where breakpoints do not stop on this host`);
     if (abilitiesFor(this.abilities, mode).software === undefined)
       throw new UsageError(`${where}: breakpoints in memory do not stop ${codeText(mode)} on this host`);
     this.#software.set(address, vcpu);
@@ -213,6 +220,7 @@ export class Debugger {
   /** Tells each vCPU's thread what to do. Returns the bytes that are to be put in. */
   async #prepare(actionOf: (id: number) => VcpuAction): Promise<BreakByte[]> {
     const { threads } = this.running;
+    this.#before.clear();
     for (const { id } of threads) if (actionOf(id) === 'step') await this.#checkStep(id);
     const bytes = await this.#placesOfBytes();
     for (const { id } of threads) await this.#tell(id, actionOf(id) === 'step', bytes);
@@ -232,10 +240,16 @@ export class Debugger {
   }
 
   async #checkStep(id: number): Promise<void> {
-    const { mode } = await this.vcpu(id);
-    if (abilitiesFor(this.abilities, mode).step) return;
-    const cure = 'set a breakpoint where it leaves it';
-    throw new UsageError(`this host cannot run a single instruction of ${codeText(mode)}: ${cure}`);
+    const { mode, registers } = await this.vcpu(id);
+    const at = { regs: KvmRegs.over(registers.regs), sregs: KvmSregs.over(registers.sregs) };
+    const isLeft = !this.abilities.user.step && new UserEntry(this.running.machine).isNext(at);
+    if (!abilitiesFor(this.abilities, mode).step || isLeft) {
+      const code = isLeft ? 'code in ring 3, which is next' : codeText(mode);
+      throw new UsageError(
+        `this host cannot run a single instruction of ${code}: set a breakpoint where it comes back`,
+      );
+    }
+    if (stepQuirks().pushesTrapFlag) this.#before.set(id, at);
   }
 
   /** The bytes of the breakpoints, by the page tables of every vCPU. */
@@ -287,6 +301,8 @@ export class Debugger {
     const stop = { vcpu, kind, ...(address !== undefined && { address }) };
     const first = this.#waiting !== undefined;
     if (first) this.#stop(stop);
+    const before = this.#before.get(vcpu);
+    if (before && kind === 'step') clearTrapFlag(this.running.machine, before);
     this.running.threads[vcpu]?.clearEnd();
     if (!first && kind === 'watch') this.#later.push(stop);
     return true;
@@ -356,6 +372,14 @@ export class Debugger {
     else if (resume) this.running.resume();
   }
 }
+
+/** Whether page tables let ring 3 use a page. */
+function isUserPage(memory: LinearMemory, address: bigint): boolean {
+  const { steps } = memory.walk(address);
+  return steps.length > 0 && steps.every(({ entry }) => (entry & USER_ACCESSIBLE) !== 0n);
+}
+
+const USER_ACCESSIBLE = 4n;
 
 /** Code of a mode, in words. */
 const codeText = ({ name, cpl }: CodeMode) => (name === 'real' ? 'code in real mode' : `code in ring ${cpl}`);

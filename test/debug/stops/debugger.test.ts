@@ -52,4 +52,14 @@ describeKvm('a debugger', () => {
     await dbg.resume();
     await ended;
   });
+
+  it('leaves no trap flag in what a stepped instruction pushes', async () => {
+    await using started = await startCode({ mode: 'protected', code: '9c 58 ebfe' }); // pushf; pop eax
+    const { running } = started;
+    const dbg = Debugger.attach(running);
+    void running.run().catch(() => {});
+    for (let i = 0; i < 2; i++) expect((await dbg.resume(['step'])).kind).toBe('step');
+    expect((await registerOf(dbg, 'rax')) & 0xfffn).toBe(2n);
+    await dbg.detach();
+  });
 });
