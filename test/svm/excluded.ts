@@ -10,6 +10,7 @@ export const EXCLUDED: Readonly<Record<string, string>> = {
   'tools/cli-store/':
     'starts a process or a browser for each test; what the commands print does not depend on the KVM underneath',
   'tools/control/': 'sockets and messages',
+  'tools/gdb/commands.test.js': 'starts a process for each test; what the commands do is tested below them',
   'tools/gdb/door.test.js': 'sockets; what is left in the machine is tested below them',
   'tools/gdb/hostile.test.js': 'packets that are refused before KVM is asked; each of the others takes long there',
   'tools/gdb/packets.test.js': 'pure functions on bytes',
