@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { Recorder } from '../../debug/recording/recorder.ts';
+import { findCulprit } from '../../debug/replay/culprit.ts';
 import { ReplayDivergence } from '../../debug/replay/divergence.ts';
 import { openRecording } from '../../debug/replay/recording.ts';
 import { Replayer } from '../../debug/replay/replayer.ts';
@@ -96,6 +97,8 @@ describeKvm('a recorded run', () => {
         expect(error).toBeInstanceOf(ReplayDivergence);
         expect((error as ReplayDivergence).what).toMatch(what);
         expect((error as ReplayDivergence).after).toEqual({ exits: 0, steps: 0 });
+        const culprit = findCulprit(recorded.open(), error as ReplayDivergence);
+        expect(culprit).toMatchObject({ rip: 0x7c00n, bits: 16, register: 'rax', position: { exits: 0, steps: 0 } });
         found++;
       }
     }

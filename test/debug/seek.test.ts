@@ -3,13 +3,13 @@ import { History } from '../../debug/history.ts';
 import type { Position } from '../../debug/recording/position.ts';
 import { guestNamed } from '../../guests/list.ts';
 import { Exit } from '../../src/abi/exits.ts';
-import { bytesOf } from '../../src/abi/struct.ts';
 import { UsageError } from '../../src/errors.ts';
 import { LocalMachine } from '../../src/runner/local-machine.ts';
-import { machineOf, memoryHash, portrait } from '../snapshot/fidelity/play.ts';
+import { machineOf, portrait } from '../snapshot/fidelity/play.ts';
+import { random } from '../snapshot/store/support.ts';
 import { describeKvm, isPvm } from '../support/kvm.ts';
 import { SLOW_HOST } from '../support/time.ts';
-import { randomFrom } from './random.ts';
+import { look, straight } from './straight.ts';
 import { machineOfCode, type Recorded, record, recordGuest } from './support.ts';
 
 /** PUSHF, a loop, a call, a software interrupt whose handler writes to a port, and HLT at the end. */
@@ -36,23 +36,11 @@ const CODE = `
   58                    ; pop ax
   cf                    ; iret`;
 
-/** Registers and memory, in one text. */
-const look = ({ replayer, machine }: History) =>
-  `${Buffer.from(bytesOf(replayer.local.vcpu.getRegs())).toString('hex')} ${memoryHash(machine.memory)}`;
-
-/** Every position from the beginning on, at most so many, and what is seen there. */
-function straight(recorded: Recorded, most: number): { position: Position; seen: string }[] {
-  using history = new History(recorded.open());
-  const all: { position: Position; seen: string }[] = [];
-  do all.push({ position: history.position, seen: look(history) });
-  while (all.length < most && history.step());
-  return all;
-}
-
+/** Random seeks, and steps back from where they lead. */
 function expectSeeks(recorded: Recorded, seeks: number, most: number): void {
   const all = straight(recorded, most);
   using history = new History(recorded.open());
-  const next = randomFrom(1);
+  const next = random(1);
   for (let i = 0; i < seeks; i++) {
     const at = next(all.length);
     const { position, seen } = all[at]!;
@@ -78,7 +66,7 @@ describeKvm('a seek', () => {
   });
 
   it('to an exit finds what a machine that was never recorded has there', () => {
-    const next = randomFrom(2);
+    const next = random(2);
     for (const name of SLOW_HOST ? ['hello-long'] : ['hello-long', 'ring3', 'string-io']) {
       using recorded = recordGuest(name, { everyMs: 3 });
       using history = new History(recorded.open());

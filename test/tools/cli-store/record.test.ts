@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { guestPath } from '../../../guests/list.ts';
 import { describeKvm } from '../../support/kvm.ts';
@@ -32,6 +33,46 @@ describeKvm('vmlapse run --record, vmlapse replay', () => {
     const again = await cli(['replay', ...store, '--verify']);
     expect(again).toMatchObject({ status: 0, stdout: output });
     expect(again.stderr).toMatch(`exits 0 to ${recorded.exits}`);
+  });
+
+  it('names the instruction that is another each time', async () => {
+    using folder = scratch();
+    const store = ['--store', folder.file('lab')];
+    const image = folder.file('time.bin');
+    writeFileSync(image, Buffer.from('0f3166a300206631c06631d2e6f4', 'hex')); // rdtsc; mov [0x2000], eax; …
+    const flat = ['--format', 'flat', '--mode', 'real', '--load', '0x7c00'];
+    expect(await cli(['run', ...MEM, ...flat, '--record', ...store, image])).toMatchObject({ status: 0 });
+    const again = await cli(['replay', ...store]);
+    expect(again).toMatchObject({ status: 1, stdout: '' });
+    expect(again.stderr).toMatch(
+      /^vmlapse: two replays differ first in rax, after rdtsc at 0x7c00, position 0\nvmlapse: the replay diverged from the recording between 0 and 1: memory at 0x200/,
+    );
+  });
+
+  it('blames an instruction for a value', async () => {
+    using folder = scratch();
+    const store = ['--store', folder.file('lab')];
+    expect(await cli(['run', ...MEM, '--record', ...store, guestPath('overrun')])).toMatchObject({ status: 96 });
+    const blamed = await cli(['blame', 'latest', 'accounts+24:8', ...store]);
+    expect(blamed).toMatchObject({ status: 0, stderr: '' });
+    expect(blamed.stdout).toMatch(
+      /^at 38\+\d+, \d+ ms: vCPU 0 {2}set_name\+0x\w+ {2}mov .*\n {4}0x0000000000657070 -> 0x0000000072657070\n/,
+    );
+    const all = await cli(['blame', 'latest', 'accounts+24:8', ...store, '--all', '--json']);
+    const writes = JSON.parse(all.stdout) as { symbol: string; old: string; new: string; vcpu: number }[];
+    expect(writes.map(({ new: value }) => value.slice(0, 8))).toEqual([
+      '70706572',
+      '70706500',
+      '70700000',
+      '70000000',
+      '64000000',
+    ]);
+    expect(writes.at(-1)).toMatchObject({ symbol: expect.stringMatching(/^main/), by: 'vcpu', vcpu: 0 });
+    expect(await cli(['blame', 'latest', 'nothing_there', ...store])).toMatchObject({
+      status: 2,
+      stderr: 'vmlapse: there is no symbol nothing_there in the guest\n',
+    });
+    expect(await cli(['blame', 'latest', 'accounts:0', ...store])).toMatchObject({ status: 2 });
   });
 
   it.each([

@@ -1,18 +1,24 @@
 /** `vmlapse replay`: runs a recorded run again, and checks that it is the same. */
 import { type Position, parsePosition, positionText } from '../../../debug/recording/position.ts';
+import { findCulprit } from '../../../debug/replay/culprit.ts';
+import { ReplayDivergence } from '../../../debug/replay/divergence.ts';
 import { openRecording, type Recording } from '../../../debug/replay/recording.ts';
 import { Replayer } from '../../../debug/replay/replayer.ts';
+import { decodeState } from '../../../snapshot/machine-state.ts';
 import { UsageError } from '../../../src/errors.ts';
+import { disassemble } from '../../../src/runner/fault/disassemble.ts';
 import type { CommandRow } from '../command.ts';
 import { print, printLine, writeTo } from '../output.ts';
 import { counted, short } from '../store/format.ts';
 import { openToRead, REF_HELP, STORE_OPTIONS, type StoreCommandOptions } from '../store/options.ts';
+import { findSymbols } from '../symbols.ts';
 
 interface ReplayOptions extends StoreCommandOptions {
   readonly to: string;
   readonly ref: string;
   readonly verify?: boolean;
   readonly quiet?: boolean;
+  readonly symbols?: string;
 }
 
 export const REPLAY: CommandRow = {
@@ -23,6 +29,7 @@ export const REPLAY: CommandRow = {
     ...STORE_OPTIONS,
     ['--to <where>', 'stop there: a number of exits as 112, a checkpoint, or end', (text: string) => text, 'end'],
     ['--verify', 'from the beginning, comparing every checkpoint on the way bit for bit'],
+    ['--symbols <file>', 'the ELF file whose symbols name addresses'],
     ['-q, --quiet', 'without what the guest prints'],
   ],
   help: `Examples:
@@ -49,13 +56,34 @@ async function replay(ref: string | undefined, options: ReplayOptions): Promise<
   if (!options.verify && options.to !== 'end') replayer.load(recording.pointBefore(target));
   const from = replayer.exits;
   const checked = recording.points.filter(({ exits }) => exits > from && exits <= target).length;
-  replayer.runTo(target);
+  try {
+    replayer.runTo(target);
+  } catch (error) {
+    if (error instanceof ReplayDivergence) explain(recording, error, options);
+    throw error;
+  }
   const result = { from, exits: replayer.exits, checkpoints: checked, ms: Math.round(performance.now() - began) };
   if (options.json) print(options, result, () => '');
   else
     printLine(
       `vmlapse: the same as recorded: exits ${from} to ${replayer.exits}, ${counted(checked, 'checkpoint')} compared, ${result.ms} ms`,
     );
+}
+
+/** Names the instruction that is another each time, if there is one. */
+function explain(recording: Recording, divergence: ReplayDivergence, { symbols: file }: ReplayOptions): void {
+  const culprit = findCulprit(recording, divergence);
+  if (!culprit) {
+    printLine('vmlapse: two replays do not differ from each other in their registers: no instruction can be named');
+    return;
+  }
+  const { position, rip, code, bits, register } = culprit;
+  const symbols = findSymbols(file, decodeState(recording.store.config(recording.points[0]!.digest)).description);
+  const [line] = disassemble(code, rip, bits, 1);
+  const where = symbols.describe(rip) ?? `0x${rip.toString(16)}`;
+  printLine(
+    `vmlapse: two replays differ first in ${register}, after ${line?.text ?? '?'} at ${where}, position ${positionText(position)}`,
+  );
 }
 
 /** The exits of a position, of a checkpoint, or of the end. */
