@@ -113,7 +113,8 @@ const STACK = 0x8000n;
 const TSS = 0xa000;
 /** Where a TSS says where its map of ports is; beyond its end: ring 3 may use no port, as in most guests. */
 const TSS_IO_MAP = 0x66;
-const GIVE_UP_MS = 1000;
+/** Nothing here runs for long, but an emulated processor on a busy host may take a second for its first instruction. */
+const GIVE_UP_MS = 10_000;
 
 /** A VM with one vCPU, 64 KiB of RAM, and nothing else. */
 class TinyGuest implements Disposable {

@@ -152,7 +152,7 @@ function bringBack<T>(
 }
 
 /** Options for one machine, which --fork refuses. */
-const FOR_ONE = ['name', 'paused', 'checkpointAt', 'every', 'keep'] as const;
+const FOR_ONE = ['name', 'paused', 'gdb', 'checkpointAt', 'every', 'keep'] as const;
 
 async function forks(
   checkpoint: Checkpoint,
