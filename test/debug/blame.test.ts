@@ -54,13 +54,14 @@ describeKvm('blame', () => {
     using recorded = record(machineOfCode(WRITER), { everyMs: 1 });
     using history = new History(recorded.open());
     history.seek(history.end);
-    for (const range of [
+    const ranges = [
+      { gpa: 0x1fff, length: 32 },
       { gpa: 0x2000, length: 1 },
       { gpa: 0x2004, length: 2 },
       { gpa: 0x2008, length: 1 },
       { gpa: 0x2010, length: 3 },
-      { gpa: 0x1fff, length: 32 },
-    ]) {
+    ];
+    for (const range of SLOW_HOST ? ranges.slice(0, 1) : ranges) {
       const expected = naive(recorded, range);
       expect(blamed(history, range), JSON.stringify(range)).toEqual(expected);
       const last = history.lastWrite(range);

@@ -17,6 +17,7 @@ export const EXCLUDED: Readonly<Record<string, string>> = {
   'tools/gdb/real-clients.test.js': 'starts a debugger and a machine for each test; the packets are tested below it',
   'tools/screen/': 'pure functions on bytes',
   'tools/testing/': 'starts other runs of tests, or fixtures over machines that are tested below them',
+  'debug/log.test.js': 'bytes and numbers, without KVM',
   'devices/bus.test.js': 'devices without KVM: bytes in, bytes out',
   'devices/cmos.test.js': 'devices without KVM',
   'devices/devices.test.js': 'devices without KVM',

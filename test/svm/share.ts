@@ -4,6 +4,9 @@
 const SECONDS: Readonly<Record<string, number>> = {
   'real/guests.test.js': 170,
   'real/linux-disk.test.js': 120,
+  'debug/seek.test.js': 180,
+  'debug/replay.test.js': 120,
+  'debug/blame.test.js': 60,
   'boot/guests.test.js': 90,
   'runner/halted.test.js': 70,
   'runner/ends.test.js': 70,
