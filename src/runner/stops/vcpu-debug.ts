@@ -159,14 +159,19 @@ export class VcpuDebug {
     };
   }
 
-  /** Writes the parts that are given, whole. Throws KvmError. */
+  /** Writes the parts that are given, whole. Throws KvmError, and RangeError for bytes of another size. */
   write({ regs, sregs, xsave, kernelGsBase }: Partial<VcpuRegisters>): void {
     const vcpu = this.#vcpu;
-    if (sregs) vcpu.setSregs(KvmSregs.over(sregs));
-    if (regs) vcpu.setRegs(KvmRegs.over(regs));
-    if (xsave && this.#host.xsaveBytes > 0) vcpu.setXsave(xsave);
+    if (sregs) vcpu.setSregs(KvmSregs.over(sized(sregs, KvmSregs.size)));
+    if (regs) vcpu.setRegs(KvmRegs.over(sized(regs, KvmRegs.size)));
+    if (xsave && this.#host.xsaveBytes > 0) vcpu.setXsave(sized(xsave, this.#host.xsaveBytes));
     if (kernelGsBase !== undefined) vcpu.setMsrs([{ index: Msr.IA32_KERNEL_GS_BASE, value: kernelGsBase }]);
   }
+}
+
+function sized(bytes: Uint8Array, size: number): Uint8Array {
+  if (bytes.length !== size) throw new RangeError(`registers of ${bytes.length} bytes: ${size} are needed`);
+  return bytes;
 }
 
 /** #BP. */

@@ -26,6 +26,7 @@ const INPUT_BYTES = 65_536;
 const WITHOUT: Readonly<Record<string, string>> = {
   name: 'a recorded machine runs in the thread of the command, and has no control socket',
   screen: 'keys are not recorded',
+  gdb: 'a debugger needs a thread for the vCPU, and a recorded machine runs in that of the command',
   checkpointAt: 'a recording takes its checkpoints by --every',
   keep: 'a recording needs all its checkpoints',
   maxPause: 'a recording needs all its checkpoints',
