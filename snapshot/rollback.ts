@@ -53,7 +53,6 @@ export class Rollback {
   #plan: Plan | undefined;
   #round = 0;
 
-  /** The checkpoint must stay open for as long as this is used. */
   constructor(target: SnapshotTarget, tracker: DirtyTracker, checkpoint: Checkpoint) {
     this.digest = checkpoint.digest;
     this.#target = target;
@@ -64,8 +63,12 @@ export class Rollback {
     this.#load = stateLoader(target, state);
   }
 
-  /** Pauses the machine and puts it back. When it throws (KvmError, CheckpointError), dirty pages stay dirty. */
-  run(clock: ClockMode): RollbackReport {
+  /**
+   * Pauses the machine and puts it back. `checkpoint`: the same one, open. When it throws (KvmError, CheckpointError), dirty
+   * pages stay dirty.
+   */
+  run(checkpoint: Checkpoint, clock: ClockMode): RollbackReport {
+    this.#pages.checkpoint = checkpoint;
     const began = performance.now();
     this.#target.completePendingIo();
     const plan = this.#planFor(this.#tracker.syncDirtyLog(false), this.#target.machine.pages);
@@ -104,14 +107,15 @@ export class Rollback {
 
 /** A checkpoint's pages, kept once read. */
 class PageCache {
-  readonly #checkpoint: Checkpoint;
+  /** From which pages are read that are not kept. */
+  checkpoint: Checkpoint;
   readonly #runs = new Map<string, Uint8Array>();
   readonly #pages = new Map<number, Uint8Array>();
   readonly #mostBytes: number;
   #bytes = 0;
 
   constructor(checkpoint: Checkpoint, memoryBytes: number) {
-    this.#checkpoint = checkpoint;
+    this.checkpoint = checkpoint;
     this.#mostBytes = Math.min(MAX_KEPT_BYTES, KEPT_PER_BYTE * memoryBytes);
   }
 
@@ -145,7 +149,7 @@ class PageCache {
     for (let i = 0; i < missing.length; i += CHUNK_PAGES) {
       const some = missing.slice(i, i + CHUNK_PAGES);
       const read = new Uint8Array(some.length * PAGE_SIZE);
-      this.#checkpoint.readPages(
+      this.checkpoint.readPages(
         some.map((at) => gpa + at),
         read,
       );

@@ -187,7 +187,7 @@ export class CheckpointSession implements Disposable {
     if (this.#base !== checkpoint.digest) this.#markDiffering(checkpoint);
     if (this.#rollback?.digest !== checkpoint.digest)
       this.#rollback = new Rollback(this.target, this.tracker, checkpoint);
-    const report = this.#rollback.run(clock);
+    const report = this.#rollback.run(checkpoint, clock);
     this.#base = checkpoint.digest;
     return report;
   }

@@ -46,6 +46,27 @@ function tree(driver: Driver, session: CheckpointSession, store: Store) {
 }
 
 describeKvm('rollback', () => {
+  it('reads from the checkpoint that it is given, also when one of the same was closed before', () => {
+    using directory = temporaryDirectory();
+    using store = openStore(directory.path, { create: true });
+    const { driver } = writer();
+    using _ = driver;
+    using session = new CheckpointSession(driver.local, store);
+    driver.go(100);
+    const { digest } = session.checkpoint();
+    const wanted = snapshotOf(driver);
+    for (const page of [0xb0, 0xb1]) {
+      using open = store.open(digest);
+      driver.machine.memory.write(page << 16, pageOf(5));
+      session.rollback(open);
+      expectSame(driver, wanted, `page ${page}`);
+    }
+    const closed = store.open(digest);
+    closed[Symbol.dispose]();
+    driver.machine.memory.write(0xb2_0000, pageOf(5));
+    expect(() => session.rollback(closed)).toThrow('was used after it was disposed of');
+  });
+
   it.each(MODES)('%s: to the base, older, newer, another branch, in any order, after anything', (dirtyLog) => {
     using directory = temporaryDirectory();
     using store = openStore(directory.path, { create: true });

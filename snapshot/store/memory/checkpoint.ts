@@ -50,8 +50,7 @@ export class Checkpoint implements Disposable {
   }
 
   get #chain(): Chain {
-    if (!this.#opened && this.#isDisposed)
-      throw storeError('CLOSED', `${this.digest} was used after it was disposed of`);
+    if (this.#isDisposed) throw storeError('CLOSED', `${this.digest} was used after it was disposed of`);
     this.#opened ??= this.#openChain();
     return this.#opened;
   }
