@@ -54,7 +54,7 @@ describe('what is offered', () => {
   const refs = () => ['latest', 'later', 'before-login', expect.any(String), digest.slice(7, 19)];
 
   it('commands and options, by their beginning', async () => {
-    expect(await offered('re')).toEqual(['restore', 'resume']);
+    expect(await offered('re')).toEqual(['restore', 'replay', 'resume']);
     expect(await offered('run', '--ti')).toEqual(['--timeout']);
     expect(await offered('help', 'sq')).toEqual(['squash']);
   });
