@@ -14,13 +14,8 @@ export { Recorder, type RecordOptions, type RecordReport } from './debug/recordi
 export { ReplayDivergence } from './debug/replay/divergence.ts';
 export { openRecording, type Recording } from './debug/replay/recording.ts';
 export type { DebugAbilities, RingAbilities } from './debug/stops/abilities.ts';
-export {
-  Debugger,
-  type DebuggerOptions,
-  type Stop,
-  type StoppedVcpu,
-  type VcpuAction,
-} from './debug/stops/debugger.ts';
+export type { Stop, StoppedVcpu, VcpuAction } from './debug/stops/attached.ts';
+export { Debugger, type DebuggerOptions } from './debug/stops/debugger.ts';
 export type { LinearMemory } from './debug/stops/linear-memory.ts';
 
 export { detect, type GuestImage, type LoadOptions, load, place, SymbolTable } from './loaders/index.ts';

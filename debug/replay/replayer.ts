@@ -105,6 +105,12 @@ export class Replayer implements Disposable {
     return this.#stepper.before;
   }
 
+  /** The registers here. Live. */
+  get registers(): StepRegisters {
+    this.#stepper.see();
+    return this.#stepper;
+  }
+
   /** Why there is no step from here on this host; undefined where there is. */
   get stepProblem(): string | undefined {
     this.#stepper.see();

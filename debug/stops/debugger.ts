@@ -6,8 +6,9 @@ import { KvmRegs, KvmSregs } from '../../src/abi/structs.ts';
 import { checkArguments, RUNNER } from '../../src/arguments.ts';
 import { UsageError } from '../../src/errors.ts';
 import { type CodeMode, codeMode, linearRip } from '../../src/kvm/mode.ts';
+import type { Machine } from '../../src/machine/machine.ts';
 import { checkOptions, OBJECT, type OptionKinds } from '../../src/options.ts';
-import type { RunEnd } from '../../src/runner/result.ts';
+import { type RunCounts, type RunEnd, sumCounts } from '../../src/runner/result.ts';
 import type { HardwareStop } from '../../src/runner/stops/debug-registers.ts';
 import type { BreakByte, StopKind, VcpuRegisters, WantedStops } from '../../src/runner/stops/vcpu-debug.ts';
 import type { RunningMachine } from '../../src/runner/threads/running-machine.ts';
@@ -15,30 +16,9 @@ import { UserEntry } from '../replay/enters-user.ts';
 import { clearTrapFlag, stepQuirks } from '../replay/quirks.ts';
 import type { StepRegisters } from '../replay/step-registers.ts';
 import { abilitiesFor, type DebugAbilities, debugAbilities } from './abilities.ts';
+import type { AttachedDebugger, Stop, StoppedVcpu, VcpuAction } from './attached.ts';
 import { BreakBytes } from './break-bytes.ts';
 import { LinearMemory } from './linear-memory.ts';
-
-/** What a vCPU does when the machine goes on. */
-export type VcpuAction = 'run' | 'step' | 'stay';
-
-/** Why the machine stands still. */
-export interface Stop {
-  readonly vcpu: number;
-  /** `end`: the guest has ended, and resume() lets the run end; `over`: that has happened. */
-  readonly kind: StopKind | 'interrupt' | 'end' | 'over';
-  /** Linear: of the breakpoint, or of the data watched. */
-  readonly address?: bigint;
-  readonly end?: RunEnd;
-}
-
-/** A vCPU that stands still. */
-export interface StoppedVcpu {
-  readonly registers: VcpuRegisters;
-  readonly mode: CodeMode;
-  /** Linear address of the next instruction. */
-  readonly pc: bigint;
-  readonly memory: LinearMemory;
-}
 
 /** How to attach. */
 export interface DebuggerOptions {
@@ -70,7 +50,7 @@ const DEBUGGER_OPTIONS: OptionKinds<DebuggerOptions> = { passes: OBJECT };
  * await running.close();
  * ```
  */
-export class Debugger {
+export class Debugger implements AttachedDebugger {
   readonly running: RunningMachine;
   readonly abilities: DebugAbilities;
   readonly #passes: ReadonlySet<RunEnd['reason']>;
@@ -115,6 +95,15 @@ export class Debugger {
     running.beforeEnd = (vcpu, end) => self.#ended(vcpu, end);
     running.machine.pages.cleaner = () => self.#clean();
     return self;
+  }
+
+  get machine(): Machine {
+    return this.running.machine;
+  }
+
+  /** Exits of all vCPUs, by reason and by port. */
+  async counts(): Promise<RunCounts> {
+    return sumCounts(await Promise.all(this.running.threads.map((thread) => thread.call('counts', undefined))));
   }
 
   /** vCPUs of the machine. */

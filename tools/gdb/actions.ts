@@ -1,5 +1,5 @@
 /** What a client lets the vCPUs do: `vCont`, and the older `c` and `s`. */
-import type { VcpuAction } from '../../debug/stops/debugger.ts';
+import type { VcpuAction } from '../../debug/stops/attached.ts';
 import { numberOf } from './packets.ts';
 import { threadChoice } from './thread-ids.ts';
 

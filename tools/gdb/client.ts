@@ -1,5 +1,5 @@
 /** What is known of a debugger that is connected: what it understands, what it has chosen, why the machine stands still. */
-import type { Stop } from '../../debug/stops/debugger.ts';
+import type { Stop } from '../../debug/stops/attached.ts';
 import { textHex } from './packets.ts';
 import type { ReplyFeatures, WatchKey } from './stop-reply.ts';
 import type { GdbTarget } from './target.ts';

@@ -4,6 +4,7 @@
  */
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
+import type { AttachedDebugger } from '../../debug/stops/attached.ts';
 import { Debugger } from '../../debug/stops/debugger.ts';
 import { UsageError } from '../../src/errors.ts';
 import type { RunEnd } from '../../src/runner/result.ts';
@@ -19,6 +20,21 @@ export type DoorHost = Omit<GdbTarget, 'debugger'>;
 /** Ends that end the run at once: a debugger is told, and there is nothing to look into. */
 const PASSES: ReadonlySet<RunEnd['reason']> = new Set(['exit-port', 'poweroff', 'reset']);
 
+/** What a door leads to. */
+export interface Debuggee {
+  /** It stands still when a debugger comes. */
+  readonly held: boolean;
+  attach(): AttachedDebugger;
+}
+
+/** A machine that runs. */
+export const debuggeeOf = (running: RunningMachine): Debuggee => ({
+  get held() {
+    return running.held;
+  },
+  attach: () => Debugger.attach(running, { passes: PASSES }),
+});
+
 /** How long a client may leave its last answers unread. Milliseconds. */
 const CLOSE_PATIENCE_MS = 1000;
 /** Bytes that a client may leave unread; one that leaves more is dropped. */
@@ -31,21 +47,21 @@ const FIRST_BYTES = new Set([0x24, 0x2b, 0x2d, 0x03]);
 interface Guest {
   readonly socket: Socket;
   readonly session: GdbSession;
-  readonly debugger: Debugger;
+  readonly debugger: AttachedDebugger;
   readonly left: Promise<void>;
 }
 
 /** See the file's header. */
 export class DebugDoor {
   readonly address: ListenAddress;
-  readonly #running: RunningMachine;
+  readonly #debuggee: Debuggee;
   readonly #host: DoorHost;
   readonly #server: Server;
   #guest: Guest | undefined;
   #isClosed = false;
 
-  private constructor(running: RunningMachine, host: DoorHost, server: Server, address: ListenAddress) {
-    this.#running = running;
+  private constructor(debuggee: Debuggee, host: DoorHost, server: Server, address: ListenAddress) {
+    this.#debuggee = debuggee;
     this.#host = host;
     this.#server = server;
     this.address = address;
@@ -55,7 +71,7 @@ export class DebugDoor {
   }
 
   /** Listens. Rejects with UsageError where that is not possible. */
-  static async open(running: RunningMachine, wanted: ListenAddress, host: DoorHost): Promise<DebugDoor> {
+  static async open(debuggee: Debuggee, wanted: ListenAddress, host: DoorHost): Promise<DebugDoor> {
     const server = createServer({ noDelay: true });
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error) => reject(cannotListen(wanted, error as NodeJS.ErrnoException)));
@@ -64,7 +80,7 @@ export class DebugDoor {
     });
     if ('path' in wanted) chmodSync(wanted.path, 0o600);
     const address = 'path' in wanted ? wanted : { ...wanted, port: (server.address() as { port: number }).port };
-    return new DebugDoor(running, host, server, address);
+    return new DebugDoor(debuggee, host, server, address);
   }
 
   /** A debugger is in. */
@@ -88,8 +104,8 @@ export class DebugDoor {
   }
 
   #letIn(socket: Socket): Guest {
-    const wasHeld = this.#running.held;
-    const dbg = Debugger.attach(this.#running, { passes: PASSES });
+    const wasHeld = this.#debuggee.held;
+    const dbg = this.#debuggee.attach();
     const session = new GdbSession(
       { ...this.#host, debugger: dbg },
       { send: (text) => send(socket, text), close: () => closeSoon(socket) },

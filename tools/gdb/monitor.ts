@@ -4,7 +4,6 @@ import { abilityLines } from '../../debug/stops/ability-text.ts';
 import { checkPhysical } from '../../debug/stops/linear-memory.ts';
 import { REGISTERS } from '../../debug/stops/registers.ts';
 import { VmlapseError } from '../../src/errors.ts';
-import { sumCounts } from '../../src/runner/result.ts';
 import type { GdbTarget } from './target.ts';
 
 /** A command: what it is for, and what it prints. */
@@ -38,9 +37,8 @@ const COMMANDS: Readonly<Record<string, MonitorCommand>> = {
   exits: {
     usage: 'exits',
     about: 'exits by reason and by port, of all vCPUs',
-    run: async ({ debugger: { running } }) => {
-      const counts = await Promise.all(running.threads.map((thread) => thread.call('counts', undefined)));
-      const { exits, ports } = sumCounts(counts);
+    run: async ({ debugger: dbg }) => {
+      const { exits, ports } = await dbg.counts();
       const rows = [...Object.entries(exits), ...Object.entries(ports)].map(([name, n]) => `${n} ${name}\n`);
       return rows.length === 0 ? 'none yet\n' : rows.join('');
     },
@@ -48,13 +46,13 @@ const COMMANDS: Readonly<Record<string, MonitorCommand>> = {
   phys: {
     usage: 'phys ADDRESS [LENGTH]',
     about: 'guest-physical memory',
-    run: ({ debugger: { running } }, _vcpu, [where = '', length = '64']) => {
+    run: ({ debugger: { machine } }, _vcpu, [where = '', length = '64']) => {
       const gpa = numberIn(where);
       const size = numberIn(length);
       if (gpa === undefined || size === undefined || size < 1 || size > MOST_BYTES)
         return `usage: monitor phys ADDRESS [LENGTH], at most ${MOST_BYTES} bytes\n`;
       const bytes = new Uint8Array(size);
-      if (!running.machine.readPhysical(gpa, bytes)) return `${checkPhysical(running.machine, gpa, size)}\n`;
+      if (!machine.readPhysical(gpa, bytes)) return `${checkPhysical(machine, gpa, size)}\n`;
       return dump(gpa, bytes);
     },
   },
@@ -68,6 +66,16 @@ const COMMANDS: Readonly<Record<string, MonitorCommand>> = {
     about: 'the checkpoints of its store',
     run: ({ monitor }) => monitor.log(),
   },
+  position: {
+    usage: 'position',
+    about: 'of a recording: where it stands, as exits and steps since',
+    run: ({ debugger: { past } }) => `${past?.position ?? NO_PAST}\n`,
+  },
+  goto: {
+    usage: 'goto POSITION|begin|end',
+    about: 'of a recording: goes there; then: maintenance flush register-cache',
+    run: ({ debugger: { past } }, _vcpu, [where = '']) => `${past?.goTo(where) ?? NO_PAST}\n`,
+  },
   host: {
     usage: 'host',
     about: 'which breakpoints and steps work on this host',
@@ -77,6 +85,8 @@ const COMMANDS: Readonly<Record<string, MonitorCommand>> = {
         .join(''),
   },
 };
+
+const NO_PAST = 'this machine runs, and has no recording: vmlapse run --record makes one';
 
 const bigOf = (bytes: Uint8Array) => bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
 

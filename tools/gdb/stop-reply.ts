@@ -1,5 +1,5 @@
 /** Stop replies: why the machine stands still, as packets. */
-import type { Stop } from '../../debug/stops/debugger.ts';
+import type { Stop } from '../../debug/stops/attached.ts';
 import { registerNumber } from '../../debug/stops/registers.ts';
 import { FAULTS, type RunEnd } from '../../src/runner/result.ts';
 import { hexOf } from './packets.ts';
@@ -40,6 +40,8 @@ export function stopReply(
   const reasons: Readonly<Record<string, string>> = {
     ...(swbreak && { software: 'swbreak:;' }),
     ...(hwbreak && { hardware: 'hwbreak:;' }),
+    first: 'replaylog:begin;',
+    last: 'replaylog:end;',
     watch: `${watch}:${(stop.address ?? 0n).toString(16)};`,
   };
   const values = registers.map(([name, bytes]) => `${two(registerNumber(name))}:${hexOf(bytes)};`).join('');

@@ -1,5 +1,5 @@
 /** What a session of a debugger works with: the machine, and what only the program around it can do. */
-import type { Debugger } from '../../debug/stops/debugger.ts';
+import type { AttachedDebugger } from '../../debug/stops/attached.ts';
 
 /** Commands of `monitor` that need more than the machine. Each returns what to print. */
 export interface MonitorHost {
@@ -11,7 +11,7 @@ export interface MonitorHost {
 
 /** See the file's header. */
 export interface GdbTarget {
-  readonly debugger: Debugger;
+  readonly debugger: AttachedDebugger;
   readonly monitor: MonitorHost;
   /** The machine was started for the debugger, which therefore ends it when it leaves. */
   readonly isOwned: boolean;

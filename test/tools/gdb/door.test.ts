@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { UsageError } from '../../../src/errors.ts';
 import { type ListenAddress, parseListenAddress } from '../../../tools/gdb/address.ts';
-import { DebugDoor } from '../../../tools/gdb/door.ts';
+import { DebugDoor, debuggeeOf } from '../../../tools/gdb/door.ts';
 import { packet } from '../../../tools/gdb/packets.ts';
 import { CODE, eventually, type Started, startCode } from '../../runner/machines.ts';
 import { describeKvm } from '../../support/kvm.ts';
@@ -33,7 +33,7 @@ class House implements AsyncDisposable {
     const notes: string[] = [];
     if (held) started.running.hold();
     void started.running.run().catch(() => {});
-    const door = await DebugDoor.open(started.running, address, {
+    const door = await DebugDoor.open(debuggeeOf(started.running), address, {
       isOwned: false,
       kill: () => started.running.stop(),
       note: (line) => void notes.push(line),
@@ -174,7 +174,7 @@ describeKvm('a debug door', () => {
         await using house = await House.open({ path });
         expect(statSync(path).mode & 0o777).toBe(0o600);
         expect(await talk(await house.visit(), ['qC'])).toContain('QC1');
-        const again = DebugDoor.open(house.started.running, { path }, {} as never);
+        const again = DebugDoor.open(debuggeeOf(house.started.running), { path }, {} as never);
         await expect(again).rejects.toThrow(/is there already/);
       }
       expect(() => statSync(path)).toThrow();
@@ -185,7 +185,7 @@ describeKvm('a debug door', () => {
 
   it('a port that is taken is said', async () => {
     await using house = await House.open();
-    const again = DebugDoor.open(house.started.running, house.door.address, {} as never);
+    const again = DebugDoor.open(debuggeeOf(house.started.running), house.door.address, {} as never);
     await expect(again).rejects.toThrow(UsageError);
     await expect(again).rejects.toThrow(/in use: give another port/);
   });

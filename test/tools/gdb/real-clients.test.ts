@@ -13,7 +13,7 @@ import { Kvm } from '../../../src/kvm/kvm.ts';
 import { Machine } from '../../../src/machine/machine.ts';
 import type { RunResult } from '../../../src/runner/result.ts';
 import { gdbAddress, type ListenAddress } from '../../../tools/gdb/address.ts';
-import { DebugDoor } from '../../../tools/gdb/door.ts';
+import { DebugDoor, debuggeeOf } from '../../../tools/gdb/door.ts';
 import { eventually, Started } from '../../runner/machines.ts';
 import { describeKvm } from '../../support/kvm.ts';
 import { scaled } from '../../support/time.ts';
@@ -55,7 +55,7 @@ class Waiting implements AsyncDisposable {
     bootImage(machine, load(file.bytes, { memoryMap: machine.memory.memoryMap }));
     const waiting = new Waiting(await Started.over(machine), image);
     const address: ListenAddress = tcp ? { host: '127.0.0.1', port: 0 } : { path: join(waiting.#folder, 'door') };
-    waiting.#door = await DebugDoor.open(waiting.started.running, address, {
+    waiting.#door = await DebugDoor.open(debuggeeOf(waiting.started.running), address, {
       isOwned: false,
       kill: () => waiting.started.running.stop(),
       note: () => {},

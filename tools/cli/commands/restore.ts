@@ -22,11 +22,13 @@ import { runForks } from '../session/forks.ts';
 import {
   checkSessionOptions,
   EXIT_STATUS_HELP,
+  gdbAddress,
   SESSION_OPTIONS,
   type SessionOptions,
   startTracing,
 } from '../session/options.ts';
 import { runSession } from '../session/session.ts';
+import { isRecorded, travel } from '../session/travel.ts';
 import { REF_HELP, STORE_OPTION } from '../store/options.ts';
 import { loadSymbols } from '../symbols.ts';
 
@@ -80,12 +82,15 @@ ${EXIT_STATUS_HELP}`,
   },
 };
 
-/** Restores a checkpoint and lets it wait for a debugger; nothing of it is stored. Returns the exit status. */
+/** Lets a checkpoint wait for a debugger, with the recording that leads to it, if there is one; nothing is stored. Returns the exit status. */
 export const restoreForDebugger = (
   ref: string,
   store: string,
   options: Pick<RestoreOptions, 'gdb' | 'listenAnywhere' | 'debugger' | 'quiet'>,
-): Promise<number> => restore(ref, { store, clock: 'resume', assist: 'auto', ...options });
+): Promise<number> =>
+  isRecorded(store, ref)
+    ? travel(ref, store, { address: gdbAddress(options), debugger: options.debugger })
+    : restore(ref, { store, clock: 'resume', assist: 'auto', ...options });
 
 async function restore(ref: string, options: RestoreOptions): Promise<number> {
   if (options.paused && options.name === undefined) {

@@ -3,7 +3,7 @@ import { ControlError } from '../../../src/errors.ts';
 import type { RunEnd } from '../../../src/runner/result.ts';
 import type { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
 import { addressText, type ListenAddress } from '../../gdb/address.ts';
-import { DebugDoor } from '../../gdb/door.ts';
+import { DebugDoor, debuggeeOf } from '../../gdb/door.ts';
 import type { MonitorHost } from '../../gdb/target.ts';
 import { checkpointText } from '../machine-text.ts';
 import { logText } from '../store/log-text.ts';
@@ -36,7 +36,7 @@ export class DebugDoors {
   /** Opens the door; one that is open stays where it is. `isOwned`: the machine ends when its debugger leaves. Rejects with UsageError. */
   async open(address: ListenAddress, { isOwned = false } = {}): Promise<DebugDoor> {
     const { running, stop, schedule, log } = this.#context;
-    this.#door ??= await DebugDoor.open(running, address, {
+    this.#door ??= await DebugDoor.open(debuggeeOf(running), address, {
       isOwned,
       kill: () => stop.abort(),
       note: (line) => log(`vmlapse: ${line}`),

@@ -25,7 +25,8 @@ function supported(client: Client, rest: string): string {
   const has = (feature: string) => offered.has(`${feature}+`);
   client.features = { multiprocess: has('multiprocess'), swbreak: has('swbreak'), hwbreak: has('hwbreak') };
   if (has('error-message')) client.errorForm = 'message';
-  return [...SUPPORTED, ...SHARED.filter(has).map((feature) => `${feature}+`)].join(';');
+  const past = client.target.debugger.past ? ['ReverseStep+', 'ReverseContinue+'] : [];
+  return [...SUPPORTED, ...past, ...SHARED.filter(has).map((feature) => `${feature}+`)].join(';');
 }
 
 /** What a vCPU is doing, in a few words. */
@@ -47,7 +48,7 @@ async function threadsDocument(client: Client): Promise<string> {
 }
 
 function memoryMap({ target }: Client): string {
-  const { roms } = target.debugger.running.machine;
+  const { roms } = target.debugger.machine;
   return memoryMapXml(roms.map(({ gpa, bytes }) => ({ start: BigInt(gpa), size: BigInt(bytes.length) })));
 }
 

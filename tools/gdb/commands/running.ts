@@ -1,5 +1,5 @@
 /** Packets that let the machine go on, and those that leave it. They are answered when it stands still again. */
-import type { Stop } from '../../../debug/stops/debugger.ts';
+import type { Stop } from '../../../debug/stops/attached.ts';
 import { mutable, REGISTERS } from '../../../debug/stops/registers.ts';
 import { UsageError } from '../../../src/errors.ts';
 import { parseVCont, type Resumption, VCONT_ACTIONS } from '../actions.ts';
@@ -27,14 +27,22 @@ export async function whyStopped(client: Client): Promise<string> {
 async function resume(client: Client, { actions, range }: Resumption): Promise<string> {
   const { debugger: dbg } = client.target;
   client.hasContinued = true;
+  return await move(client, Math.max(0, actions.indexOf('step')), async () => {
+    let stop = await dbg.resume(actions);
+    for (let left = MOST_STEPS; range && (await isWithin(stop, range, dbg)) && left > 0; left--)
+      stop = await dbg.resume(actions);
+    return stop;
+  });
+}
+
+/** Lets the machine go somewhere. Where it cannot, it stands where it stood, and the client is told why. */
+async function move(client: Client, vcpu: number, how: () => Promise<Stop>): Promise<string> {
   try {
-    client.stop = await dbg.resume(actions);
-    for (let left = MOST_STEPS; range && (await isWithin(client.stop, range, dbg)) && left > 0; left--)
-      client.stop = await dbg.resume(actions);
+    client.stop = await how();
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    client.explain(error.message); // a step that cannot be: the machine stands where it stood
-    client.stop = { vcpu: Math.max(0, actions.indexOf('step')), kind: 'interrupt' };
+    client.explain(error.message);
+    client.stop = { vcpu, kind: 'interrupt' };
   }
   if (client.stop.kind === 'end') client.explain(describeEnd(client.stop));
   client.flushExplanations();
@@ -73,6 +81,12 @@ async function legacy(client: Client, action: 'run' | 'step', address: string | 
 
 const afterSignal = (rest: string) => rest.split(';')[1];
 
+/** `bs` and `bc`: back by a step, or to the last stop before. */
+function back(client: Client, action: 'step' | 'run'): Promise<string> | string {
+  const { past } = client.target.debugger;
+  return past ? move(client, 0, () => past.back(action)) : UNSUPPORTED;
+}
+
 function detach(client: Client): string {
   client.isOver = true;
   client.isDetached = true;
@@ -102,6 +116,8 @@ export const RUNNING_PACKETS: readonly PacketRow[] = [
   ['s', (client, rest) => legacy(client, 'step', rest)],
   ['C', (client, rest) => legacy(client, 'run', afterSignal(rest))],
   ['S', (client, rest) => legacy(client, 'step', afterSignal(rest))],
+  ['bs', (client) => back(client, 'step')],
+  ['bc', (client) => back(client, 'run')],
   ['D', detach],
   ['k', (client) => void kill(client)],
 ];
