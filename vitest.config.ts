@@ -1,6 +1,8 @@
 // The tests run what is shipped: the built output. A vCPU thread is a worker, and a worker entry cannot be TypeScript on Node 20.
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { LONG } from './test/support/long.ts';
+import { LONG_FILES } from './test/support/long-files.ts';
 import { measuredFactor } from './test/support/time.ts';
 
 /** Limits are for an idle machine of the usual kind. On another, or a busy one, they are longer by this. */
@@ -22,7 +24,7 @@ export default defineConfig({
     hookTimeout: 60_000 * factor,
     // A process for each file costs half a second of processor time, most of it for loading the same modules again.
     projects: [
-      { extends: true, test: { name: 'together', include: ALL, exclude: APART, isolate: false } },
+      { extends: true, test: { name: 'together', include: ALL, exclude: [...APART, ...(LONG ? [] : LONG_FILES)], isolate: false } },
       { extends: true, test: { name: 'apart', include: APART } },
     ],
   },

@@ -70,6 +70,7 @@ export class History implements Disposable {
     return this.#replayer;
   }
 
+  /** Where it stands. */
   get position(): Position {
     return this.#replayer.position;
   }

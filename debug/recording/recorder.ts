@@ -25,7 +25,7 @@ import { encodeSegment } from './segment.ts';
 
 /** How a run is recorded. */
 export interface RecordOptions {
-  /** Milliseconds between checkpoints. Default {@link DEFAULT_INTERVAL_MS}. */
+  /** Milliseconds between checkpoints. Default: 100. */
   readonly everyMs?: number;
   /** Receives what the guest prints, while it runs. The bytes are valid during the call. */
   readonly output?: DeviceHost['output'];
@@ -166,7 +166,7 @@ export class Recorder implements Disposable {
     return ms;
   }
 
-  /** Runs until the guest ends, until the time is up, or until it waits for input ({@link WAITS}). Throws UsageError for a guest that cannot be recorded. */
+  /** Runs until the guest ends, until the time is up, or until it waits for input (stop point "waits"). Throws UsageError for a guest that cannot be recorded. */
   run({ timeoutMs }: { readonly timeoutMs?: number } = {}): RunEnd {
     const deadline = timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
     for (;;) {

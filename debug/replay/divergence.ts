@@ -16,7 +16,7 @@ export interface Divergence {
   readonly what: string;
 }
 
-/** A replay is not the recorded run. `details` are those of {@link Divergence}. */
+/** A replay is not the recorded run. `details` are its fields. */
 export class ReplayDivergence extends VmlapseError implements Divergence {
   readonly after: Position;
   readonly at: Position;

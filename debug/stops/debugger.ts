@@ -97,6 +97,7 @@ export class Debugger implements AttachedDebugger {
     return self;
   }
 
+  /** The machine of {@link running}. */
   get machine(): Machine {
     return this.running.machine;
   }

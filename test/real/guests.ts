@@ -213,6 +213,7 @@ export const GUESTS: readonly RealGuest[] = [
       { on: 'serial', see: /BIOS-e820: \[mem 0x0+100000-0x0+fffffff\] usable/ },
     ],
     seconds: 120,
+    slowOnPvm: 'its emulator takes twenty seconds to the end of the first lines',
   },
   ...[1, 2].map((cpus) => ({
     name: `Linux to a shell, ${cpus} CPU${cpus > 1 ? 's' : ''}`,

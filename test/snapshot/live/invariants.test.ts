@@ -9,7 +9,7 @@ import { readerOf } from '../driver.ts';
 import { LIMIT_MS as MANY_MS } from '../fidelity/support.ts';
 import { AREA, Live, sleep } from './guests.ts';
 
-const CHECKPOINTS = LONG ? 1000 : SLOW_HOST ? 5 : 25;
+const CHECKPOINTS = LONG ? 1000 : SLOW_HOST ? 5 : 12;
 const LIMIT_MS = LONG ? scaled(600_000) : MANY_MS;
 
 const wordAt = (read: ReadMemory, gpa: number) => {

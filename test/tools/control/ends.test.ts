@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { guestPath } from '../../../guests/list.ts';
 import { asleep } from '../../support/asleep.ts';
 import { describeKvm } from '../../support/kvm.ts';
+import { LONG } from '../../support/long.ts';
 import {
   cli,
   PROGRAM,
@@ -66,7 +67,7 @@ describeKvm('the socket is gone after', () => {
     expect(readdirSync(folder.path)).toEqual([]);
   });
 
-  it('a reader of its output that went away', async () => {
+  it.skipIf(!LONG)('a reader of its output that went away', async () => {
     const machine = start('rep-outs');
     while (!socket() && machine.child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 1));
     machine.child.stdout.destroy();
