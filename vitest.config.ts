@@ -24,7 +24,10 @@ export default defineConfig({
     hookTimeout: 60_000 * factor,
     // A process for each file costs half a second of processor time, most of it for loading the same modules again.
     projects: [
-      { extends: true, test: { name: 'together', include: ALL, exclude: [...APART, ...(LONG ? [] : LONG_FILES)], isolate: false } },
+      {
+        extends: true,
+        test: { name: 'together', include: ALL, exclude: [...APART, ...(LONG ? [] : LONG_FILES)], isolate: false },
+      },
       { extends: true, test: { name: 'apart', include: APART } },
     ],
   },

@@ -15,6 +15,7 @@ export const EXCLUDED: Readonly<Record<string, string>> = {
   'tools/gdb/hostile.test.js': 'packets that are refused before KVM is asked; each of the others takes long there',
   'tools/gdb/packets.test.js': 'pure functions on bytes',
   'tools/gdb/real-clients.test.js': 'starts a debugger and a machine for each test; the packets are tested below it',
+  'tools/gdb/past.test.js': 'starts processes; the debugger of a recording is tested below it',
   'tools/screen/': 'pure functions on bytes',
   'tools/testing/': 'starts other runs of tests, or fixtures over machines that are tested below them',
   'debug/log.test.js': 'bytes and numbers, without KVM',
