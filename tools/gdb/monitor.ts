@@ -76,6 +76,11 @@ const COMMANDS: Readonly<Record<string, MonitorCommand>> = {
     about: 'of a recording: goes there; then: maintenance flush register-cache',
     run: ({ debugger: { past } }, _vcpu, [where = '']) => `${past?.goTo(where) ?? NO_PAST}\n`,
   },
+  blame: {
+    usage: 'blame SYMBOL|ADDRESS[:LENGTH]',
+    about: 'of a recording: which instruction has changed it last, before here',
+    run: async ({ monitor }, _vcpu, [what = '']) => (await monitor.blame?.(what)) ?? `${NO_PAST}\n`,
+  },
   host: {
     usage: 'host',
     about: 'which breakpoints and steps work on this host',

@@ -7,6 +7,8 @@ export interface MonitorHost {
   checkpoint(tag: string | undefined): Promise<string>;
   /** The checkpoints of the machine's store. */
   log(): string;
+  /** Who has changed a piece of memory last; absent for a machine that runs. */
+  blame?(what: string): Promise<string>;
 }
 
 /** See the file's header. */

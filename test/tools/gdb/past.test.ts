@@ -35,6 +35,7 @@ describeKvm('gdb in a recording', () => {
     async () => {
       const { stdout, stderr, status } = await gdb(
         'watch *(char*)((long)&accounts + 27)',
+        'monitor blame accounts+24:8',
         'reverse-continue',
         'info symbol $pc',
         'monitor position',
@@ -56,6 +57,7 @@ describeKvm('gdb in a recording', () => {
       expect(said).toContain('Hardware watchpoint 1');
       expect(said.match(/set_name(\.\w+)? \+ \d+ in section/g), said).toHaveLength(2);
       expect(said).toMatch(/^38\+\d+$/m);
+      expect(said).toMatch(/at 38\+\d+, \d+ ms: vCPU 0 {2}set_name\+0x\w+ {2}mov/);
       expect(said).toMatch(/Breakpoint 2, .*main/);
       expect(said).toMatch(/nothing of it can be changed/);
       expect(said).toMatch(/No more reverse-execution history/);

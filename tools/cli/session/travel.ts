@@ -2,13 +2,17 @@
 import { openHistory } from '../../../debug/history.ts';
 import { EXITS_STAT } from '../../../debug/recording/recorder.ts';
 import { Traveler } from '../../../debug/travel/traveler.ts';
+import { decodeState } from '../../../snapshot/machine-state.ts';
 import { openStore, type Store } from '../../../snapshot/store/store.ts';
 import type { ListenAddress } from '../../gdb/address.ts';
 import { DebugDoor } from '../../gdb/door.ts';
 import { printLine } from '../output.ts';
 import { SIGNAL_STATUS } from '../run-end.ts';
+import { blameText } from '../store/blame-text.ts';
 import { logText } from '../store/log-text.ts';
 import { plainText } from '../store/paint.ts';
+import { parsePlace, physical } from '../store/place.ts';
+import { findSymbols } from '../symbols.ts';
 import { doorLine } from './debug-doors.ts';
 import { EndSignals } from './end-signals.ts';
 
@@ -36,14 +40,24 @@ export async function travel(ref: string, directory: string, options: TravelOpti
   });
   const ownsTerminal = options.debugger !== undefined;
   using signals = new EndSignals(leave, ownsTerminal ? { passesOver: ['SIGINT'] } : {});
-  const debuggee = { held: true, attach: () => new Traveler(history, leave) };
-  const door = await DebugDoor.open(debuggee, options.address, {
+  let traveler = new Traveler(history);
+  const attach = () => {
+    traveler = new Traveler(history, leave);
+    return traveler;
+  };
+  const symbols = findSymbols(undefined, decodeState(store.config(store.resolve(ref))).description);
+  const door = await DebugDoor.open({ held: true, attach }, options.address, {
     isOwned: true,
     kill: leave,
     note: (line) => printLine(`vmlapse: ${line}`),
     monitor: {
       checkpoint: async () => 'this is a recorded run: its checkpoints are there already\n',
       log: () => checkpointsOf(store),
+      async blame(what) {
+        const { memory } = await traveler.vcpu();
+        const write = history.lastWrite(...physical(parsePlace(what, symbols), (linear) => memory.translate(linear)));
+        return write ? blameText(write, symbols) : `${what} is as it was when the recording began\n`;
+      },
     },
   });
   if (!ownsTerminal) printLine(doorLine(door));
