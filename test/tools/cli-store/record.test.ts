@@ -5,13 +5,15 @@ import { describeKvm } from '../../support/kvm.ts';
 import { cli, STACK_TRACE, scratch } from '../cli/cli.ts';
 
 const MEM = ['--mem', '16'];
+/** Checkpoints at the beginning and the end alone, however slow the host is. */
+const RECORD = ['--record', '--every', '10m'];
 const HELLO = guestPath('hello-long');
 
 describeKvm('vmlapse run --record, vmlapse replay', () => {
   it('records a run, and runs it again', async () => {
     using folder = scratch();
     const store = ['--store', folder.file('lab')];
-    const run = await cli(['run', ...MEM, '--record', ...store, HELLO]);
+    const run = await cli(['run', ...MEM, ...RECORD, ...store, HELLO]);
     expect(run).toMatchObject({ status: 0, stdout: 'Hello from long mode\n' });
     expect(run.stderr).toMatch(/^vmlapse: recorded 22 exits in 2 checkpoints, the last is [0-9a-f]{12}$/m);
     const again = await cli(['replay', ...store]);
@@ -27,7 +29,7 @@ describeKvm('vmlapse run --record, vmlapse replay', () => {
   it('records what is typed', async () => {
     using folder = scratch();
     const store = ['--store', folder.file('lab')];
-    const run = await cli(['run', ...MEM, '--record', ...store, '--json', guestPath('echo-polled')], 'two words\n\x04');
+    const run = await cli(['run', ...MEM, ...RECORD, ...store, '--json', guestPath('echo-polled')], 'two words\n\x04');
     const { output, recorded } = JSON.parse(run.stdout) as { output: string; recorded: { exits: number } };
     expect(output).toMatch(/two words/);
     const again = await cli(['replay', ...store, '--verify']);
@@ -41,7 +43,7 @@ describeKvm('vmlapse run --record, vmlapse replay', () => {
     const image = folder.file('time.bin');
     writeFileSync(image, Buffer.from('0f3166a300206631c06631d2e6f4', 'hex')); // rdtsc; mov [0x2000], eax; …
     const flat = ['--format', 'flat', '--mode', 'real', '--load', '0x7c00'];
-    expect(await cli(['run', ...MEM, ...flat, '--record', ...store, image])).toMatchObject({ status: 0 });
+    expect(await cli(['run', ...MEM, ...flat, ...RECORD, ...store, image])).toMatchObject({ status: 0 });
     const again = await cli(['replay', ...store]);
     expect(again).toMatchObject({ status: 1, stdout: '' });
     expect(again.stderr).toMatch(
@@ -52,12 +54,18 @@ describeKvm('vmlapse run --record, vmlapse replay', () => {
   it('blames an instruction for a value', async () => {
     using folder = scratch();
     const store = ['--store', folder.file('lab')];
-    expect(await cli(['run', ...MEM, '--record', ...store, guestPath('overrun')])).toMatchObject({ status: 96 });
+    expect(await cli(['run', ...MEM, ...RECORD, ...store, guestPath('overrun')])).toMatchObject({ status: 96 });
     const blamed = await cli(['blame', 'latest', 'accounts+24:8', ...store]);
     expect(blamed).toMatchObject({ status: 0, stderr: '' });
     expect(blamed.stdout).toMatch(
       /^at 38\+\d+, \d+ ms: vCPU 0 {2}set_name\+0x\w+ {2}mov .*\n {4}0x0000000000657070 -> 0x0000000072657070\n/,
     );
+    const diff = await cli(['diff', 'latest~1', 'latest', ...store, '--blame']);
+    expect(diff).toMatchObject({ status: 0, stderr: '' });
+    expect(diff.stdout).toMatch(/ {2}written last at 38\+\d+, \d+ ms: vCPU 0 {2}set_name\+0x\w+ {2}mov/);
+    const data = JSON.parse((await cli(['diff', 'latest~1', 'latest', ...store, '--blame', '--json'])).stdout);
+    expect(data.memory.ranges.some(({ blame }: { blame?: { by: string } }) => blame?.by === 'vcpu')).toBe(true);
+    expect(await cli(['diff', 'latest', 'latest~1', ...store, '--blame'])).toMatchObject({ status: 2 });
     const all = await cli(['blame', 'latest', 'accounts+24:8', ...store, '--all', '--json']);
     const writes = JSON.parse(all.stdout) as { symbol: string; old: string; new: string; vcpu: number }[];
     expect(writes.map(({ new: value }) => value.slice(0, 8))).toEqual([
@@ -93,7 +101,7 @@ describeKvm('vmlapse run --record, vmlapse replay', () => {
   it('refuses a guest that cannot be recorded, and replays of what is none', async () => {
     using folder = scratch();
     const store = ['--store', folder.file('lab')];
-    const timer = await cli(['run', ...MEM, '--record', ...store, guestPath('timer-pit')]);
+    const timer = await cli(['run', ...MEM, ...RECORD, ...store, guestPath('timer-pit')]);
     expect(timer.stderr).toMatch(
       /the guest uses the interrupt controller \(8259\), which a recorded machine does not have/,
     );
@@ -103,7 +111,7 @@ describeKvm('vmlapse run --record, vmlapse replay', () => {
       status: 2,
       stderr: expect.stringMatching(/^vmlapse: latest is of no recording: record with/),
     });
-    await cli(['run', ...MEM, '--record', ...store, HELLO]);
+    await cli(['run', ...MEM, ...RECORD, ...store, HELLO]);
     expect(await cli(['replay', ...store, '--to', '23'])).toMatchObject({
       status: 2,
       stderr: expect.stringMatching(/^vmlapse: the recording has 22 exits: 23 is after its end/),

@@ -22,7 +22,7 @@ describeKvm('gdb in a recording', () => {
   beforeAll(async () => {
     folder = scratch();
     store = folder.file('lab');
-    const run = ['run', '--record', '--store', store, guestPath('overrun')];
+    const run = ['run', '--record', '--every', '10m', '--store', store, guestPath('overrun')];
     expect((await cli(run)).status).toBe(PANIC_STATUS);
   });
   afterAll(() => folder?.[Symbol.dispose]());

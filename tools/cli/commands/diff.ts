@@ -1,17 +1,21 @@
 /** `vmlapse diff A B`: what changed between two checkpoints. */
 import { resolve } from 'node:path';
+import type { MemoryWrite } from '../../../debug/blame/writes.ts';
+import type { ChangedRange } from '../../../snapshot/diff/memory-diff.ts';
 import { writeSparse } from '../../../snapshot/export/sparse-file.ts';
 import { decodeState } from '../../../snapshot/machine-state.ts';
 import { UsageError } from '../../../src/errors.ts';
 import type { CommandRow } from '../command.ts';
 import { print } from '../output.ts';
 import { parseOutputFile } from '../parse.ts';
+import { blameData, writerText } from '../store/blame-text.ts';
 import { compare } from '../store/comparison.ts';
 import { diffText } from '../store/diff-text.ts';
 import { historyAround } from '../store/html/history-svg.ts';
 import { diffPage } from '../store/html/page.ts';
 import { openToRead, parseLimit, REF_HELP, STORE_OPTIONS, type StoreCommandOptions } from '../store/options.ts';
 import { paintFor, wantsColour } from '../store/paint.ts';
+import { blameRanges } from '../store/range-blame.ts';
 import { diffData } from '../store/state-data.ts';
 import { findSymbols } from '../symbols.ts';
 import { showsUnicode } from '../terminal-text.ts';
@@ -23,6 +27,7 @@ interface DiffCommandOptions extends StoreCommandOptions {
   readonly html?: string;
   readonly limit: number;
   readonly live?: string;
+  readonly blame?: boolean;
 }
 
 const DEFAULT_LIMIT = 40;
@@ -39,6 +44,7 @@ export const DIFF: CommandRow = {
     ['--live <name>', 'compare with a running machine of that name; its own store is used'],
     ['--stat', 'only sums: fields by section, rows of the screen, pages and bytes by symbol or region'],
     ['--symbols <file>', 'the ELF file whose symbols name addresses'],
+    ['--blame', 'of two checkpoints of a recording: who has written each range that is shown last'],
     [
       '--html <file>',
       'write a page with the checkpoint tree, a heat map of memory, the text screen, and all changes',
@@ -68,12 +74,26 @@ async function diff(a: string, b: string | undefined, options: DiffCommandOption
   const { description } = decodeState(after.config);
   const symbols = findSymbols(options.symbols, description);
   const result = compare(before, after, { symbols, limit: options.limit });
+  const blamed = options.blame ? blameRanges(store, before.digest, after.digest, result.memory.ranges) : undefined;
+  const writer =
+    <T>(how: (write: MemoryWrite) => T) =>
+    (range: ChangedRange) => {
+      const write = blamed?.get(range);
+      return write && how(write);
+    };
   if (options.html !== undefined) {
     writePage(options.html, diffPage(result, historyAround(store, result), description.guest?.path));
     if (!options.json) return;
   }
-  print(options, options.json && diffData(result), () =>
-    diffText(result, { paint: paintFor(), limit: options.limit, stat: options.stat === true, ascii: !showsUnicode() }),
+  const shown = { paint: paintFor(), limit: options.limit, stat: options.stat === true, ascii: !showsUnicode() };
+  print(
+    options,
+    options.json &&
+      diffData(
+        result,
+        writer((write) => blameData(write, symbols)),
+      ),
+    () => diffText(result, { ...shown, writer: writer((write) => writerText(write, symbols)) }),
   );
 }
 
@@ -81,6 +101,8 @@ const writePage = (path: string, page: string) => writeSparse(path, 0, (file) =>
 
 /** The machine compares: only it knows its memory. It stands still no longer than it takes to copy what may differ. */
 async function diffLive(ref: string, b: string | undefined, name: string, options: DiffCommandOptions): Promise<void> {
+  if (options.blame)
+    throw new UsageError('--blame is about two checkpoints of a recording, and --live is not: leave one out');
   if (b !== undefined) throw new UsageError('with --live, give one checkpoint: the other side is the machine now');
   const params = {
     ref,

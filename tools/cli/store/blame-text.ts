@@ -45,16 +45,17 @@ function registerLines({ regs }: MemoryWrite): string[] {
   );
 }
 
-/** A change in some lines. */
-export function blameText(write: MemoryWrite, symbols: SymbolTable): string {
+/** Where and by whom, in a line. */
+export function writerText(write: MemoryWrite, symbols: SymbolTable): string {
   const { position, isExact, rip, ms } = write;
   const place = rip === undefined ? [] : [symbolAt(symbols, rip) ?? hex(rip), instructionText(write) ?? ''];
   const where = isExact ? `at ${positionText(position)}` : `between ${positionText(position)} and the next exit`;
-  return [
-    `${where}, ${ms} ms: ${[whoText(write), ...place].filter((part) => part !== '').join('  ')}`,
-    `    ${valueText(write.old)} -> ${valueText(write.new)}`,
-    ...registerLines(write),
-  ]
+  return `${where}, ${ms} ms: ${[whoText(write), ...place].filter((part) => part !== '').join('  ')}`;
+}
+
+/** A change in some lines. */
+export function blameText(write: MemoryWrite, symbols: SymbolTable): string {
+  return [writerText(write, symbols), `    ${valueText(write.old)} -> ${valueText(write.new)}`, ...registerLines(write)]
     .map((line) => `${line}\n`)
     .join('');
 }

@@ -20,6 +20,8 @@ export interface DiffTextOptions {
   readonly stat: boolean;
   /** The screen in ASCII alone. */
   readonly ascii?: boolean;
+  /** Who wrote a range last, in a line, where that is known. */
+  readonly writer?: (range: ChangedRange) => string | undefined;
 }
 
 /** The whole comparison. */
@@ -85,17 +87,19 @@ export function memorySums({ pagesChanged, pagesCompared, bytesChanged }: Memory
   return `${counted(pagesChanged, 'page')} ${verb} in ${counted(bytesChanged, 'byte')} (${pagesCompared} compared)`;
 }
 
-function memoryText(memory: MemoryDiff, { paint, limit, stat }: DiffTextOptions): string[] {
+function memoryText(memory: MemoryDiff, { paint, limit, stat, writer }: DiffTextOptions): string[] {
   const head = ['', `${paint('heading', 'memory')}  ${memorySums(memory)}`];
   if (stat) return [...head, ...placesText(memory.places, limit, paint)];
   const shown = memory.ranges.slice(0, limit);
   const left = memory.rangeCount - shown.length;
   return [
     ...head,
-    ...shown.flatMap((range) => rangeText(range, paint)),
+    ...shown.flatMap((range) => [...rangeText(range, paint), ...writerLine(writer?.(range))]),
     ...(left > 0 ? ['', `${counted(left, 'more range')}: --limit 0 shows all, --stat sums them up`] : []),
   ];
 }
+
+const writerLine = (writer: string | undefined) => (writer === undefined ? [] : [`  written last ${writer}`]);
 
 function diskText({ disk, blocksChanged, rangeCount, ranges }: DiskDiff, { paint, limit, stat }: DiffTextOptions) {
   const verb = blocksChanged === 1 ? 'differs' : 'differ';

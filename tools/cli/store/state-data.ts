@@ -1,4 +1,5 @@
 /** State, its changes, and comparisons as `--json` prints them. */
+import type { ChangedRange } from '../../../snapshot/diff/memory-diff.ts';
 import type { FieldChange, SectionChange } from '../../../snapshot/diff/state-diff.ts';
 import type { StateField, StateSection } from '../../../snapshot/show/field.ts';
 import { type Comparison, rowChanges } from './comparison.ts';
@@ -36,14 +37,19 @@ function changesData(sections: readonly SectionChange[]) {
 }
 
 /** A comparison: without page lists, with one name for the symbol of a range, and with the rows of the screen that differ. */
-export function diffData(diff: Comparison) {
+export function diffData(diff: Comparison, writer: (range: ChangedRange) => unknown = () => undefined) {
   const {
     memory: { pages: _, ranges, ...sums },
   } = diff;
-  const rangeData = ranges.map(({ symbol, ...range }) => ({
-    ...range,
-    ...(symbol && { symbol: symbol.name, offset: Number(range.linear! - symbol.address), section: symbol.section }),
-  }));
+  const rangeData = ranges.map((all) => {
+    const { symbol, ...range } = all;
+    const blame = writer(all);
+    return {
+      ...range,
+      ...(symbol && { symbol: symbol.name, offset: Number(range.linear! - symbol.address), section: symbol.section }),
+      ...(blame !== undefined && { blame }),
+    };
+  });
   const screen = rowChanges(diff).map(({ differs, ...change }) => ({
     ...change,
     cells: differs.filter(Boolean).length,
