@@ -35,6 +35,7 @@ export function restoreMachine(checkpoint: Checkpoint, options: RestoreOptions =
   checkArguments('restoreMachine', [checkpoint, CHECKPOINT]);
   checkOptions(options, RESTORE_OPTIONS);
   const state = validateState(checkpoint.config);
+  refuseLarge(state.description, options.allowLarge);
   using cached = options.cache?.open(checkpoint, state.description, options.onProgress);
   if (cached) return buildMachine(state, options, cached.use());
   const restored = buildMachine(state, options);
@@ -70,7 +71,7 @@ export function buildMachine(state: MachineState, options: RestoreOptions, memor
 
 /** A machine that cannot be created on this host is INCOMPATIBLE, too. */
 function createMachine(state: MachineState, options: RestoreOptions, memory?: MachineMemory): Machine {
-  const { devices = [], allowLarge } = options;
+  const { devices = [] } = options;
   using given = new Cleanup(); // until the machine takes it over
   for (const part of memory ? [memory.ram, ...memory.overlays] : []) given.use(part);
   const config = machineConfig(state);
@@ -79,7 +80,6 @@ function createMachine(state: MachineState, options: RestoreOptions, memory?: Ma
   if (unknown !== undefined)
     throw new UsageError(`the checkpoint has no disk ${unknown}: it has ${disks.length}, the first is disk 0`);
   try {
-    refuseLarge(state.description, allowLarge);
     given.keep();
     return Machine.create({ ...config, disks, devices }, memory?.ram, memory?.overlays);
   } catch (error) {

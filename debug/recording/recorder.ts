@@ -7,7 +7,6 @@ import { CheckpointSession } from '../../snapshot/session.ts';
 import type { Digest } from '../../snapshot/store/format/digest.ts';
 import type { Store } from '../../snapshot/store/store.ts';
 import type { PageRun } from '../../snapshot/store/store-types.ts';
-import { Exit } from '../../src/abi/exits.ts';
 import { checkArguments, MACHINE, STORE } from '../../src/arguments.ts';
 import type { DeviceHost } from '../../src/devices/device.ts';
 import { openSerialInput, type SerialInput } from '../../src/devices/serial-input.ts';
@@ -18,6 +17,7 @@ import { checkOptions, FUNCTION, MILLISECONDS, OBJECT, type OptionKinds, TEXT } 
 import { ASSIST_MODE, type AssistMode } from '../../src/runner/assist.ts';
 import { LocalMachine } from '../../src/runner/local-machine.ts';
 import { GUEST_ENDS, type RunEnd } from '../../src/runner/result.ts';
+import { ExitTurns } from './exit-turns.ts';
 import { Injection } from './injection.ts';
 import { LogWriter } from './log.ts';
 import { checkRecordable, missingChip } from './recordable.ts';
@@ -97,12 +97,10 @@ export class Recorder implements Disposable {
   readonly #everyMs: number;
   readonly #log = new LogWriter();
   readonly #injection = new Injection((vector) => this.#log.interrupt(vector));
+  readonly #turns = new ExitTurns(this.#injection, () => this.#append());
   readonly #input: SerialInput;
   #queue: Uint8Array = new Uint8Array(0);
   #exits = 0;
-  /** What the run loop's counter said at the last exit that is in the log, and at the last that was served. */
-  #noted = 0;
-  #served = 0;
   #from = 0;
   #fromMs = 0;
   #began = performance.now();
@@ -166,7 +164,10 @@ export class Recorder implements Disposable {
     return ms;
   }
 
-  /** Runs until the guest ends, until the time is up, or until it waits for input (stop point "waits"). Throws UsageError for a guest that cannot be recorded. */
+  /**
+   * Runs until the guest ends, until the time is up, or until it waits for input (stop point "waits"). Throws UsageError for a
+   * guest that cannot be recorded.
+   */
   run({ timeoutMs }: { readonly timeoutMs?: number } = {}): RunEnd {
     const deadline = timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
     for (;;) {
@@ -185,30 +186,15 @@ export class Recorder implements Disposable {
 
   /** An exit that is served, or a signal. */
   #afterExit(exits: number): RunEnd | undefined {
-    const { area } = this.local.vcpu;
-    const isSignal = exits === this.#served || area.exitReason === Exit.INTR;
-    this.#served = exits;
-    if (isSignal) {
-      this.#noted = exits;
-      if (!area.immediateExit) this.#injection.interrupted();
-      return undefined;
-    }
-    this.#note(exits);
-    this.#injection.exited(this.local);
-    this.#missing ??= missingChip(area);
+    if (!this.#turns.served(this.local, exits)) return undefined;
+    this.#missing ??= missingChip(this.local.vcpu.area);
     if (this.#missing !== undefined) return REFUSED;
     if (this.#queue.length > 0) this.#give();
     if (this.#isStopping) return LAST_EXIT;
     return this.#passedMs() >= this.#due || this.#log.length > LOG_BYTES ? CHECKPOINT_DUE : undefined;
   }
 
-  /** Writes an exit into the log, once. */
-  #note(exits: number): void {
-    if (exits === this.#noted) return;
-    this.#noted = exits;
-    this.#append();
-  }
-
+  /** Writes an exit into the log. */
   #append(): void {
     this.#exits++;
     this.#log.exit(this.local.vcpu.area);
@@ -233,10 +219,10 @@ export class Recorder implements Disposable {
   }
 
   #idle(exits: number): RunEnd | undefined {
-    this.#note(exits);
+    this.#turns.tell(exits);
     if (this.#queue.length > 0) this.#give();
     if (this.local.machine.lines.waiting) return undefined;
-    this.#served = exits;
+    this.#turns.waits(exits);
     return WAITS;
   }
 

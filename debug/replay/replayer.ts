@@ -5,13 +5,13 @@
 import { restoreMachine } from '../../snapshot/restore.ts';
 import { CheckpointSession } from '../../snapshot/session.ts';
 import type { Checkpoint } from '../../snapshot/store/memory/checkpoint.ts';
-import { Exit } from '../../src/abi/exits.ts';
 import type { DeviceHost } from '../../src/devices/device.ts';
 import { openSerialInput, type SerialInput } from '../../src/devices/serial-input.ts';
 import { Cleanup } from '../../src/ffi/cleanup.ts';
 import type { Machine } from '../../src/machine/machine.ts';
 import { LocalMachine } from '../../src/runner/local-machine.ts';
 import { GUEST_ENDS, type RunEnd } from '../../src/runner/result.ts';
+import { ExitTurns } from '../recording/exit-turns.ts';
 import { Injection } from '../recording/injection.ts';
 import { type LoggedExit, LogReader, LogWriter } from '../recording/log.ts';
 import type { Position } from '../recording/position.ts';
@@ -47,6 +47,7 @@ export class Replayer implements Disposable {
   readonly session: CheckpointSession;
   readonly #input: SerialInput;
   readonly #injection = new Injection((vector) => this.#injected(vector));
+  readonly #turns = new ExitTurns(this.#injection, () => this.#compareExit());
   readonly #scratch = new LogWriter();
   readonly #stepper: Stepper;
   readonly #isLenient: boolean;
@@ -55,8 +56,6 @@ export class Replayer implements Disposable {
   #log = new LogReader(EMPTY, '');
   #exits = 0;
   #steps = 0;
-  #noted = 0;
-  #served = 0;
   #target = 0;
   /** What was loaded last: the next load of it is faster if it stays open. */
   #loaded: Checkpoint | undefined;
@@ -141,7 +140,7 @@ export class Replayer implements Disposable {
 
   #enter(point: number): void {
     const { points } = this.recording;
-    this.#served = this.#noted = this.local.exits;
+    this.#turns.passOver(this.local.exits);
     this.#point = point;
     this.#steps = 0;
     this.#exits = points[point]!.exits;
@@ -186,7 +185,7 @@ export class Replayer implements Disposable {
     let end = this.local.advance(NEXT_EXIT_MS);
     if (quirks.pushesTrapFlag) clearTrapFlag(this.machine, stepper.before);
     if (Stepper.isStep(end)) {
-      this.#served = this.#noted = this.local.exits;
+      this.#turns.passOver(this.local.exits);
       this.#injection.interrupted();
       stepper.taken();
       if (!quirks.losesHalt || !undoHalt(this.local, stepper)) {
@@ -283,25 +282,10 @@ export class Replayer implements Disposable {
   }
 
   #afterExit(exits: number): RunEnd | undefined {
-    const { area } = this.local.vcpu;
-    const isSignal = exits === this.#served || area.exitReason === Exit.INTR;
-    this.#served = exits;
-    if (isSignal) {
-      this.#noted = exits;
-      if (!area.immediateExit) this.#injection.interrupted();
-      return undefined;
-    }
-    this.#note(exits);
-    this.#injection.exited(this.local);
+    if (!this.#turns.served(this.local, exits)) return undefined;
     if (this.#divergence) return DIVERGED;
     this.#give();
     return this.#exits >= this.#target ? ARRIVED : undefined;
-  }
-
-  #note(exits: number): void {
-    if (exits === this.#noted) return;
-    this.#noted = exits;
-    this.#compareExit();
   }
 
   /** The exit in the area against the next of the log. The guest gets what it got then. */
@@ -334,11 +318,11 @@ export class Replayer implements Disposable {
   }
 
   #idle(exits: number): RunEnd | undefined {
-    this.#note(exits);
+    this.#turns.tell(exits);
     if (this.#divergence) return DIVERGED;
     this.#give();
     if (this.machine.lines.waiting) return undefined;
-    this.#served = exits;
+    this.#turns.waits(exits);
     return ARRIVED;
   }
 

@@ -1,5 +1,16 @@
 /** An entry of the cache: a folder with a file for each part of a machine's memory, and a page that says what they are. */
-import { closeSync, ftruncateSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { overlayLayout } from '../../src/disk/overlay-layout.ts';
 import type { Fd } from '../../src/ffi/fd.ts';
@@ -55,14 +66,44 @@ export function readPage(folder: string): EntryPage | undefined {
   }
 }
 
-/** Opens the files of an entry: one for each part. Undefined: there is none, or a file is not as it was made. */
+/** Names of the files in an entry. Nothing else is ever removed. */
+const OURS = /^(entry\.json|ram|disk\d{1,2})$/;
+
+/** Whether a folder is an entry: it has a page, whatever that says, and nothing that this project does not put there. */
+export function isEntry(folder: string): boolean {
+  const files = namesIn(folder);
+  return files.includes(PAGE_FILE) && files.every((name) => OURS.test(name));
+}
+
+/** What is in a folder; nothing where it is none. */
+export function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+/** Removes an entry, or one that was left unfinished: its files, and the folder if that is empty then. */
+export function removeEntry(folder: string): void {
+  for (const name of namesIn(folder)) if (OURS.test(name)) rmSync(join(folder, name), { force: true });
+  try {
+    rmdirSync(folder);
+  } catch {
+    // Not there any more, or another's files are in it: they stay.
+  }
+}
+
+/** Opens the files of an entry: one for each part. Undefined: there is none, or a file is another's, or not as it was made. */
 export function openEntry(folder: string, parts: readonly MemoryPart[]): readonly Fd[] | undefined {
   const page = readPage(folder);
   if (page?.boot !== bootId() || page.files.length !== parts.length) return undefined;
   const files: Fd[] = [];
   try {
     for (const { file } of parts) files.push(openFile(join(folder, file)));
-    if (files.every((file, i) => sameFacts(factsOf(file.number), page.files[i]!))) return files;
+    const isSame = ({ number }: Fd, i: number) =>
+      sameFacts(factsOf(number), page.files[i]!) && fstatSync(number).uid === process.geteuid?.();
+    if (files.every(isSame)) return files;
   } catch {
     // Removed meanwhile: it is made again.
   }

@@ -3,10 +3,10 @@
  * once, and brought back again in the time of a few system calls, whatever its size; machines share the pages that they do not
  * write. Everything in the folder may be removed at any time.
  */
-import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, statSync, utimesSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { checkArguments } from '../../src/arguments.ts';
-import { VmlapseError } from '../../src/errors.ts';
+import { UsageError, VmlapseError } from '../../src/errors.ts';
 import type { Fd } from '../../src/ffi/fd.ts';
 import { reopen } from '../../src/ffi/file.ts';
 import { cacheFolder } from '../../src/files/cache-folder.ts';
@@ -16,7 +16,17 @@ import type { MachineMemory } from '../machine-memory.ts';
 import type { MachineDescription } from '../machine-state.ts';
 import type { Checkpoint } from '../store/memory/checkpoint.ts';
 import type { OnProgress } from '../store/store-types.ts';
-import { type MemoryPart, memoryParts, openEntry, readPage, TooLarge, writeEntry } from './entry.ts';
+import {
+  isEntry,
+  type MemoryPart,
+  memoryParts,
+  namesIn,
+  openEntry,
+  readPage,
+  removeEntry,
+  TooLarge,
+  writeEntry,
+} from './entry.ts';
 
 /** Where the cache is, and how large it may be. */
 export interface RamCacheOptions {
@@ -71,6 +81,7 @@ export class RamCache {
   constructor(options: RamCacheOptions = {}) {
     checkArguments('new RamCache', [options, OBJECT]);
     checkOptions(options, CACHE_OPTIONS);
+    if (Number.isNaN(options.limitBytes)) throw new UsageError('limitBytes is NaN: give a number of bytes');
     this.directory = options.directory ?? cacheFolder('ram');
     this.limitBytes = options.limitBytes ?? DEFAULT_LIMIT;
     this.#origin = resolve(options.origin ?? '.');
@@ -111,9 +122,9 @@ export class RamCache {
     try {
       writeEntry(made, checkpoint, parts, { store: this.#origin, limitBytes: this.limitBytes, onProgress });
       this.#makeRoom(bytesOf(made));
-      replaceFolder(made, folder);
+      replaceEntry(made, folder);
     } catch (error) {
-      rmSync(made, { recursive: true, force: true });
+      removeEntry(made);
       throw error;
     }
     return openEntry(folder, parts);
@@ -123,8 +134,7 @@ export class RamCache {
   #makeRoom(bytes: number): void {
     for (const name of readdirSync(this.directory)) {
       const pid = Number(UNFINISHED.exec(name)?.[1]);
-      if (pid > 0 && pid !== process.pid && !isAlive(pid))
-        rmSync(join(this.directory, name), { recursive: true, force: true });
+      if (pid > 0 && pid !== process.pid && !isAlive(pid)) removeEntry(join(this.directory, name));
     }
     const entries = this.entries();
     let total = entries.reduce((sum, entry) => sum + entry.bytes, bytes);
@@ -137,12 +147,10 @@ export class RamCache {
 
   /** What is there, least recently used first; bytes on the disk. */
   entries(): { readonly digest: string; readonly bytes: number; readonly usedMs: number }[] {
-    const found = names(this.directory).flatMap((name) => {
+    const found = namesIn(this.directory).flatMap((name) => {
       const folder = join(this.directory, name);
-      const used = statSync(folder, { throwIfNoEntry: false });
-      return used && ENTRY_NAME.test(name)
-        ? [{ digest: `sha256:${name}`, bytes: bytesOf(folder), usedMs: used.mtimeMs }]
-        : [];
+      const used = ENTRY_NAME.test(name) && isEntry(folder) && statSync(folder, { throwIfNoEntry: false });
+      return used ? [{ digest: `sha256:${name}`, bytes: bytesOf(folder), usedMs: used.mtimeMs }] : [];
     });
     return found.sort((a, b) => a.usedMs - b.usedMs);
   }
@@ -163,7 +171,7 @@ export class RamCache {
   }
 
   #remove(digest: string): void {
-    rmSync(this.#folder(digest), { recursive: true, force: true });
+    removeEntry(this.#folder(digest));
   }
 }
 
@@ -195,28 +203,20 @@ class OpenEntry implements CachedMemory {
   }
 }
 
-/** Puts a folder in the place of another, which another process may do at the same time: then theirs stays. */
-function replaceFolder(made: string, folder: string): void {
-  rmSync(folder, { recursive: true, force: true });
+/** Puts an entry in the place of another. Where another process has done that meanwhile, theirs stays. Throws node's errors. */
+function replaceEntry(made: string, folder: string): void {
+  if (isEntry(folder)) removeEntry(folder);
   try {
     renameSync(made, folder);
   } catch (error) {
-    if (!['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
-    rmSync(made, { recursive: true, force: true });
-  }
-}
-
-function names(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
+    if (!isEntry(folder)) throw error;
+    removeEntry(made);
   }
 }
 
 /** Bytes on the disk of the files in a folder. */
 function bytesOf(folder: string): number {
-  const sizes = names(folder).map((name) => statSync(join(folder, name), { throwIfNoEntry: false })?.blocks ?? 0);
+  const sizes = namesIn(folder).map((name) => statSync(join(folder, name), { throwIfNoEntry: false })?.blocks ?? 0);
   return sizes.reduce((sum, blocks) => sum + blocks * BLOCK_BYTES, 0);
 }
 

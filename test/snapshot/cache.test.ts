@@ -1,8 +1,11 @@
 /** Memory of checkpoints in a cache: what comes from there is what the store has, and nothing that is done to it is believed. */
 import {
   chmodSync,
+  chownSync,
+  closeSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   statSync,
@@ -17,6 +20,7 @@ import { restoreMachine } from '../../snapshot/restore.ts';
 import { CheckpointSession } from '../../snapshot/session.ts';
 import type { Checkpoint } from '../../snapshot/store/memory/checkpoint.ts';
 import { openStore } from '../../snapshot/store/store.ts';
+import { factsOf } from '../../src/files/file-facts.ts';
 import { PAGE_SIZE } from '../../src/memory/bitmap.ts';
 import { describeKvm } from '../support/kvm.ts';
 import { openDescriptors } from '../support/resources.ts';
@@ -156,6 +160,14 @@ describeKvm('an entry of the cache', () => {
           writeFileSync(ram, 'x');
         },
         'of another start': () => replacePage(JSON.stringify({ ...page(), boot: 'another' })),
+        ...(process.getuid?.() === 0 && {
+          "another user's, who says that it is right": () => {
+            chownSync(ram, 1, 1);
+            const fd = openSync(ram, 'r');
+            replacePage(JSON.stringify({ ...page(), files: [factsOf(fd)] }));
+            closeSync(fd);
+          },
+        }),
         nonsense: () => replacePage('{"version":1,"files":[null]}'),
         'no JSON': () => replacePage('}'),
       };
@@ -206,6 +218,49 @@ describeKvm('an entry of the cache', () => {
       for (const folder of [gone, alive]) mkdirSync(folder, { recursive: true });
       hashWith(checkpoint, cache);
       expect([gone, alive].map((folder) => existsSync(folder))).toEqual([false, true]);
+    }));
+
+  it('is all that is ever removed: other files and folders stay, whatever their names are', () =>
+    withCache((checkpoint, cacheOf, problems) => {
+      const directory = cacheOf().directory;
+      mkdirSync(directory);
+      const blob = join(directory, 'a'.repeat(64));
+      const others = [join(directory, 'b'.repeat(64)), join(directory, `new-${2 ** 22 + 1}-abc`)];
+      writeFileSync(blob, 'a blob of a store');
+      for (const folder of others) {
+        mkdirSync(folder);
+        writeFileSync(join(folder, 'mine'), '');
+      }
+      const all = () => readdirSync(directory, { recursive: true, encoding: 'utf8' }).sort();
+      const before = all();
+      const cache = cacheOf({ limitBytes: 64 * MIB });
+      expect(cache.entries()).toEqual([]);
+      hashWith(checkpoint, cache);
+      cache.prune(new Set());
+      const tight = cacheOf({ limitBytes: 1 });
+      hashWith(checkpoint, tight);
+      expect(all().filter((name) => !name.startsWith(checkpoint.digest.slice(7)))).toEqual(before);
+      hashWith(checkpoint, cache);
+      const place = folderOf(cache, checkpoint);
+      problems.length = 0;
+      writeFileSync(join(place, 'mine'), '');
+      chmodSync(join(place, 'ram'), 0o600); // so that it would be made anew
+      expect(hashWith(checkpoint, cache)).toBe(hashWith(checkpoint));
+      expect(problems).toEqual([expect.stringMatching(/^ENOTEMPTY/)]);
+      expect(existsSync(join(place, 'mine'))).toBe(true);
+    }));
+
+  it('is not made for a machine that is refused', () =>
+    withCache((checkpoint, cacheOf) => {
+      const cache = cacheOf();
+      const machine = checkpoint.config.machine as Readonly<Record<string, unknown>>;
+      const large = { ...checkpoint.config, machine: { ...machine, memory: 2 ** 40 } };
+      const doctored = new Proxy(checkpoint, {
+        get: (target, name) => (name === 'config' ? large : Reflect.get(target, name, target)),
+      });
+      expect(() => restoreMachine(doctored, { cache })).toThrow('--allow-large');
+      expect(cache.entries()).toEqual([]);
+      expect(() => cacheOf({ limitBytes: Number.NaN })).toThrow('limitBytes');
     }));
 
   it('goes when its checkpoint has left the store that it came from', () =>

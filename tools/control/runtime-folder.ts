@@ -20,9 +20,12 @@ export function runtimeFolder(env: NodeJS.ProcessEnv = process.env): string {
   return base && isAbsolute(base) ? join(base, 'vmlapse') : `/tmp/vmlapse-${userId()}`;
 }
 
+/** Whether a machine may have this name. */
+export const isMachineName = (name: string): boolean => NAME.test(name);
+
 /** Checks the name of a machine. Throws UsageError. */
 function checkName(name: string): void {
-  if (!NAME.test(name)) {
+  if (!isMachineName(name)) {
     const rule = 'use letters, digits, ".", "_" and "-", at most 40, starting with a letter or digit';
     throw new UsageError(`${JSON.stringify(name)} cannot name a machine: ${rule}`);
   }

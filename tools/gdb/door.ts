@@ -83,6 +83,11 @@ export class DebugDoor {
     return new DebugDoor(debuggee, host, server, address);
   }
 
+  /** From here on the process does not end while the door is open. */
+  keepOpen(): void {
+    this.#server.ref();
+  }
+
   /** A debugger is in. */
   get isInUse(): boolean {
     return this.#guest !== undefined;

@@ -5,9 +5,11 @@ import { debugAbilities } from '../../../debug/stops/abilities.ts';
 import { guestPath } from '../../../guests/public.ts';
 import { Kvm } from '../../../src/kvm/kvm.ts';
 import { describeKvm } from '../../support/kvm.ts';
-import { cli, scratch } from '../cli/cli.ts';
+import { cli, scratch, start, startCli } from '../cli/cli.ts';
 
 const PANIC_STATUS = 96;
+/** Long after a process with nothing to wait for has ended. */
+const STILL_OPEN_MS = 1000;
 
 function why(): string | undefined {
   if (spawnSync('gdb', ['--version']).status !== 0) return 'gdb is not installed';
@@ -63,6 +65,28 @@ describeKvm('gdb in a recording', () => {
       expect(said).toMatch(/No more reverse-execution history/);
       expect(said).toContain('_start in section');
       expect(said).toMatch(/^0$/m);
+    },
+  );
+
+  it.skipIf(reason)(
+    "waits at a door for a debugger of one's own, and ends when it leaves, or by a signal",
+    async () => {
+      const door = folder.file('door');
+      const open = async () => {
+        const waiting = startCli(['gdb', 'latest', '--store', store, '--listen', `unix:${door}`]);
+        await waiting.said('stderr', `target remote ${door}\n`);
+        return waiting;
+      };
+      const visited = await open();
+      const soon = new Promise((resolve) => setTimeout(resolve, STILL_OPEN_MS, 'open'));
+      expect(await Promise.race([visited.outcome, soon])).toBe('open');
+      const commands = [`target remote ${door}`, 'monitor position', 'kill'].flatMap((command) => ['-ex', command]);
+      const client = await start('gdb', ['-nx', '-batch', ...commands]).outcome;
+      expect(client.stdout + client.stderr).toMatch(/^111$/m);
+      expect(await visited.outcome).toMatchObject({ status: 0, signal: null });
+      const left = await open();
+      left.child.kill('SIGINT');
+      expect((await left.outcome).status).toBe(130);
     },
   );
 });

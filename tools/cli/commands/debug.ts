@@ -7,6 +7,7 @@ import { Option } from 'commander';
 import { decodeState } from '../../../snapshot/machine-state.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
 import { HostError, UsageError } from '../../../src/errors.ts';
+import { isMachineName } from '../../control/runtime-folder.ts';
 import { gdbAddress, type ListenAddress } from '../../gdb/address.ts';
 import type { CommandRow } from '../command.ts';
 import { parseMemory } from '../parse.ts';
@@ -60,6 +61,10 @@ async function debug(what: string, options: DebugOptions): Promise<void> {
     } else if (existsSync(what)) {
       await runForDebugger(what, { gdb: listen, quiet: true, debugger: started(what), mem: options.mem });
     } else {
+      if (!isMachineName(what))
+        throw new UsageError(
+          `there is no file ${JSON.stringify(what)}: give an image, the name of a machine, or a checkpoint with --store`,
+        );
       if (options.mem !== undefined) throw new UsageError('--mem is for an image: a running machine has its memory');
       await withMachine(what, async (client) => {
         const { guest } = await client.call('status', {}, PATIENCE_MS);

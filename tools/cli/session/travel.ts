@@ -60,6 +60,7 @@ export async function travel(ref: string, directory: string, options: TravelOpti
       },
     },
   });
+  door.keepOpen(); // a recording has no threads that would
   if (!ownsTerminal) printLine(doorLine(door));
   void options.debugger?.(door.address).finally(leave);
   await left;
