@@ -3,7 +3,6 @@ import { describe, expect, it } from 'vitest';
 import { dirtyGuest } from '../../bench/native.ts';
 import { onPath } from '../../bench/qemu.ts';
 import { downtimeMs, loadvmMs } from '../../bench/qemu-snapshots.ts';
-import { LONG } from '../support/long.ts';
 
 const here = (program: string) =>
   (process.env.PATH ?? '').split(':').some((folder) => existsSync(`${folder}/${program}`));
@@ -16,7 +15,7 @@ describe('programs on PATH', () => {
   });
 });
 
-describe.skipIf(!able || !LONG)('QEMU as the yardstick', () => {
+describe.skipIf(!able)('QEMU as the yardstick', () => {
   const guest = able ? dirtyGuest({ pages: 64, stride: 16, mark: false }) : '';
 
   it('restores the guest in place', async () => {

@@ -8,7 +8,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as vmlapse from '../../index.ts';
 import * as snapshot from '../../snapshot/public.ts';
 import { describeKvm } from '../support/kvm.ts';
-import { LONG } from '../support/long.ts';
 import { scaled } from '../support/time.ts';
 import { ROOT, textOf } from './pages.ts';
 
@@ -57,9 +56,8 @@ const promised = (program: string) =>
 const run = promisify(execFile);
 
 describe('the API reference', () => {
-  // typedoc compiles the project once more, which takes a tenth of the whole suite's time.
-  it.skipIf(!LONG)(
-    'has a docstring for every public symbol and no broken link (VMLAPSE_LONG=1)',
+  it(
+    'has a docstring for every public symbol and no broken link',
     async () => {
       expect(existsSync(TYPEDOC), 'typedoc is not installed: npm install').toBe(true);
       const args = [TYPEDOC, '--emit', 'none', '--treatWarningsAsErrors', '--logLevel', 'Warn'];

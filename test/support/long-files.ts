@@ -2,7 +2,7 @@
 
 const path = (name: string) => `dist/test/${name}`;
 
-/** Files: each takes many seconds, and what they test has shorter tests beside. */
+/** Files: each takes many seconds, and what they test has shorter tests beside. One alone: npm run test:long -- -t NAME. */
 export const LONG_FILES: readonly string[] = [
   'bench/floors.test.js',
   'bench/qemu.test.js',

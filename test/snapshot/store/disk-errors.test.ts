@@ -11,7 +11,6 @@ import { push } from '../../../snapshot/registry/push.ts';
 import type { Digest } from '../../../snapshot/store/format/digest.ts';
 import { PAGE_SIZE as PAGE } from '../../../snapshot/store/format/limits.ts';
 import { openStore, type Store } from '../../../snapshot/store/store.ts';
-import { LONG } from '../../support/long.ts';
 import { scaled } from '../../support/time.ts';
 import { type FakeRegistry, fakeRegistry } from '../registry/fake-registry.ts';
 import { type Held, honest } from '../registry/honest.ts';
@@ -102,9 +101,6 @@ function namesFile(message: string, { path }: FsCall, store: string): boolean {
   return [path, name, path.replace(/\.\d+\.tmp$/, ''), store].some((one) => message.includes(one));
 }
 
-/** Without VMLAPSE_LONG=1 only each third of the calls that only read, of which there are many. */
-const wanted = (call: FsCall, at: number) => LONG || call.takesRoom || at % 3 === 0;
-
 /** Returns how many calls were made to fail, and what was wrong after some. */
 async function sweep({ run, takes = [] }: Command): Promise<{ tried: number; problems: string[] }> {
   const taken = new Set(
@@ -137,7 +133,6 @@ async function sweep({ run, takes = [] }: Command): Promise<{ tried: number; pro
   const problems: string[] = [];
   for (const [at, call] of whole.calls.entries())
     for (const errno of call.takesRoom ? ['EIO', 'ENOSPC'] : ['EIO']) {
-      if (!wanted(call, at)) continue;
       const where = `call ${at} of ${whole.calls.length}, ${call.name} of ${call.path}, ${errno}`;
       tried++;
       try {

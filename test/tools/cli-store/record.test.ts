@@ -1,12 +1,14 @@
 import { writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { guestPath } from '../../../guests/list.ts';
+import { installed, startRegistry } from '../../snapshot/registry/real-registry.ts';
 import { describeKvm } from '../../support/kvm.ts';
 import { cli, STACK_TRACE, scratch } from '../cli/cli.ts';
 
 const MEM = ['--mem', '16'];
 /** Checkpoints at the beginning and the end alone, however slow the host is. */
 const RECORD = ['--record', '--every', '10m'];
+const REGISTRY = installed('docker-registry');
 const HELLO = guestPath('hello-long');
 
 describeKvm('vmlapse run --record, vmlapse replay', () => {
@@ -50,6 +52,34 @@ describeKvm('vmlapse run --record, vmlapse replay', () => {
       /^vmlapse: two replays differ first in rax, after rdtsc at 0x7c00, position 0\nvmlapse: the replay diverged from the recording between 0 and 1: memory at 0x200/,
     );
   });
+
+  it.skipIf(!REGISTRY)(
+    `travels to a registry and back, and is the same there${REGISTRY ? '' : ' (skipped: needs the Debian package docker-registry)'}`,
+    async () => {
+      using folder = scratch();
+      const [store, there] = [
+        ['--store', folder.file('lab')],
+        ['--store', folder.file('there')],
+      ];
+      await cli(['run', ...MEM, '--record', '--every', '1ms', ...store, HELLO]);
+      const log = await cli(['log', ...store, '--json']);
+      const points = (JSON.parse(log.stdout) as unknown[]).length;
+      await using registry = await startRegistry(folder.path);
+      const name = `${registry.host}/lab/recording:whole`;
+      const all = ['--history', `${points}`];
+      expect(await cli(['push', ...store, 'latest', name, ...all])).toMatchObject({ status: 0, stderr: '' });
+      expect(await cli(['pull', ...there, name, ...all])).toMatchObject({ status: 0, stderr: '' });
+      const again = await cli(['replay', ...there, '--verify']);
+      expect(again).toMatchObject({ status: 0, stdout: 'Hello from long mode\n' });
+      expect(again.stderr).toContain(`${points - 1} checkpoint`);
+      const part = folder.file('part');
+      await cli(['pull', '--store', part, name]);
+      expect(await cli(['replay', '--store', part])).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining('the recording cannot be run again'),
+      });
+    },
+  );
 
   it('blames an instruction for a value', async () => {
     using folder = scratch();

@@ -4,7 +4,6 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { describeKvm } from '../../support/kvm.ts';
-import { LONG } from '../../support/long.ts';
 import { scaled } from '../../support/time.ts';
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
@@ -12,7 +11,7 @@ const VITEST = fileURLToPath(new URL('./vitest.mjs', import.meta.resolve('vitest
 const SUITES = 'dist/docs/testing-guests';
 
 describeKvm('the fixtures in another pool', () => {
-  it.each(LONG ? ['vmThreads', 'vmForks'] : ['vmThreads'])(
+  it.each(['vmThreads', 'vmForks'])(
     '%s',
     async (pool) => {
       const args = [VITEST, 'run', `--pool=${pool}`, SUITES];
