@@ -28,7 +28,8 @@ export const GDB: CommandRow = {
   vmlapse gdb latest --store lab --listen 1234
 
 Prints where to connect: in gdb, target remote ADDRESS. A machine goes on running until a debugger comes, and when it has
-left. A checkpoint stands still until the debugger continues it. See docs/gdb.md.`,
+left. A checkpoint stands still until the debugger continues it; if it is one of a recording, the debugger can go back, and
+the command ends when it leaves. See docs/gdb.md.`,
   run: gdb,
 };
 
