@@ -56,6 +56,7 @@ export {
   HostError,
   KvmError,
   LoadError,
+  TraceError,
   UsageError,
   VmlapseError,
 } from './src/errors.ts';
@@ -67,7 +68,7 @@ export { decodeExit, type Exit, exitName } from './src/kvm/exit.ts';
 export { KVM_API_VERSION, Kvm } from './src/kvm/kvm.ts';
 export type { MsrValue as Msr } from './src/kvm/msr-list.ts';
 export type { RunArea } from './src/kvm/run-area.ts';
-export { traceLine } from './src/kvm/trace.ts';
+export { type TraceEvent, traceLine } from './src/kvm/trace.ts';
 export type { Translation, Vcpu } from './src/kvm/vcpu.ts';
 export { type MemorySlot, Vm } from './src/kvm/vm.ts';
 

@@ -3,6 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildGuests } from '../guests/builder/build.ts';
+import type { BuildRecipe } from '../guests/guest.ts';
 import { vcpuStateCaps } from '../src/kvm/state/vcpu-state-caps.ts';
 import { Machine } from '../src/machine/machine.ts';
 
@@ -23,6 +25,7 @@ export const FLOORS = [
   'wp-pause',
   'kick',
   'slowdown',
+  'step',
 ] as const;
 export type Floor = (typeof FLOORS)[number];
 
@@ -56,7 +59,7 @@ export function floorProgram(name: Floor, warnings: readonly string[] = []): str
 /** The MSRs that vmlapse saves on this host, in the form that the floors read from their environment. */
 function savedMsrs(): string {
   using machine = Machine.create({ memory: 2 ** 20 });
-  return vcpuStateCaps(machine.kvm, machine.vm, machine.config.irqchip).msrs.join();
+  return vcpuStateCaps(machine).msrs.join();
 }
 
 /** Runs a floor and parses the one JSON object it prints. */
@@ -95,3 +98,22 @@ export const dirtyGuest = ({ pages, stride, mark }: DirtyGuest): string =>
 
 /** The guest that sends `bytes` (a multiple of 64) bytes to the serial port with one `rep outsb` (ELF64). */
 export const outsGuest = (bytes: number): string => buildGuest('outs', { BYTES: bytes }, false);
+
+/** The guest that works on a virtio disk, by interrupt, in a form that QEMU boots, too; see guests/disk-work.c. */
+export async function diskWorkGuest(): Promise<string> {
+  const name = 'disk-work';
+  const build: BuildRecipe = {
+    target: 'long-elf',
+    sources: [`../bench/guests/${name}.c`, 'devices/virtio.c'],
+    runtime: true,
+    pvhDoor: true,
+    defines: { INTERRUPTS: 1 },
+  };
+  const file = `${name}.elf`;
+  await buildGuests([{ name, file, build }], BUILD);
+  return join(BUILD, file);
+}
+
+/** The guest that makes `turns` exits, each after `work` additions in memory (ELF64). */
+export const turnsGuest = (turns: number, work: number): string =>
+  buildGuest('turns', { TURNS: turns, WORK: work }, false);

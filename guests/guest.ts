@@ -56,18 +56,22 @@ export interface Expectation {
   readonly onEmulatedRing0?: { readonly ending: Ending; readonly stdout: string | RegExp };
 }
 
-/** One guest. */
-export interface Guest {
+/** What is built. */
+export interface GuestSource {
   readonly name: string;
-  /** File name in guests/build/. */
+  /** File name in the folder of what is built, guests/build/. */
   readonly file: string;
+  readonly build: BuildRecipe;
+}
+
+/** One guest. */
+export interface Guest extends GuestSource {
   /** Image format, as `--format` takes it. */
   readonly format: 'elf' | 'elf-pvh' | 'multiboot1' | 'multiboot2' | 'boot-sector' | 'disk' | 'flat';
   /** Mode of the first vCPU at entry. */
   readonly mode: 'real' | 'protected' | 'long';
   /** One line: what there is to see. */
   readonly shows: string;
-  readonly build: BuildRecipe;
   readonly options: GuestOptions;
   readonly expect: Expectation;
   /**

@@ -18,11 +18,6 @@ export function alignUp(value: number, unit: number): number {
   return Math.ceil(value / unit) * unit;
 }
 
-/** Rounds down to a multiple of `unit`. */
-export function alignDown(value: number, unit: number): number {
-  return Math.floor(value / unit) * unit;
-}
-
 /** Sizes for people: "96 KiB", "1.5 MiB", "12 bytes". */
 export function size(bytes: number): string {
   for (const [unit, name] of [

@@ -12,7 +12,7 @@ import { pvhEntry, readNotes } from './elf/notes.ts';
 import { readSections } from './elf/sections.ts';
 import { foreignFormat } from './foreign/formats.ts';
 import type { FormatName } from './image.ts';
-import { isBzImage } from './linux/load.ts';
+import { hasEntry64, isBzImage } from './linux/bz-image.ts';
 import { findMultiboot1, HEADER_FLAG } from './multiboot1.ts';
 import { findMultiboot2, hasAddressTag } from './multiboot2-header.ts';
 import { looksLikeRom } from './rom.ts';
@@ -37,7 +37,7 @@ export function detect(bytes: Uint8Array): Detection {
   const wrapper = wrapperOf(bytes);
   if (wrapper) return { kind: 'wrapped', wrapper };
   if (isElf(bytes)) return detectElf(bytes);
-  if (isBzImage(bytes)) return guest('linux');
+  if (isBzImage(bytes)) return guest(hasEntry64(bytes) ? 'linux' : 'linux16');
   // Firmware may also have a Multiboot header; but it is made to start at the reset vector.
   if (looksLikeRom(bytes)) return guest('rom');
   // What a boot loader leaves in a disk's first sectors may look like other formats.

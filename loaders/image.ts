@@ -61,7 +61,7 @@ export type FormatName =
   | 'elf-pvh'
   | 'multiboot1'
   | 'multiboot2'
-  | 'linux'
+  | `linux${'' | 32 | 16}`
   | 'boot-sector'
   | 'disk'
   | 'rom'

@@ -10,7 +10,7 @@ import { bytesDisk } from './disk/readable.ts';
 import { loadElf } from './elf/load.ts';
 import { loadFlat } from './flat.ts';
 import { changed, type FormatName, type GuestImage, type LoadOptions } from './image.ts';
-import { loadLinux } from './linux/load.ts';
+import { LINUX } from './linux/load.ts';
 import { loadMultiboot1 } from './multiboot1.ts';
 import { loadMultiboot2 } from './multiboot2.ts';
 import { loadPvh } from './pvh.ts';
@@ -20,7 +20,7 @@ import { unwrap, wrapperOf } from './unwrap.ts';
 import { withValues } from './values.ts';
 
 export { type Detection, detect } from './detect.ts';
-export { CD_DRIVE, loadDisk } from './disk/load.ts';
+export { bootsAsCd, CD_DRIVE, loadDisk } from './disk/load.ts';
 export type * from './image.ts';
 export { checkPlan, type PlaceTarget, place } from './place.ts';
 export { type Nearest, SymbolTable } from './symbols.ts';
@@ -32,7 +32,7 @@ const LOADERS: Readonly<Record<FormatName, Loader>> = {
   'elf-pvh': loadPvh,
   multiboot1: loadMultiboot1,
   multiboot2: loadMultiboot2,
-  linux: loadLinux,
+  ...LINUX,
   'boot-sector': loadBootSector,
   disk: (bytes, options) => loadDisk(bytesDisk(bytes), options),
   rom: loadRom,

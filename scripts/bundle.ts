@@ -12,40 +12,99 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { rolldown } from 'rolldown';
+import { type ChunkingContext, type CodeSplittingGroup, rolldown } from 'rolldown';
 
-/** The command line and its threads, which share what both need. */
-const COMMAND = {
-  folder: 'tools/bin',
-  entries: {
-    vmlapse: 'tools/cli/main.js',
-    'worker.bundle': 'src/runner/threads/worker.js',
-    'io-worker': 'src/runner/threads/io-worker.js',
-    'writer-worker': 'snapshot/live/writer-worker.js',
-  },
+/** The command line. */
+const COMMAND = 'tools/cli/main.js';
+/** The files of the command line that several commands share: each has what its module needs and the ones before do not. */
+const COMMAND_LAYERS = {
+  start: COMMAND,
+  store: 'tools/cli/commands/log.js',
+  machine: 'tools/cli/commands/run.js',
 };
-/** The vCPU thread of the library. */
-const THREAD = { folder: 'src/runner/threads', entries: { 'worker.bundle': 'src/runner/threads/worker.js' } };
+/** The programs of threads, a file each. */
+const THREADS = {
+  'worker.bundle': 'src/runner/threads/worker.js',
+  'io-worker': 'src/runner/threads/io-worker.js',
+  'writer-worker': 'snapshot/live/writer-worker.js',
+  'page-server': 'snapshot/on-demand/page-server.js',
+};
+
+/** The program of the page of `vmlapse view`, for a browser: TypeScript as it is, with its library. */
+const PAGE = { source: 'tools/view/page/main.tsx', file: 'tools/view/page.js' };
 
 /** Bundles what is compiled in `dist`. Files that stay as they are stay untouched: a process may be reading them. */
 export async function bundle(dist: string): Promise<void> {
-  const made = new Set(await write(dist, COMMAND));
-  const folder = join(dist, COMMAND.folder);
+  const folder = join(dist, 'tools/bin');
+  const made = new Set(await write(dist, folder, { vmlapse: COMMAND }, layersOf(dist)));
+  for (const [name, file] of Object.entries(THREADS))
+    for (const one of await write(dist, folder, { [name]: file })) made.add(one);
   for (const old of readdirSync(folder)) if (!made.has(old)) rmSync(join(folder, old));
   chmodSync(join(folder, 'vmlapse.js'), 0o755);
-  await write(dist, THREAD);
+  await write(dist, join(dist, 'src/runner/threads'), { 'worker.bundle': THREADS['worker.bundle'] });
+  await writePage(dist);
 }
 
-/** Writes one bundle. Returns the names of its files. */
-async function write(dist: string, { folder, entries }: typeof COMMAND | typeof THREAD): Promise<string[]> {
+/** One file that can stand inside a page. */
+async function writePage(dist: string): Promise<void> {
+  const build = await rolldown({
+    input: join(dist, '..', PAGE.source),
+    platform: 'browser',
+    tsconfig: join(dist, '..', dirname(PAGE.source), 'tsconfig.json'),
+  });
+  const { output } = await build.generate({ format: 'esm', minify: true, codeSplitting: false });
+  await build.close();
+  const { code } = output[0];
+  if (/<\/script|<!--/i.test(code)) throw new Error(`${PAGE.source}: the bundle would end the page's script element`);
+  const license = readFileSync(join(dist, '..', 'node_modules/preact/LICENSE'), 'utf8');
+  put(join(dist, PAGE.file), `/* Contains Preact:\n${license}*/\n${code}`);
+}
+
+/**
+ * The shared files, and which modules each has: those that its module imports, itself or through others, and that are not in a
+ * file before it. So a file needs only those before it, and no two wait for each other.
+ */
+function layersOf(dist: string): CodeSplittingGroup[] {
+  const layers = new Map<string, string>();
+  const add = (id: string, layer: string, context: ChunkingContext) => {
+    if (layers.has(id)) return;
+    layers.set(id, layer);
+    for (const imported of context.getModuleInfo(id)?.importedIds ?? []) add(imported, layer, context);
+  };
+  const layerOf = (id: string, context: ChunkingContext) => {
+    if (layers.size === 0) {
+      for (const [layer, file] of Object.entries(COMMAND_LAYERS)) add(join(dist, file), layer, context);
+      layers.delete(join(dist, COMMAND)); // a file of its own: it waits for the others
+    }
+    return layers.get(id);
+  };
+  return Object.keys(COMMAND_LAYERS).map((layer, index, { length }) => ({
+    name: (id, context) => (layerOf(id, context) === layer ? layer : null),
+    debugName: layer,
+    priority: length - index,
+  }));
+}
+
+/** Writes one bundle into a folder. Returns the names of its files. */
+async function write(
+  dist: string,
+  folder: string,
+  entries: Record<string, string>,
+  shared?: CodeSplittingGroup[],
+): Promise<string[]> {
   const input = Object.fromEntries(Object.entries(entries).map(([name, file]) => [name, join(dist, file)]));
   const build = await rolldown({ input, platform: 'node', external: (id) => !/^[./]/.test(id) });
-  const { output } = await build.generate({ format: 'esm', minifyInternalExports: false });
+  const { output } = await build.generate({
+    format: 'esm',
+    minifyInternalExports: false,
+    comments: { legal: true, annotation: true, jsdoc: false },
+    codeSplitting: shared ? { groups: shared } : true,
+  });
   await build.close();
-  mkdirSync(join(dist, folder), { recursive: true });
-  for (const file of output) if (file.type === 'chunk') put(join(dist, folder, file.fileName), file.code);
+  mkdirSync(folder, { recursive: true });
+  for (const file of output) if (file.type === 'chunk') put(join(folder, file.fileName), file.code);
   return output.map((file) => file.fileName);
 }
 

@@ -67,8 +67,8 @@ export function stateNotes({ vcpus }: MachineState): string[] {
 
 /** Throws CheckpointError INCOMPATIBLE where a state cannot be put into this machine, since it is of another shape. */
 export function checkSameMachine({ description }: MachineState, machine: Machine): void {
-  const shape = ({ cpus, memory, irqchip, exitPort = 0 }: MachineConfig) =>
-    `${cpus} vCPU${cpus === 1 ? '' : 's'}, ${memory / 2 ** 20} MiB, ${irqchip ? 'with' : 'without'} irqchip${
+  const shape = ({ cpus, memory, irqchip, userChips = false, exitPort = 0 }: MachineConfig) =>
+    `${cpus} vCPU${cpus === 1 ? '' : 's'}, ${memory / 2 ** 20} MiB, ${irqchip ? 'with' : 'without'} irqchip${userChips ? ', with chips in user space' : ''}${
       exitPort === 0 ? '' : `, exit port ${hex(exitPort)}`
     }`;
   const [theirs, ours] = [shape(description), shape(machine.config)];
@@ -116,7 +116,7 @@ const wordAt = (leaves: readonly CpuidLeaf[], { leaf, index, register }: CpuidWo
   leaves.find((l) => l.function === leaf && l.index === index)?.[register] ?? 0;
 
 function partDifferences(state: MachineState, machine: Machine): HostDifference[] {
-  const host = vcpuStateCaps(machine.kvm, machine.vm, machine.config.irqchip);
+  const host = vcpuStateCaps(machine);
   return state.vcpus.flatMap((parts, id) => {
     const found: HostDifference[] = [];
     for (const part of Object.keys(VCPU_ROWS) as VcpuPart[]) {
@@ -143,9 +143,11 @@ function partDifferences(state: MachineState, machine: Machine): HostDifference[
   });
 }
 
-/** Parts that are left out on a host that does not have them; without tsc_offset the TSC is set less exactly. */
+/** Parts that may be left out on a host that does not have them; without tsc_offset the TSC is set less exactly. */
 const isDispensable = (part: VcpuPart, bytes: Uint8Array) =>
-  part === 'tsc_offset' || (part === 'nested_state' && isPlainNested(bytes));
+  part === 'tsc_offset' ||
+  (part === 'nested_state' && isPlainNested(bytes)) ||
+  (part === 'pv_kick' && bytes.every((byte) => byte === 0));
 
 function deviceDifferences({ devices }: MachineState, machine: Machine): HostDifference[] {
   const sizes = new Map(machine.devices.map(({ name, stateBytes }) => [name, stateBytes]));

@@ -90,7 +90,9 @@ class TemplateMemory implements ForkedMemory {
   }
 
   use(): MachineMemory {
-    const [ram, ...overlays] = this.#parts.map((part) => GuestMemory.copyOnWrite(part));
+    using made = new Cleanup();
+    const [ram, ...overlays] = this.#parts.map((part) => made.use(GuestMemory.copyOnWrite(part)));
+    made.keep();
     return { ram: ram!, overlays };
   }
 

@@ -33,6 +33,8 @@ export interface MachineDescription {
   readonly memory: number;
   readonly cpus: number;
   readonly irqchip: boolean;
+  /** Whether it has 8259s and an 8254 in user space; absent without. */
+  readonly userChips?: boolean;
   /** Port of an isa-debug-exit; absent without. */
   readonly exitPort?: number;
   /** `tsc` is "none" where the guest reads the host's own TSC. Absent in older checkpoints. */
@@ -67,9 +69,9 @@ function wordOf(bytes: Uint8Array = new Uint8Array(4)): number {
 
 /** The machine to create for a state; ROMs are added by the caller. */
 export function machineConfig({ description, cpuid }: MachineState): MachineConfig {
-  const { memory, cpus, irqchip, exitPort = 0, disks = [], rng = false } = description;
+  const { memory, cpus, irqchip, userChips = false, exitPort = 0, disks = [], rng = false } = description;
   const files = disks.map(({ path, readOnly }) => ({ path, readOnly }));
-  return { memory, cpus, irqchip, exitPort, cpuid: readCpuidBytes(cpuid), disks: files, rng };
+  return { memory, cpus, irqchip, userChips, exitPort, cpuid: readCpuidBytes(cpuid), disks: files, rng };
 }
 
 /** The state as a checkpoint's config. */
@@ -145,6 +147,7 @@ function checkDescription(machine: Json): MachineDescription {
     whole(d.memory, 2 ** 52) &&
     whole(d.cpus, MAX_CPUS) &&
     typeof d.irqchip === 'boolean' &&
+    (d.userChips === undefined || typeof d.userChips === 'boolean') &&
     (d.exitPort === undefined || whole(d.exitPort, MAX_PORT)) &&
     typeof d.host === 'object' &&
     d.host !== null;

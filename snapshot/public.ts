@@ -9,6 +9,7 @@ export { type HostDifference, hostDifferences } from './compatible.ts';
 export { DirtyTracker, type PageSets } from './dirty-tracker.ts';
 export { explainRestore, restoreSteps } from './explain.ts';
 export { ForkTemplate } from './fork.ts';
+export { type ForkPool, type ForkPoolOptions, forkPool, type PooledFork } from './fork-pool.ts';
 export type { LiveOptions } from './live/live-options.ts';
 export { LiveSession } from './live/live-session.ts';
 export type { MachineMemory } from './machine-memory.ts';
@@ -16,6 +17,12 @@ export { decodeState, type GuestOrigin, type MachineDescription, type MachineSta
 export { type RestoredMachine, restoreMachine } from './restore.ts';
 export type { RestoreOptions } from './restore-options.ts';
 export type { RollbackReport } from './rollback.ts';
+export {
+  type RunningFork,
+  type RunningForkPool,
+  type RunningForkPoolOptions,
+  runningForkPool,
+} from './running-fork-pool.ts';
 export { CheckpointSession } from './session.ts';
 export type { Digest } from './store/format/digest.ts';
 export type { LogEntry } from './store/history/history.ts';

@@ -21,6 +21,16 @@ export interface RestoreOptions {
   readonly allowLarge?: boolean;
   /** Keeps the memory in files, and takes it from there when the same checkpoint is brought back again. Default: none. */
   readonly cache?: RamCache;
+  /**
+   * Lets the guest start at once: its memory comes from the store while it runs, with what it needs first before the rest, by
+   * userfaultfd. A cache is used where it has the checkpoint, and gets it on the way. Forks do not take it. Default: false.
+   */
+  readonly onDemand?: boolean;
+  /**
+   * Told in a sentence why memory does not come on demand and is read first; or, while the guest runs, that a part which it has
+   * not needed yet cannot be read: if it needs it, the run ends with CheckpointError.
+   */
+  readonly onProblem?: (why: string) => void;
   /** Called while memory is filled: bytes so far, and in all. */
   readonly onProgress?: OnProgress;
 }
@@ -44,5 +54,7 @@ export const RESTORE_OPTIONS: OptionKinds<RestoreOptions> = {
   generation: oneOf('new', 'keep'),
   allowLarge: BOOLEAN,
   cache: CACHE,
+  onDemand: BOOLEAN,
+  onProblem: FUNCTION,
   onProgress: FUNCTION,
 };

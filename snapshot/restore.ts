@@ -12,9 +12,11 @@ import { checkCompatible } from './compatible.ts';
 import { refuseLarge } from './large.ts';
 import type { MachineMemory } from './machine-memory.ts';
 import { type MachineState, machineConfig } from './machine-state.ts';
+import { withMsrsOf } from './missing-msrs.ts';
+import { bringOnDemand } from './on-demand/on-demand.ts';
 import { outsideMemory } from './outside.ts';
 import { RESTORE_OPTIONS, type RestoreOptions } from './restore-options.ts';
-import { stateLoader } from './state-loader.ts';
+import { type StateLoader, stateLoader } from './state-loader.ts';
 import type { Checkpoint } from './store/memory/checkpoint.ts';
 import type { OnProgress } from './store/store-types.ts';
 import type { SnapshotTarget } from './target.ts';
@@ -23,7 +25,7 @@ import { validateState } from './validate-state.ts';
 /** A machine whose memory is the checkpoint's, and the rest of its state, to be loaded once it has vCPUs. */
 export interface RestoredMachine {
   readonly machine: Machine;
-  /** Loads vCPUs, devices, interrupt controllers and clock. Call once, before the first run. */
+  /** Loads vCPUs, devices, interrupt controllers and clock. Call it before the first run; again where memory is as it was then. */
   load(target: SnapshotTarget): void;
 }
 
@@ -36,11 +38,16 @@ export function restoreMachine(checkpoint: Checkpoint, options: RestoreOptions =
   checkOptions(options, RESTORE_OPTIONS);
   const state = validateState(checkpoint.config);
   refuseLarge(state.description, options.allowLarge);
-  using cached = options.cache?.open(checkpoint, state.description, options.onProgress);
-  if (cached) return buildMachine(state, options, cached.use());
+  const { cache, onDemand, onProgress } = options;
+  using found = onDemand ? cache?.find(checkpoint, state.description) : undefined;
+  const arriving = onDemand && !found ? bringOnDemand(checkpoint, state, options) : undefined;
+  if (arriving) return buildMachine(state, options, arriving);
+  using cached = found ? undefined : cache?.open(checkpoint, state.description, onProgress);
+  const kept = found ?? cached;
+  if (kept) return buildMachine(state, options, kept.use());
   const restored = buildMachine(state, options);
   try {
-    fillMemory(restored.machine.pages, checkpoint, options.onProgress);
+    fillMemory(restored.machine.pages, checkpoint, onProgress);
     return restored;
   } catch (error) {
     restored.machine[Symbol.dispose]();
@@ -58,8 +65,10 @@ export function buildMachine(state: MachineState, options: RestoreOptions, memor
     checkImages(state, machine);
     checkCompatible(state, machine, options.force ?? false);
     for (const { gpa, bytes } of state.roms) machine.addRom(gpa, bytes);
+    let prepared: { readonly target: SnapshotTarget; readonly load: StateLoader } | undefined;
     const load = (target: SnapshotTarget) => {
-      stateLoader(target, state)(options.clock ?? 'resume');
+      if (prepared?.target !== target) prepared = { target, load: stateLoader(target, withMsrsOf(target, state)) };
+      prepared.load(options.clock ?? 'resume');
       if (options.generation !== 'keep') renewGeneration(machine, state.vm.ioapic);
     };
     return { machine, load };

@@ -32,7 +32,7 @@ export class StateTaker {
 
   constructor(target: SnapshotTarget, guest?: GuestOrigin) {
     const { config, vm, deviceState, devices } = target.machine;
-    const { memory, cpus, irqchip, cpuid, exitPort, rng } = config;
+    const { memory, cpus, irqchip, userChips, cpuid, exitPort, rng } = config;
     const disks = target.machine.disks.describe();
     this.#target = target;
     this.#vm = new VmStateReader(vm, irqchip);
@@ -44,6 +44,7 @@ export class StateTaker {
       memory,
       cpus,
       irqchip,
+      ...(userChips && { userChips }),
       ...(exitPort !== 0 && { exitPort }),
       ...(guest && { guest }),
       ...(disks.length > 0 && { disks }),

@@ -63,12 +63,13 @@ const HOSTS: readonly VcpuStateCaps[] = [
     xsaveBytes: 4096,
     sregs2: true,
     irqchip: true,
+    kicks: true,
     syncRegs: true,
     msrs: [],
     tsc: 'offset',
     nestedBytes: MAX_NESTED_BYTES,
   },
-  { xsaveBytes: 0, sregs2: false, irqchip: true, syncRegs: false, msrs: [], tsc: 'none', nestedBytes: 0 },
+  { xsaveBytes: 0, sregs2: false, irqchip: true, kicks: true, syncRegs: false, msrs: [], tsc: 'none', nestedBytes: 0 },
 ];
 
 function attempt<T>(what: string, action: () => T): T {

@@ -98,6 +98,9 @@ export class GuestFault extends VmlapseError {}
 /** A running machine could not be reached, or refused what was asked of it over its control socket. */
 export class ControlError extends VmlapseError {}
 
+/** A file of a trace was refused: it is none, of another version, or damaged. */
+export class TraceError extends VmlapseError {}
+
 /** The caller asked for something that makes no sense: wrong option, wrong combination. Exit code 2. */
 export class UsageError extends VmlapseError {
   constructor(message: string, details: Record<string, unknown> = {}) {
@@ -123,6 +126,7 @@ const FAMILY: Record<string, { readonly prototype: VmlapseError }> = {
   CheckpointError,
   GuestFault,
   ControlError,
+  TraceError,
   UsageError,
 };
 

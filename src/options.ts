@@ -24,6 +24,11 @@ export const MILLISECONDS = kind(
 );
 /** Any: whoever takes it knows the range. */
 export const NUMBER = kind('a number', (value) => typeof value === 'number');
+/** How many of something. */
+export const NATURAL = kind(
+  'a whole number from 0 on',
+  (value) => Number.isSafeInteger(value) && (value as number) >= 0,
+);
 /** A string. */
 export const TEXT = kind('a text', (value) => typeof value === 'string');
 /** A callback. */

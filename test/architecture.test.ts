@@ -27,15 +27,20 @@ function read(...folders: string[]): Sources {
   const root = projectRoot();
   const files = folders.flatMap((folder) => {
     const names = readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' });
-    return names.filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts')).map((name) => `${folder}/${name}`);
+    return names.filter((name) => /\.tsx?$/.test(name) && !name.endsWith('.d.ts')).map((name) => `${folder}/${name}`);
   });
-  return new Map(files.sort().map((file) => [file, readFileSync(join(root, file), 'utf8')]));
+  // Programs of exercises are what learners edit: they print, and none of our code imports them.
+  const ours = files.filter((file) => !/^exercises\/.*\/program\.ts$/.test(file));
+  return new Map(ours.sort().map((file) => [file, readFileSync(join(root, file), 'utf8')]));
 }
 
 const readFiles = (...files: string[]): Sources =>
   new Map(files.map((file) => [file, readFileSync(join(projectRoot(), file), 'utf8')]));
 
-const sources = new Map([...read('src', 'loaders', 'snapshot', 'debug', 'guests', 'tools'), ...readFiles('index.ts')]);
+const sources = new Map([
+  ...read('src', 'loaders', 'snapshot', 'debug', 'guests', 'exercises', 'tools'),
+  ...readFiles('index.ts'),
+]);
 const withScripts = new Map([...sources, ...read('bench')]);
 const made = (files: Record<string, string>): Sources => new Map(Object.entries(files));
 

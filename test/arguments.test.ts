@@ -133,6 +133,11 @@ describeKvm('an option that does not exist is refused', () => {
       ['snapshot/live/live-session.ts LIVE_OPTIONS', (options) => live.checkpoint(options)],
       ['snapshot/restore.ts RESTORE_OPTIONS', (options) => api.restoreMachine(checkpoint, options)],
       ['snapshot/fork.ts RESTORE_OPTIONS', (options) => new snapshot.ForkTemplate(checkpoint, options)],
+      ['snapshot/fork-pool.ts FORK_POOL_OPTIONS', (options) => snapshot.forkPool(checkpoint, options)],
+      [
+        'snapshot/running-fork-pool.ts RUNNING_FORK_POOL_OPTIONS',
+        (options) => snapshot.runningForkPool(checkpoint, options),
+      ],
       ['snapshot/diff/diff.ts DIFF_OPTIONS', (options) => api.diff(checkpoint, checkpoint, options)],
       ['snapshot/store/store.ts STORE_OPTIONS', (options) => api.openStore(directory.path, options)],
       ['snapshot/store/store.ts GC_OPTIONS', (options) => store.gc(options)],

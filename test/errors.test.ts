@@ -16,6 +16,7 @@ import {
   HostError,
   KvmError,
   LoadError,
+  TraceError,
   UsageError,
   VmlapseError,
 } from '../src/errors.ts';
@@ -29,6 +30,7 @@ const SAMPLES: readonly VmlapseError[] = [
   new CheckpointError('DIGEST', 'the blob is damaged', { digest: 'sha256:00' }),
   new GuestFault('TRIPLE_FAULT', 'the guest reset itself', { rip: 0xffff_ffff_8000_0000n }),
   new ControlError('NO_MACHINE', 'no machine is called web', { name: 'web' }),
+  new TraceError('NOT_A_TRACE', 'x.trace is no trace', { version: 2 }),
   new UsageError('--cpus must be a number', { option: 'cpus' }),
 ];
 

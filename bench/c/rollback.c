@@ -24,23 +24,6 @@ static void copy_run(void *context, uint64_t offset, uint64_t bytes)
 	memcpy(c->to + offset, c->from + offset, bytes);
 }
 
-/* Page tables are put back too: what was made from those of later must go (src/runner/translations.ts). */
-static void drop_translations(struct machine *m, int shadow)
-{
-	if (shadow) {
-		struct kvm_userspace_memory_region slot = { .slot = 100, .guest_phys_addr = 0xfd000000,
-							    .memory_size = 4096, .userspace_addr = (uintptr_t)m->ram };
-		check(ioctl(m->vm, KVM_SET_USER_MEMORY_REGION, &slot), "KVM_SET_USER_MEMORY_REGION");
-		slot.memory_size = 0;
-		check(ioctl(m->vm, KVM_SET_USER_MEMORY_REGION, &slot), "KVM_SET_USER_MEMORY_REGION");
-	} else {
-		struct kvm_sregs sregs;
-		check(ioctl(m->vcpu, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
-		sregs.cr3 ^= 0x1000;
-		check(ioctl(m->vcpu, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
-	}
-}
-
 int main(int argc, char **argv)
 {
 	if (argc != 6)

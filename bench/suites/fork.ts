@@ -1,9 +1,8 @@
 /** Forks: how soon one runs, against starting the guest anew as a user would; and what many cost in memory. */
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
+import { execFileSync } from 'node:child_process';
 import { ForkTemplate } from '../../snapshot/fork.ts';
 import { CheckpointSession } from '../../snapshot/session.ts';
+import type { Digest } from '../../snapshot/store/format/digest.ts';
 import type { Store } from '../../snapshot/store/store.ts';
 import type { Machine } from '../../src/machine/machine.ts';
 import { PAGE_SIZE } from '../../src/memory/bitmap.ts';
@@ -14,14 +13,12 @@ import type { Bench } from '../bench.ts';
 import { withStore } from '../checkpoint-lab.ts';
 import type { Growth } from '../fork-memory.ts';
 import { interleave } from '../measure.ts';
-import { ROOT } from '../native.ts';
-import { bootedMachine, guestProgram, probeArgs } from '../ours.ts';
+import { bootedMachine, commandMs, guestProgram, probeArgs } from '../ours.ts';
 import type { Result } from '../report.ts';
 
 const ROUNDS = 25;
 const RAM_MIB = 128;
 const GUEST = 'hello-multiboot';
-const CLI = join(ROOT, 'dist', 'tools', 'bin', 'vmlapse.js');
 const AT_EXIT: RunEnd = { reason: 'stop-point' };
 const EXIT_MS = 5000;
 const MIB = 2 ** 20;
@@ -36,12 +33,16 @@ function runToExit(machine: Machine, load?: (local: LocalMachine) => void): Loca
   return local;
 }
 
-/** A template of the guest standing behind its first exit. */
-function templateOf(store: Store): ForkTemplate {
+/** A checkpoint of the guest standing behind its first exit, under the guest's name. */
+export function checkpointOfGreeting(store: Store): Digest {
   using machine = bootedMachine(guestProgram(GUEST), RAM_MIB);
   using local = runToExit(machine);
   using session = new CheckpointSession(local, store);
-  using checkpoint = store.open(session.checkpoint({ tags: [GUEST] }).digest);
+  return session.checkpoint({ tags: [GUEST] }).digest;
+}
+
+function templateOf(store: Store): ForkTemplate {
+  using checkpoint = store.open(checkpointOfGreeting(store));
   return new ForkTemplate(checkpoint);
 }
 
@@ -79,19 +80,6 @@ function bootHere(): number {
   using machine = bootedMachine(guestProgram(GUEST), RAM_MIB);
   using _local = runToExit(machine);
   return performance.now() - start;
-}
-
-/** Milliseconds from starting `vmlapse` to the first byte on its standard output. */
-async function commandMs(args: readonly string[]): Promise<number> {
-  const start = performance.now();
-  const child = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const ended = once(child, 'close');
-  await once(child.stdout, 'data');
-  const ms = performance.now() - start;
-  child.stdout.resume();
-  const [status] = await ended;
-  if (status !== 0) throw new Error(`vmlapse ${args.join(' ')} ended with ${status}`);
-  return ms;
 }
 
 const startBench = (): Promise<Result[]> =>

@@ -1,17 +1,17 @@
 /** From the shell to the guest's last word and back: `vmlapse run hello` against QEMU, and where our time goes. */
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
-import { join } from 'node:path';
 import type { Bench } from '../bench.ts';
+import { withStore } from '../checkpoint-lab.ts';
 import { interleave } from '../measure.ts';
-import { ROOT } from '../native.ts';
-import { guestProgram, probeArgs } from '../ours.ts';
+import { CLI, commandMs, guestProgram, probeArgs } from '../ours.ts';
 import { QEMU_BASE, qemuProgram } from '../qemu.ts';
 import type { Result } from '../report.ts';
+import { checkpointOfGreeting } from './fork.ts';
 
 const ROUNDS = 7;
+const COMMAND_ROUNDS = 15;
 const GREETING = 'Hello from multiboot 1';
 const RAM_MIB = 128;
-const CLI = join(ROOT, 'dist', 'tools', 'bin', 'vmlapse.js');
 /** What isa-debug-exit makes of the guest's 0: the process ends with (value << 1) | 1. */
 const QEMU_STATUS_OF_0 = 1;
 
@@ -67,4 +67,35 @@ async function startup(): Promise<Result[]> {
   ];
 }
 
-export const STARTUP_BENCHES: readonly Bench[] = [{ name: 'startup', run: startup }];
+/** Commands to the first byte that they, or their guests, print, against an empty program of Node. */
+const commands = (): Promise<Result[]> =>
+  withStore(async (store) => {
+    checkpointOfGreeting(store);
+    const at = ['--store', store.directory];
+    const ms = await interleave(COMMAND_ROUNDS, {
+      node: () => stage(['-e', '0']),
+      version: () => commandMs(['--version']),
+      log: () => commandMs(['log', ...at]),
+      run: () => commandMs(['run', '--quiet', '--mem', `${RAM_MIB}M`, guestProgram('hello-multiboot')]),
+      restore: () => commandMs(['restore', '--quiet', ...at, 'latest']),
+    });
+    const against = (name: string, ours: number, ratio: number): Result => ({
+      name: `command: ${name}`,
+      ours,
+      floor: ms.node,
+      unit: 'ms',
+      bar: { at: 'most', ratio },
+      note: 'to the first byte; floor: an empty program of Node, to its end',
+    });
+    return [
+      against('--version', ms.version, 1.5),
+      against('log', ms.log, 1.5),
+      against('run, of a Multiboot hello', ms.run, 2.5),
+      against('restore, of a small checkpoint', ms.restore, 3),
+    ];
+  });
+
+export const STARTUP_BENCHES: readonly Bench[] = [
+  { name: 'startup', run: startup },
+  { name: 'startup of commands', run: commands },
+];

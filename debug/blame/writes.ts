@@ -44,56 +44,80 @@ export interface MemoryWrite {
 const LONGEST_INSTRUCTION = 15;
 
 /** The pages of a range, by number. */
-function pagesOf(ranges: readonly MemoryRange[]): number[] {
+export function pagesOf(ranges: readonly MemoryRange[]): number[] {
   const pages = new Set<number>();
   for (const { gpa, length } of ranges)
     for (let page = Math.floor(gpa / PAGE_SIZE); page * PAGE_SIZE < gpa + length; page++) pages.add(page);
   return [...pages];
 }
 
-/** All changes of the ranges before a position, newest first. Throws ReplayDivergence. */
+/**
+ * All changes of the ranges before a position, newest first; fewer once `isOver` has returned true, which is asked after each
+ * exit and each step. Throws ReplayDivergence.
+ */
 export function* writesBefore(
   replayer: Replayer,
   ranges: readonly MemoryRange[],
   end: Position,
+  isOver: () => boolean = () => false,
 ): Generator<MemoryWrite> {
   const { recording } = replayer;
   const pages = pagesOf(ranges);
   for (let point = recording.points.length - 1; point > 0; point--) {
     if (recording.points[point - 1]!.exits > end.exits) continue;
     if (!mayHaveWritten(recording.segment(point).written, pages)) continue;
-    const found = intervalWrites(replayer, point, ranges, pages);
+    const found = writesIn(replayer, point, ranges, isOver);
+    if (!found) return;
     for (const write of found.reverse()) if (comparePositions(write.position, end) < 0) yield write;
   }
 }
 
-function mayHaveWritten(written: readonly number[], pages: readonly number[]): boolean {
+/** Whether one of the pages is in a list of pages of a segment. */
+export function mayHaveWritten(written: readonly number[], pages: readonly number[]): boolean {
   for (let i = 0; i < written.length; i += 2)
     if (pages.some((page) => page >= written[i]! && page < written[i]! + written[i + 1]!)) return true;
   return false;
 }
 
-/** The changes between two points, oldest first. */
-function intervalWrites(replayer: Replayer, point: number, ranges: readonly MemoryRange[], pages: readonly number[]) {
-  const stretches = dirtyStretches(replayer, point, pages);
+/**
+ * The changes between a point and the one before it, oldest first; undefined once `isOver` has returned true, which is asked
+ * after each exit and each step. Throws ReplayDivergence.
+ */
+export function writesIn(
+  replayer: Replayer,
+  point: number,
+  ranges: readonly MemoryRange[],
+  isOver: () => boolean = () => false,
+): MemoryWrite[] | undefined {
+  const stretches = [...dirtyStretches(replayer, point, pagesOf(ranges), isOver)];
   const watch = new Watch(replayer, ranges);
   replayer.load(point - 1);
   watch.begin();
   for (const { from, to, isDirty } of stretches) {
     if (!isDirty) replayer.runTo(to);
-    else while (replayer.exits >= from && replayer.exits < to) watch.step(to);
+    else while (replayer.exits >= from && replayer.exits < to && !isOver()) watch.step(to);
+    if (isOver()) return undefined;
   }
   return watch.found;
 }
 
 /** Consecutive exits, and whether one of the pages was written between them. */
-interface Stretch {
+export interface DirtyStretch {
   readonly from: number;
   readonly to: number;
   readonly isDirty: boolean;
 }
 
-function dirtyStretches(replayer: Replayer, point: number, pages: readonly number[]): Stretch[] {
+/**
+ * The exits of the interval that leads to a point, and between which of them one of the pages was written; up to where `isOver`
+ * says that it is enough. Throws ReplayDivergence.
+ */
+export function* dirtyStretches(
+  replayer: Replayer,
+  point: number,
+  pages: readonly number[],
+  isOver: () => boolean = () => false,
+): Generator<DirtyStretch> {
   const { session, recording, machine } = replayer;
   const { tracker } = session;
   const { regions } = machine.pages;
@@ -103,9 +127,8 @@ function dirtyStretches(replayer: Replayer, point: number, pages: readonly numbe
     return i >= 0 && tracker.pending[i]!.has(page - regions[i]!.base / PAGE_SIZE);
   };
   const end = recording.points[point]!.exits;
-  const stretches: Stretch[] = [];
   replayer.load(point - 1);
-  while (replayer.exits < end) {
+  while (replayer.exits < end && !isOver()) {
     const from = replayer.exits;
     tracker.syncDirtyLog(true);
     const before = tracker.take();
@@ -113,9 +136,8 @@ function dirtyStretches(replayer: Replayer, point: number, pages: readonly numbe
     tracker.syncDirtyLog(true);
     const isDirty = pages.some(isPending);
     tracker.restoreBits(before);
-    stretches.push({ from, to: replayer.exits, isDirty });
+    yield { from, to: replayer.exits, isDirty };
   }
-  return stretches;
 }
 
 /** Compares the memory of some ranges after each step. */
@@ -165,6 +187,12 @@ class Watch {
     if (replayer.stepProblem !== undefined) {
       replayer.runTo(to);
       this.#changed(() => ({ position, isExact: false, by: 'vcpu' }));
+      return;
+    }
+    if (replayer.isDelivering) {
+      const somewhere = () => this.#changed(() => ({ position, isExact: false, by: 'vcpu' }));
+      replayer.step(somewhere);
+      somewhere();
       return;
     }
     replayer.step(() => {

@@ -42,9 +42,10 @@ export class ExitTurns {
     this.#made();
   }
 
-  /** The guest waits in HLT, and that exit is served. */
-  waits(exits: number): void {
+  /** The guest waits in HLT, and that exit is served: it takes an interrupt from there. */
+  waits(local: LocalMachine, exits: number): void {
     this.#served = exits;
+    this.#injection.exited(local);
   }
 
   /** What KVM_RUN came back with was none: a step, or before a checkpoint was loaded. */

@@ -31,6 +31,8 @@ export type LogEntry =
   | { readonly kind: 'input'; readonly to: InputKind; readonly bytes: Uint8Array }
   /** An interrupt was injected before the guest went on. */
   | { readonly kind: 'interrupt'; readonly vector: number }
+  /** The timer was told the time, in milliseconds since 1970, behind an exit or in HLT. */
+  | { readonly kind: 'tick'; readonly ms: number }
   /** Milliseconds since the entry of this kind before: for showing, not for the guest. */
   | { readonly kind: 'passed'; readonly ms: number };
 
@@ -44,6 +46,7 @@ const Tag = {
   INPUT: 0x41,
   INTERRUPT: 0x42,
   PASSED: 0x43,
+  TICK: 0x44,
 } as const;
 
 const WIDTHS = [1, 2, 4] as const;
@@ -127,8 +130,16 @@ export class LogWriter {
   }
 
   time(ms: number): void {
+    this.#clock(Tag.TIME, ms);
+  }
+
+  tick(ms: number): void {
+    this.#clock(Tag.TICK, ms);
+  }
+
+  #clock(tag: number, ms: number): void {
     this.#reserve(ENTRY_BYTES);
-    this.#bytes[this.#at++] = Tag.TIME;
+    this.#bytes[this.#at++] = tag;
     this.#view.setFloat64(this.#at, ms, true);
     this.#at += 8;
   }
@@ -168,6 +179,15 @@ export class LogReader {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#where = where;
+  }
+
+  /** Another reader that stands here. */
+  copy(): LogReader {
+    const other = new LogReader(this.#bytes, this.#where);
+    other.#at = this.#at;
+    other.#next = this.#next;
+    other.passedMs = this.passedMs;
+    return other;
   }
 
   /** The next entry, which stays; undefined at the end. Entries that only show time are passed over. */
@@ -227,8 +247,9 @@ export class LogReader {
       case Tag.EXIT:
         return { kind: 'exit', reason: this.#varint() };
       case Tag.TIME:
-        this.#take(8);
-        return { kind: 'time', ms: this.#view.getFloat64(this.#at - 8, true) };
+        return { kind: 'time', ms: this.#clock() };
+      case Tag.TICK:
+        return { kind: 'tick', ms: this.#clock() };
       case Tag.INPUT: {
         const to = INPUTS[this.#byte()];
         if (to === undefined) throw this.#corrupt('has input for an unknown device');
@@ -241,6 +262,11 @@ export class LogReader {
       default:
         throw this.#corrupt(`has no entry of kind 0x${tag.toString(16)}`);
     }
+  }
+
+  #clock(): number {
+    this.#take(8);
+    return this.#view.getFloat64(this.#at - 8, true);
   }
 
   #port(tag: number): LoggedExit {
@@ -258,4 +284,11 @@ export class LogReader {
     const data = this.#take(length);
     return { kind: 'exit', reason: Exit.MMIO, isWrite: (tag & 1) === 1, address, width: length, data };
   }
+}
+
+/** The exit in `area` as it would be in a log. `scratch` is written over. */
+export function loggedExit(area: RunArea, scratch: LogWriter): LoggedExit {
+  scratch.clear();
+  scratch.exit(area);
+  return new LogReader(scratch.bytes, 'this run').take() as LoggedExit;
 }

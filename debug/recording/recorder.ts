@@ -15,6 +15,7 @@ import type { Machine } from '../../src/machine/machine.ts';
 import { PAGE_SIZE } from '../../src/memory/bitmap.ts';
 import { checkOptions, FUNCTION, MILLISECONDS, OBJECT, type OptionKinds, TEXT } from '../../src/options.ts';
 import { ASSIST_MODE, type AssistMode } from '../../src/runner/assist.ts';
+import { type InterruptSource, interruptSource } from '../../src/runner/line-interrupts.ts';
 import { LocalMachine } from '../../src/runner/local-machine.ts';
 import { GUEST_ENDS, type RunEnd } from '../../src/runner/result.ts';
 import { ExitTurns } from './exit-turns.ts';
@@ -22,6 +23,7 @@ import { Injection } from './injection.ts';
 import { LogWriter } from './log.ts';
 import { checkRecordable, missingChip } from './recordable.ts';
 import { encodeSegment } from './segment.ts';
+import { exactNow, openTimer, type RecordedTimer } from './timer.ts';
 
 /** How a run is recorded. */
 export interface RecordOptions {
@@ -33,6 +35,8 @@ export interface RecordOptions {
   readonly assist?: AssistMode;
   /** A name for the last checkpoint. */
   readonly tag?: string;
+  /** Called after each recorded exit, with what {@link LocalMachine.exits} counts. A returned end ends the run there. */
+  readonly served?: (exits: number) => RunEnd | undefined;
 }
 
 const RECORD_OPTIONS: OptionKinds<RecordOptions> = {
@@ -41,6 +45,7 @@ const RECORD_OPTIONS: OptionKinds<RecordOptions> = {
   guest: OBJECT,
   assist: ASSIST_MODE,
   tag: TEXT,
+  served: FUNCTION,
 };
 
 /** A seek replays half an interval on average: about 50 ms. */
@@ -59,7 +64,11 @@ const CHECKPOINT_DUE: RunEnd = { reason: 'stop-point', stopPoint: 'checkpoint' }
 /** The guest waits for input in HLT. */
 export const WAITS: RunEnd = { reason: 'stop-point', stopPoint: 'waits' };
 const REFUSED: RunEnd = { reason: 'stop-point', stopPoint: 'refused' };
-const LAST_EXIT: RunEnd = { reason: 'stop-point', stopPoint: 'last exit' };
+/** The time is up while the guest waits for its timer in HLT. */
+export const TIMEOUT_IN_HLT: RunEnd = { reason: 'timeout' };
+const TIMEOUT: RunEnd = { reason: 'timeout' };
+/** The exit at which {@link Recorder.settle} has stopped. */
+export const LAST_EXIT: RunEnd = { reason: 'stop-point', stopPoint: 'last exit' };
 
 /** What a recording has come to. */
 export interface RecordReport {
@@ -99,6 +108,8 @@ export class Recorder implements Disposable {
   readonly #injection = new Injection((vector) => this.#log.interrupt(vector));
   readonly #turns = new ExitTurns(this.#injection, () => this.#append());
   readonly #input: SerialInput;
+  readonly #interrupts: InterruptSource;
+  readonly #timer: RecordedTimer | undefined;
   #queue: Uint8Array = new Uint8Array(0);
   #exits = 0;
   #from = 0;
@@ -112,6 +123,8 @@ export class Recorder implements Disposable {
   #end: RunEnd | undefined;
   #missing: string | undefined;
   #isStopping = false;
+  /** Of the run that is under way; performance.now() milliseconds. */
+  #deadline = Number.POSITIVE_INFINITY;
 
   /**
    * Takes the first checkpoint, at position 0. Throws UsageError for a machine that cannot be recorded, KvmError or
@@ -132,7 +145,10 @@ export class Recorder implements Disposable {
       idle: (exits) => this.#idle(exits),
       served: (exits) => this.#afterExit(exits),
     });
-    this.#input = openSerialInput(machine.devices, machine.deviceState, machine.host(output));
+    const host = machine.host(output);
+    this.#input = openSerialInput(machine.devices, machine.deviceState, host);
+    this.#interrupts = interruptSource(machine);
+    this.#timer = openTimer(machine, host, this.#log);
     try {
       this.#session = new CheckpointSession(this.local, store, guest ? { guest } : {});
     } catch (error) {
@@ -159,21 +175,21 @@ export class Recorder implements Disposable {
   }
 
   #now(): number {
-    const ms = Date.now();
+    const ms = exactNow();
     this.#log.time(ms);
     return ms;
   }
 
   /**
-   * Runs until the guest ends, until the time is up, or until it waits for input (stop point "waits"). Throws UsageError for a
-   * guest that cannot be recorded.
+   * Runs until the guest ends, until the time is up, or until it waits for input (stop point "waits"). A recording ends with its
+   * guest: a further run returns the same end. Throws UsageError for a guest that cannot be recorded.
    */
   run({ timeoutMs }: { readonly timeoutMs?: number } = {}): RunEnd {
-    const deadline = timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
+    if (this.#end && GUEST_ENDS.has(this.#end.reason)) return this.#end;
+    this.#deadline = timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
     for (;;) {
-      const left = deadline - performance.now();
-      const end =
-        left <= 0 ? ({ reason: 'timeout' } as const) : this.local.advance(Number.isFinite(left) ? left : undefined);
+      const left = this.#deadline - performance.now();
+      const end = left <= 0 ? TIMEOUT : this.local.advance(Number.isFinite(left) ? left : undefined);
       if (end === REFUSED) throw notRecordable(this.#missing!);
       if (GUEST_ENDS.has(end.reason)) this.#append();
       if (end === CHECKPOINT_DUE) this.#checkpoint();
@@ -187,11 +203,16 @@ export class Recorder implements Disposable {
   /** An exit that is served, or a signal. */
   #afterExit(exits: number): RunEnd | undefined {
     if (!this.#turns.served(this.local, exits)) return undefined;
-    this.#missing ??= missingChip(this.local.vcpu.area);
+    this.#missing ??= missingChip(this.local.vcpu.area, this.local.machine.config);
     if (this.#missing !== undefined) return REFUSED;
     if (this.#queue.length > 0) this.#give();
+    const before = this.#passed;
+    const ms = this.#passedMs();
+    if (ms > before) this.#timer?.poll();
+    const end = this.#options.served?.(exits);
+    if (end) return end;
     if (this.#isStopping) return LAST_EXIT;
-    return this.#passedMs() >= this.#due || this.#log.length > LOG_BYTES ? CHECKPOINT_DUE : undefined;
+    return ms >= this.#due || this.#log.length > LOG_BYTES ? CHECKPOINT_DUE : undefined;
   }
 
   /** Writes an exit into the log. */
@@ -221,12 +242,25 @@ export class Recorder implements Disposable {
   #idle(exits: number): RunEnd | undefined {
     this.#turns.tell(exits);
     if (this.#queue.length > 0) this.#give();
-    if (this.local.machine.lines.waiting) return undefined;
-    this.#turns.waits(exits);
-    return WAITS;
+    const end = this.#interrupts.waiting() ? undefined : this.#awaitTick();
+    if (end) this.#turns.waits(this.local, exits);
+    return end;
   }
 
+  /** Sleeps until an interrupt of the timer. An end where none can come, or where the time is up before. */
+  #awaitTick(): RunEnd | undefined {
+    while (!this.#interrupts.waiting()) {
+      if (this.#isStopping || !this.#timer?.canWake()) return WAITS;
+      const left = this.#deadline - performance.now();
+      if (left <= 0) return TIMEOUT_IN_HLT;
+      this.#timer.sleep(left);
+    }
+    return undefined;
+  }
+
+  /** Of an instruction that makes several exits, all are made before. */
   #checkpoint(tags: readonly string[] = []): void {
+    this.local.completePendingIo();
     const { digest, lostParent } = this.#session.checkpoint({
       label: `exit:${this.#exits}`,
       tags,
@@ -263,21 +297,34 @@ export class Recorder implements Disposable {
   }
 
   /**
-   * Ends the recording with a checkpoint. Where the guest is in the middle of a computation it first runs on to its next exit,
-   * at most a second: what comes after the last exit is not recorded then.
+   * Lets a guest that was stopped in the middle of a computation run on to its next exit, at most a second. Returns how it
+   * stands then: "timeout" where it has made none; undefined where it has never run.
    */
-  finish(): RecordReport {
-    const { tag } = this.#options;
-    const isMidway = this.#end?.reason === 'timeout' || this.#end?.reason === 'interrupted';
+  settle(): RunEnd | undefined {
+    if (this.#end?.reason !== 'timeout' && this.#end?.reason !== 'interrupted') return this.#end;
     this.#isStopping = true;
-    const end = isMidway ? this.local.advance(LAST_EXIT_MS) : this.#end;
+    this.#end = this.local.advance(LAST_EXIT_MS);
     this.#isStopping = false;
-    if (isMidway && end && GUEST_ENDS.has(end.reason)) this.#append();
-    const isCut = end?.reason === 'timeout';
-    if (!isCut) this.#checkpoint(tag === undefined ? [] : [tag]);
-    else if (tag !== undefined) this.#session.store.tag(this.#last!, tag);
+    if (GUEST_ENDS.has(this.#end.reason)) this.#append();
+    return this.#end;
+  }
+
+  /**
+   * Takes a checkpoint, after {@link settle}. Where the guest has made no exit there is none to take: the report is of the last
+   * one then, which gets the tags.
+   */
+  checkpoint(tags: readonly string[] = []): RecordReport {
+    const isCut = this.settle()?.reason === 'timeout';
+    if (!isCut) this.#checkpoint(tags);
+    else for (const tag of tags) this.#session.store.tag(this.#last!, tag);
     const exits = isCut ? this.#from : this.#exits;
     return { digest: this.#last!, exits, checkpoints: this.#checkpoints, logBytes: this.#logBytes, isCut };
+  }
+
+  /** Ends the recording: {@link checkpoint}, with the tag of the options. A further {@link run} goes on with it. */
+  finish(): RecordReport {
+    const { tag } = this.#options;
+    return this.checkpoint(tag === undefined ? [] : [tag]);
   }
 
   /** Ends dirty logging and closes the vCPU. Store and machine stay open. */
@@ -287,5 +334,4 @@ export class Recorder implements Disposable {
   }
 }
 
-const notRecordable = (chip: string) =>
-  new UsageError(`the guest uses ${chip}, which a recorded machine does not have: it cannot be recorded`, { chip });
+const notRecordable = (chip: string) => new UsageError(`the guest uses ${chip}: it cannot be recorded`, { chip });

@@ -49,6 +49,7 @@ export function exitText({ reason, isWrite, address = 0, width = 0, data }: Logg
 const ENTRY_TEXT: { readonly [K in LogEntry['kind']]: (entry: Extract<LogEntry, { kind: K }>) => string } = {
   exit: exitText,
   time: () => "a look at the host's clock",
+  tick: () => 'the time for the timer',
   input: ({ to, bytes }) => `${bytes.length} bytes of ${to} input`,
   interrupt: ({ vector }) => `interrupt ${hex(vector)}`,
   passed: () => 'time',

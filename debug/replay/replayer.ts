@@ -6,18 +6,20 @@ import { restoreMachine } from '../../snapshot/restore.ts';
 import { CheckpointSession } from '../../snapshot/session.ts';
 import type { Checkpoint } from '../../snapshot/store/memory/checkpoint.ts';
 import type { DeviceHost } from '../../src/devices/device.ts';
-import { openSerialInput, type SerialInput } from '../../src/devices/serial-input.ts';
 import { Cleanup } from '../../src/ffi/cleanup.ts';
 import type { Machine } from '../../src/machine/machine.ts';
+import { type InterruptSource, interruptSource } from '../../src/runner/line-interrupts.ts';
 import { LocalMachine } from '../../src/runner/local-machine.ts';
 import { GUEST_ENDS, type RunEnd } from '../../src/runner/result.ts';
 import { ExitTurns } from '../recording/exit-turns.ts';
 import { Injection } from '../recording/injection.ts';
-import { type LoggedExit, LogReader, LogWriter } from '../recording/log.ts';
-import type { Position } from '../recording/position.ts';
+import { LogReader, LogWriter, loggedExit } from '../recording/log.ts';
+import { comparePositions, type Position } from '../recording/position.ts';
 import { debugAbilities } from '../stops/abilities.ts';
 import { type Differences, differences, differencesText } from './compare.ts';
 import { entryText, exitDifference, ReplayDivergence } from './divergence.ts';
+import { Gifts } from './gifts.ts';
+import { Marks, type Standing } from './marks.ts';
 import { clearTrapFlag, stepQuirks, undoHalt } from './quirks.ts';
 import type { Recording } from './recording.ts';
 import type { StepRegisters } from './step-registers.ts';
@@ -39,13 +41,22 @@ export interface ReplayOptions {
   readonly lenient?: boolean;
 }
 
+/** What a mark keeps of a replay beside the machine. */
+interface ReplayStanding extends Standing {
+  readonly log: LogReader;
+  readonly isOpen: boolean;
+  readonly verified: number;
+}
+
 /** See the file's header. Dispose of it after use. */
 export class Replayer implements Disposable {
   readonly recording: Recording;
   readonly machine: Machine;
   readonly local: LocalMachine;
   readonly session: CheckpointSession;
-  readonly #input: SerialInput;
+  readonly #marks: Marks<ReplayStanding>;
+  readonly #gifts: Gifts;
+  readonly #interrupts: InterruptSource;
   readonly #injection = new Injection((vector) => this.#injected(vector));
   readonly #turns = new ExitTurns(this.#injection, () => this.#compareExit());
   readonly #scratch = new LogWriter();
@@ -59,6 +70,8 @@ export class Replayer implements Disposable {
   #target = 0;
   /** What was loaded last: the next load of it is faster if it stays open. */
   #loaded: Checkpoint | undefined;
+  /** An interrupt may come in the next step: KVM pushes the trap flag in its frame also where a PUSHF pushes none. */
+  #mayDeliver = true;
   #divergence: ReplayDivergence | undefined;
   #end: RunEnd | undefined;
   /** Exits at the last place known to be equal in all. */
@@ -81,10 +94,12 @@ export class Replayer implements Disposable {
         served: (exits) => this.#afterExit(exits),
       }),
     );
-    this.#input = openSerialInput(machine.devices, machine.deviceState, machine.host(output));
+    this.#gifts = new Gifts(machine, machine.host(output));
+    this.#interrupts = interruptSource(machine);
     this.#stepper = new Stepper(this.local, debugAbilities(machine.kvm));
     load(this.local);
     this.session = made.use(new CheckpointSession(this.local, recording.store, { base: first.digest }));
+    this.#marks = new Marks(this.session);
     this.#enter(0);
     made.keep();
   }
@@ -116,6 +131,12 @@ export class Replayer implements Disposable {
     return this.#stepper.problem;
   }
 
+  /** An interrupt comes in the next step; on some hosts its handler is a part of that step. */
+  get isDelivering(): boolean {
+    const isInjected = () => this.local.vcpu.getVcpuEvents().interrupt.injected !== 0;
+    return this.#log.peek()?.kind === 'interrupt' || (this.#mayDeliver && isInjected());
+  }
+
   /** How the guest ended, once it has. */
   get end(): RunEnd | undefined {
     return this.#end;
@@ -138,10 +159,39 @@ export class Replayer implements Disposable {
     this.#enter(point);
   }
 
+  /** Puts the machine to the nearest place before a position that is at hand, unless it stands nearer. */
+  approach(position: Position): void {
+    const point = this.recording.pointBefore(position.exits);
+    const mark = this.#marks.before(point, position);
+    const start = mark?.standing.position ?? { exits: this.recording.points[point]!.exits, steps: 0 };
+    const isNearer = comparePositions(this.position, start) >= 0 && comparePositions(this.position, position) <= 0;
+    this.#marks.begin();
+    if (isNearer) return;
+    this.load(point);
+    if (!mark) return;
+    this.#marks.load(mark);
+    const { log, isOpen, verified } = mark.standing;
+    this.#turns.passOver(this.local.exits);
+    ({ exits: this.#exits, steps: this.#steps } = mark.standing.position);
+    this.#verified = verified;
+    this.#log = log.copy();
+    this.#injection.loaded(isOpen);
+  }
+
+  /** On a long way: keeps a temporary checkpoint here, if the last is far enough away, from which {@link approach} begins. */
+  mark(): void {
+    if (this.#end || !this.#marks.isDue) return;
+    this.#stepper.off();
+    const standing = { position: this.position, point: this.#point, isOpen: this.#injection.open };
+    this.#marks.keep({ ...standing, log: this.#log.copy(), verified: this.#verified });
+    this.#turns.passOver(this.local.exits);
+  }
+
   #enter(point: number): void {
     const { points } = this.recording;
     this.#turns.passOver(this.local.exits);
     this.#point = point;
+    this.#mayDeliver = true;
     this.#steps = 0;
     this.#exits = points[point]!.exits;
     this.#verified = this.#exits;
@@ -152,6 +202,7 @@ export class Replayer implements Disposable {
     this.#divergence = undefined;
     this.#end = undefined;
     this.#injection.loaded(point > 0 && this.recording.segment(point).open);
+    this.#marks.begin(0);
     this.#give();
   }
 
@@ -183,7 +234,8 @@ export class Replayer implements Disposable {
     const quirks = stepQuirks();
     stepper.begin();
     let end = this.local.advance(NEXT_EXIT_MS);
-    if (quirks.pushesTrapFlag) clearTrapFlag(this.machine, stepper.before);
+    if (quirks.pushesTrapFlag || this.#mayDeliver) clearTrapFlag(this.machine, stepper.before);
+    this.#mayDeliver = false;
     if (Stepper.isStep(end)) {
       this.#turns.passOver(this.local.exits);
       this.#injection.interrupted();
@@ -201,6 +253,21 @@ export class Replayer implements Disposable {
     return true;
   }
 
+  /**
+   * Runs on at full speed until an instruction at one of at most four linear addresses is next (true), or until `exits` exits are
+   * made, at most up to the next point. How many steps lead to such an instruction is not known: the position has infinitely many.
+   * Throws ReplayDivergence.
+   */
+  runToBreak(addresses: readonly bigint[], exits: number): boolean {
+    const next = this.recording.points[this.#point + 1];
+    if (!next) return false;
+    this.#stepper.breakAt(addresses);
+    this.#run(Math.min(exits, next.exits));
+    if (this.#steps === Number.POSITIVE_INFINITY) return true;
+    this.#arrived(next.exits);
+    return false;
+  }
+
   /** An exit was made: completes it, and compares all where a checkpoint is. */
   #arrived(atPoint: number): void {
     this.#stepper.off();
@@ -215,14 +282,19 @@ export class Replayer implements Disposable {
     if (this.#divergence) throw this.#divergence;
   }
 
-  /** Runs to the exit of this number, at least one. */
+  /** Runs to the exit of this number, at least one, or to a breakpoint. */
   #run(target: number): void {
     this.#target = target;
     while (this.#exits < target) {
       const end = this.local.advance(NEXT_EXIT_MS);
+      if (Stepper.isStep(end)) {
+        this.#turns.passOver(this.local.exits);
+        this.#injection.interrupted();
+        this.#steps = Number.POSITIVE_INFINITY;
+        return;
+      }
       this.ended(end);
-      if (end !== ARRIVED && this.#exits < target)
-        throw this.#diverged(`the guest ends (${end.reason}), recorded is ${entryText(this.#log.peek())}`);
+      if (end !== ARRIVED && this.#exits < target) throw this.#unlike(`the guest ends (${end.reason})`);
     }
   }
 
@@ -233,10 +305,7 @@ export class Replayer implements Disposable {
       this.#end = end;
     }
     if (this.#divergence) throw this.#divergence;
-    if (end.reason === 'timeout')
-      throw this.#diverged(
-        `the guest makes no exit for ${NEXT_EXIT_MS / 1000} s, recorded is ${entryText(this.#log.peek())}`,
-      );
+    if (end.reason === 'timeout') throw this.#unlike(`the guest makes no exit for ${NEXT_EXIT_MS / 1000} s`);
   }
 
   /** At a point: all has to be as recorded, and the log at its end. Goes on with the next log. */
@@ -265,20 +334,22 @@ export class Replayer implements Disposable {
     return divergence;
   }
 
+  #unlike(what: string, recorded = this.#log.peek()): ReplayDivergence {
+    return this.#diverged(`${what}, recorded is ${entryText(recorded)}`);
+  }
+
   /** The clock as it was read then. */
   #now(): number {
     const entry = this.#log.takeIf('time');
     if (entry) return entry.ms;
-    this.#diverged(`a device reads the host's clock, recorded is ${entryText(this.#log.peek())}`);
+    this.#unlike("a device reads the host's clock");
     return 0;
   }
 
   #injected(vector: number): void {
+    this.#mayDeliver = true;
     const entry = this.#log.takeIf('interrupt');
-    if (entry?.vector !== vector)
-      this.#diverged(
-        `interrupt 0x${vector.toString(16)} is injected, recorded is ${entryText(entry ?? this.#log.peek())}`,
-      );
+    if (entry?.vector !== vector) this.#unlike(`interrupt 0x${vector.toString(16)} is injected`, entry);
   }
 
   #afterExit(exits: number): RunEnd | undefined {
@@ -291,39 +362,32 @@ export class Replayer implements Disposable {
   /** The exit in the area against the next of the log. The guest gets what it got then. */
   #compareExit(): void {
     this.#exits++;
-    const replayed = this.#decode();
+    const replayed = loggedExit(this.local.vcpu.area, this.#scratch);
     const recorded = this.#log.takeIf('exit');
     if (this.#isLenient) return;
     if (!recorded) {
-      this.#diverged(`the guest makes the exit "${entryText(replayed)}", recorded is ${entryText(this.#log.peek())}`);
+      this.#unlike(`the guest makes the exit "${entryText(replayed)}"`);
       return;
     }
     const what = exitDifference(recorded, replayed);
     if (what !== undefined) this.#diverged(what);
   }
 
-  #decode(): LoggedExit {
-    this.#scratch.clear();
-    this.#scratch.exit(this.local.vcpu.area);
-    return new LogReader(this.#scratch.bytes, 'this replay').take() as LoggedExit;
-  }
-
-  /** Gives the guest the input that it got here. */
+  /** Gives the guest what it got here. */
   #give(): void {
-    for (let entry = this.#log.takeIf('input'); entry; entry = this.#log.takeIf('input')) {
-      const taken = this.#input.receive(entry.bytes);
-      if (taken !== entry.bytes.length)
-        this.#diverged(`the serial port takes ${taken} bytes of input, recorded is ${entry.bytes.length}`);
-    }
+    const what = this.#gifts.give(this.#log);
+    if (what !== undefined) this.#diverged(what);
   }
 
   #idle(exits: number): RunEnd | undefined {
     this.#turns.tell(exits);
     if (this.#divergence) return DIVERGED;
     this.#give();
-    if (this.machine.lines.waiting) return undefined;
-    this.#turns.waits(exits);
-    return ARRIVED;
+    if (this.#interrupts.waiting()) return undefined;
+    this.#turns.waits(this.local, exits);
+    if (this.#exits >= this.#target) return ARRIVED;
+    this.#unlike('the guest waits in HLT');
+    return DIVERGED;
   }
 
   [Symbol.dispose](): void {

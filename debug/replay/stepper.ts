@@ -7,6 +7,7 @@ import { UsageError } from '../../src/errors.ts';
 import { codeMode } from '../../src/kvm/mode.ts';
 import type { LocalMachine } from '../../src/runner/local-machine.ts';
 import type { RunEnd } from '../../src/runner/result.ts';
+import { dr7Of } from '../../src/runner/stops/debug-registers.ts';
 import type { DebugAbilities } from '../stops/abilities.ts';
 import { UserEntry } from './enters-user.ts';
 import type { StepRegisters } from './step-registers.ts';
@@ -30,6 +31,8 @@ export class Stepper {
   readonly #abilities: DebugAbilities;
   readonly #userEntry: UserEntry;
   #isOn = false;
+  /** Breakpoints of the processor are set. */
+  #breaks = false;
 
   constructor(local: LocalMachine, abilities: DebugAbilities) {
     this.#local = local;
@@ -74,6 +77,7 @@ export class Stepper {
   /** From now on a run ends after each instruction. Throws UsageError where this host cannot. */
   on(): void {
     if (!this.#isOn) {
+      this.off();
       this.#userEntry.forget();
       this.read();
       this.#set(true);
@@ -88,7 +92,18 @@ export class Stepper {
   }
 
   off(): void {
-    if (this.#isOn) this.#set(false);
+    if (this.#isOn || this.#breaks) this.#set(false);
+  }
+
+  /** From now on a run ends before an instruction at one of at most four linear addresses, as if it were a step. */
+  breakAt(addresses: readonly bigint[]): void {
+    this.off();
+    const debug = KvmGuestDebug.alloc();
+    debug.control = GUEST_DEBUG_FLAGS.ENABLE | GUEST_DEBUG_FLAGS.USE_HW_BP;
+    for (const [i, address] of addresses.entries()) debug.arch.debugreg.set(i, address);
+    debug.arch.debugreg.set(7, dr7Of(addresses.map((address) => ({ address, kind: 'execute', length: 1 }))));
+    this.#local.vcpu.setGuestDebug(debug);
+    this.#breaks = true;
   }
 
   #set(on: boolean): void {
@@ -98,6 +113,7 @@ export class Stepper {
     vcpu.setGuestDebug(debug);
     if (host.syncRegs) vcpu.area.bytes[VALID_AT] = on ? SYNC_REGS.REGS | SYNC_REGS.SREGS : 0;
     this.#isOn = on;
+    this.#breaks = false;
   }
 
   /** Whether a run ended with a step. */

@@ -8,8 +8,8 @@ import type { StopKind, VcpuRegisters } from '../../src/runner/stops/vcpu-debug.
 import type { DebugAbilities } from './abilities.ts';
 import type { LinearMemory } from './linear-memory.ts';
 
-/** What a vCPU does when the machine goes on. */
-export type VcpuAction = 'run' | 'step' | 'stay';
+/** What a vCPU does when the machine goes on: `exit` runs until KVM_RUN has returned once, and that is served. */
+export type VcpuAction = 'run' | 'step' | 'exit' | 'stay';
 
 /** Why the machine stands still. */
 export interface Stop {
@@ -21,6 +21,8 @@ export interface Stop {
   readonly kind: StopKind | 'interrupt' | 'end' | 'over' | 'first' | 'last';
   /** Linear: of the breakpoint, or of the data watched. */
   readonly address?: bigint;
+  /** The exit, in words. */
+  readonly exit?: string;
   readonly end?: RunEnd;
 }
 

@@ -7,13 +7,13 @@ import { checkArguments, RUNNER } from '../../src/arguments.ts';
 import { UsageError } from '../../src/errors.ts';
 import { type CodeMode, codeMode, linearRip } from '../../src/kvm/mode.ts';
 import type { Machine } from '../../src/machine/machine.ts';
-import { checkOptions, OBJECT, type OptionKinds } from '../../src/options.ts';
+import { checkOptions, OBJECT, type OptionKinds, TEXT } from '../../src/options.ts';
 import { type RunCounts, type RunEnd, sumCounts } from '../../src/runner/result.ts';
 import type { HardwareStop } from '../../src/runner/stops/debug-registers.ts';
 import type { BreakByte, StopKind, VcpuRegisters, WantedStops } from '../../src/runner/stops/vcpu-debug.ts';
 import type { RunningMachine } from '../../src/runner/threads/running-machine.ts';
 import { UserEntry } from '../replay/enters-user.ts';
-import { clearTrapFlag, stepQuirks } from '../replay/quirks.ts';
+import { clearTrapFlag } from '../replay/quirks.ts';
 import type { StepRegisters } from '../replay/step-registers.ts';
 import { abilitiesFor, type DebugAbilities, debugAbilities } from './abilities.ts';
 import type { AttachedDebugger, Stop, StoppedVcpu, VcpuAction } from './attached.ts';
@@ -24,10 +24,12 @@ import { LinearMemory } from './linear-memory.ts';
 export interface DebuggerOptions {
   /** Ends that are none of the debugger's business: the run ends with them at once. */
   readonly passes?: ReadonlySet<RunEnd['reason']>;
+  /** What the message offers where this host cannot step. Default: a breakpoint. */
+  readonly insteadOfStep?: string;
 }
 
 /** The kinds of {@link DebuggerOptions}. */
-const DEBUGGER_OPTIONS: OptionKinds<DebuggerOptions> = { passes: OBJECT };
+const DEBUGGER_OPTIONS: OptionKinds<DebuggerOptions> = { passes: OBJECT, insteadOfStep: TEXT };
 
 /**
  * A debugger of a RunningMachine. All vCPUs stop together; while they do, registers and memory can be read and written. It
@@ -54,12 +56,16 @@ export class Debugger implements AttachedDebugger {
   readonly running: RunningMachine;
   readonly abilities: DebugAbilities;
   readonly #passes: ReadonlySet<RunEnd['reason']>;
+  readonly #insteadOfStep: string;
   /** Linear addresses of breakpoints, and for code of which vCPU they were set. */
   readonly #software = new Map<bigint, number>();
   readonly #hardware: HardwareStop[] = [];
   readonly #bytes: BreakBytes;
   readonly #stopped = new Map<number, StoppedVcpu>();
-  /** Registers before a step, where what the step pushes has to be put right. */
+  /**
+   * Registers before a step: what it pushes has to be put right. Also where interrupts are blocked in steps, one comes that
+   * KVM_INTERRUPT has queued.
+   */
   readonly #before = new Map<number, StepRegisters>();
   /** What a vCPU's thread was told last. */
   readonly #told = new Map<number, WantedStops>();
@@ -73,13 +79,16 @@ export class Debugger implements AttachedDebugger {
   #cleaners = 0;
   #cleaned: (() => void)[] = [];
   #isAttached = true;
+  /** The run has ended: there is nothing more to wait for. */
+  #over: Stop | undefined;
   /** resume() is under way and the machine does not run yet; whether interrupt() came meanwhile. */
   #preparing: 'no' | 'yes' | 'interrupted' = 'no';
 
-  private constructor(running: RunningMachine, { passes = new Set() }: DebuggerOptions) {
+  private constructor(running: RunningMachine, options: DebuggerOptions) {
     this.running = running;
     this.abilities = debugAbilities(running.machine.kvm);
-    this.#passes = passes;
+    this.#passes = options.passes ?? new Set();
+    this.#insteadOfStep = options.insteadOfStep ?? 'set a breakpoint where it comes back';
     this.#bytes = new BreakBytes(running.machine.memory);
   }
 
@@ -190,21 +199,21 @@ export class Debugger implements AttachedDebugger {
   async resume(actions: readonly VcpuAction[] = []): Promise<Stop> {
     this.#mustStand();
     if (this.#atEnd) return this.#letEnd();
-    const late = this.#later.shift();
+    const late = this.#over ?? this.#later.shift();
     if (late) return late;
     this.#preparing = 'yes';
     try {
       const bytes = await this.#prepare((id) => actions[id] ?? 'run');
-      if (this.#wasInterrupted()) return { vcpu: 0, kind: 'interrupt' };
-      return await this.#go(bytes);
+      return this.#meanwhile() ?? (await this.#go(bytes));
     } finally {
       this.#preparing = 'no';
     }
   }
 
-  /** A method, as the compiler takes a property for unchanged. */
-  #wasInterrupted(): boolean {
-    return this.#preparing === 'interrupted' || !this.#isAttached;
+  /** What came while the machine was prepared to go on. */
+  #meanwhile(): Stop | undefined {
+    if (this.#over) return this.#over;
+    return this.#preparing === 'interrupted' || !this.#isAttached ? { vcpu: 0, kind: 'interrupt' } : undefined;
   }
 
   /** Tells each vCPU's thread what to do. Returns the bytes that are to be put in. */
@@ -213,7 +222,7 @@ export class Debugger implements AttachedDebugger {
     this.#before.clear();
     for (const { id } of threads) if (actionOf(id) === 'step') await this.#checkStep(id);
     const bytes = await this.#placesOfBytes();
-    for (const { id } of threads) await this.#tell(id, actionOf(id) === 'step', bytes);
+    for (const { id } of threads) await this.#tell(id, actionOf(id), bytes);
     while (this.#cleaners > 0) await new Promise<void>((resolve) => this.#cleaned.push(resolve));
     this.running.parked = new Set(threads.flatMap(({ id }) => (actionOf(id) === 'stay' ? [id] : [])));
     return bytes;
@@ -235,11 +244,9 @@ export class Debugger implements AttachedDebugger {
     const isLeft = !this.abilities.user.step && new UserEntry(this.running.machine).isNext(at);
     if (!abilitiesFor(this.abilities, mode).step || isLeft) {
       const code = isLeft ? 'code in ring 3, which is next' : codeText(mode);
-      throw new UsageError(
-        `this host cannot run a single instruction of ${code}: set a breakpoint where it comes back`,
-      );
+      throw new UsageError(`this host cannot run a single instruction of ${code}: ${this.#insteadOfStep}`);
     }
-    if (stepQuirks().pushesTrapFlag) this.#before.set(id, at);
+    this.#before.set(id, at);
   }
 
   /** The bytes of the breakpoints, by the page tables of every vCPU. */
@@ -257,10 +264,13 @@ export class Debugger implements AttachedDebugger {
   }
 
   /** Tells a vCPU's thread where to stop. A thread that has nothing to be told is left alone. */
-  async #tell(id: number, step: boolean, bytes: readonly BreakByte[]): Promise<void> {
-    const isTold = step || bytes.length > 0 || this.#hardware.length > 0;
+  async #tell(id: number, action: VcpuAction, bytes: readonly BreakByte[]): Promise<void> {
+    const [step, exit] = [action === 'step', action === 'exit'];
+    const isTold = step || exit || bytes.length > 0 || this.#hardware.length > 0;
     const { blockIrq } = this.abilities;
-    const wanted: WantedStops | undefined = isTold ? { step, blockIrq, bytes, hardware: this.#hardware } : undefined;
+    const wanted: WantedStops | undefined = isTold
+      ? { step, exit, blockIrq, bytes, hardware: this.#hardware }
+      : undefined;
     if (wanted === undefined && !this.#told.has(id)) return;
     await this.running.threads[id]!.call('stopAt', wanted);
     if (wanted) this.#told.set(id, wanted);
@@ -287,12 +297,12 @@ export class Debugger implements AttachedDebugger {
   #ended(vcpu: number, end: RunEnd): boolean | Promise<boolean> {
     if (end.reason === 'stop-point' || this.#passes.has(end.reason)) return false;
     if (end.reason !== 'debug-stop') return this.#guestEnded({ vcpu, kind: 'end', end });
-    const { kind, address } = end.detail as { kind: StopKind; address?: bigint };
-    const stop = { vcpu, kind, ...(address !== undefined && { address }) };
+    const { kind, ...where } = end.detail as { kind: StopKind; address?: bigint; exit?: string };
+    const stop = { vcpu, kind, ...where };
     const first = this.#waiting !== undefined;
     if (first) this.#stop(stop);
     const before = this.#before.get(vcpu);
-    if (before && kind === 'step') clearTrapFlag(this.running.machine, before);
+    if (before) clearTrapFlag(this.running.machine, before);
     this.running.threads[vcpu]?.clearEnd();
     if (!first && kind === 'watch') this.#later.push(stop);
     return true;
@@ -316,12 +326,13 @@ export class Debugger implements AttachedDebugger {
     return { ...stop, kind: 'over' };
   }
 
-  /** The run has ended from outside: by its time limit, or because it was stopped. */
+  /** The run has ended from outside: by its time limit, or because it was stopped. The machine goes on no more. */
   over(end: RunEnd): void {
     this.#bytes.remove();
     const resolve = this.#waiting;
     this.#waiting = undefined;
-    resolve?.({ vcpu: 0, kind: 'over', end });
+    this.#over = { vcpu: 0, kind: 'over', end };
+    resolve?.(this.#over);
   }
 
   /** See PageSpace.cleaner. */
@@ -355,7 +366,7 @@ export class Debugger implements AttachedDebugger {
     this.#software.clear();
     this.#hardware.length = 0;
     this.#later = [];
-    for (const { id } of this.running.threads) await this.#tell(id, false, []).catch(() => {});
+    for (const { id } of this.running.threads) await this.#tell(id, 'run', []).catch(() => {});
     this.running.machine.pages.cleaner = undefined;
     this.running.beforeEnd = undefined;
     if (this.#atEnd) this.#atEnd.release(false);

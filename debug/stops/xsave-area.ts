@@ -2,6 +2,7 @@
  * The XSAVE area in the standard format (SDM volume 1, 13.4), as far as a debugger shows it: which components are there, and
  * the tag word, of which the area has one bit for each register.
  */
+import { viewOf } from '../../src/abi/numbers.ts';
 
 /** Components of XSTATE_BV. */
 export const XSAVE = { X87: 1n, SSE: 2n, AVX: 4n } as const;
@@ -15,8 +16,6 @@ const REGISTER_BYTES = 16;
 
 /** Tags of the full word (SDM volume 1, 8.1.7). */
 const TAG = { VALID: 0, ZERO: 1, SPECIAL: 2, EMPTY: 3 } as const;
-
-const viewOf = (area: Uint8Array) => new DataView(area.buffer, area.byteOffset, area.length);
 
 /** Whether the area has a component; 0n: what is always there. Without it its registers have their initial values. */
 export function xsaveHas(area: Uint8Array, component: bigint): boolean {

@@ -9,11 +9,14 @@ import type { Machine } from '../../src/machine/machine.ts';
 import type { RunCounts } from '../../src/runner/result.ts';
 import type { HardwareStop } from '../../src/runner/stops/debug-registers.ts';
 import { VcpuDebug } from '../../src/runner/stops/vcpu-debug.ts';
+import { pagesOf } from '../blame/writes.ts';
 import type { History } from '../history.ts';
 import { comparePositions, type Position, parsePosition, positionText } from '../recording/position.ts';
+import { STEPS_AT_ONCE, seeking } from '../replay/seek.ts';
 import { type DebugAbilities, debugAbilities } from '../stops/abilities.ts';
 import type { AttachedDebugger, Past, Stop, StoppedVcpu, VcpuAction } from '../stops/attached.ts';
 import { LinearMemory } from '../stops/linear-memory.ts';
+import { stretchesBack } from './stretches.ts';
 
 /** Data whose changes stop the run: where it was when that was asked for. */
 interface Watch {
@@ -28,8 +31,6 @@ interface Hit {
   readonly stop: Stop;
 }
 
-/** Between turns of the event loop, in which Ctrl-C is heard. */
-const STEPS_AT_ONCE = 500;
 const BEGINNING: Position = { exits: 0, steps: 0 };
 const INTERRUPTED: Stop = { vcpu: 0, kind: 'interrupt' };
 
@@ -154,18 +155,21 @@ export class Traveler implements AttachedDebugger {
 
   /** Each interval between checkpoints is run again, the latest first: the last place in it where the run would stop counts. */
   async #runBack(): Promise<Stop> {
-    const { recording } = this.#history;
+    const { recording, replayer } = this.#history;
     let before = this.#history.position;
+    const wanted = { breakpoints: this.#breakpoints, pages: pagesOf(this.#watches) };
     const looks = this.#breakpoints.size + this.#watches.length > 0;
     for (let point = recording.pointBefore(before.exits); looks && point >= 0; point--) {
-      const start = { exits: recording.points[point]!.exits, steps: 0 };
-      const hit = await this.#lastHit(start, before);
-      if (hit === 'interrupted') return INTERRUPTED;
-      if (hit) {
-        this.#history.seek(hit.at);
-        return hit.stop;
+      for (const stretch of stretchesBack(replayer, this.abilities, wanted, point, before)) {
+        if (await this.#wasInterrupted()) return INTERRUPTED;
+        const hit = stretch && (await this.#lastHit(stretch.from, stretch.to));
+        if (hit === 'interrupted') return INTERRUPTED;
+        if (hit) return (await this.#seek(hit.at)) ? hit.stop : INTERRUPTED;
       }
-      before = start;
+      before = { exits: recording.points[point]!.exits, steps: 0 };
+      if (!(await this.#wasInterrupted())) continue;
+      this.#history.seek(before);
+      return INTERRUPTED;
     }
     this.#history.seek(BEGINNING);
     return { vcpu: 0, kind: 'first' };
@@ -174,7 +178,8 @@ export class Traveler implements AttachedDebugger {
   async #lastHit(start: Position, before: Position): Promise<Hit | 'interrupted' | undefined> {
     const history = this.#history;
     let last: Hit | undefined;
-    let at = history.seek(start);
+    if (!(await this.#seek(start))) return 'interrupted';
+    let at = history.position;
     for (let steps = 1; comparePositions(at, before) < 0; steps++) {
       const breakpoint = this.#breakpoint();
       if (breakpoint) last = { at, stop: breakpoint };
@@ -188,6 +193,13 @@ export class Traveler implements AttachedDebugger {
     return last;
   }
 
+  /** Whether it came there: false, if it was interrupted on the way. */
+  async #seek(position: Position): Promise<boolean> {
+    for (const _ of seeking(this.#history.replayer, position)) if (await this.#wasInterrupted()) return false;
+    return true;
+  }
+
+  /** After a turn of the event loop, in which Ctrl-C is heard. */
   async #wasInterrupted(): Promise<boolean> {
     await new Promise((resolve) => setImmediate(resolve));
     return this.#isInterrupted;

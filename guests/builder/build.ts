@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 import { contractHeader } from '../contract.ts';
-import type { Guest } from '../guest.ts';
+import type { GuestSource } from '../guest.ts';
 import { contentKey, makeAtomically, readIfThere, writeIfDifferent } from './cache.ts';
 import { BUILD_FOLDER, GUESTS_FOLDER } from './paths.ts';
 import { type BuildPlan, buildPlan, type CompileStep } from './recipe.ts';
@@ -18,13 +18,13 @@ export interface BuildReport {
 }
 
 interface Job {
-  readonly guest: Guest;
+  readonly guest: GuestSource;
   readonly plan: BuildPlan;
   readonly key: string;
 }
 
 /** Builds `guests` into `folder`, which also holds the generated contract.h and the object cache. */
-export async function buildGuests(guests: readonly Guest[], folder: string): Promise<BuildReport> {
+export async function buildGuests(guests: readonly GuestSource[], folder: string): Promise<BuildReport> {
   const objects = join(folder, 'obj');
   mkdirSync(objects, { recursive: true });
   await writeIfDifferent(join(folder, 'contract.h'), contractHeader());

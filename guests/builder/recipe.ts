@@ -1,5 +1,5 @@
 /** From a guest's recipe to compiler and linker command lines. Pure. */
-import type { Guest, Target } from '../guest.ts';
+import type { GuestSource, Target } from '../guest.ts';
 
 /** The C runtime, in link order. */
 const RUNTIME = [
@@ -84,7 +84,7 @@ export interface BuildPlan {
 }
 
 /** The plan for one guest. */
-export function buildPlan({ build }: Guest): BuildPlan {
+export function buildPlan({ build }: Pick<GuestSource, 'build'>): BuildPlan {
   const target = TARGETS[build.target];
   const flags = [...COMMON_FLAGS, ...FREESTANDING_FLAGS, ...target.compile];
   const defines = Object.entries(build.defines ?? {}).map(([name, value]) => `-D${name}=${value}`);

@@ -79,7 +79,7 @@ export const DEVICES: readonly Guest[] = [
       name,
       format: 'elf',
       mode: 'long',
-      shows: `a driver for a virtio disk, ${interrupts ? 'by interrupt' : 'polled'}: a log of files that memory and disk must agree about`,
+      shows: `a driver for a virtio disk, ${interrupts ? 'by interrupt, of an I/O APIC or an 8259' : 'polled'}: a log of files that memory and disk must agree about`,
       build: {
         target: 'long-elf',
         sources: ['devices/disk-log.c', 'devices/virtio.c'],

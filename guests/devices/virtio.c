@@ -2,14 +2,16 @@
 #include "virtio.h"
 #include "runtime.h"
 
-enum { BASE = 0xfeb00000, IRQ_PIN = 16, IOAPIC = 0xfec00000 };
+enum { BASE = 0xfeb00000, IRQ_PIN = 16, IRQ_LINE = 5, IOAPIC = 0xfec00000 };
+enum { CPUID_APIC = 1 << 9 };
 enum {
-  MAGIC = 0x000, VERSION = 0x004, DEVICE_ID = 0x008, DRIVER_FEATURES = 0x020, DRIVER_FEATURES_SEL = 0x024,
-  QUEUE_SEL = 0x030, QUEUE_NUM = 0x038, QUEUE_READY = 0x044, QUEUE_NOTIFY = 0x050, INTERRUPT_STATUS = 0x060,
+  MAGIC = 0x000, VERSION = 0x004, DEVICE_ID = 0x008, DEVICE_FEATURES = 0x010, DEVICE_FEATURES_SEL = 0x014,
+  DRIVER_FEATURES = 0x020, DRIVER_FEATURES_SEL = 0x024, QUEUE_SEL = 0x030, QUEUE_NUM = 0x038, QUEUE_READY = 0x044, QUEUE_NOTIFY = 0x050, INTERRUPT_STATUS = 0x060,
   INTERRUPT_ACK = 0x064, STATUS = 0x070, QUEUE_DESC = 0x080, QUEUE_DRIVER = 0x090, QUEUE_DEVICE = 0x0a0, CONFIG = 0x100
 };
 enum { ACKNOWLEDGE = 1, DRIVER = 2, DRIVER_OK = 4, FEATURES_OK = 8 };
-enum { MOST = QUEUE_SIZE / 3 };
+enum { FEATURE_FLUSH = 1 << 9, FEATURE_VERSION_1 = 1 << (32 - 32) };
+enum { MOST = QUEUE_SIZE / 3, PIECE = 128 * 1024 };
 
 static struct virtq_desc descriptors[QUEUE_SIZE] __attribute__((aligned(16)));
 static volatile struct virtq_avail available __attribute__((aligned(4)));
@@ -20,6 +22,7 @@ static struct {
 } headers[MOST];
 static volatile uint8_t statuses[MOST];
 static int by_interrupt;
+static int has_apic;
 
 static volatile uint32_t *reg(unsigned at) { return (volatile uint32_t *)(uintptr_t)(BASE + at); }
 
@@ -28,8 +31,15 @@ static void set_address(unsigned at, const volatile void *address) {
   *reg(at + 4) = (uint32_t)((uintptr_t)address >> 32);
 }
 
+static int find_apic(void) {
+  uint32_t eax = 1, ebx, ecx = 0, edx;
+  __asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+  return (edx & CPUID_APIC) != 0;
+}
+
 /* The input of the I/O APIC: level-triggered, active high, to vCPU 0 (82093AA, 3.2.4). */
-static void route_interrupt(void) {
+static void route_by_apic(void) {
+  lapic_enable();
   volatile uint32_t *const select = (volatile uint32_t *)(uintptr_t)IOAPIC;
   volatile uint32_t *const window = (volatile uint32_t *)(uintptr_t)(IOAPIC + 0x10);
   *select = 0x10 + 2 * IRQ_PIN + 1;
@@ -38,10 +48,19 @@ static void route_interrupt(void) {
   *window = (1 << 15) | VECTOR_DISK;
 }
 
+/* A machine without APICs has the 8259s, whose line is another. */
+static void route_by_pic(void) {
+  pic_init();
+  pic_unmask(IRQ_LINE);
+}
+
 static void on_interrupt(struct interrupt_frame *frame) {
   (void)frame;
   *reg(INTERRUPT_ACK) = *reg(INTERRUPT_STATUS);
-  lapic_end_of_interrupt();
+  if (has_apic)
+    lapic_end_of_interrupt();
+  else
+    pic_end_of_interrupt(IRQ_LINE);
 }
 
 uint64_t disk_start(int interrupts) {
@@ -49,14 +68,21 @@ uint64_t disk_start(int interrupts) {
     return 0;
   by_interrupt = interrupts;
   if (interrupts) {
-    lapic_enable();
-    set_handler(VECTOR_DISK, on_interrupt);
-    route_interrupt();
+    has_apic = find_apic();
+    set_handler(has_apic ? VECTOR_DISK : VECTOR_IRQ_BASE + IRQ_LINE, on_interrupt);
+    if (has_apic)
+      route_by_apic();
+    else
+      route_by_pic();
   }
   *reg(STATUS) = 0;
   *reg(STATUS) = ACKNOWLEDGE | DRIVER;
+  /* A device whose driver does not take FLUSH has to flush after each write (5.2.6.2). */
+  *reg(DEVICE_FEATURES_SEL) = 0;
+  *reg(DRIVER_FEATURES_SEL) = 0;
+  *reg(DRIVER_FEATURES) = *reg(DEVICE_FEATURES) & FEATURE_FLUSH;
   *reg(DRIVER_FEATURES_SEL) = 1;
-  *reg(DRIVER_FEATURES) = 1; /* VERSION_1 */
+  *reg(DRIVER_FEATURES) = FEATURE_VERSION_1;
   *reg(STATUS) = ACKNOWLEDGE | DRIVER | FEATURES_OK;
   ensure(*reg(STATUS) & FEATURES_OK);
   *reg(QUEUE_SEL) = 0;
@@ -70,17 +96,23 @@ uint64_t disk_start(int interrupts) {
   return *reg(CONFIG) | (uint64_t)*reg(CONFIG + 4) << 32;
 }
 
+/* Puts a request into the queue, its data in buffers of at most PIECE bytes. Slots are three descriptors apart. */
 static void offer(unsigned slot, uint32_t type, uint64_t sector, void *data, uint32_t length) {
   const uint16_t head = (uint16_t)(3 * slot);
+  const uint16_t writable = type == BLK_IN ? DESC_WRITE : 0;
+  uint16_t at = head;
   headers[slot].type = type;
   headers[slot].sector = sector;
   statuses[slot] = 0xff;
-  descriptors[head] = (struct virtq_desc){(uintptr_t)&headers[slot], 16, DESC_NEXT, head + 1};
-  descriptors[head + 1] = (struct virtq_desc){
-    (uintptr_t)data, length, (uint16_t)(DESC_NEXT | (type == BLK_IN ? DESC_WRITE : 0)), head + 2};
-  descriptors[head + 2] = (struct virtq_desc){(uintptr_t)&statuses[slot], 1, DESC_WRITE, 0};
-  if (length == 0)
-    descriptors[head].next = head + 2;
+  descriptors[at] = (struct virtq_desc){(uintptr_t)&headers[slot], 16, DESC_NEXT, at + 1};
+  for (uint32_t done = 0; done < length; done += PIECE) {
+    const uint32_t left = length - done;
+    at++;
+    descriptors[at] = (struct virtq_desc){
+      (uintptr_t)data + done, left < PIECE ? left : PIECE, (uint16_t)(DESC_NEXT | writable), at + 1};
+  }
+  at++;
+  descriptors[at] = (struct virtq_desc){(uintptr_t)&statuses[slot], 1, DESC_WRITE, 0};
   available.ring[(uint16_t)(available.index + slot) % QUEUE_SIZE] = head;
 }
 
@@ -90,6 +122,9 @@ static void submit(unsigned count) {
   available.index = (uint16_t)(available.index + count);
   __asm__ volatile("" : : : "memory");
   *reg(QUEUE_NOTIFY) = 0;
+  /* Interrupts are off until one is waited for: it comes also where the request is done by then. */
+  if (by_interrupt)
+    wait_for_interrupt();
   while (used.index != until) {
     if (by_interrupt)
       wait_for_interrupt();
@@ -107,6 +142,12 @@ void disk_requests(uint32_t type, uint64_t first_sector, void *sectors, unsigned
   for (unsigned i = 0; i < count; i++)
     offer(i, type, first_sector + i, (uint8_t *)sectors + i * SECTOR, SECTOR);
   submit(count);
+}
+
+void disk_transfer(uint32_t type, uint64_t first_sector, void *data, uint32_t bytes) {
+  ensure(bytes <= DISK_TRANSFER_MAX);
+  offer(0, type, first_sector, data, bytes);
+  submit(1);
 }
 
 void disk_flush(void) {

@@ -2,7 +2,7 @@
 #pragma once
 #include <stdint.h>
 
-enum { QUEUE_SIZE = 16, SECTOR = 512 };
+enum { QUEUE_SIZE = 16, SECTOR = 512, DISK_TRANSFER_MAX = 1024 * 1024 };
 
 enum { DESC_NEXT = 1, DESC_WRITE = 2 };
 
@@ -29,4 +29,6 @@ enum { BLK_IN = 0, BLK_OUT = 1, BLK_FLUSH = 4 };
 uint64_t disk_start(int interrupts);
 /* Puts requests for one sector each into the queue, at most 5, tells the device once, and waits until all are done. */
 void disk_requests(uint32_t type, uint64_t first_sector, void *sectors, unsigned count);
+/* One request for whole sectors, at most DISK_TRANSFER_MAX bytes; waits until it is done. */
+void disk_transfer(uint32_t type, uint64_t first_sector, void *data, uint32_t bytes);
 void disk_flush(void);

@@ -15,12 +15,23 @@ const X86 = 0x00;
 const USUAL_SEGMENT = 0x7c0;
 const VIRTUAL_SECTOR = 512;
 const MOST_BYTES = 512 * 1024;
+/** Sectors of a floppy that are loaded, usually one. */
+const MOST_OF_FLOPPY = 255;
 const EMULATIONS = ['none', 'a floppy of 1.2 MB', 'a floppy of 1.44 MB', 'a floppy of 2.88 MB', 'a hard disk'];
+/** Bytes of a floppy by the emulation; 0: there is none. */
+const FLOPPY_BYTES = [0, 1200 * 1024, 1440 * 1024, 2880 * 1024];
 
 /** What a CD boots: bytes to load, and the segment where they go. */
 export interface CdBoot {
   readonly segment: number;
   readonly bytes: Uint8Array;
+  /** The floppy that the boot image is. */
+  readonly floppy?: {
+    readonly name: string;
+    /** Where it is on the CD, and how long. */
+    readonly at: number;
+    readonly bytes: number;
+  };
 }
 
 function sector(disk: ReadableDisk, number: number): Uint8Array {
@@ -40,7 +51,7 @@ export const isIso = (disk: ReadableDisk): boolean => textAt(sector(disk, PRIMAR
 export const isBootableIso = (disk: ReadableDisk): boolean =>
   textAt(sector(disk, BOOT_RECORD), 7, SYSTEM.length) === SYSTEM;
 
-/** What the CD boots without emulation. Throws LoadError DISK where it boots otherwise, or not. */
+/** What the CD boots, by itself or as a floppy. Throws LoadError DISK where it boots otherwise, or not. */
 export function cdBoot(disk: ReadableDisk): CdBoot {
   const at = viewOf(sector(disk, BOOT_RECORD)).getUint32(CATALOG_POINTER, true);
   const catalog = sector(disk, at);
@@ -53,13 +64,22 @@ export function cdBoot(disk: ReadableDisk): CdBoot {
   if (catalog[1] !== X86) throw fact('platform', `${catalog[1]}`, '0 (x86 BIOS)');
   if (entry[0] !== BOOTABLE) throw fact('first entry', 'not bootable', 'a bootable one');
   const emulation = entry[1]! & 0x0f;
-  if (emulation !== 0) throw fact('emulation', EMULATIONS[emulation] ?? `${emulation}`, 'none');
-  const count = Math.max(1, view.getUint16(6, true)) * VIRTUAL_SECTOR;
+  const name = EMULATIONS[emulation] ?? `${emulation}`;
+  const floppyBytes = FLOPPY_BYTES[emulation];
+  if (floppyBytes === undefined) throw fact('emulation', name, 'none, or a floppy');
+  const sectors = Math.max(1, view.getUint16(6, true));
+  if (floppyBytes > 0 && sectors > MOST_OF_FLOPPY)
+    throw fact('sectors to load', `${sectors} of a floppy`, `at most ${MOST_OF_FLOPPY}`);
+  const count = sectors * VIRTUAL_SECTOR;
   const from = view.getUint32(8, true) * CD_SECTOR;
-  if (from + VIRTUAL_SECTOR > disk.bytes) throw fact('image', `at byte ${from}`, 'inside the file');
+  const end = from + Math.max(VIRTUAL_SECTOR, floppyBytes);
+  if (end > disk.bytes)
+    throw fact('image', `${end - from} bytes at byte ${from}`, `inside the file, which has ${disk.bytes}`);
   const bytes = new Uint8Array(Math.min(count, MOST_BYTES, disk.bytes - from));
   disk.read(from, bytes);
-  return { segment: view.getUint16(2, true) || USUAL_SEGMENT, bytes };
+  const segment = view.getUint16(2, true) || USUAL_SEGMENT;
+  return { segment, bytes, ...(floppyBytes > 0 && { floppy: { name, at: from, bytes: floppyBytes } }) };
 }
 
-const CURE = 'make the CD with a boot image without emulation (xorriso -as mkisofs -no-emul-boot), or give its kernel';
+const CURE =
+  'make the CD with the image of a floppy, or with a boot image without emulation (xorriso -as mkisofs -no-emul-boot), or give its kernel';

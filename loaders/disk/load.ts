@@ -33,15 +33,21 @@ export const isSurelyDisk = (disk: ReadableDisk): boolean => {
   return (disk.bytes > SECTOR_BYTES && partitionsOf(head) !== undefined) || isIso(disk);
 };
 
+/** Whether a disk is a CD that boots, which nobody can write. Throws UsageError. */
+export function bootsAsCd(disk: ReadableDisk): boolean {
+  checkArguments('bootsAsCd', [disk, DISK]);
+  return isIso(disk) && isBootableIso(disk);
+}
+
 /** Plans a boot from a disk. Throws LoadError DISK for one that cannot boot on a machine with a BIOS. */
 export function loadDisk(disk: ReadableDisk, options: LoadOptions): GuestImage {
   checkArguments('loadDisk', [disk, DISK], [options, WITH_MEMORY_MAP]);
   const notes = ignoredNotes(options, 'a disk');
-  return isIso(disk) && isBootableIso(disk) ? loadCd(disk, notes) : loadFirstSector(disk, notes);
+  return bootsAsCd(disk) ? loadCd(disk, notes) : loadFirstSector(disk, notes);
 }
 
 function loadCd(disk: ReadableDisk, notes: readonly string[]): GuestImage {
-  const { segment, bytes } = cdBoot(disk);
+  const { segment, bytes, floppy } = cdBoot(disk);
   const sectors = Math.ceil(disk.bytes / CD_SECTOR);
   const drive: Drive = {
     number: CD_DRIVE,
@@ -54,11 +60,20 @@ function loadCd(disk: ReadableDisk, notes: readonly string[]): GuestImage {
     sectorsPerTrack: 32,
   };
   const at = segment * 16;
+  const loaded = Math.ceil(bytes.length / SECTOR_BYTES);
+  const first = floppy && {
+    ...driveOf(floppy.bytes, bytes),
+    emulated: { start: floppy.at / SECTOR_BYTES, segment, loaded },
+  };
+  const as = floppy ? `, as ${floppy.name}` : '';
   return {
     format: 'disk',
-    description: `CD of ${sizeText(disk.bytes)}; ${sizeText(bytes.length)} of it start at 0x${at.toString(16)}`,
-    segments: withBios([{ gpa: at, bytes, memSize: bytes.length, name: 'boot image' }], [drive]),
-    entry: started(at, CD_DRIVE),
+    description: `CD of ${sizeText(disk.bytes)}; ${sizeText(bytes.length)} of it start at 0x${at.toString(16)}${as}`,
+    segments: withBios(
+      [{ gpa: at, bytes, memSize: bytes.length, name: 'boot image' }],
+      [...(first ? [first] : []), drive],
+    ),
+    entry: started(at, first?.number ?? CD_DRIVE),
     symbols: [],
     notes,
   };

@@ -4,7 +4,7 @@ import { endOf, informationRoom, LOW_AREA, room, usableRam } from '../arrange.ts
 import { alignUp, cstring, FOUR_GIB, KIB, MIB, PAGE_SIZE } from '../bytes.ts';
 import type { LoadOptions, Reservation, Segment } from '../image.ts';
 import { refusal } from '../refuse.ts';
-import { BOOT_PARAMS, LOADER_UNDEFINED } from './setup-header.ts';
+import { BOOT_PARAMS, type BootParams, LOADER_UNDEFINED } from './setup-header.ts';
 
 /** A kernel that is placed, and its limits. */
 interface LinuxKernel {
@@ -20,14 +20,7 @@ interface LinuxKernel {
 
 /** Segments for boot_params (first), command line and initrd. Throws LoadError LINUX or NO_ROOM. */
 export function bootParams(kernel: LinuxKernel, options: LoadOptions): readonly [Segment, ...Segment[]] {
-  const cmdline = cstring(options.cmdline ?? '');
-  if (cmdline.length - 1 > kernel.cmdlineMax)
-    throw refusal('LINUX', {
-      field: 'command line',
-      found: `${cmdline.length - 1} bytes`,
-      expected: `at most ${kernel.cmdlineMax} bytes, the kernel's cmdline_size`,
-      cure: 'shorten --cmdline',
-    });
+  const cmdline = commandLine(kernel, options);
   const initrd = placeInitrd(kernel, options);
   const size = PAGE_SIZE + cmdline.length;
   const request = { name: 'boot_params', size, align: PAGE_SIZE };
@@ -40,18 +33,38 @@ export function bootParams(kernel: LinuxKernel, options: LoadOptions): readonly 
   Object.assign(params, TEXT_SCREEN);
   params.vid_mode = 0xffff;
   params.cmd_line_ptr = gpa + PAGE_SIZE;
-  const [first] = initrd;
-  const last = initrd.at(-1);
-  if (first && last) {
-    params.ramdisk_image = first.gpa;
-    params.ramdisk_size = last.gpa + last.memSize - first.gpa;
-  }
+  nameInitrd(params, initrd);
   fillMap(params, options);
   return [
     { gpa, bytes: page, memSize: PAGE_SIZE, name: 'boot_params' },
     { gpa: gpa + PAGE_SIZE, bytes: cmdline, memSize: cmdline.length, name: 'command line' },
     ...initrd,
   ];
+}
+
+/** The command line with its NUL. Throws LoadError LINUX for one that the kernel cannot take. */
+export function commandLine({ cmdlineMax }: Pick<LinuxKernel, 'cmdlineMax'>, options: LoadOptions): Uint8Array {
+  const cmdline = cstring(options.cmdline ?? '');
+  if (cmdline.length - 1 > cmdlineMax)
+    throw refusal('LINUX', {
+      field: 'command line',
+      found: `${cmdline.length - 1} bytes`,
+      expected: `at most ${cmdlineMax} bytes, the kernel's cmdline_size`,
+      cure: 'shorten --cmdline',
+    });
+  return cmdline;
+}
+
+/** Tells the kernel where its initial RAM disk is, if it has one. */
+export function nameInitrd(
+  params: Pick<BootParams, 'ramdisk_image' | 'ramdisk_size'>,
+  initrd: readonly Segment[],
+): void {
+  const [first] = initrd;
+  const last = initrd.at(-1);
+  if (!first || !last) return;
+  params.ramdisk_image = first.gpa;
+  params.ramdisk_size = last.gpa + last.memSize - first.gpa;
 }
 
 /** A VGA in mode 3. Without it the kernel has no console on the display. */
@@ -63,7 +76,7 @@ const TEXT_SCREEN = {
   orig_video_points: 16,
 } as const;
 
-function fillMap(params: ReturnType<typeof BOOT_PARAMS.alloc>, { memoryMap }: LoadOptions): void {
+function fillMap(params: BootParams, { memoryMap }: LoadOptions): void {
   const { e820_table: table } = params;
   if (memoryMap.length > table.length)
     throw refusal('LINUX', {
@@ -87,7 +100,7 @@ function fillMap(params: ReturnType<typeof BOOT_PARAMS.alloc>, { memoryMap }: Lo
 const ARCHIVE_ALIGN = 4;
 
 /** All modules as one initial RAM disk, as high as the kernel can reach, so that it is out of its way. */
-function placeInitrd(kernel: LinuxKernel, options: LoadOptions): Segment[] {
+export function placeInitrd(kernel: Pick<LinuxKernel, 'taken' | 'initrdMax'>, options: LoadOptions): Segment[] {
   const modules = options.modules ?? [];
   if (modules.length === 0) return [];
   const size = modules.reduce((sum, m) => alignUp(sum, ARCHIVE_ALIGN) + m.bytes.length, 0);

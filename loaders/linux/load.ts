@@ -1,7 +1,7 @@
 /**
  * Linux, through the 64-bit boot protocol (Documentation/arch/x86/boot.rst, "64-bit Boot Protocol"): long mode with
  * identity-mapped pages, rsi = boot_params. A bzImage is entered 0x200 bytes into its protected-mode part; an ELF vmlinux at
- * e_entry.
+ * e_entry. By the 32-bit protocol a bzImage is entered at its first byte, in protected mode without paging.
  */
 import { bytesOf } from '../../src/abi/struct.ts';
 import { findRoom } from '../arrange.ts';
@@ -11,41 +11,27 @@ import { entryOf, openElf } from '../elf/open.ts';
 import { type GuestImage, type LoadOptions, pointerTo, type Reservation, type Segment } from '../image.ts';
 import { refusal } from '../refuse.ts';
 import { bootParams } from './boot-params.ts';
+import { bad, kernelAt, nameOf, OLD_CMDLINE_MAX, openBzImage } from './bz-image.ts';
+import { loadLinux16 } from './real-mode.ts';
 import {
   BOOT_FLAG,
   BOOT_PARAMS,
+  type BootParams,
   HEADER_AT,
+  HEADER_END,
   HEADER_MAGIC,
   LOADFLAG_LOADED_HIGH,
   MIN_VERSION,
   XLF_KERNEL_64,
 } from './setup-header.ts';
 
-const SECTOR = 512;
 const ENTRY_64 = 0x200;
-/** syssize counts paragraphs. */
-const SYSSIZE_UNIT = 16;
-/** The setup header never reaches further into boot_params than this. */
-const HEADER_LIMIT = 0x290;
+const CURE_16 = 'start it as a BIOS does, with --format linux16';
 /** An ELF vmlinux has no setup header: these are what kernels assume. */
 const VMLINUX = { initrdMax: 0x37ff_ffff, cmdlineMax: 2047, alignment: 0x100_0000 } as const;
 
-/** True for a bzImage and everything shaped like one. */
-export function isBzImage(bytes: Uint8Array): boolean {
-  if (bytes.length < HEADER_LIMIT) return false;
-  const header = setup(bytes);
-  return header.boot_flag === BOOT_FLAG && header.header === HEADER_MAGIC;
-}
-
-/** The setup header in place, over a copy of the first page (which a short file may not fill). */
-function setup(bytes: Uint8Array): ReturnType<typeof BOOT_PARAMS.alloc> {
-  const page = new Uint8Array(BOOT_PARAMS.size);
-  page.set(bytes.subarray(0, HEADER_LIMIT));
-  return BOOT_PARAMS.over(page);
-}
-
 /** Plans a bzImage or an ELF vmlinux. Throws LoadError. */
-export function loadLinux(bytes: Uint8Array, options: LoadOptions): GuestImage {
+function loadLinux(bytes: Uint8Array, options: LoadOptions): GuestImage {
   return isElf(bytes) ? loadVmlinux(bytes, options) : loadBzImage(bytes, options);
 }
 
@@ -74,17 +60,13 @@ function loadVmlinux(bytes: Uint8Array, options: LoadOptions): GuestImage {
   return {
     format: 'linux',
     description: `Linux vmlinux: ${open.description}`,
-    ...started([...segments], [], entry, { ...VMLINUX, header: headerOf(params, HEADER_LIMIT) }, options),
+    ...started([...segments], [], entry, { ...VMLINUX, header: bytesOf(params).slice(HEADER_AT, HEADER_END) }, options),
     get symbols() {
       return open.symbols();
     },
     physical: open.physical,
     notes,
   };
-}
-
-function headerOf(params: ReturnType<typeof BOOT_PARAMS.alloc>, end: number): Uint8Array {
-  return bytesOf(params).slice(HEADER_AT, end);
 }
 
 /** Adds boot_params and what belongs to it, and the entry state that Linux expects. */
@@ -104,83 +86,63 @@ function started(
   };
 }
 
-function loadBzImage(bytes: Uint8Array, options: LoadOptions): GuestImage {
-  const header = checkHeader(bytes);
-  const setupBytes = ((header.setup_sects || 4) + 1) * SECTOR;
-  const payload = bytes.subarray(setupBytes);
-  // syssize is rounded up, and not every tool pads the file to that.
-  const least = Math.max(ENTRY_64, (header.syssize - 1) * SYSSIZE_UNIT) + 1;
-  if (payload.length < least)
-    throw refusal('TRUNCATED', {
-      field: 'bzImage: protected-mode kernel',
-      at: setupBytes,
-      found: `${payload.length} bytes`,
-      expected: `at least ${least} (syssize)`,
-      cure: 'the file is cut off: copy it again',
-    });
-  const notes: string[] = [];
-  const needed = Math.max(payload.length, header.init_size);
-  const gpa = kernelAddress(header, needed, options, notes);
-  const kernel: Segment = { gpa, bytes: payload, memSize: payload.length, name: 'Linux kernel (compressed)' };
-  const rest: Reservation[] =
-    needed > payload.length
-      ? [{ gpa: gpa + payload.length, size: needed - payload.length, name: 'room the kernel unpacks into (init_size)' }]
-      : [];
-  header.code32_start = gpa;
-  const about = {
-    header: headerOf(header, Math.min(HEADER_LIMIT, 0x202 + header.jump_offset)),
-    initrdMax: header.initrd_addr_max || VMLINUX.initrdMax,
-    cmdlineMax: header.cmdline_size || 255,
-  };
-  return {
-    format: 'linux',
-    description: `Linux bzImage, boot protocol ${header.version >> 8}.${header.version & 0xff}, ${sizeText(payload.length)} at ${hex(gpa)}`,
-    ...started([kernel], rest, gpa + ENTRY_64, about, options),
-    symbols: [],
-    notes,
-  };
+/** Plans a bzImage for its 32-bit entry. Throws LoadError. */
+function loadLinux32(bytes: Uint8Array, options: LoadOptions): GuestImage {
+  const { image, gpa, description } = placedBzImage(bytes, ENTRIES[32], options);
+  return { ...image, format: 'linux32', description, entry: { ...image.entry, mode: 'protected', rip: BigInt(gpa) } };
 }
 
-function checkHeader(bytes: Uint8Array): ReturnType<typeof BOOT_PARAMS.alloc> {
-  const bad = (field: string, at: number, found: string | number, expected: string, cure: string) =>
-    refusal('LINUX', { field: `bzImage setup header: ${field}`, at, found, expected, cure });
-  if (!isBzImage(bytes))
-    throw bad(
-      'header',
-      0x202,
-      'no "HdrS" after a boot flag 0xaa55',
-      '"HdrS"',
-      'this is no bzImage: choose another --format',
-    );
-  const header = setup(bytes);
-  if (header.version < MIN_VERSION)
-    throw bad(
-      'version',
-      0x206,
-      header.version,
-      'at least 0x20c (2.12, Linux 3.8)',
-      'use a newer kernel, or its vmlinux',
-    );
-  if (!(header.loadflags & LOADFLAG_LOADED_HIGH))
-    throw bad('loadflags', 0x211, header.loadflags, 'LOADED_HIGH (bit 0)', 'this is a zImage: build a bzImage');
-  if (!(header.xloadflags & XLF_KERNEL_64))
+function loadBzImage(bytes: Uint8Array, options: LoadOptions): GuestImage {
+  const { image, description } = placedBzImage(bytes, ENTRIES[64], options);
+  return { ...image, description };
+}
+
+/** What the two protected-mode protocols ask of a kernel. */
+const ENTRIES = {
+  32: { minVersion: 0x0206, has64: false, since: '2.6, Linux 2.6.22' },
+  64: { minVersion: MIN_VERSION, has64: true, since: '2.12, Linux 3.8' },
+} as const;
+
+/** A bzImage in memory, to be entered in long mode. */
+function placedBzImage(
+  bytes: Uint8Array,
+  { minVersion, since, has64 }: (typeof ENTRIES)[32 | 64],
+  options: LoadOptions,
+) {
+  const { header, payload, headerBytes } = openBzImage(bytes);
+  if (header.version < minVersion)
+    throw bad('version', 0x206, header.version, `at least ${hex(minVersion)} (${since})`, CURE_16);
+  if (has64 && !(header.xloadflags & XLF_KERNEL_64))
     throw bad(
       'xloadflags',
       0x236,
       header.xloadflags,
       'XLF_KERNEL_64 (bit 0)',
-      'this is a 32-bit kernel: use a 64-bit one',
+      'this is a 32-bit kernel: --format linux16 or linux32',
     );
-  return header;
+  if (header.code32_start === 0)
+    throw bad('code32_start', 0x214, 0, 'an address', `this starts in real mode only: ${CURE_16}`);
+  const notes: string[] = [];
+  const needed = Math.max(payload.length, header.init_size);
+  const gpa = kernelAddress(header, needed, options, notes);
+  const { kernel, rest } = kernelAt(gpa, payload, header.init_size);
+  header.code32_start = gpa;
+  const about = {
+    header: headerBytes,
+    initrdMax: header.initrd_addr_max || VMLINUX.initrdMax,
+    cmdlineMax: header.cmdline_size || OLD_CMDLINE_MAX,
+  };
+  const image = {
+    format: 'linux' as const,
+    ...started([kernel], rest, gpa + ENTRY_64, about, options),
+    symbols: [],
+    notes,
+  };
+  return { image, gpa, description: `${nameOf(header)}, ${sizeText(payload.length)} at ${hex(gpa)}` };
 }
 
 /** pref_address when RAM is there, else, for a relocatable kernel, the first aligned address from 1 MiB. */
-function kernelAddress(
-  header: ReturnType<typeof setup>,
-  needed: number,
-  options: LoadOptions,
-  notes: string[],
-): number {
+function kernelAddress(header: BootParams, needed: number, options: LoadOptions, notes: string[]): number {
   const preferred = Number(header.pref_address) || MIB;
   const request = { name: 'Linux kernel', size: needed, align: 1, from: preferred };
   if (findRoom(options.memoryMap, [], { ...request, to: preferred + needed }) === preferred) return preferred;
@@ -201,3 +163,6 @@ function kernelAddress(
     cure: `give the guest at least ${Math.ceil((base + needed) / MIB)} MiB with --mem`,
   });
 }
+
+/** Linux by its three entries. */
+export const LINUX = { linux: loadLinux, linux32: loadLinux32, linux16: loadLinux16 } as const;

@@ -10,6 +10,9 @@ export const HEADER_MAGIC = 0x53726448;
 /** First protocol version with xloadflags: 2.12. */
 export const MIN_VERSION = 0x020c;
 
+/** The setup header never reaches further into boot_params than this. */
+export const HEADER_END = 0x290;
+
 const E820_MAX = 128;
 
 const E820_ENTRY = struct('boot_e820_entry', 20, {
@@ -44,6 +47,7 @@ export const BOOT_PARAMS = struct('boot_params', 4096, {
   code32_start: [0x214, u32],
   ramdisk_image: [0x218, u32],
   ramdisk_size: [0x21c, u32],
+  heap_end_ptr: [0x224, u16],
   cmd_line_ptr: [0x228, u32],
   initrd_addr_max: [0x22c, u32],
   kernel_alignment: [0x230, u32],
@@ -55,7 +59,12 @@ export const BOOT_PARAMS = struct('boot_params', 4096, {
   e820_table: [0x2d0, array(E820_ENTRY, E820_MAX)],
 });
 
+/** boot_params in memory. */
+export type BootParams = ReturnType<typeof BOOT_PARAMS.alloc>;
+
 export const LOADFLAG_LOADED_HIGH = 1;
+/** heap_end_ptr is valid. */
+export const LOADFLAG_CAN_USE_HEAP = 0x80;
 /** The kernel has a 64-bit entry point at 0x200. */
 export const XLF_KERNEL_64 = 1;
 /** "A boot loader without an assigned number." */

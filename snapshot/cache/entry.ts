@@ -22,6 +22,7 @@ import type { MachineDescription } from '../machine-state.ts';
 import { outsideMemory } from '../outside.ts';
 import type { Checkpoint } from '../store/memory/checkpoint.ts';
 import type { OnProgress } from '../store/store-types.ts';
+import { ownText } from './own-text.ts';
 
 /** RAM, or the overlay of a disk: a file, in which the ranges follow each other. */
 export interface MemoryPart {
@@ -52,14 +53,18 @@ const VERSION = 1;
 const PAGE_FILE = 'entry.json';
 const MAX_PAGE_BYTES = 2 ** 16;
 
+let boot: string | undefined;
+
 /** A number that is another each time the host starts. */
-const bootId = () => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+function bootId(): string {
+  boot ??= readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+  return boot;
+}
 
 /** The page of the entry in a folder; undefined where it is none that this version can use. */
 export function readPage(folder: string): EntryPage | undefined {
   try {
-    const text = readFileSync(join(folder, PAGE_FILE), 'utf8');
-    const page = text.length > MAX_PAGE_BYTES ? undefined : (JSON.parse(text) as EntryPage);
+    const page = JSON.parse(ownText(join(folder, PAGE_FILE), MAX_PAGE_BYTES) ?? 'null') as EntryPage | null;
     return page?.version === VERSION && Array.isArray(page.files) ? page : undefined;
   } catch {
     return undefined;
@@ -81,6 +86,17 @@ export function namesIn(folder: string): string[] {
     return readdirSync(folder);
   } catch {
     return [];
+  }
+}
+
+/** Whether another process, which has left something unfinished, is no longer there. */
+export function hasLeft(pid: number): boolean {
+  if (!(pid > 0) || pid === process.pid) return false;
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'EPERM';
   }
 }
 
@@ -114,6 +130,9 @@ export function openEntry(folder: string, parts: readonly MemoryPart[]): readonl
 /** There is no room for it. */
 export class TooLarge extends Error {}
 
+/** What an entry is made from. */
+export type MemorySource = Pick<Checkpoint, 'digest' | 'readAll'>;
+
 /** How an entry is made. */
 export interface Making {
   readonly store: string;
@@ -125,7 +144,12 @@ export interface Making {
  * Makes an entry in an empty folder; the store's digests are checked on the way. Throws CheckpointError, TooLarge, and node's
  * errors where the folder cannot be written.
  */
-export function writeEntry(folder: string, checkpoint: Checkpoint, parts: readonly MemoryPart[], making: Making): void {
+export function writeEntry(
+  folder: string,
+  checkpoint: MemorySource,
+  parts: readonly MemoryPart[],
+  making: Making,
+): void {
   const fds = parts.map(({ file }) => openSync(join(folder, file), 'wx', 0o400));
   try {
     parts.forEach(({ ranges }, i) => {

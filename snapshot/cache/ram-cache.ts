@@ -14,11 +14,12 @@ import { GuestMemory } from '../../src/memory/guest-memory.ts';
 import { checkOptions, FUNCTION, NUMBER, OBJECT, type OptionKinds, TEXT } from '../../src/options.ts';
 import type { MachineMemory } from '../machine-memory.ts';
 import type { MachineDescription } from '../machine-state.ts';
-import type { Checkpoint } from '../store/memory/checkpoint.ts';
 import type { OnProgress } from '../store/store-types.ts';
 import {
+  hasLeft,
   isEntry,
   type MemoryPart,
+  type MemorySource,
   memoryParts,
   namesIn,
   openEntry,
@@ -27,6 +28,7 @@ import {
   TooLarge,
   writeEntry,
 } from './entry.ts';
+import { NeededFiles } from './needed.ts';
 
 /** Where the cache is, and how large it may be. */
 export interface RamCacheOptions {
@@ -74,8 +76,10 @@ const BLOCK_BYTES = 512; // of st_blocks
 export class RamCache {
   readonly directory: string;
   readonly limitBytes: number;
-  readonly #origin: string;
-  readonly #onProblem: (why: string) => void;
+  readonly origin: string;
+  /** Told why memory cannot be kept. */
+  readonly onProblem: (why: string) => void;
+  readonly #needed: NeededFiles;
 
   /** Throws UsageError for wrong options. */
   constructor(options: RamCacheOptions = {}) {
@@ -84,15 +88,16 @@ export class RamCache {
     if (Number.isNaN(options.limitBytes)) throw new UsageError('limitBytes is NaN: give a number of bytes');
     this.directory = options.directory ?? cacheFolder('ram');
     this.limitBytes = options.limitBytes ?? DEFAULT_LIMIT;
-    this.#origin = resolve(options.origin ?? '.');
-    this.#onProblem = options.onProblem ?? (() => {});
+    this.origin = resolve(options.origin ?? '.');
+    this.onProblem = options.onProblem ?? (() => {});
+    this.#needed = new NeededFiles(this.directory, this.origin);
   }
 
   /**
    * The memory of a checkpoint's machine, of which each use() is a copy; made first where it is not there. Undefined where it
    * cannot be kept. Throws CheckpointError for a checkpoint that cannot be read.
    */
-  open(checkpoint: Checkpoint, description: MachineDescription, onProgress?: OnProgress): CachedMemory | undefined {
+  open(checkpoint: MemorySource, description: MachineDescription, onProgress?: OnProgress): CachedMemory | undefined {
     const parts = memoryParts(description);
     const folder = join(this.directory, checkpoint.digest.slice('sha256:'.length));
     try {
@@ -102,8 +107,20 @@ export class RamCache {
       return new OpenEntry(parts, files);
     } catch (error) {
       if (error instanceof VmlapseError) throw error;
-      this.#onProblem(error instanceof TooLarge ? this.#tooLarge() : `${error}`.replace(/^Error: /, ''));
+      this.onProblem(error instanceof TooLarge ? this.#tooLarge() : `${error}`.replace(/^Error: /, ''));
       return undefined;
+    }
+  }
+
+  /** As {@link open}, but only if it is there already. */
+  find({ digest }: Pick<MemorySource, 'digest'>, description: MachineDescription): CachedMemory | undefined {
+    const parts = memoryParts(description);
+    try {
+      utimesSync(this.#folder(digest), new Date(), new Date());
+      const files = openEntry(this.#folder(digest), parts);
+      return files && new OpenEntry(parts, files);
+    } catch {
+      return undefined; // there is none
     }
   }
 
@@ -113,14 +130,14 @@ export class RamCache {
 
   #make(
     folder: string,
-    checkpoint: Checkpoint,
+    checkpoint: MemorySource,
     parts: readonly MemoryPart[],
     onProgress?: OnProgress,
   ): readonly Fd[] | undefined {
     mkdirSync(this.directory, { recursive: true, mode: 0o700 });
     const made = mkdtempSync(join(this.directory, `new-${process.pid}-`));
     try {
-      writeEntry(made, checkpoint, parts, { store: this.#origin, limitBytes: this.limitBytes, onProgress });
+      writeEntry(made, checkpoint, parts, { store: this.origin, limitBytes: this.limitBytes, onProgress });
       this.#makeRoom(bytesOf(made));
       replaceEntry(made, folder);
     } catch (error) {
@@ -134,7 +151,7 @@ export class RamCache {
   #makeRoom(bytes: number): void {
     for (const name of readdirSync(this.directory)) {
       const pid = Number(UNFINISHED.exec(name)?.[1]);
-      if (pid > 0 && pid !== process.pid && !isAlive(pid)) removeEntry(join(this.directory, name));
+      if (hasLeft(pid)) removeEntry(join(this.directory, name));
     }
     const entries = this.entries();
     let total = entries.reduce((sum, entry) => sum + entry.bytes, bytes);
@@ -143,6 +160,26 @@ export class RamCache {
       this.#remove(digest);
       total -= freed;
     }
+  }
+
+  /** Pages that machines of a checkpoint have waited for when its memory came on demand: a set, ascending. */
+  needed(digest: string): readonly number[] {
+    return this.#needed.of(digest);
+  }
+
+  /** Adds to {@link needed}. Where that cannot be written, the next machine waits again. */
+  noteNeeded(digest: string, pages: readonly number[]): void {
+    if (pages.length === 0) return;
+    try {
+      this.#needed.add(digest, pages);
+    } catch {
+      // A folder that is only read: nothing depends on it.
+    }
+  }
+
+  /** Nothing is in it. */
+  get isEmpty(): boolean {
+    return this.entries().length === 0 && this.#needed.isEmpty;
   }
 
   /** What is there, least recently used first; bytes on the disk. */
@@ -159,10 +196,11 @@ export class RamCache {
   prune(present: ReadonlySet<string>): number {
     let freed = 0;
     for (const { digest, bytes } of this.entries()) {
-      if (present.has(digest) || readPage(this.#folder(digest))?.store !== this.#origin) continue;
+      if (present.has(digest) || readPage(this.#folder(digest))?.store !== this.origin) continue;
       this.#remove(digest);
       freed += bytes;
     }
+    this.#needed.prune(present);
     return freed;
   }
 
@@ -218,13 +256,4 @@ function replaceEntry(made: string, folder: string): void {
 function bytesOf(folder: string): number {
   const sizes = namesIn(folder).map((name) => statSync(join(folder, name), { throwIfNoEntry: false })?.blocks ?? 0);
   return sizes.reduce((sum, blocks) => sum + blocks * BLOCK_BYTES, 0);
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

@@ -38,7 +38,9 @@ function decodeParts(
 }
 
 /** Every device that a machine may have; which port it has does not matter here. */
-const SPECS = new Map(devicesOf({ exitPort: 1, disks: MAX_DISKS, rng: true }, []).map((spec) => [spec.name, spec]));
+const SPECS = new Map(
+  devicesOf({ exitPort: 1, disks: MAX_DISKS, rng: true, userChips: true }, []).map((spec) => [spec.name, spec]),
+);
 
 function deviceSection([name, bytes]: readonly [string, Uint8Array]): StateSection {
   const table = SPECS.get(name)?.fields ?? {};

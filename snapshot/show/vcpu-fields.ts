@@ -144,6 +144,7 @@ export const VCPU_FIELDS: Readonly<
     fields: (bytes) => Object.entries(lapicRegisters(bytes)).map(([name, value]) => field(name, value, 4)),
   },
   tsc_khz: { title: 'TSC frequency', fields: khzFields },
+  pv_kick: { title: 'kick not used yet', fields: (bytes) => [field('kicked', integer(bytes.subarray(0, 4)), 4)] },
   tsc_offset: {
     title: 'TSC offset',
     fields: (bytes) => [field('offset', BigInt.asIntN(64, integer(bytes.subarray(0, 8))), 8)],

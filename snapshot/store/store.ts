@@ -202,7 +202,8 @@ export class Store implements Disposable {
       const manifest = readManifest(this.blobs, digest);
       const config = this.#config(manifest);
       const chain = () => Chain.open(this.#pool, manifest.layers);
-      return new Checkpoint(digest, manifest, config, lazy ? chain : chain());
+      const { directory } = this;
+      return new Checkpoint({ digest, info: manifest, config, directory }, lazy ? chain : chain());
     });
   }
 

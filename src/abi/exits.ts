@@ -54,6 +54,35 @@ export const EXIT_REASONS: Readonly<Record<number, ExitName>> = Object.fromEntri
   Object.entries(Exit).map(([name, nr]) => [nr, name as ExitName]),
 );
 
+/** What each exit of x86 means to a program that runs a guest, for people. */
+export const EXIT_DOCS: Readonly<Partial<Record<ExitName, string>>> = {
+  UNKNOWN: 'the hardware gave a reason that KVM passes on as it is',
+  EXCEPTION: 'an exception that KVM passes on',
+  IO: 'the guest accesses an I/O port: what it sends lies in the kvm_run page, and what it reads is put there before the next KVM_RUN',
+  HYPERCALL: 'the guest calls its host',
+  DEBUG: 'a breakpoint, or the end of a single step',
+  HLT: 'the guest waits for an interrupt: with interrupt controllers in the kernel it would sleep there',
+  MMIO: 'the guest accesses memory that is in no slot: a device answers, as for a port',
+  IRQ_WINDOW_OPEN: 'the guest can take an interrupt now, as was asked for',
+  SHUTDOWN: 'a triple fault: an exception for which even the double-fault handler failed',
+  FAIL_ENTRY: 'the processor refused the state that was written: the guest did not run',
+  INTR: 'a signal came',
+  SET_TPR: 'the guest changed its task priority',
+  TPR_ACCESS: 'the guest accessed its task priority',
+  NMI: 'a non-maskable interrupt of the host came',
+  INTERNAL_ERROR: 'KVM cannot go on, often with an instruction that it had to emulate',
+  SYSTEM_EVENT: 'the guest wants to be switched off or reset',
+  IOAPIC_EOI: 'the guest has finished an interrupt of an I/O APIC that is not in the kernel',
+  HYPERV: 'the guest uses the interface of Hyper-V',
+  X86_RDMSR: 'the guest reads an MSR that was to be asked for',
+  X86_WRMSR: 'the guest writes an MSR that was to be asked for',
+  DIRTY_RING_FULL: 'the ring of written pages is full: it has to be emptied first',
+  X86_BUS_LOCK: 'the guest locked the bus across two cache lines',
+  XEN: 'the guest uses the interface of Xen',
+  NOTIFY: 'the guest let no interrupt through for too long',
+  MEMORY_FAULT: 'memory was accessed in a way that it is not set up for',
+};
+
 /** `direction` of an IO exit. */
 export const IO_DIRECTIONS = { IN: 0, OUT: 1 } as const;
 

@@ -1,4 +1,4 @@
-/** Sizes and number texts that every part uses. */
+/** Sizes, number texts and views of numbers that every part uses. */
 
 export const KIB = 1024;
 export const MIB = 1024 * KIB;
@@ -11,3 +11,7 @@ export const PAGE_SIZE = 4096;
 export function hex(value: number | bigint): string {
   return value < 0 ? `-0x${(-value).toString(16)}` : `0x${value.toString(16)}`;
 }
+
+/** Reads and writes numbers in `bytes`. */
+export const viewOf = ({ buffer, byteOffset, length }: Uint8Array): DataView =>
+  new DataView(buffer, byteOffset, length);

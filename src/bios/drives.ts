@@ -1,11 +1,20 @@
 /** The drives that the BIOS has: a table in the extended data area, so that they stay the same whatever a guest writes. */
 import { struct } from '../abi/struct.ts';
-import { u8, u16, u32, u64 } from '../abi/types.ts';
+import { u8, u16, u32 } from '../abi/types.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
 import { EBDA } from './layout.ts';
 
 /** What a drive is. */
 export type DriveKind = 'floppy' | 'hard-disk' | 'cd';
+
+/** What a drive is that lies on another one: a floppy's image on a CD (El Torito, 3.0). */
+export interface Emulated {
+  /** Sector of 512 bytes of the disk where it begins. */
+  readonly start: number;
+  /** Segment to which so many sectors of it were loaded to be started, at most 255. */
+  readonly segment: number;
+  readonly loaded: number;
+}
 
 /** A drive: its number, and its shape. */
 export interface Drive {
@@ -21,6 +30,7 @@ export interface Drive {
   readonly cylinders: number;
   readonly heads: number;
   readonly sectorsPerTrack: number;
+  readonly emulated?: Emulated;
 }
 
 const KINDS: readonly DriveKind[] = ['floppy', 'hard-disk', 'cd'];
@@ -31,9 +41,12 @@ const Entry = struct('bios_drive', 24, {
   disk: [2, u8],
   heads: [3, u8],
   sectors_per_track: [4, u8],
+  loaded: [5, u8], // 0: no emulated drive
   sector_bytes: [6, u16],
   cylinders: [8, u32],
-  sectors: [16, u64],
+  start: [12, u32],
+  sectors: [16, u32], // of 512 bytes: 2 TiB, twice the largest disk
+  segment: [20, u16],
 });
 
 /** The table: how many drives there are, and an entry for each. */
@@ -49,7 +62,8 @@ export function driveTable(drives: readonly Drive[]): Uint8Array {
       sectors_per_track: drive.sectorsPerTrack,
       sector_bytes: drive.sectorBytes,
       cylinders: drive.cylinders,
-      sectors: BigInt(drive.sectors),
+      sectors: drive.sectors,
+      ...drive.emulated,
     });
   });
   return bytes;
@@ -69,10 +83,11 @@ export function drivesOf(memory: GuestMemory): Drive[] {
       kind: KINDS[entry.kind] ?? 'hard-disk',
       disk: entry.disk,
       sectorBytes: entry.sector_bytes || 512,
-      sectors: Number(entry.sectors),
+      sectors: entry.sectors,
       cylinders: entry.cylinders,
       heads: entry.heads || 256,
       sectorsPerTrack: entry.sectors_per_track || 1,
+      ...(entry.loaded > 0 && { emulated: { start: entry.start, segment: entry.segment, loaded: entry.loaded } }),
     };
   });
 }

@@ -21,7 +21,7 @@ export interface BusOptions {
 
 /** Devices by port and address. Accesses that are wider than a device takes reach it as narrower ones, lowest first. */
 export class Bus {
-  readonly #lock: StateLock | undefined;
+  readonly lock: StateLock | undefined; // held during each access
   readonly #unclaimed = new UnclaimedCounter();
   /** Index into #devices by port; 0: unclaimed. */
   readonly #owner = new Uint16Array(PORTS);
@@ -30,7 +30,7 @@ export class Bus {
   readonly #mmio: MmioMap;
 
   constructor(options: BusOptions = {}) {
-    this.#lock = options.lock;
+    this.lock = options.lock;
     this.#devices = [nobody(this.#unclaimed)];
     this.#mmio = new MmioMap(this.#unclaimed);
   }
@@ -56,7 +56,7 @@ export class Bus {
 
   /** IN: `width` bytes from `port`, zero-extended. */
   portIn(port: number, width: Width): number {
-    const lock = this.#lock;
+    const lock = this.lock;
     if (lock === undefined) return this.#in(port, width);
     lock.acquire();
     try {
@@ -68,7 +68,7 @@ export class Bus {
 
   /** OUT: `value` is zero-extended. Returns what the device asks of the run loop, if anything. */
   portOut(port: number, width: Width, value: number): StopRequest | undefined {
-    const lock = this.#lock;
+    const lock = this.lock;
     if (lock === undefined) return this.#out(port, width, value);
     lock.acquire();
     try {
@@ -140,7 +140,7 @@ export class Bus {
   }
 
   #locked<T>(fn: () => T): T {
-    return this.#lock === undefined ? fn() : this.#lock.withLock(fn);
+    return this.lock === undefined ? fn() : this.lock.withLock(fn);
   }
 
   #checkPorts(device: Device, { base, length }: AddressRange): void {

@@ -29,8 +29,6 @@ export interface Device {
   write(address: number, width: Width, value: number): StopRequest | undefined;
   /** Writes a run of bytes to one port (`rep outsb`). Same effect as one write each; absent: the bus does just that. */
   writeRun?(port: number, bytes: Uint8Array): StopRequest | undefined;
-  /** Sets its interrupt line to the level in its record, for a host with new lines. */
-  driveIrq?(): void;
   /** Work that it does by itself, in guest RAM. */
   readonly queue?: WorkQueue;
 }

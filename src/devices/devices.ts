@@ -17,6 +17,8 @@ import { irqPorts } from './irq-ports.ts';
 import { isaDebugExit } from './isa-debug-exit.ts';
 import { StateLock } from './lock.ts';
 import { emptyPci } from './pci.ts';
+import { type PicsSpec, pics } from './pic/pair.ts';
+import { type PitSpec, pit } from './pit/timer.ts';
 import { acpiPower, shutdownPort, systemControl } from './power.ts';
 import { post, testPorts } from './stores.ts';
 import { testMemory } from './test-memory.ts';
@@ -33,6 +35,10 @@ export const I8042: I8042Spec = i8042();
 
 /** The display, in text mode. */
 export const VGA: DeviceSpec = vga();
+
+/** The interrupt controllers of a machine that has them in user space, and its timer. */
+export const PICS: PicsSpec = pics();
+export const PIT: PitSpec = pit();
 
 /** The default devices of a machine, in the order of their records. */
 export const DEVICE_SPECS: readonly DeviceSpec[] = [
@@ -64,17 +70,19 @@ export interface DeviceChoice {
   /** How many. */
   readonly disks?: number;
   readonly rng?: boolean;
+  readonly userChips?: boolean;
 }
 
-/** The devices of a machine: the built-in ones, the exit port unless it is 0, virtio devices, and the user's own. */
+/** The devices of a machine: the built-in ones, the exit port unless it is 0, virtio devices, chips, and the user's own. */
 export const devicesOf = (
-  { exitPort, disks = 0, rng = false }: DeviceChoice,
+  { exitPort, disks = 0, rng = false, userChips = false }: DeviceChoice,
   own: readonly DeviceSpec[],
 ): DeviceSpec[] => [
   ...DEVICE_SPECS,
   ...(exitPort === 0 ? [] : [isaDebugExit(exitPort)]),
   ...Array.from({ length: disks }, (_, index) => virtioBlock(index)),
   ...(rng ? [virtioRng()] : []),
+  ...(userChips ? [PICS, PIT] : []),
   ...own,
 ];
 
@@ -89,8 +97,16 @@ interface DeviceLayout {
   readonly offsets: ReadonlyMap<string, number>;
 }
 
+const layouts = new WeakMap<readonly DeviceSpec[], DeviceLayout>();
+
 /** Lays the records out, rare ones last. Throws UsageError when two devices share a name. */
 export function layoutDevices(specs: readonly DeviceSpec[]): DeviceLayout {
+  const layout = layouts.get(specs) ?? layOut(specs);
+  layouts.set(specs, layout);
+  return layout;
+}
+
+function layOut(specs: readonly DeviceSpec[]): DeviceLayout {
   const offsets = new Map<string, number>();
   let bytes = LOCK_BYTES;
   for (const { name, stateBytes } of specs.toSorted(rareLast)) {
@@ -162,8 +178,8 @@ export function attachDevices(
 
 /**
  * Returns a function that loads saved records, under the buffer's lock; it may be called repeatedly. Throws CheckpointError
- * unless there is a record of the right size for each device but rare ones, and no other. Interrupt lines follow with
- * {@link Device.driveIrq} if the interrupt controllers are not restored, too.
+ * unless there is a record of the right size for each device but rare ones, and no other. The levels of interrupt lines are
+ * in the state of the interrupt controllers, which is restored for itself.
  */
 export function deviceRestorer(
   specs: readonly DeviceSpec[],

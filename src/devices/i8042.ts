@@ -196,7 +196,6 @@ function attachI8042(r: Live<Placed<typeof FIELDS>>, host: DeviceHost): Omit<I80
     ],
     read: (port) => (port === DATA ? takeOutput() : status()),
     write: (port, _width, value) => (port === DATA ? data(value) : command(value)),
-    driveIrq: () => host.setIrq(KEYBOARD_IRQ, r.irqLevel === 1 ? 1 : 0),
     // A key that waits since before the guest set up its interrupt controller gets no interrupt. The next key gives it one.
     press(codes) {
       const taken = keyboard.press(codes);

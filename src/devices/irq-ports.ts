@@ -19,10 +19,6 @@ export function irqPorts(base = 0x2000): DeviceSpec {
         host.setIrq(port - base, level);
         return undefined;
       },
-      // A line that is not raised may be another device's, so only raised ones are set.
-      driveIrq() {
-        for (let line = 0; line < LINES; line++) if (state[line]) host.setIrq(line, 1);
-      },
     }),
   });
 }

@@ -15,6 +15,7 @@ const SPINS = 200;
 export class StateLock {
   readonly #word: Int32Array;
   #mine = false;
+  #afterwards: (() => void) | undefined;
 
   /** `offset` in bytes, a multiple of 4. */
   constructor(buffer: SharedArrayBuffer, offset = 0) {
@@ -37,6 +38,19 @@ export class StateLock {
   release(): void {
     this.#mine = false;
     if (Atomics.exchange(this.#word, 0, FREE) === CONTENDED) Atomics.notify(this.#word, 0, 1);
+    const call = this.#afterwards;
+    if (call === undefined) return;
+    this.#afterwards = undefined;
+    call();
+  }
+
+  /**
+   * For the holder: has `call` made once, when the lock is free again. A thread that is woken before would go to sleep at once,
+   * as it wants the lock. A second call before that takes the place of the first.
+   */
+  afterwards(call: () => void): void {
+    if (this.#mine) this.#afterwards = call;
+    else call();
   }
 
   /** Runs `fn` while holding the lock. */

@@ -237,7 +237,6 @@ function attachUart({ base, irq }: UartPlace, r: Live<Placed<typeof FIELDS>>, ho
       else for (const byte of bytes) write(port, byte);
       return undefined;
     },
-    driveIrq: () => host.setIrq(irq, r.irqLevel === 1 ? 1 : 0),
     receive(bytes) {
       const taken = receiver.send(bytes);
       update();

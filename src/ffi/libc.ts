@@ -15,13 +15,21 @@ interface Native {
 
 let loaded: Native | undefined;
 
-/** koffi and libc, loaded by the first call: what works on files alone works without them. Throws VmlapseError. */
+/** koffi and libc, loaded by the first call: what works on files alone works without them, and elsewhere. Throws VmlapseError. */
 function native(): Native {
   loaded ??= load();
   return loaded;
 }
 
+const { platform, arch } = process;
+
 function load(): Native {
+  if (platform !== 'linux' || arch !== 'x64')
+    throw new VmlapseError(
+      'NOT_LINUX',
+      `this needs Linux on x86-64, and this is ${platform} on ${arch} — these work everywhere: vmlapse inspect, log, show, ` +
+        'diff, view --store, trace, and learn for the exercises of lessons 1 to 5',
+    );
   let koffi: Koffi;
   try {
     koffi = createRequire(import.meta.url)('koffi') as Koffi;
@@ -75,9 +83,13 @@ export const munmap = bind<[bigint, number], number>('int munmap(uintptr_t addre
 export const madvise = bind<[bigint, number, number], number>(
   'int madvise(uintptr_t address, size_t length, int advice)',
 );
+export const mprotect = bind<[bigint, number, number], number>(
+  'int mprotect(uintptr_t address, size_t length, int protection)',
+);
 export const memfdCreate = bind<[string, number], number>('int memfd_create(const char *name, uint flags)');
 export const ftruncate = bind<[number, number], number>('int ftruncate(int fd, long length)');
 export const lseek = bind<[number, number, number], number | bigint>('long lseek(int fd, long offset, int whence)');
+export const prctl = bind<[number, number], number>('int prctl(int option, ulong argument)');
 export const flock = bind<[number, number], number>('int flock(int fd, int operation)');
 export const eventfd = bind<[number, number], number>('int eventfd(uint initial, int flags)');
 export const getsockopt = bind<[number, number, number, Pointer, Pointer], number>(
@@ -86,6 +98,8 @@ export const getsockopt = bind<[number, number, number, Pointer, Pointer], numbe
 export const poll = bind<[Pointer, number, number], number>(
   'int poll(void *descriptors, ulong count, int milliseconds)',
 );
+export const read = bind<[number, Pointer, number], number | bigint>('long read(int fd, void *into, size_t length)');
+export const syscall = bind<[number, number], number | bigint>('long syscall(long number, long argument)');
 export const gettid = bind<[], number>('int gettid()');
 export const tgkill = bind<[number, number, number], number>('int tgkill(int process, int thread, int signal)');
 export const pthreadSigmask = bind<[number, Pointer, Pointer], number>(

@@ -15,6 +15,9 @@ export { hasLibc as canMap } from './libc.ts';
 /** Largest stretch of memory behind one ArrayBuffer, in bytes. */
 export const WINDOW_BYTES = 2 ** 30;
 
+/** Pieces of so many bytes have views of their own, so many of them. */
+const [SMALL_BYTES, MOST_SMALL] = [4096, 64];
+
 const PROT_READ = 1;
 const PROT_WRITE = 2;
 const MAP_SHARED = 0x01;
@@ -60,6 +63,7 @@ export class Mapping implements Disposable {
   readonly #owned: boolean;
   /** Views made so far, by number; none once the mapping was disposed of. */
   #windows: Uint8Array[] | undefined = [];
+  #small = 0;
 
   private constructor(address: bigint, length: number, owned: boolean) {
     this.#address = address;
@@ -75,6 +79,15 @@ export class Mapping implements Disposable {
     return this.#windows?.[number] ?? this.#view(number);
   }
 
+  /** A view of [offset, offset+length), which lies in one window. While few small ones are asked for, the window is not made. */
+  piece(offset: number, length: number): Uint8Array {
+    const number = Math.floor(offset / WINDOW_BYTES);
+    if (!this.#windows?.[number] && length <= SMALL_BYTES && this.#small++ < MOST_SMALL)
+      return new Uint8Array(viewMemory(this.address + BigInt(offset), length));
+    const start = offset % WINDOW_BYTES;
+    return this.window(number).subarray(start, start + length);
+  }
+
   #view(number: number): Uint8Array {
     const at = number * WINDOW_BYTES;
     const view = new Uint8Array(viewMemory(this.address + BigInt(at), Math.min(WINDOW_BYTES, this.length - at)));
@@ -85,9 +98,8 @@ export class Mapping implements Disposable {
   /** Host address of the first byte. For the kernel and for other threads of this process only. Throws as window(). */
   get address(): bigint {
     if (this.#windows) return this.#address;
-    throw new GuestMemoryError('CLOSED', `${this.length} bytes of memory were used after they were disposed of`, {
-      length: this.length,
-    });
+    const { length } = this;
+    throw new GuestMemoryError('CLOSED', `${length} bytes of memory were used after they were disposed of`, { length });
   }
 
   /** Maps `length` bytes of a file descriptor. */

@@ -9,7 +9,7 @@ import { IOCTLS, type IoctlName } from '../abi/ioctls.ts';
 import { bytesOf } from '../abi/struct.ts';
 import { KvmEnableCap } from '../abi/structs.ts';
 import { KvmError } from '../errors.ts';
-import { E2BIG, ENOTTY, type Fd } from '../ffi/fd.ts';
+import { E2BIG, EINTR, ENOTTY, type Fd } from '../ffi/fd.ts';
 import { checkOption, FUNCTION } from '../options.ts';
 import { hintFor } from './hints.ts';
 
@@ -46,6 +46,8 @@ const CALLS = Object.fromEntries(
 /** Entries that a list has room for at first, and at most. */
 const LIST_ROOM = 256;
 const MAX_LIST_ROOM = 65_536;
+/** How often an ioctl is issued that signals break off. */
+const MOST_TRIES = 100;
 
 let tracer: Tracer | undefined;
 
@@ -72,9 +74,10 @@ export function untraced<T>(action: () => T): T {
 /** Request number of an ioctl, as ioctl(2) takes it. */
 export const requestOf = (name: IoctlName): number => CALLS[name].request;
 
-/** Issues an ioctl and returns its non-negative result. Throws KvmError with errno and the usual cause. */
+/** Issues an ioctl, again when a signal (a profiler's) has broken it off, and returns its non-negative result. Throws KvmError. */
 export function ioctl(fd: Fd, name: IoctlName, arg?: IoctlArg): number {
-  const result = tryIoctl(fd, name, arg);
+  let result = tryIoctl(fd, name, arg);
+  for (let tries = 1; result === -EINTR && tries < MOST_TRIES; tries++) result = tryIoctl(fd, name, arg);
   if (result < 0) throw kvmError(name, -result);
   return result;
 }

@@ -1,6 +1,7 @@
 /** CPUID tables between the kernel's struct kvm_cpuid2 and plain values. */
 import type { CpuidBit } from '../abi/cpuid.ts';
 import type { IoctlName } from '../abi/ioctls.ts';
+import { viewOf } from '../abi/numbers.ts';
 import { bytesOf, type Live } from '../abi/struct.ts';
 import { KvmCpuid2, KvmCpuidEntry2 } from '../abi/structs.ts';
 import type { Fd } from '../ffi/fd.ts';
@@ -23,11 +24,26 @@ export function hasFeature(leaves: readonly CpuidLeaf[], { leaf, index, register
   return found !== undefined && ((found[register] >>> bit) & 1) === 1;
 }
 
+const WORDS = ['function', 'index', 'flags', 'eax', 'ebx', 'ecx', 'edx'] as const satisfies (keyof CpuidLeaf)[];
+
+/** Where field `name` of entry `i` lies in a struct kvm_cpuid2. */
+const placeOf = (i: number, name: keyof CpuidLeaf) =>
+  KvmCpuid2.size + i * KvmCpuidEntry2.size + KvmCpuidEntry2.fields[name][0];
+
 /** The entries behind a struct kvm_cpuid2, as plain values. */
 export function readCpuid(list: Live<typeof KvmCpuid2.fields>): CpuidLeaf[] {
+  const view = viewOf(bytesOf(list)); // one for all: a restore reads and writes several lists of dozens
   return Array.from({ length: list.nent }, (_, i) => {
-    const e = KvmCpuidEntry2.over(bytesOf(list), KvmCpuid2.size + i * KvmCpuidEntry2.size);
-    return { function: e.function, index: e.index, flags: e.flags, eax: e.eax, ebx: e.ebx, ecx: e.ecx, edx: e.edx };
+    const word = (name: keyof CpuidLeaf) => view.getUint32(placeOf(i, name), true);
+    return {
+      function: word('function'),
+      index: word('index'),
+      flags: word('flags'),
+      eax: word('eax'),
+      ebx: word('ebx'),
+      ecx: word('ecx'),
+      edx: word('edx'),
+    };
   });
 }
 
@@ -35,10 +51,12 @@ export function readCpuid(list: Live<typeof KvmCpuid2.fields>): CpuidLeaf[] {
 export function writeCpuid(leaves: readonly CpuidLeaf[]): Uint8Array {
   const list = KvmCpuid2.alloc(leaves.length * KvmCpuidEntry2.size);
   list.nent = leaves.length;
+  const bytes = bytesOf(list);
+  const view = viewOf(bytes);
   leaves.forEach((leaf, i) => {
-    Object.assign(KvmCpuidEntry2.over(bytesOf(list), KvmCpuid2.size + i * KvmCpuidEntry2.size), leaf);
+    for (const name of WORDS) view.setUint32(placeOf(i, name), leaf[name], true);
   });
-  return bytesOf(list);
+  return bytes;
 }
 
 /** Older kernels (6.1 is one) leave the count in KVM_GET_CPUID2 as it was: this tells what they wrote from the rest. */

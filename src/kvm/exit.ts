@@ -4,6 +4,7 @@
  * number.
  */
 
+import * as abi from '../abi/describe.ts';
 import { EXIT_REASONS } from '../abi/exits.ts';
 import type { Live } from '../abi/struct.ts';
 import { RUN_EXIT_OFFSET, RUN_EXITS } from '../abi/structs.ts';
@@ -65,11 +66,12 @@ function access(verb: 'in' | 'out' | 'read' | 'write', where: number, data: Uint
   return `${verb} 0x${where.toString(16)} ${what}`;
 }
 
-/** An exit in a few words, for a trace: "IO out 0x3f8 68". */
+/** An exit in a few words, for a trace: "IO out 0x3f8 68"; of the rarer ones all fields. */
 export function describeExit(area: RunArea): string {
   const name = exitName(area.exitReason);
   const note = EXIT_NOTES[name];
-  return note ? `${name} ${note(area)}` : name;
+  if (note) return `${name} ${note(area)}`;
+  return name in RUN_EXITS ? abi.describeExit(area.bytes) : name;
 }
 
 const SHOWN_BYTES = 8;

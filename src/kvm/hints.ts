@@ -1,10 +1,12 @@
 /** What usually causes an ioctl to fail, by ioctl and errno, and what to do about it. Data only. */
 import {
   EACCES,
+  EAGAIN,
   EBADF,
   EBUSY,
   EEXIST,
   EFAULT,
+  EINTR,
   EINVAL,
   ENODEV,
   ENOENT,
@@ -71,7 +73,12 @@ const BY_IOCTL: Record<string, Record<number, string>> = {
     [EINVAL]: 'the special registers contradict each other (CR0, CR4, EFER and the segments must fit one mode)',
   },
   KVM_SET_CPUID2: { [EINVAL]: 'CPUID cannot change after the vCPU has run, or a leaf is malformed' },
-  KVM_RUN: { [EFAULT]: 'the guest touched memory whose user mapping is gone', [ENOENT]: 'the vCPU is not initialised' },
+  KVM_RUN: {
+    [EFAULT]: 'the guest touched memory whose user mapping is gone',
+    [ENOENT]: 'the vCPU is not initialised',
+    [EINTR]: 'a signal brought the thread back: there is no exit to serve',
+    [EAGAIN]: 'the vCPU waits for another one to start it, and was woken: call it again',
+  },
 };
 
 const GENERAL: Record<number, string> = {

@@ -1,6 +1,6 @@
 /** Lists of MSRs as struct kvm_msrs: their bytes, and reading and writing lists longer than one ioctl takes. */
 import type { IoctlName } from '../abi/ioctls.ts';
-import { hex } from '../abi/numbers.ts';
+import { hex, viewOf } from '../abi/numbers.ts';
 import { KvmMsrEntry, KvmMsrs } from '../abi/structs.ts';
 import { CheckpointError, KvmError } from '../errors.ts';
 import { EINVAL, type Fd } from '../ffi/fd.ts';
@@ -28,11 +28,16 @@ export function msrList(msrs: readonly MsrValue[]): Uint8Array {
 /** Entry `i` of a list. */
 export const msrEntry = (bytes: Uint8Array, i: number) => KvmMsrEntry.over(bytes, KvmMsrs.size + i * KvmMsrEntry.size);
 
+const [INDEX_AT] = KvmMsrEntry.fields.index;
+const [DATA_AT] = KvmMsrEntry.fields.data;
+
 /** Lays a struct kvm_msrs holding `msrs` over `bytes`, which has room for at least as many. */
 export function writeMsrs(bytes: Uint8Array, msrs: readonly MsrValue[]): void {
   KvmMsrs.over(bytes).nmsrs = msrs.length;
+  const view = viewOf(bytes); // one for all: a restore writes and reads several lists of a hundred
   msrs.forEach(({ index, value }, i) => {
-    Object.assign(msrEntry(bytes, i), { index, data: value });
+    view.setUint32(msrListBytes(i) + INDEX_AT, index, true);
+    view.setBigUint64(msrListBytes(i) + DATA_AT, value, true);
   });
 }
 
@@ -42,10 +47,11 @@ export function readMsrList(bytes: Uint8Array): MsrValue[] {
   if (msrListBytes(count) > bytes.length) {
     throw new CheckpointError('BAD_STATE', `a list of ${count} MSRs does not fit ${bytes.length} bytes`);
   }
-  return Array.from({ length: count }, (_, i) => {
-    const { index, data } = msrEntry(bytes, i);
-    return { index, value: data };
-  });
+  const view = viewOf(bytes);
+  return Array.from({ length: count }, (_, i) => ({
+    index: view.getUint32(msrListBytes(i) + INDEX_AT, true),
+    value: view.getBigUint64(msrListBytes(i) + DATA_AT, true),
+  }));
 }
 
 /** Where one ioctl's share of a list lies: what KVM works on, and the place of its entries in the whole list. */

@@ -1,6 +1,6 @@
 /** From an entry state to a vCPU that is ready to run: tables in guest memory, CPUID, registers. */
 
-import { RFLAGS } from '../abi/registers.ts';
+import { APIC_BASE, RFLAGS } from '../abi/registers.ts';
 import { usedSlots } from '../devices/virtio/slots.ts';
 import type { CpuidLeaf } from '../kvm/cpuid.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
@@ -57,13 +57,15 @@ export function prepareBoot(
 /** Gives a new vCPU its CPUID and, if it is the boot processor, its first registers. Call it in the vCPU's thread. */
 export function startVcpu(
   vcpu: Vcpu,
-  machine: { readonly cpus: number; readonly cpuid: readonly CpuidLeaf[] },
+  machine: { readonly cpus: number; readonly cpuid: readonly CpuidLeaf[]; readonly userChips: boolean },
   boot: BootState | undefined,
 ): void {
-  vcpu.setCpuid2(guestCpuid(machine.cpuid, vcpu.id, machine.cpus));
+  vcpu.setCpuid2(guestCpuid(machine.cpuid, vcpu.id, machine.cpus, machine.userChips));
   if (!boot) return;
   const { entry, tables } = boot;
   const sregs = vcpu.getSregs();
+  // KVM shows an APIC in CPUID while this says that it is on, which it says at the start also without one.
+  if (machine.userChips) sregs.apic_base &= ~APIC_BASE.ENABLE;
   enterMode(sregs, tables, entry);
   vcpu.setSregs(sregs);
   const regs = vcpu.getRegs();

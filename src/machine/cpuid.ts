@@ -2,16 +2,20 @@
  * What CPUID answers in the guest: what this host's KVM supports, made true for a virtual machine
  * (SDM volume 2, CPUID; Documentation/virt/kvm/x86/cpuid.rst).
  */
-import { CpuidFeature } from '../abi/cpuid.ts';
+import { type CpuidBit, CpuidFeature } from '../abi/cpuid.ts';
 import type { CpuidLeaf } from '../kvm/cpuid.ts';
 import type { Kvm } from '../kvm/kvm.ts';
 import { withTopology } from './topology.ts';
 
 const mask = ({ bit }: { readonly bit: number }) => 1 << bit;
 
-/** The leaves for vCPU `id` of `cpus`. Applied to its own result it changes only what the two numbers say. */
-export function guestCpuid(supported: readonly CpuidLeaf[], id: number, cpus: number): CpuidLeaf[] {
-  return withTopology(supported, id, cpus).map((leaf) =>
+/**
+ * The leaves for vCPU `id` of `cpus`; without the local APIC and what needs it, where the machine has chips in user space. Applied
+ * to its own result it changes only what the two numbers say.
+ */
+export function guestCpuid(supported: readonly CpuidLeaf[], id: number, cpus: number, userChips = false): CpuidLeaf[] {
+  const leaves = userChips ? without(supported, NEED_APIC) : supported;
+  return withTopology(leaves, id, cpus).map((leaf) =>
     leaf.function === CpuidFeature.HYPERVISOR.leaf
       ? { ...leaf, ecx: (leaf.ecx | mask(CpuidFeature.HYPERVISOR)) >>> 0 }
       : leaf,
@@ -25,7 +29,16 @@ export function hostCpuid(kvm: Kvm): CpuidLeaf[] {
 }
 
 /** The leaves without SVM and VMX: for hosts where a guest's own guest would not be in a checkpoint. */
-export function withoutNesting(leaves: readonly CpuidLeaf[]): CpuidLeaf[] {
-  const hidden = new Map<number, number>([CpuidFeature.VMX, CpuidFeature.SVM].map((at) => [at.leaf, mask(at)]));
-  return leaves.map((leaf) => ({ ...leaf, ecx: (leaf.ecx & ~(hidden.get(leaf.function) ?? 0)) >>> 0 }));
+export const withoutNesting = (leaves: readonly CpuidLeaf[]): CpuidLeaf[] =>
+  without(leaves, [CpuidFeature.VMX, CpuidFeature.SVM]);
+
+const NEED_APIC = [CpuidFeature.APIC, CpuidFeature.X2APIC, CpuidFeature.TSC_DEADLINE];
+
+function without(leaves: readonly CpuidLeaf[], features: readonly CpuidBit[]): CpuidLeaf[] {
+  return leaves.map((leaf) => {
+    const left = { ...leaf };
+    for (const feature of features)
+      if (feature.leaf === leaf.function) left[feature.register] = (left[feature.register] & ~mask(feature)) >>> 0;
+    return left;
+  });
 }

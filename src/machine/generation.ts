@@ -1,12 +1,12 @@
 /** Gives a machine a new generation: src/devices/generation.ts. */
 import { randomBytes } from 'node:crypto';
-import { KvmIoapicState, KvmIrqchip } from '../abi/structs.ts';
+import { KvmIrqchip } from '../abi/structs.ts';
 import { type DeviceSpec, load, store } from '../devices/device.ts';
-import { deviceRecords } from '../devices/devices.ts';
+import { layoutDevices } from '../devices/devices.ts';
 import { GENERATION, GENERATION_BYTES } from '../devices/generation.ts';
 import type { Vm } from '../kvm/vm.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
-import { EVENTS } from './acpi/dsdt.ts';
+import { raiseEvent } from './acpi/event.ts';
 import { GENERATION_GPA } from './acpi/tables.ts';
 
 /** The part of a Machine that has a generation. */
@@ -16,10 +16,8 @@ interface Generational {
   readonly memory: GuestMemory;
 }
 
-const MASKED = 1n << 16n;
-
 const recordOf = ({ devices, deviceState }: Generational): Uint8Array =>
-  deviceRecords(devices, deviceState).get(GENERATION.name)!;
+  new Uint8Array(deviceState, layoutDevices(devices).offsets.get(GENERATION.name), GENERATION.stateBytes);
 const [USED_AT] = GENERATION.fields.used!;
 const [GPA_AT] = GENERATION.fields.gpa!;
 const [ID_AT] = GENERATION.fields.id!;
@@ -53,8 +51,7 @@ export function renewGeneration(machine: Generational & { readonly vm: Vm }, ioA
   const id = randomBytes(GENERATION_BYTES);
   idOf(recordOf(machine)).set(id);
   machine.memory.write(gpa, id);
-  if (!ioApic || !listens(ioApic)) return;
-  for (const level of [1, 0] as const) machine.vm.irqLine(EVENTS.GENERATION, level);
+  if (ioApic) raiseEvent(machine.vm, 'GENERATION', KvmIrqchip.over(ioApic));
 }
 
 /** Marks the number as written by the host, where there is one: a checkpoint that begins a history of its own needs it. */
@@ -62,10 +59,4 @@ export function markGeneration(machine: Generational): void {
   const gpa = generationAt(machine);
   const region = gpa === undefined ? undefined : machine.memory.find(gpa);
   if (region) machine.memory.markWritten(region, gpa! - region.base, GENERATION_BYTES);
-}
-
-/** Whether the guest has switched the interrupt on: one that never did would get it much later. */
-function listens(ioApic: Uint8Array): boolean {
-  const { chip } = KvmIrqchip.over(ioApic);
-  return (KvmIoapicState.over(chip).redirtbl.at(EVENTS.GENERATION) & MASKED) === 0n;
 }

@@ -17,14 +17,13 @@ import { PageSpace } from '../memory/page-space.ts';
 import { checkOptions } from '../options.ts';
 import type { Rsdp } from './acpi/tables.ts';
 import { type BootState, prepareBoot, startVcpu } from './boot.ts';
-import { hostCpuid } from './cpuid.ts';
 import { type AttachOptions, deviceHost } from './device-host.ts';
 import { type DiskHandle, Disks } from './disks.ts';
 import { type EntryState, isResetVector } from './entry.ts';
 import { leaveAsFirmware } from './firmware-chips.ts';
 import { describeGeneration } from './generation.ts';
 import { InterruptLines } from './interrupt-lines.ts';
-import { checkCpus, choiceOf, MACHINE_OPTIONS, type MachineConfig, type MachineOptions } from './machine-config.ts';
+import { choiceOf, fullConfig, MACHINE_OPTIONS, type MachineConfig, type MachineOptions } from './machine-config.ts';
 import { Roms, type RomsHandle } from './roms.ts';
 
 /** What another thread of the process needs to use the machine. Structured-clone safe. */
@@ -124,8 +123,7 @@ export class Machine implements Disposable {
     if (memory) made.use(memory);
     for (const overlay of overlays ?? []) made.use(overlay);
     const kvm = made.use(Kvm.open());
-    const full = { cpus: 1, irqchip: true, exitPort: 0, cpuid: hostCpuid(kvm), disks: [], rng: false, ...config };
-    checkCpus(kvm, full);
+    const full = fullConfig(kvm, config);
     memory ??= made.use(GuestMemory.create(full.memory));
     const disks = made.use(Disks.open(full.disks, overlays));
     const vm = made.use(kvm.createVm());
@@ -225,7 +223,7 @@ export class Machine implements Disposable {
    * at the reset vector, chips are as firmware leaves them. Returns the root pointer of the ACPI tables if there are any.
    */
   setBoot(entry: EntryState, occupied: readonly RamRange[]): Rsdp | undefined {
-    if (this.config.irqchip && !isResetVector(entry)) leaveAsFirmware(this.vm);
+    if (!isResetVector(entry)) leaveAsFirmware(this);
     this.#boot = prepareBoot(this.memory, entry, occupied, this.config);
     if (this.#boot.rsdp) describeGeneration(this);
     return this.#boot.rsdp;
@@ -249,7 +247,7 @@ export class Machine implements Disposable {
    */
   attachBus(output: DeviceHost['output'], options: AttachOptions): Bus {
     const bus = new Bus(options.shared ? { lock: deviceLock(this.deviceState) } : {});
-    attachDevices(this.devices, this.deviceState, this.host(output, options), bus);
+    attachDevices(this.devices, this.deviceState, this.host(output, { ...options, lock: bus.lock }), bus);
     return bus;
   }
 

@@ -7,10 +7,18 @@ import { GuestMemoryError } from '../errors.ts';
 import { Cleanup } from '../ffi/cleanup.ts';
 import type { Fd } from '../ffi/fd.ts';
 import { reopen } from '../ffi/file.ts';
-import { createMemfd, Mapping, type MappingHandle, WINDOW_BYTES } from '../ffi/mapping.ts';
+import { createMemfd, WINDOW_BYTES } from '../ffi/mapping.ts';
+import { Arrival } from './arrival.ts';
 import { type E820Entry, e820, type RamRange, ramRanges } from './layout.ts';
-import { PageSet } from './page-set.ts';
-import { asSlot, mapRegions, type Region, type SlotRange } from './regions.ts';
+import {
+  asSlot,
+  borrowRegion,
+  mapRegions,
+  type Region,
+  type RegionHandle,
+  regionHandle,
+  type SlotRange,
+} from './regions.ts';
 import { eitherRuns, fileRuns, ownRuns } from './resident.ts';
 
 export type { Region } from './regions.ts';
@@ -18,11 +26,8 @@ export type { Region } from './regions.ts';
 /** Data with which another thread can use the same guest memory. Structured-clone safe. */
 export interface GuestMemoryHandle {
   readonly fd: number;
-  readonly regions: readonly (RamRange & {
-    slot: number | undefined;
-    mapping: MappingHandle;
-    hostDirty: SharedArrayBuffer;
-  })[];
+  readonly regions: readonly RegionHandle[];
+  readonly arrival: SharedArrayBuffer | undefined;
 }
 
 /**
@@ -42,6 +47,8 @@ export class GuestMemory implements Disposable {
   readonly regions: readonly Region[];
   /** Descriptor of the memory file; -1 for copy-on-write memory, which has none of its own. */
   readonly fd: number;
+  /** Set while its pages still arrive: whoever touches them waits for them. */
+  arrival: Arrival | undefined;
   /** Owned: the memory file, or for copy-on-write memory the file under it. */
   readonly #file: Fd | undefined;
   #closed = false;
@@ -98,28 +105,14 @@ export class GuestMemory implements Disposable {
 
   /** Memory that another thread of this process owns. */
   static borrow(handle: GuestMemoryHandle): GuestMemory {
-    let fileOffset = 0;
-    const regions = handle.regions.map(({ base, size, slot, mapping, hostDirty }) => {
-      const region = {
-        base,
-        size,
-        slot,
-        mapping: Mapping.borrow(mapping),
-        fileOffset,
-        hostDirty: new PageSet(size / PAGE_SIZE, hostDirty),
-      };
-      fileOffset += size;
-      return region;
-    });
-    return new GuestMemory(handle.fd, regions);
+    const memory = new GuestMemory(handle.fd, handle.regions.map(borrowRegion));
+    if (handle.arrival) memory.arrival = new Arrival(handle.arrival);
+    return memory;
   }
 
   /** Plain data for {@link GuestMemory.borrow}. */
   get handle(): GuestMemoryHandle {
-    const regions = this.regions.map(({ base, size, slot, mapping, hostDirty }) => {
-      return { base, size, slot, mapping: mapping.handle, hostDirty: hostDirty.buffer as SharedArrayBuffer };
-    });
-    return { fd: this.fd, regions };
+    return { fd: this.fd, regions: this.regions.map(regionHandle), arrival: this.arrival?.buffer };
   }
 
   /** RAM in bytes. */
@@ -144,7 +137,10 @@ export class GuestMemory implements Disposable {
 
   #region(gpa: number, length: number, what: string): Region {
     const region = Number.isSafeInteger(gpa) && length >= 0 ? this.find(gpa, length) : undefined;
-    if (region) return region;
+    if (region) {
+      this.arrival?.need(region.mapping.address + BigInt(gpa - region.base), length);
+      return region;
+    }
     const ram = this.regions.map((r) => `${hex(r.base)}..${hex(r.base + r.size - 1)}`).join(', ');
     throw new GuestMemoryError(
       'OUTSIDE_RAM',
@@ -160,10 +156,8 @@ export class GuestMemory implements Disposable {
   #pieces(region: Region, gpa: number, length: number, visit: (view: Uint8Array, done: number) => void): void {
     let offset = gpa - region.base;
     for (let done = 0; done < length; ) {
-      const window = region.mapping.window(Math.floor(offset / WINDOW_BYTES));
-      const start = offset % WINDOW_BYTES;
-      const span = Math.min(length - done, window.length - start);
-      visit(window.subarray(start, start + span), done);
+      const span = Math.min(length - done, WINDOW_BYTES - (offset % WINDOW_BYTES));
+      visit(region.mapping.piece(offset, span), done);
       offset += span;
       done += span;
     }
@@ -262,6 +256,7 @@ export class GuestMemory implements Disposable {
   /** Byte runs of a region that were ever touched, as [offset, end). */
   *residentRuns(region: Region): Generator<readonly [start: number, end: number]> {
     if (this.#closed) throw new GuestMemoryError('CLOSED', 'guest memory was used after it was disposed of');
+    this.arrival?.needAll();
     const written = () => fileRuns(this.#file?.number ?? this.fd, region);
     if (this.fd !== PRIVATE) yield* written();
     else if (this.#file) yield* eitherRuns(written(), ownRuns(region.mapping));
@@ -272,6 +267,7 @@ export class GuestMemory implements Disposable {
   [Symbol.dispose](): void {
     if (this.#closed) return;
     this.#closed = true;
+    if (this.#file) this.arrival?.leave();
     for (const region of this.regions) region.mapping[Symbol.dispose]();
     this.#file?.[Symbol.dispose]();
   }

@@ -1,7 +1,7 @@
 /** The regions of a memory file: where each lies in it and in this process, and which pages the host wrote. */
 import { PAGE_SIZE } from '../abi/numbers.ts';
 import { Cleanup } from '../ffi/cleanup.ts';
-import { Mapping } from '../ffi/mapping.ts';
+import { Mapping, type MappingHandle } from '../ffi/mapping.ts';
 import type { RamRange } from './layout.ts';
 import { PageSet } from './page-set.ts';
 
@@ -15,6 +15,26 @@ export interface Region extends RamRange {
   /** Pages the host wrote since they were last taken. Shared between threads. */
   readonly hostDirty: PageSet;
 }
+
+/** Data with which another thread can use a region. */
+export interface RegionHandle extends Omit<Region, 'mapping' | 'hostDirty'> {
+  readonly mapping: MappingHandle;
+  readonly hostDirty: SharedArrayBuffer;
+}
+
+/** Plain data for {@link borrowRegion}. */
+export const regionHandle = ({ mapping, hostDirty, ...region }: Region): RegionHandle => ({
+  ...region,
+  mapping: mapping.handle,
+  hostDirty: hostDirty.buffer as SharedArrayBuffer,
+});
+
+/** A region that another thread of this process owns. */
+export const borrowRegion = ({ mapping, hostDirty, ...region }: RegionHandle): Region => ({
+  ...region,
+  mapping: Mapping.borrow(mapping),
+  hostDirty: new PageSet(region.size / PAGE_SIZE, hostDirty),
+});
 
 /** A range to be mapped, and its slot if it has one. */
 export interface SlotRange extends RamRange {

@@ -4,8 +4,10 @@ import type { BiosHost } from '../bios/call.ts';
 import { isBiosCall, serveBios } from '../bios/serve.ts';
 import type { Bus } from '../devices/bus.ts';
 import type { DeviceHost } from '../devices/device.ts';
+import type { Pics } from '../devices/pic/pair.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import type { Machine } from '../machine/machine.ts';
+import { openPics } from '../machine/user-chips.ts';
 import type { RunHooks } from './loop.ts';
 
 /** What the hook works with. */
@@ -14,8 +16,8 @@ export interface BiosOptions {
   readonly vcpu: Vcpu;
   readonly bus: Bus;
   readonly output: DeviceHost['output'];
-  /** Receives each call as a line. */
-  readonly trace?: ((line: string) => void) | undefined;
+  /** Receives each call in words. */
+  readonly trace?: ((text: string) => void) | undefined;
   /** Milliseconds since 1970. Default: the host's clock. */
   readonly now?: (() => number) | undefined;
 }
@@ -24,6 +26,7 @@ export interface BiosOptions {
 export function createBios(options: BiosOptions): Pick<RunHooks, 'bios'> {
   const { machine, vcpu, bus, output, trace, now = Date.now } = options;
   const said = new Set<string>();
+  const pics = openPics(machine);
   const host: BiosHost = {
     memory: machine.memory,
     portIn: (port, width) => bus.portIn(port, width),
@@ -35,7 +38,7 @@ export function createBios(options: BiosOptions): Pick<RunHooks, 'bios'> {
       output('notes', Buffer.from(`${text}\n`));
     },
     disk: (index) => machine.disks.list[index],
-    inService: (irq) => machine.config.irqchip && ((servedLines(machine) >> irq) & 1) === 1,
+    inService: (irq) => ((servedLines(machine, pics) >> irq) & 1) === 1,
     now,
   };
   return {
@@ -46,13 +49,14 @@ export function createBios(options: BiosOptions): Pick<RunHooks, 'bios'> {
       const { end, segmentsChanged, text } = serveBios(host, regs, sregs);
       vcpu.setRegs(regs);
       if (segmentsChanged) vcpu.setSregs(sregs);
-      trace?.(`[vcpu${vcpu.id}] ${text()}\n`);
+      trace?.(text());
       return end;
     },
   };
 }
 
 /** The in-service register of the first 8259. */
-function servedLines({ vm }: Machine): number {
+function servedLines({ config, vm }: Machine, pics: Pics | undefined): number {
+  if (!config.irqchip) return pics?.inService() ?? 0;
   return KvmPicState.over(vm.getIrqchip(0).chip).isr;
 }

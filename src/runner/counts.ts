@@ -4,6 +4,9 @@ import { exitName } from '../kvm/exit.ts';
 import type { RunCounts } from './result.ts';
 
 const PORTS = 0x1_0000;
+/** Ports are counted in pieces of so many, made when needed: an array for all is a mebibyte that each vCPU would clear. */
+const PIECE = 256;
+const PIECE_BITS = 8;
 const REASONS = 64;
 
 /** Two reads of the clock at each exit would cost 5 % of the loop, so after the first exits only each 61st is timed: a prime,
@@ -15,9 +18,7 @@ const TIMED_EVERY = 61;
 export class ExitCounters {
   readonly byReason = new Float64Array(REASONS);
   readonly #other = new Map<number, number>();
-  readonly #ports = new Float64Array(2 * PORTS);
-  /** Indices into #ports that are not 0, so that a summary need not read all ports. */
-  readonly #touched: number[] = [];
+  readonly #ports: (Float64Array | undefined)[] = Array.from({ length: (2 * PORTS) / PIECE });
   readonly assisted: Record<string, number> = {};
   /** Exits of all reasons. */
   total = 0;
@@ -51,7 +52,14 @@ export class ExitCounters {
   /** Counts a port exit; `direction` 0 is in, 1 is out. A string of accesses in one exit counts once. */
   port(direction: number, port: number): void {
     const index = direction * PORTS + port;
-    if (this.#ports[index]!++ === 0) this.#touched.push(index);
+    const piece = this.#ports[index >> PIECE_BITS] ?? this.#piece(index >> PIECE_BITS);
+    piece[index & (PIECE - 1)]!++;
+  }
+
+  #piece(number: number): Float64Array {
+    const piece = new Float64Array(PIECE);
+    this.#ports[number] = piece;
+    return piece;
   }
 
   assist(mnemonic: string): void {
@@ -67,9 +75,12 @@ export class ExitCounters {
     for (const [reason, n] of this.#other) exits[exitName(reason)] = n;
     if (this.interrupted > 0) exits.INTR = (exits.INTR ?? 0) + this.interrupted;
     const ports: Record<string, number> = {};
-    for (const i of this.#touched.toSorted((x, y) => x - y)) {
-      ports[`${i < PORTS ? 'in' : 'out'} 0x${(i % PORTS).toString(16)}`] = this.#ports[i]!;
-    }
+    this.#ports.forEach((piece, number) => {
+      piece?.forEach((n, at) => {
+        const index = number * PIECE + at;
+        if (n > 0) ports[`${index < PORTS ? 'in' : 'out'} 0x${(index % PORTS).toString(16)}`] = n;
+      });
+    });
     return {
       exits,
       ports,

@@ -1,8 +1,12 @@
-/** Interrupts of a machine without irqchip: a raised line becomes KVM_INTERRUPT with a vector of its own. */
+/** Interrupts of a machine without irqchip, by KVM_INTERRUPT: from its lines, or from interrupt controllers in user space. */
+import { deviceLock } from '../devices/devices.ts';
 import type { Machine } from '../machine/machine.ts';
+import { openPics } from '../machine/user-chips.ts';
+import { hostTicks, sleep } from './host-ticks.ts';
 import type { RunHooks } from './loop.ts';
+import type { RunEnd } from './result.ts';
 
-/** Without irqchip, line n is delivered as vector 0x20 + n. */
+/** Without irqchip and without controllers in user space, line n is delivered as vector 0x20 + n. */
 export const FIRST_LINE_VECTOR = 0x20;
 
 /** Decides when interrupts may be injected, and hears of those that are. */
@@ -13,14 +17,71 @@ export interface InterruptGate {
   injected(vector: number): void;
 }
 
-/** The exit loop's hook; none on a machine with irqchip. */
-export function lineInterrupts({ config, lines }: Machine, gate?: InterruptGate): Pick<RunHooks, 'interrupts'> {
-  if (config.irqchip) return {};
-  const take = () => {
-    const line = lines.take();
-    if (line === undefined) return undefined;
-    gate?.injected(FIRST_LINE_VECTOR + line);
-    return FIRST_LINE_VECTOR + line;
+/** Where interrupts come from. */
+export interface InterruptSource {
+  /** Whether the processor is asked to take one. */
+  waiting(): boolean;
+  /** The processor takes it: its vector; undefined where none waits any more. */
+  take(): number | undefined;
+}
+
+/** The source of a machine without irqchip. */
+export function interruptSource(machine: Machine): InterruptSource {
+  const { lines } = machine;
+  const pics = openPics(machine);
+  if (!pics) {
+    const vectorOf = (line: number | undefined) => (line === undefined ? undefined : FIRST_LINE_VECTOR + line);
+    return { waiting: () => lines.waiting, take: () => vectorOf(lines.take()) };
+  }
+  const lock = deviceLock(machine.deviceState);
+  return {
+    waiting: pics.isWaiting,
+    take: () => lock.withLock(() => (pics.isWaiting() ? pics.acknowledge() : undefined)),
   };
-  return { interrupts: { waiting: () => lines.waiting && gate?.isOpen() !== false, take } };
+}
+
+/** The exit loop's hook; none on a machine with irqchip. */
+export function lineInterrupts(
+  machine: Machine,
+  { gate, now }: { readonly gate?: InterruptGate | undefined; readonly now?: (() => number) | undefined } = {},
+): Pick<RunHooks, 'interrupts'> {
+  if (machine.config.irqchip) return {};
+  const source = interruptSource(machine);
+  if (!gate) {
+    const ticks = hostTicks(machine, now);
+    if (!ticks) return { interrupts: source };
+    const waiting = () => {
+      ticks.poll();
+      return source.waiting();
+    };
+    return { interrupts: { ...source, waiting } };
+  }
+  const take = () => {
+    const vector = source.take();
+    if (vector !== undefined) gate.injected(vector);
+    return vector;
+  };
+  return { interrupts: { waiting: () => gate.isOpen() && source.waiting(), take } };
+}
+
+/** Longest sleep in HLT before one looks whether the time is up. */
+const SLEEP_MS = 4;
+
+/** HLT of a machine with a timer in user space: sleeps until it ticks, or for good where it does not; undefined for other machines. */
+export function tickingIdle(
+  machine: Machine,
+  now?: () => number,
+): ((exits: number, isTimeUp: () => boolean) => RunEnd | undefined) | undefined {
+  const ticks = hostTicks(machine, now);
+  if (!ticks) return undefined;
+  const source = interruptSource(machine);
+  return (_exits, isTimeUp) => {
+    for (ticks.poll(); !source.waiting(); ticks.poll()) {
+      const left = ticks.left();
+      if (left === Number.POSITIVE_INFINITY) return { reason: 'halted' };
+      if (isTimeUp()) return { reason: 'timeout' };
+      sleep(Math.min(left, SLEEP_MS));
+    }
+    return undefined;
+  };
 }

@@ -10,7 +10,7 @@ import type { Vcpu } from '../kvm/vcpu.ts';
 import type { Machine } from '../machine/machine.ts';
 import { checkOption, checkOptions, FUNCTION, MILLISECONDS, OBJECT, type OptionKinds } from '../options.ts';
 import { ASSIST_MODE, type AssistMode } from './assist.ts';
-import type { InterruptGate } from './line-interrupts.ts';
+import { type InterruptGate, tickingIdle } from './line-interrupts.ts';
 import { checkRecords } from './pending-ends.ts';
 import type { RunCounts, RunEnd, RunResult } from './result.ts';
 import { VcpuEngine } from './vcpu-engine.ts';
@@ -31,9 +31,9 @@ export interface LocalOptions {
   readonly gate?: InterruptGate;
   /**
    * Without irqchip: called in HLT with interrupts on, and again when a run begins that finds the guest in it, with the number
-   * of exits so far. Returns when an interrupt may be waiting; a returned end ends the run. Default: it ends with "halted".
+   * of exits so far. Returns when an interrupt may be waiting; a returned end ends the run. Default: waits for the timer, if any.
    */
-  readonly idle?: (exits: number) => RunEnd | undefined;
+  readonly idle?: (exits: number, isTimeUp: () => boolean) => RunEnd | undefined;
 }
 
 /** How to run to the end. */
@@ -100,8 +100,8 @@ export class LocalMachine implements Disposable {
     checkOptions(options, LOCAL_OPTIONS);
     if (machine.config.cpus > 1) throw new UsageError('several vCPUs need a thread each: use RunningMachine');
     this.machine = machine;
-    this.host = vcpuStateCaps(machine.kvm, machine.vm, machine.config.irqchip);
-    const { output = () => {}, assist = 'auto', served, now, gate, idle } = options;
+    this.host = vcpuStateCaps(machine);
+    const { output = () => {}, assist = 'auto', served, now, gate, idle = tickingIdle(machine, now) } = options;
     this.#bus = machine.attachBus(output, { shared: false, ...(now && { now }) });
     this.#engine = new VcpuEngine({
       machine,
@@ -124,8 +124,8 @@ export class LocalMachine implements Disposable {
   }
 
   /** While it lasts, the vCPU is saved as one that rests in HLT. */
-  #idle(idle: (exits: number) => RunEnd | undefined): RunEnd | undefined {
-    const end = idle(this.#engine.counters.total);
+  #idle(idle: NonNullable<LocalOptions['idle']>): RunEnd | undefined {
+    const end = idle(this.#engine.counters.total, () => this.#engine.watchdog.due() === 'timeout');
     this.#engine.isIdle = end !== undefined;
     return end;
   }

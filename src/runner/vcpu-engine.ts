@@ -8,6 +8,7 @@ import { VcpuStateIo } from '../kvm/state/vcpu-state.ts';
 import type { VcpuStateCaps } from '../kvm/state/vcpu-state-caps.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import type { Machine } from '../machine/machine.ts';
+import { whileIntact } from '../memory/arrival.ts';
 import { type AssistMode, createAssist } from './assist.ts';
 import { createBios } from './bios.ts';
 import { ExitCounters } from './counts.ts';
@@ -30,8 +31,8 @@ export interface EngineOptions {
   readonly assist: AssistMode;
   /** Receives what the BIOS prints and tells. */
   readonly output: DeviceHost['output'];
-  /** Receives each call of the BIOS as a line. */
-  readonly trace?: ((line: string) => void) | undefined;
+  /** Receives each call of the BIOS in words. */
+  readonly trace?: ((text: string) => void) | undefined;
   /** Id of the vCPU to create; or one created before in this thread, which dispose leaves open. */
   readonly vcpu: number | Vcpu;
   /** The record to save to and load from, of recordBytes(host) bytes. Default: one of its own. */
@@ -83,17 +84,17 @@ export class VcpuEngine implements Disposable {
     this.#options = options;
     const { machine, host, vcpu, idle, served } = options;
     const mask = maskInsideRun(blockKickSignal());
-    this.watchdog = made.use(new Watchdog());
+    this.watchdog = made.use(new Watchdog(machine.config));
     this.vcpu = typeof vcpu === 'number' ? made.use(machine.createVcpu(vcpu)) : vcpu;
     this.vcpu.setSignalMask(mask);
-    this.#io = new VcpuStateIo(this.vcpu, host);
+    this.#io = new VcpuStateIo(this.vcpu, machine.vm, host);
     this.record = options.record ?? new Uint8Array(recordBytes(host));
     const debug = new VcpuDebug(this.vcpu, machine, host);
     this.debug = debug;
     this.#hooks = {
       ...createBios({ ...options, vcpu: this.vcpu }),
       ...createAssist(options.assist, machine, this.vcpu, this.counters),
-      ...lineInterrupts(machine, options.gate),
+      ...lineInterrupts(machine, options),
       ...(idle && { idle }),
       get served() {
         const { afterExit } = debug;
@@ -102,7 +103,7 @@ export class VcpuEngine implements Disposable {
       get debug() {
         return debug.hook;
       },
-      interrupted: () => (this.isCompleting ? INTERRUPTED : options.interrupted()),
+      interrupted: () => machine.memory.arrival?.refusal() ?? (this.isCompleting ? INTERRUPTED : options.interrupted()),
     };
     made.keep();
   }
@@ -128,7 +129,7 @@ export class VcpuEngine implements Disposable {
   #loop(): RunEnd {
     const { bus, ended, machine, host } = this.#options;
     this.#translations ??= translationsOf(machine, this.vcpu, host);
-    const end = runVcpu(this.vcpu, bus, this.counters, this.#hooks);
+    const end = whileIntact(machine.memory.arrival, () => runVcpu(this.vcpu, bus, this.counters, this.#hooks));
     return ended ? ended(end) : end;
   }
 

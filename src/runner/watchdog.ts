@@ -24,9 +24,15 @@ export class Watchdog implements Disposable {
   readonly #timer = new KickTimer();
   #deadline = Number.POSITIVE_INFINITY;
   #interval = FIRST_CHECK_MS;
+  readonly #longest: number;
   /** Time of the next check, and time at which the timer fires; performance.now() milliseconds. */
   #next = 0;
   #fires = 0;
+
+  /** With `userChips`, checks stay close to each other: a guest that computes gets its ticks then. */
+  constructor({ userChips = false }: { readonly userChips?: boolean } = {}) {
+    this.#longest = userChips ? FIRST_CHECK_MS : LAST_INTERVAL_MS;
+  }
 
   /** Call it when the guest begins to run: starts with the shortest interval. `deadlineMs`: from now; absent: none. */
   restart(deadlineMs?: number): void {
@@ -55,7 +61,7 @@ export class Watchdog implements Disposable {
       if (this.#fires <= now) this.#arm(now);
       return undefined;
     }
-    this.#interval = Math.min(this.#interval * 2, LAST_INTERVAL_MS);
+    this.#interval = Math.min(this.#interval * 2, this.#longest);
     this.#plan(now);
     return 'look';
   }

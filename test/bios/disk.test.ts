@@ -156,4 +156,38 @@ describe('INT 13h on a CD', () => {
     expect(bios.int(0x13, { ax: 0x4b01, dx: 0xe0, ds: 0x700 })).toMatchObject({ carry: false });
     expect([...bios.memory.read(0x7000, 3)]).toEqual([0x13, 0, 0xe0]);
   });
+
+  const FLOPPY: Drive = { ...driveOf(1440 * 1024, empty), emulated: { start: 40, segment: 0x7c0, loaded: 1 } };
+  /** A CD on which a floppy begins at its sector 10. */
+  const withFloppy = () => {
+    const { disk, written } = numbered(2 * 2 ** 20);
+    return { bios: new Caller([FLOPPY, { ...CD, sectors: 1024 }], [disk]), written };
+  };
+
+  it('has the floppy that it was booted as, at its place', () => {
+    using bios = withFloppy().bios;
+    expect(bios.int(0x13, { ax: 0x0800, dx: 0 })).toMatchObject({ cx: 0x4f12, dx: 0x0101, carry: false });
+    expect(bios.int(0x13, { ax: 0x0201, cx: 0x0103, dx: 0x0100, bx: 0x8000 }).carry).toBe(false);
+    expect(firstByte(bios, 0x8000)).toBe(40 + (1 * 2 + 1) * 18 + 2);
+    expect(bios.int(0x13, { ax: 0x0201, cx: 0x5001, dx: 0, bx: 0x8000 }), 'cylinder 80').toMatchObject({ carry: true });
+    bios.memory.write(0x6000, Uint8Array.of(16, 0, 1, 0, 0, 0x80, 0, 0, 10, 0, 0, 0, 0, 0, 0, 0));
+    expect(bios.int(0x13, { ax: 0x4200, dx: 0xe0, ds: 0x600 }).carry).toBe(false);
+    expect(firstByte(bios, 0x8000), 'the CD itself').toBe(40);
+  });
+
+  it('tells what is emulated, by either number, and ends it', () => {
+    using bios = withFloppy().bios;
+    for (const dx of [0, 0xe0, 0x7f]) {
+      bios.memory.write(0x6800, new Uint8Array(19));
+      expect(bios.int(0x13, { ax: 0x4b01, dx, ds: 0x680 })).toMatchObject({ carry: false });
+      const [size, media, drive, , ...rest] = bios.memory.read(0x6800, 19);
+      expect([size, media, drive]).toEqual([0x13, 2, 0]);
+      expect(rest).toEqual([10, 0, 0, 0, 0, 0, 0, 0, 0xc0, 0x07, 1, 0, 79, 18, 1]);
+    }
+    expect(bios.int(0x13, { ax: 0x4b01, dx: 0x80, ds: 0x680 }).carry).toBe(true);
+    expect(bios.int(0x13, { ax: 0x4b00, dx: 0x7f, ds: 0x680 })).toMatchObject({ carry: false });
+    expect(bios.int(0x13, { ax: 0x0201, cx: 1, dx: 0, bx: 0x8000 }).carry, 'no floppy any more').toBe(true);
+    expect(bios.int(0x13, { ax: 0x4b01, dx: 0xe0, ds: 0x680 }).carry).toBe(false);
+    expect([...bios.memory.read(0x6800, 3)]).toEqual([0x13, 0, 0xe0]);
+  });
 });

@@ -3,7 +3,11 @@
  * that one which failed is repeated alone, and a run goes on where another stopped. Last line: N passed, N failed, N skipped.
  */
 import { createHash } from 'node:crypto';
-import { countLine } from '../svm/counts.ts';
+import { startAlive } from '../svm/alive.ts';
+import { type Counts, countLine, fileLine, sumOf } from '../svm/counts.ts';
+
+/** Whether this process runs cases on a second host for another one: see there.ts. */
+export const INSIDE = process.env.CAMPAIGN_INSIDE === '1';
 
 /** What was asked for on the command line. */
 export interface Campaign {
@@ -50,43 +54,65 @@ export function parseCampaign(
 export const repeats = ({ name, seed }: Campaign, number: number, kind?: string): string =>
   `npm run ${name} -- 1 ${seed}:${number}${kind === undefined ? '' : ` ${kind}`}`;
 
-/** Counts what cases brought, and prints those that failed with the command that repeats them. */
+/** Counts what cases brought, in their order, and prints those that failed with the command that repeats them. */
 export class Tally {
   readonly #campaign: Campaign;
-  readonly count = { passed: 0, failed: 0, skipped: 0 };
+  #count: Counts = { passed: 0, failed: 0, skipped: 0 };
   readonly #skipped = new Map<string, number>();
+  /** When the case began that runs now. */
+  #began = performance.now();
 
   constructor(campaign: Campaign) {
     this.#campaign = campaign;
   }
 
   pass(): void {
-    this.count.passed++;
+    this.#over({ passed: 1, failed: 0, skipped: 0 });
   }
 
-  fail(number: number, problem: string, kind?: string): void {
-    this.count.failed++;
+  fail(number: number, problem: string, kind = this.#campaign.kind): void {
     console.log(`FAILED ${problem}\n  again: ${repeats(this.#campaign, number, kind)}`);
+    this.#over({ passed: 0, failed: 1, skipped: 0 });
   }
 
   skip(reason: string, cases = 1): void {
-    this.count.skipped += cases;
+    for (let i = 0; i < cases; i++) this.#over({ passed: 0, failed: 0, skipped: 1 });
     this.#skipped.set(reason, (this.#skipped.get(reason) ?? 0) + cases);
+  }
+
+  /** What came of all so far. */
+  get count(): Counts {
+    return this.#count;
+  }
+
+  /** Adds what came of several cases on another host. */
+  add(counts: Counts): void {
+    this.#count = sumOf([this.#count, counts]);
+  }
+
+  /** A case is over. On a second host it is said, so that another goes on where this one stands still. */
+  #over(counts: Counts): void {
+    const { passed, failed, skipped } = this.#count;
+    const { seed, first } = this.#campaign;
+    const file = `${seed}:${first + passed + failed + skipped}`;
+    if (INSIDE) console.log(fileLine({ file, ...counts, seconds: (performance.now() - this.#began) / 1000 }));
+    this.#began = performance.now();
+    this.add(counts);
   }
 
   /** Enough has failed. */
   get hopeless(): boolean {
-    return this.count.failed >= MOST_FAILURES;
+    return this.#count.failed >= MOST_FAILURES;
   }
 
   /** Prints why cases were skipped, and the last line; sets the exit status. */
   finish(): void {
-    const { passed, failed, skipped } = this.count;
+    const { passed, failed, skipped } = this.#count;
     const missing = this.#campaign.count - passed - failed - skipped;
-    if (missing > 0) this.skip('not begun: too much has failed', missing);
+    if (missing > 0) this.skip(`not begun: ${this.hopeless ? 'too much has failed' : 'the run ended before'}`, missing);
     for (const [reason, cases] of this.#skipped) console.log(`skipped ${cases}: ${reason}`);
-    console.log(countLine(this.count));
-    process.exitCode = this.count.failed > 0 ? 1 : 0;
+    console.log(countLine(this.#count));
+    process.exitCode = this.#count.failed > 0 ? 1 : 0;
   }
 }
 
@@ -105,6 +131,7 @@ export async function runCampaign(
   }
   const { count, seed, first, kind } = campaign;
   console.log(`${name}: ${count} cases from ${seed}:${first}${kind === undefined ? '' : `, ${kind} only`}`);
+  if (INSIDE) startAlive(Number(process.env.TEST_ALIVE_MS));
   const tally = new Tally(campaign);
   const start = performance.now();
   await run(campaign, tally);

@@ -3,15 +3,13 @@
  * checkpointed, brought back by restore, rollback or fork, and compared with the run that was never stopped. Where the
  * environment names the runner of a second host ($SVMHOST), every tenth point is one there.
  */
-import { spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { random } from '../snapshot/store/support.ts';
 import { kvmProblem } from '../support/kvm.ts';
-import { EMULATED_TIME_FACTOR, SLOW_HOST } from '../support/time.ts';
-import { parseCounts } from '../svm/counts.ts';
-import { type Campaign, caseSeed, runCampaign, type Tally } from './campaign.ts';
+import { SLOW_HOST } from '../support/time.ts';
+import { type Campaign, caseSeed, INSIDE, runCampaign, type Tally } from './campaign.ts';
 import { exactPoint } from './exact-point.ts';
+import { runThere, type There } from './there.ts';
 import { timedPoint } from './timed-point.ts';
 
 const STANDARD = 100;
@@ -19,11 +17,10 @@ const STANDARD = 100;
 const SHARE_THERE = 10;
 /** Of so many points one is at a random time; a thread costs more than a point at an exit, on a slow host seconds. */
 const TIMED_EVERY = SLOW_HOST ? 10 : 3;
-const THERE_LIMIT_S = process.env.SVMHOST_TIME ?? '900';
-const SELF = fileURLToPath(import.meta.url);
-
-/** Whether this process is the one on the second host. */
-const INSIDE = process.env.FIDELITY_INSIDE === '1';
+const THERE: There = {
+  program: fileURLToPath(import.meta.url),
+  seconds: () => Number(process.env.SVMHOST_TIME ?? 900),
+};
 
 async function point(seed: number, number: number) {
   const next = random(caseSeed(seed, number));
@@ -44,29 +41,6 @@ async function here({ seed, first, count }: Campaign, tally: Tally): Promise<voi
   }
 }
 
-/** Runs points on the second host and adds what they came to. */
-async function there({ seed, first, count }: Campaign, script: string, tally: Tally): Promise<void> {
-  if (count === 0) return;
-  const factor = `TEST_TIME_FACTOR=${EMULATED_TIME_FACTOR}`;
-  const variables = [factor, 'TEST_SLOW_HOST=1', 'FIDELITY_INSIDE=1'].flatMap((one) => ['-e', one]);
-  const command = [process.execPath, SELF, `${count}`, `${seed}:${first}`];
-  const host = spawn(script, ['-t', THERE_LIMIT_S, '-m', '2048', ...variables, '--', ...command], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let counted = false;
-  createInterface({ input: host.stdout }).on('line', (line) => {
-    const counts = parseCounts(line);
-    if (!counts) return console.log(`there: ${line}`);
-    counted = true;
-    for (const key of ['passed', 'failed', 'skipped'] as const) tally.count[key] += counts[key];
-  });
-  const status = await new Promise((done) => {
-    host.on('error', done);
-    host.on('close', done);
-  });
-  if (!counted) tally.fail(first, `the second host ended with ${status} before its points did`, 'there');
-}
-
 await runCampaign('fidelity', STANDARD, ['here', 'there'], async (campaign, tally) => {
   const problem = kvmProblem();
   if (problem !== undefined) {
@@ -80,7 +54,9 @@ await runCampaign('fidelity', STANDARD, ['here', 'there'], async (campaign, tall
   const remote = kind === 'there' ? count : kind === 'here' || !script ? 0 : Math.floor(count / SHARE_THERE);
   const local = count - remote;
   await Promise.all([
-    script ? there({ ...campaign, first: first + local, count: remote }, script, tally) : undefined,
+    script && remote > 0
+      ? runThere({ ...campaign, first: first + local, count: remote }, script, THERE, tally)
+      : undefined,
     here({ ...campaign, count: local }, tally),
   ]);
 });

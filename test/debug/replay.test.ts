@@ -9,6 +9,7 @@ import { guestNamed } from '../../guests/list.ts';
 import { openStore } from '../../snapshot/store/store.ts';
 import { UsageError } from '../../src/errors.ts';
 import { Machine } from '../../src/machine/machine.ts';
+import type { RunEnd } from '../../src/runner/result.ts';
 import { machineOf } from '../snapshot/fidelity/play.ts';
 import { goesOnHere } from '../snapshot/fidelity/support.ts';
 import { temporaryDirectory } from '../snapshot/store/support.ts';
@@ -40,6 +41,14 @@ const TELLS_TIME = `
   30 c0           ; xor al, al
   e6 f4           ; out 0xf4, al`;
 
+/** A write over the end of a page where no memory is: an instruction with two exits. */
+const CROSSES = `
+  b8 ff ff        ; mov ax, 0xffff
+  8e d8           ; mov ds, ax
+  66 a3 0e 10     ; mov [0x100e], eax, at 0x100ffe
+  31 c0           ; xor ax, ax
+  e6 f4           ; out 0xf4, al`;
+
 describeKvm('a recorded run', () => {
   it.each(SLOW_HOST ? ['hello-long', 'boot-fat12'] : GUESTS)('of %s is the same when it is run again', (name) => {
     using recorded = recordGuest(name);
@@ -62,6 +71,14 @@ describeKvm('a recorded run', () => {
     }
   });
 
+  it('has no checkpoint between the exits of one instruction', () => {
+    using recorded = record(machineOfCode(CROSSES), { everyMs: 0 });
+    expect(recorded.end).toMatchObject({ reason: 'exit-port', value: 0 });
+    expect(recorded.report.exits).toBe(3);
+    expect(recorded.open().points.map(({ exits }) => exits)).toEqual([0, 2, 3]);
+    expect(replayed(recorded.open()).exits).toBe(3);
+  });
+
   it('has the input of its guest, at its place', () => {
     for (const name of ['echo-polled', 'interrupt']) {
       using recorded = recordGuest(name);
@@ -81,6 +98,30 @@ describeKvm('a recorded run', () => {
     expect(recorder.run()).toMatchObject({ reason: 'exit-port', value: 0 });
     const { exits } = recorder.finish();
     expect(replayed(openRecording(store)).exits).toBe(exits);
+  });
+
+  it('stops at an exit where it is told to, and goes on; stopped by the time, it settles at the next one', () => {
+    using directory = temporaryDirectory();
+    using store = openStore(directory.path, { create: true });
+    using machine = machineOf(guestNamed('overrun'), false);
+    let wanted = 10;
+    const HERE: RunEnd = { reason: 'stop-point', stopPoint: 'here' };
+    using recorder: Recorder = new Recorder(machine, store, {
+      served: () => (recorder.exits === wanted ? HERE : undefined),
+    });
+    expect([recorder.run(), recorder.exits]).toEqual([HERE, 10]);
+    expect(recorder.settle()).toBe(HERE);
+    expect(recorder.finish().exits).toBe(10);
+    expect(recorder.run({ timeoutMs: 0 })).toEqual({ reason: 'timeout' });
+    expect([recorder.settle()?.reason, recorder.exits]).toEqual(['stop-point', 11]);
+    wanted = 30;
+    expect([recorder.run(), recorder.exits]).toEqual([HERE, 30]);
+    const end = recorder.run();
+    expect(end).toMatchObject({ reason: 'exit-port' });
+    const { exits } = recorder.checkpoint(['the-end']);
+    expect(recorder.run()).toBe(end);
+    expect(recorder.finish()).toMatchObject({ exits, isCut: false });
+    expect(replayed(openRecording(store, 'the-end')).exits).toBe(exits);
   });
 
   it.each([
@@ -134,11 +175,16 @@ describeKvm('what cannot be recorded is refused:', () => {
     expect(store.log()).toEqual([]);
   });
 
-  it.each([
-    ['timer-pit', /the guest uses the interrupt controller \(8259\), which a recorded machine does not have/],
-    ['timer-lapic', /the guest uses the local APIC, which a recorded machine does not have/],
-  ])('a guest that waits for interrupts of %s', (name, message) => {
-    expect(() => recordGuest(name)).toThrow(message);
+  it('a guest of the local APIC', () => {
+    expect(() => recordGuest('timer-lapic')).toThrow(
+      /the guest uses the local APIC, which no recorded machine has: it cannot be recorded/,
+    );
+  });
+
+  it('a guest of the 8259s, on a machine without', () => {
+    expect(() => record(machineOf(guestNamed('timer-pit'), false))).toThrow(
+      /the guest uses the interrupt controller \(8259\), which a recorded machine can have; this machine was made without it/,
+    );
   });
 
   it('and a checkpoint of no recording is not run again', () => {

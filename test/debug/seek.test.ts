@@ -36,6 +36,14 @@ const CODE = `
   58                    ; pop ax
   cf                    ; iret`;
 
+/** Some thousand steps that write to memory, between two exits. */
+const LONG_WAY = `
+  e6 80                 ; out 0x80, al
+  b9 a0 0f              ; mov cx, 4000
+  fe 06 00 20           ; again: inc byte [0x2000]
+  e2 fa                 ; loop again
+  e6 f4                 ; out 0xf4, al`;
+
 /** Random seeks, and steps back from where they lead. */
 function expectSeeks(recorded: Recorded, seeks: number, most: number): void {
   const all = straight(recorded, most);
@@ -65,10 +73,25 @@ describeKvm('a seek', () => {
     expectSeeks(recorded, 8, 1500);
   });
 
+  it.skipIf(SLOW_HOST)(
+    'by steps alone finds at each exit what a run without steps has there, interrupts included',
+    () => {
+      using recorded = recordGuest('interrupt');
+      const exits = straight(recorded, 100_000).filter(({ position }) => position.steps === 0);
+      expect(exits.length).toBeGreaterThan(recorded.report.exits / 2);
+      using history = new History(recorded.open());
+      for (const { position, seen } of exits) {
+        history.replayer.runTo(position.exits);
+        expect(look(history), `exit ${position.exits}`).toBe(seen);
+      }
+    },
+  );
+
   it('to an exit finds what a machine that was never recorded has there', () => {
     const next = random(2);
     for (const name of SLOW_HOST ? ['hello-long'] : ['hello-long', 'ring3', 'string-io']) {
-      using recorded = recordGuest(name, { everyMs: 3 });
+      // Without chips in user space: their clock would be another.
+      using recorded = record(machineOf(guestNamed(name), false), { everyMs: 3 });
       using history = new History(recorded.open());
       for (let i = 0; i < 4; i++) {
         const position = history.seek({ exits: 1 + next(recorded.report.exits - 1), steps: 0 });
@@ -102,6 +125,31 @@ describeKvm('a seek', () => {
     expect(() => history.seek({ exits: end.exits + 1, steps: 0 })).toThrow(UsageError);
     expect(() => history.seek({ exits: -1, steps: 0 })).toThrow(UsageError);
     expect(() => history.seek({ exits: 1 } as Position)).toThrow(/two numbers from 0 on/);
+  });
+
+  it('leaves temporary checkpoints, by which the steps back from it are short ways, and right', () => {
+    using recorded = record(machineOfCode(LONG_WAY));
+    const all = straight(recorded, SLOW_HOST ? 2000 : 20_000);
+    using history = new History(recorded.open());
+    const { local } = history.replayer;
+    const runs = (does: () => void) => {
+      const before = local.exits;
+      does();
+      return local.exits - before;
+    };
+    const far = all.length - 100;
+    const way = runs(() => history.seek(all[far]!.position));
+    let back = 0;
+    for (let at = far - 1; at > far - 20; at--) {
+      back += runs(() => history.stepBack());
+      expect(history.position).toEqual(all[at]!.position);
+      expect(look(history)).toBe(all[at]!.seen);
+    }
+    expect(back / 19).toBeLessThan(way / 2);
+    for (const at of [far >> 1, 10, far - 1, far >> 2, 0]) {
+      history.seek(all[at]!.position);
+      expect(look(history)).toBe(all[at]!.seen);
+    }
   });
 
   it.skipIf(!isPvm)('with steps in ring 3 is refused where this host cannot step there', () => {

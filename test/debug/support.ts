@@ -2,7 +2,7 @@
 import { Recorder, type RecordOptions, type RecordReport, WAITS } from '../../debug/recording/recorder.ts';
 import { openRecording, type Recording } from '../../debug/replay/recording.ts';
 import { Replayer } from '../../debug/replay/replayer.ts';
-import { GUESTS, guestNamed } from '../../guests/list.ts';
+import { GUESTS, type Guest, guestNamed } from '../../guests/list.ts';
 import { load } from '../../loaders/index.ts';
 import { bootImage } from '../../loaders/place.ts';
 import { openStore, type Store } from '../../snapshot/store/store.ts';
@@ -13,9 +13,13 @@ import { temporaryDirectory } from '../snapshot/store/support.ts';
 import { code } from '../support/code.ts';
 import { scaled } from '../support/time.ts';
 
+/** Guests of the 8259s that need no APIC and no key. */
+export const CHIP_GUESTS: readonly string[] = ['timer-pit', 'boot-timer', 'echo-irq'];
+
 /** Guests that can be recorded and come to an end. */
 export const RECORDABLE: readonly string[] = GUESTS.filter(
-  ({ options, expect }) => options.cpus === 1 && options.irqchip !== 'yes' && expect.ending.kind !== 'endless',
+  ({ name, options, expect }) =>
+    options.cpus === 1 && (options.irqchip !== 'yes' || CHIP_GUESTS.includes(name)) && expect.ending.kind !== 'endless',
 ).map(({ name }) => name);
 
 /** A recorded run, its store still there. */
@@ -54,16 +58,19 @@ export function record(machine: Machine, options: RecordOptions & { readonly inp
   };
 }
 
+/** The machine of `vmlapse run --record`. */
+export const recordableMachine = (guest: Guest): Machine => machineOf(guest, false, guest.options.irqchip !== 'no');
+
 /** Records a guest of the list. */
 export function recordGuest(name: string, options: RecordOptions = {}): Recorded {
   const guest = guestNamed(name);
   const { stdin } = guest.options;
-  return record(machineOf(guest, false), { ...options, ...(stdin !== undefined && { input: stdin }) });
+  return record(recordableMachine(guest), { ...options, ...(stdin !== undefined && { input: stdin }) });
 }
 
 /** A machine with real-mode code, as hex with comments after semicolons, at 0x7c00. */
-export function machineOfCode(text: string): Machine {
-  const machine = Machine.create({ memory: 2 ** 20, irqchip: false });
+export function machineOfCode(text: string, { userChips = false } = {}): Machine {
+  const machine = Machine.create({ memory: 2 ** 20, irqchip: false, userChips });
   bootImage(
     machine,
     load(code(text), { format: 'flat', mode: 'real', load: 0x7c00, memoryMap: machine.memory.memoryMap }),

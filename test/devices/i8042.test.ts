@@ -248,14 +248,9 @@ describe('interrupt 1', () => {
   test('each byte is an edge: the line drops with the read and rises with the next byte', () => {
     device.press(Uint8Array.of(0x1e, 0x9e));
     expect(host.events).toEqual(['irq 1 = 1']);
-    device.driveIrq?.();
     read();
     read();
-    device.driveIrq?.();
-    expect(host.events).toEqual([
-      ...['irq 1 = 1', 'irq 1 = 1', 'irq 1 = 0', 'irq 1 = 1', 'irq 1 = 0'],
-      ...['irq 1 = 0'],
-    ]);
+    expect(host.events).toEqual(['irq 1 = 1', 'irq 1 = 0', 'irq 1 = 1', 'irq 1 = 0']);
   });
 
   test('a key gives an edge to the one that waits, whose own may have been lost', () => {

@@ -31,6 +31,23 @@ describe('one thread', () => {
     expect(lock.withLock(() => 7)).toBe(7);
   });
 
+  test('what is for afterwards is called once, when the lock is free, and at once where it is', () => {
+    const buffer = new SharedArrayBuffer(16);
+    const lock = new StateLock(buffer);
+    const seen: number[] = [];
+    const call = () => void seen.push(new Int32Array(buffer)[0]!);
+    lock.withLock(() => {
+      lock.afterwards(call);
+      lock.afterwards(call);
+      expect(seen).toEqual([]);
+    });
+    expect(seen).toEqual([0]);
+    lock.withLock(() => {});
+    expect(seen).toEqual([0]);
+    lock.afterwards(call);
+    expect(seen).toEqual([0, 0]);
+  });
+
   test('a callback that comes back into the bus is told so instead of waiting for itself', () => {
     const buffer = createDeviceState(DEVICE_SPECS);
     const host = fakeHost();

@@ -137,16 +137,4 @@ describe('interrupts', () => {
     get(DATA);
     expect(get(IIR)).toBe(0x02);
   });
-
-  test('driving the line anew repeats what the record says', () => {
-    put(MCR, OUT2);
-    put(IER, 1);
-    com1.receive(ascii('x'));
-    host.events.length = 0;
-    com1.driveIrq?.();
-    expect(host.events).toEqual(['irq 4 = 1']);
-    get(DATA);
-    com1.driveIrq?.();
-    expect(host.events).toEqual(['irq 4 = 1', 'irq 4 = 0', 'irq 4 = 0']);
-  });
 });

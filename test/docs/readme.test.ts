@@ -63,7 +63,7 @@ describe('README', () => {
   it('names every command there is', async () => {
     const { createProgram } = await import('../../tools/cli/program.ts');
     const hidden = new Set(['help', 'completion']);
-    const commands = createProgram('0').commands.map((command) => command.name());
+    const commands = (await createProgram('0')).commands.map((command) => command.name());
     const missing = commands.filter((name) => !hidden.has(name) && !README.includes(`vmlapse ${name}`));
     expect(missing).toEqual([]);
   });

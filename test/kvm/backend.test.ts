@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { kvmBackend, usesShadowPaging } from '../../src/kvm/backend.ts';
+import { backendAmong, usesShadowPaging } from '../../src/kvm/backend.ts';
 
 /** The kind on a host with these modules and CPU flags. */
 function kindWith(modules: readonly string[], cpuinfo: string | undefined) {
@@ -11,7 +11,7 @@ function kindWith(modules: readonly string[], cpuinfo: string | undefined) {
     for (const module of ['kvm', ...modules]) mkdirSync(join(folder, module));
     const path = join(folder, 'cpuinfo');
     if (cpuinfo !== undefined) writeFileSync(path, cpuinfo);
-    return kvmBackend(folder, path);
+    return backendAmong(folder, path);
   } finally {
     rmSync(folder, { recursive: true });
   }

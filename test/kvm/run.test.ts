@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { INTERNAL_ERRORS } from '../../src/abi/exits.ts';
-import { GUEST_DEBUG_FLAGS } from '../../src/abi/flags.ts';
+import { GUEST_DEBUG_FLAGS, VCPU_EVENT_FLAGS } from '../../src/abi/flags.ts';
 import { KvmGuestDebug } from '../../src/abi/structs.ts';
 import { KvmError } from '../../src/errors.ts';
 import { type BareVm, START, withVm } from '../support/bare-vm.ts';
@@ -160,6 +160,22 @@ describeKvm('KVM_INTERRUPT', () => {
       bare.vcpu.area.head.request_interrupt_window = 1;
       expect(bare.run().reason).toBe('IRQ_WINDOW_OPEN');
       expect(bare.vcpu.area.head.ready_for_interrupt_injection).toBe(1);
+    }),
+  );
+
+  it(
+    'waits for the instruction behind STI, where KVM_RUN was left between the two',
+    onGuest('f4 ; hlt', (bare) => {
+      const { vcpu } = bare;
+      const regs = vcpu.getRegs();
+      regs.rflags |= 0x200n;
+      vcpu.setRegs(regs);
+      const events = vcpu.getVcpuEvents();
+      events.interrupt.shadow = 1;
+      events.flags = VCPU_EVENT_FLAGS.SHADOW;
+      vcpu.setVcpuEvents(events);
+      vcpu.area.head.request_interrupt_window = 1;
+      expect(bare.run().reason).toBe('HLT');
     }),
   );
 

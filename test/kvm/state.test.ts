@@ -38,9 +38,9 @@ describeKvm('the saved state of a vCPU', () => {
       vcpu.setCpuid2(kvm.getSupportedCpuid());
       bare.start(code('b0 01 ; mov al, 1'));
       prepare(bare);
-      const host = vcpuStateCaps(kvm, vm, true);
+      const host = vcpuStateCaps({ kvm, vm, config: { irqchip: true, cpus: 1 } });
       const saved = [true, false].map((syncRegs) => {
-        const state = new VcpuStateIo(vcpu, { ...host, syncRegs: host.syncRegs && syncRegs });
+        const state = new VcpuStateIo(vcpu, vm, { ...host, syncRegs: host.syncRegs && syncRegs });
         state.save();
         return state.parts;
       });
@@ -59,7 +59,7 @@ describeKvm('the saved state of a vCPU', () => {
       expect(vcpu.run(), 'completes the exit').toBe(false);
       vcpu.area.immediateExit = false;
 
-      const state = new VcpuStateIo(vcpu, vcpuStateCaps(kvm, vm, irqchip));
+      const state = new VcpuStateIo(vcpu, vm, vcpuStateCaps({ kvm, vm, config: { irqchip, cpus: 1 } }));
       state.save();
       expect(bare.outByte()).toBe(2);
       state.restore();

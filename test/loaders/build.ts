@@ -228,6 +228,7 @@ export function bzImage(
   header.header = 0x53726448;
   header.version = 0x020f;
   header.loadflags = 1;
+  header.code32_start = 0x10_0000;
   header.initrd_addr_max = 0x7fff_ffff;
   header.kernel_alignment = 0x20_0000;
   header.relocatable_kernel = 1;

@@ -91,7 +91,7 @@ describe('detect', () => {
     refused(() => load(new Uint8Array(), guest()), 'EMPTY', /the image is empty/);
   });
 
-  test('--format takes nine names', () => {
+  test('--format takes these names', () => {
     expect([...FORMATS].sort()).toEqual([
       'boot-sector',
       'disk',
@@ -99,6 +99,8 @@ describe('detect', () => {
       'elf-pvh',
       'flat',
       'linux',
+      'linux16',
+      'linux32',
       'multiboot1',
       'multiboot2',
       'rom',

@@ -141,7 +141,7 @@ describe('Linux refusals', () => {
         h.version = 0x0207;
       }),
       'LINUX',
-      /version at file offset 0x206 is 0x207, expected at least 0x20c/,
+      /version at file offset 0x206 is 0x207, expected at least 0x20c .*--format linux16/,
     ],
     [
       'a zImage',
@@ -157,7 +157,7 @@ describe('Linux refusals', () => {
         h.xloadflags = 0;
       }),
       'LINUX',
-      /xloadflags .* expected XLF_KERNEL_64 .*32-bit kernel/,
+      /xloadflags .* expected XLF_KERNEL_64 .*32-bit kernel: --format linux16 or linux32/,
     ],
     [
       'a cut-off kernel',

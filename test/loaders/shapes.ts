@@ -197,6 +197,7 @@ export function shapes(): readonly (readonly [name: string, bytes: Uint8Array])[
     ['multiboot2 elf', kernel2()],
     ['multiboot2 address tag', addressed2()],
     ['bzImage', bzImage()],
+    ['bzImage without a 64-bit entry', bzImage(4096, (header) => Object.assign(header, { xloadflags: 0 }))],
     ['boot sector', bootSector()],
     ['rom', rom()],
     ['gzip', new Uint8Array(gzipSync(plain(64)))],

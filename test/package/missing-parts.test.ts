@@ -77,6 +77,7 @@ describe('without the native part of koffi', () => {
     [['ps']],
     [['complete', 'bash']],
     [['ioctls']],
+    [['trace', '--lesson', '4', '--json']],
   ])('%j works', ([command = '', ...args]) => {
     const reads = ['log', 'show', 'verify', 'diff'].includes(command);
     const { status, stderr } = run(command, ...(reads ? ['--store', store] : []), ...args);

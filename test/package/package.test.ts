@@ -72,12 +72,19 @@ describe('the package', () => {
       'dist/src/runner/threads/worker.js',
       'dist/src/runner/threads/worker.bundle.js',
       'dist/snapshot/live/writer-worker.js',
+      'dist/snapshot/on-demand/page-server.js',
       'dist/tools/bin/worker.bundle.js',
       'dist/tools/bin/io-worker.js',
+      'dist/tools/bin/page-server.js',
       'dist/tools/bin/writer-worker.js',
       'guests/build/hello-long.elf',
       'guests/hello/long.S',
       'docs/lessons/01-open.ts',
+      'dist/tools/learn/probe.js',
+      'dist/tools/learn/typescript-hook.js',
+      'exercises/01-ask/program.ts',
+      'exercises/01-ask/text.zh-CN.md',
+      'exercises/01-ask/messages.en.json',
     ];
     expect(needed.filter((path) => !files.includes(path))).toEqual([]);
     expect(files.filter((path) => /(^|\/)(test|bench|scripts|obj)\/|\.(map|stamp|tgz)$/.test(path))).toEqual([]);
@@ -142,6 +149,14 @@ describeKvm('the package', () => {
     expect(node(bin(), 'run', '--quiet', join(installed, 'guests', 'build', 'hello-long.elf'))).toBe(
       'Hello from long mode\n',
     );
+  });
+
+  it('checks its exercises, in the folder of a learner', () => {
+    expect(node(bin(), 'learn', 'start', '1')).toContain('01-ask.js');
+    const program = join(user, 'vmlapse-learn', '01-ask.js');
+    writeFileSync(program, node(bin(), 'learn', 'solution', '1'));
+    expect(node(bin(), 'learn', 'check', '1', '--lang', 'en')).toContain('Exercise 1, Does KVM work here?: passed');
+    expect(node(program)).toContain('API version 12');
   });
 
   it('checkpoints it in a thread of its own', () => {

@@ -6,14 +6,25 @@ import { load, place } from '../../loaders/index.ts';
 import type { DiskConfig } from '../../src/machine/disks.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import type { MachineOptions } from '../../src/machine/machine-config.ts';
+import { isPvm } from '../support/kvm.ts';
 import type { RealGuest } from './guests.ts';
-import { packageTree } from './packages.ts';
+import { PackageUnavailable, packageTree } from './packages.ts';
 import { Session } from './session.ts';
 
-/** Fetches what the guest is made of. Throws PackageUnavailable. */
-export function fetch(guest: RealGuest): void {
-  for (const name of guest.packages) packageTree(name);
+/** Fetches what a guest is made of. Returns why that cannot be had, where it cannot. */
+export function fetchProblem(guest: RealGuest): string | undefined {
+  try {
+    for (const name of guest.packages) packageTree(name);
+    return undefined;
+  } catch (error) {
+    if (error instanceof PackageUnavailable) return error.message;
+    throw error;
+  }
 }
+
+/** Why a guest cannot run here, where there is KVM; undefined where it can, and all of it is here. */
+export const guestProblem = (guest: RealGuest): string | undefined =>
+  isPvm && guest.notOnPvm ? `this is a PVM host: ${guest.notOnPvm}` : fetchProblem(guest);
 
 /** A running guest; the caller disposes the session. */
 export async function boot(guest: RealGuest, disks: readonly DiskConfig[] = []): Promise<Session> {
@@ -21,6 +32,18 @@ export async function boot(guest: RealGuest, disks: readonly DiskConfig[] = []):
   const options = { memory: guest.ramMiB * 2 ** 20, cpus: guest.cpus ?? 1, disks };
   const machine = guest.isDisk ? withDisk(options, bytes) : Machine.create(options);
   return Session.over(machine, () => fill(machine, guest, bytes));
+}
+
+/** A machine that has the guest in it. The caller's to run, in this thread, and to dispose of. */
+export function machineFor(guest: RealGuest): Machine {
+  const machine = Machine.create({ memory: guest.ramMiB * 2 ** 20, cpus: guest.cpus ?? 1 });
+  try {
+    fill(machine, guest, guest.image());
+    return machine;
+  } catch (error) {
+    machine[Symbol.dispose]();
+    throw error;
+  }
 }
 
 /** A machine with a disk that only it has: the file's name is gone once it is open. */

@@ -10,13 +10,12 @@ import { LiveSession } from '../../snapshot/live/live-session.ts';
 import { CheckpointSession } from '../../snapshot/session.ts';
 import { openStore } from '../../snapshot/store/store.ts';
 import { temporaryDirectory } from '../snapshot/store/support.ts';
-import { describeKvm, isPvm } from '../support/kvm.ts';
+import { describeKvm } from '../support/kvm.ts';
 import { LONG } from '../support/long.ts';
 import { TIME_FACTOR } from '../support/time.ts';
-import { boot, fetch } from './boot.ts';
+import { boot, guestProblem } from './boot.ts';
 import type { Rest } from './checkpoint-child.ts';
 import { GUESTS, type RealGuest } from './guests.ts';
-import { PackageUnavailable } from './packages.ts';
 
 const CHILD = fileURLToPath(new URL('./checkpoint-child.js', import.meta.url));
 
@@ -49,17 +48,7 @@ const TIMES = 5;
 
 const named = (name: string): RealGuest => GUESTS.find((guest) => guest.name === name)!;
 
-function reasonToSkip(guest: RealGuest): string | undefined {
-  if (!LONG) return 'without VMLAPSE_LONG=1';
-  if (isPvm && guest.notOnPvm) return `this is a PVM host: ${guest.notOnPvm}`;
-  try {
-    fetch(guest);
-    return undefined;
-  } catch (error) {
-    if (error instanceof PackageUnavailable) return error.message;
-    throw error;
-  }
-}
+const reasonToSkip = (guest: RealGuest) => (LONG ? guestProblem(guest) : 'without VMLAPSE_LONG=1');
 
 describeKvm('real guests, saved and brought back', () => {
   for (const { name, done, restMs, what } of MOMENTS) {

@@ -3,20 +3,12 @@ import { expect, it } from 'vitest';
 import { describeKvm, isPvm } from '../support/kvm.ts';
 import { LONG } from '../support/long.ts';
 import { scaled } from '../support/time.ts';
-import { boot, fetch } from './boot.ts';
+import { boot, guestProblem } from './boot.ts';
 import { GUESTS, type RealGuest } from './guests.ts';
-import { PackageUnavailable } from './packages.ts';
 
 function reasonToSkip(guest: RealGuest): string | undefined {
-  if (isPvm && guest.notOnPvm) return `this is a PVM host: ${guest.notOnPvm}`;
   if (isPvm && guest.slowOnPvm && !LONG) return `without VMLAPSE_LONG=1: ${guest.slowOnPvm}`;
-  try {
-    fetch(guest);
-    return undefined;
-  } catch (error) {
-    if (error instanceof PackageUnavailable) return error.message;
-    throw error;
-  }
+  return guestProblem(guest);
 }
 
 describeKvm('guests from Debian packages', () => {

@@ -2,10 +2,11 @@
  * Guests that were not written for this project, as a table: where the image comes from, how it is started, what is
  * typed, and what must appear where. Text is compared without terminal escape sequences.
  */
+import { readGuest } from '../../guests/public.ts';
 import type { LoadOptions, MemoryRange, Segment } from '../../loaders/image.ts';
 import { COREBOOT_TABLE_AT, corebootTable } from './coreboot.ts';
 import { grubDisk, isolinuxCd } from './disk-images.ts';
-import { gnuMach, grub, memtest, multibootKernel, seabios, uBoot } from './images.ts';
+import { gnuMach, grub, ipxe, memdisk, memtest, memtest32, multibootKernel, seabios, uBoot } from './images.ts';
 import { linuxBzImage, linuxElf, shellInitramfs } from './linux.ts';
 
 /** Where a guest speaks: serial port, debug console (ports 0x402, 0xe9), or the VGA text buffer at 0xb8000. */
@@ -170,6 +171,46 @@ export const GUESTS: readonly RealGuest[] = [
     ],
     seconds: 60,
     slowOnPvm: 'it waits for its own screens',
+  },
+  ...(['linux16', 'linux32'] as const).map((format) => ({
+    name: `memtest86+ for 32-bit processors, ${format}`,
+    packages: ['memtest86+'],
+    image: memtest32,
+    ramMiB: 16,
+    load: () => ({ format, cmdline: 'console=ttyS0,115200' }),
+    dialogue: [
+      { on: 'serial', see: 'Memtest86+' },
+      { on: 'vga', see: /Test #\s*\d+ +\[.*\]/ },
+      { on: 'vga', see: /Errors: 0/ },
+    ] as const,
+    seconds: 60,
+    notOnPvm: 'its emulator has no 32-bit paging',
+  })),
+  {
+    name: 'memdisk, which boots a floppy from an initial RAM disk',
+    packages: ['syslinux-common'],
+    image: memdisk,
+    ramMiB: 16,
+    load: () => ({ modules: [{ name: 'floppy', bytes: readGuest('boot-hello') }] }),
+    dialogue: [
+      { on: 'vga', see: 'MEMDISK 6' },
+      { on: 'vga', see: 'Loading boot sector... booting...' },
+      { on: 'vga', see: 'Hello' },
+    ],
+    seconds: 60,
+  },
+  {
+    name: 'iPXE, without a network',
+    packages: ['ipxe'],
+    image: ipxe,
+    ramMiB: 64,
+    dialogue: [
+      { on: 'vga', see: 'iPXE initialising devices...' },
+      { on: 'vga', see: 'Open Source Network Boot Firmware' },
+      { on: 'vga', see: 'Press Ctrl-B for the iPXE command line...' },
+    ],
+    seconds: 60,
+    notOnPvm: 'it unpacks itself in ring 0, which its emulator does not get through in a minute',
   },
   {
     name: 'U-Boot',

@@ -9,6 +9,9 @@ export const multibootKernel = () => readFileSync(join(packageTree('multiboot'),
 export const seabios = () => readFileSync(join(packageTree('seabios'), 'usr/share/seabios/bios.bin'));
 export const gnuMach = () => readFileSync(join(packageTree('gnumach-image-1.8-486'), 'boot/gnumach-1.8-486.gz'));
 export const memtest = () => readFileSync(join(packageTree('memtest86+'), 'boot/memtest86+x64.bin'));
+export const memtest32 = () => readFileSync(join(packageTree('memtest86+'), 'boot/memtest86+ia32.bin'));
+export const memdisk = () => readFileSync(join(packageTree('syslinux-common'), 'usr/lib/syslinux/memdisk'));
+export const ipxe = () => readFileSync(join(packageTree('ipxe'), 'boot/ipxe.lkrn'));
 export const uBoot = () => readFileSync(join(packageTree('u-boot-qemu'), 'usr/lib/u-boot/qemu-x86/u-boot.rom'));
 
 const GRUB_MODULES = ['serial', 'terminal', 'echo', 'lsmmap', 'halt', 'multiboot', 'normal', 'memdisk', 'tar', 'ls'];

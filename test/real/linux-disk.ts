@@ -1,4 +1,6 @@
 /** Debian's cloud kernel with an ext4 file system on disk 0, and small programs that write to it. */
+import { guestProblem } from './boot.ts';
+import { ext4Problem } from './ext4.ts';
 import type { RealGuest } from './guests.ts';
 import { diskInitramfs, linuxElf } from './linux.ts';
 
@@ -44,3 +46,6 @@ export const LINUX_WITH_DISK: RealGuest = {
   seconds: 65,
   notOnPvm: 'its emulator does not take Linux past the first lines of the kernel',
 };
+
+/** Why it cannot run here; undefined where it can. */
+export const linuxDiskProblem = (): string | undefined => guestProblem(LINUX_WITH_DISK) ?? ext4Problem();

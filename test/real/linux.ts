@@ -95,11 +95,11 @@ export function diskInitramfs(name: LinuxPackage, scripts: Readonly<Record<strin
 
 const busybox = () => readFileSync(join(packageTree('busybox-static'), 'bin', 'busybox'));
 
-/** An initramfs whose init says how many CPUs there are and then is a shell on the console. */
-export function shellInitramfs(): Uint8Array {
+/** An initramfs whose init says how many CPUs there are and then does what `then` says: by default it is a shell on the console. */
+export function shellInitramfs(then = 'exec sh'): Uint8Array {
   return cpio([
     ...['bin', 'dev', 'proc', 'sys'].map(folder),
     program('bin/busybox', busybox()),
-    program('init', Buffer.from(INIT)),
+    program('init', Buffer.from(INIT.replace('exec sh', () => then))),
   ]);
 }

@@ -68,6 +68,26 @@ describeKvm('how a run ends', () => {
     expect(await machine.running.run()).toMatchObject({ value: 2, exits: { IO: 2 } });
   });
 
+  it('an end that comes as a run is stopped is that of the next one, but not after a load', async () => {
+    await using machine = await startCode({ mode: 'real', code: EXITS });
+    const { running } = machine;
+    const [vcpu] = running.threads;
+    running.beginSave();
+    const start = running.finishSave().map((record) => record.slice());
+    const stoppedAtItsEnd = async () => {
+      const result = running.run();
+      soon('the guest ends', () => vcpu!.isPaused); // its owner's event loop has not heard of it
+      running.stop();
+      return (await result).reason;
+    };
+    expect(await stoppedAtItsEnd()).toBe('interrupted');
+    expect(await running.run()).toMatchObject({ reason: 'exit-port', value: 1, exits: { IO: 1 } });
+    expect(await stoppedAtItsEnd()).toBe('interrupted');
+    running.loadVcpus(start);
+    expect(await running.run()).toMatchObject({ reason: 'exit-port', value: 1, exits: { IO: 3 } });
+    expect(await running.run()).toMatchObject({ reason: 'exit-port', value: 2 });
+  });
+
   it('a second run() while one is under way is refused', async () => {
     await using machine = await startCode({ mode: 'real', code: SPIN });
     const first = machine.running.run({ timeoutMs: 50 });

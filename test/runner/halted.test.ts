@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { runHere } from '../../src/runner/local-machine.ts';
 import { describeKvm } from '../support/kvm.ts';
 import { scaled } from '../support/time.ts';
-import { codeMachine, eventually, type Started, startCode, startGuest } from './machines.ts';
+import { CODE, codeMachine, eventually, type Started, startCode, startGuest } from './machines.ts';
 
 /** cli; hlt */
 const HALT = 'fa f4';
@@ -60,6 +60,30 @@ describeKvm('halted for good', () => {
     const result = await machine.running.run({ timeoutMs: scaled(1000) });
     expect(result.reason).toBe('timeout');
     expect(result.exits.INTR).toBeLessThan(scaled(80));
+  });
+
+  it('an end that is still being looked into when its run is over ends no later run', async () => {
+    await using machine = await startCode({ mode: 'protected', code: `${WAKE_1} ${HALT}`, apCode: HALT, cpus: 2 });
+    const { running } = machine;
+    running.beginSave();
+    const start = running.finishSave().map((record) => record.slice());
+    const [thread] = running.threads;
+    const call = thread!.call.bind(thread);
+    const answers: (() => void)[] = [];
+    thread!.call = async (name, args) => {
+      const answer = await call(name, args);
+      if (name === 'haltedForGood') await new Promise<void>((resolve) => answers.push(resolve));
+      return answer;
+    };
+    const first = running.run();
+    await eventually('all have halted', () => answers.length > 0);
+    running.stop();
+    expect((await first).reason).toBe('interrupted');
+    running.loadVcpus(start);
+    machine.machine.memory.write(CODE, Buffer.from(SPIN, 'hex'));
+    const second = running.run({ timeoutMs: scaled(300) });
+    for (const answer of answers) answer();
+    expect((await second).reason).toBe('timeout');
   });
 
   it('a pause is kept when a processor halts meanwhile', async () => {

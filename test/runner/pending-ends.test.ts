@@ -6,6 +6,7 @@ const HOST: VcpuStateCaps = {
   xsaveBytes: 4096,
   sregs2: true,
   irqchip: true,
+  kicks: false,
   syncRegs: true,
   tsc: 'none',
   nestedBytes: 0,

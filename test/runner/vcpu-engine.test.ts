@@ -13,6 +13,7 @@ const HOST: VcpuStateCaps = {
   xsaveBytes: 4096,
   sregs2: true,
   irqchip: true,
+  kicks: false,
   syncRegs: false,
   tsc: 'none',
   nestedBytes: 0,
@@ -40,7 +41,7 @@ function engineOver(steps: readonly Step[], more: Partial<EngineOptions> = {}) {
   const vcpu = new EngineVcpu(steps);
   const bus = new FakeBus();
   const engine = new VcpuEngine({
-    machine: { config: { irqchip: true } } as unknown as Machine,
+    machine: { config: { irqchip: true }, memory: {} } as unknown as Machine,
     host: HOST,
     bus: bus as unknown as Bus,
     assist: 'off',

@@ -3,8 +3,10 @@ import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { guestPath } from '../../guests/list.ts';
+import { openStore } from '../../snapshot/store/store.ts';
 import { describeKvm } from '../support/kvm.ts';
 import { cli, interrupted, scratch } from '../tools/cli/cli.ts';
+import { damage, firstPages, takeReader } from './reader-guest.ts';
 
 const STATUS = 12;
 
@@ -54,6 +56,27 @@ describeKvm('restore and the cache', () => {
     expect(without.stderr).toMatch(/note: restored without the cache: ENOTDIR/);
     const small = await restore('small', '--cache-limit', '4K');
     expect(small.stderr).toMatch(/note: restored without the cache: its memory is more than the 4 KiB/);
+  });
+
+  it('runs a large checkpoint while its memory comes; what cannot be read stops the guest', async () => {
+    const large = folder.file('large');
+    using made = openStore(large, { create: true });
+    const digest = takeReader(made, 96);
+    const env = { XDG_CACHE_HOME: folder.file('demand') };
+    const bring = (...more: string[]) => cli(['restore', '--store', large, 'latest', ...more], '', env);
+    const untilTheEnd = ({ stderr }: { readonly stderr: string }) => stderr.split('vmlapse: the guest halted')[0];
+    const eager = await bring('--eager');
+    const onDemand = await bring();
+    expect(onDemand).toMatchObject({ status: eager.status, stdout: eager.stdout });
+    expect(untilTheEnd(onDemand)).toBe(untilTheEnd(eager));
+    using checkpoint = made.open(digest);
+    damage(made, checkpoint, firstPages(checkpoint), false);
+    const stopped = await bring();
+    expect(stopped.status).toBe(125);
+    expect(stopped.stderr).toMatch(
+      /\nvmlapse: the page at 0x[0-9a-f]+ of the guest cannot be read: layer .* is damaged/,
+    );
+    expect(stopped.stderr).not.toContain('at async');
   });
 
   it('refuses options that do not go together', async () => {

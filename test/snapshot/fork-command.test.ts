@@ -2,6 +2,12 @@
 import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { guestPath } from '../../guests/list.ts';
+import { runningForkPool } from '../../snapshot/running-fork-pool.ts';
+import { openStore } from '../../snapshot/store/store.ts';
+import { UsageError } from '../../src/errors.ts';
+import { RunningMachine } from '../../src/runner/threads/running-machine.ts';
+import { runForks } from '../../tools/cli/session/forks.ts';
+import { eventually } from '../runner/machines.ts';
 import { describeKvm } from '../support/kvm.ts';
 import { cli, interrupted, STACK_TRACE, scratch, startCli } from '../tools/cli/cli.ts';
 
@@ -109,6 +115,31 @@ describeKvm('restore --fork', () => {
     await Promise.all([0, 1].map((fork) => said('stdout', `[${fork}] an endless loop`)));
     child.kill('SIGINT');
     expect(await outcome).toMatchObject({ status: 130, signal: null });
+  });
+
+  it('ends all of them when one cannot be made, and hears signals only when the checkpoint was read', async () => {
+    using store = openStore(endless, { readOnly: true });
+    using checkpoint = store.open('latest');
+    const listeners = () => process.listenerCount('SIGINT');
+    const before = listeners();
+    const started: RunningMachine[] = [];
+    let asked = 0;
+    const poolOf: Parameters<typeof runForks>[0] = ({ ready = 0, start = RunningMachine.start }) => {
+      expect(listeners()).toBe(before);
+      const failing = async (machine: RunningMachine['machine']) => {
+        if (++asked === 1) {
+          await eventually('the other one runs', () => started[0]?.running);
+          throw new UsageError('no more');
+        }
+        const running = await start(machine);
+        started.push(running);
+        return running;
+      };
+      return runningForkPool(checkpoint, { ready, start: failing });
+    };
+    await expect(runForks(poolOf, 2, { assist: 'auto', json: true })).rejects.toThrow('no more');
+    expect(started.map(({ running, isSound }) => ({ running, isSound }))).toEqual([{ running: false, isSound: false }]);
+    expect(listeners()).toBe(before);
   });
 
   it.each([

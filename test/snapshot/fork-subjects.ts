@@ -6,6 +6,7 @@ import type { RestoreOptions } from '../../snapshot/restore-options.ts';
 import { CheckpointSession } from '../../snapshot/session.ts';
 import type { Checkpoint } from '../../snapshot/store/memory/checkpoint.ts';
 import { openStore, type Store } from '../../snapshot/store/store.ts';
+import { msrList, readMsrList } from '../../src/kvm/msr-list.ts';
 import { machineOf, Player, type Portrait, portrait } from './fidelity/play.ts';
 import { temporaryDirectory } from './store/support.ts';
 
@@ -19,6 +20,17 @@ export async function withCheckpoint<T>(
   using store = openStore(directory.path, { create: true });
   using checkpoint = store.open(takeCheckpoint(guest, exits, store));
   return await use(checkpoint, store);
+}
+
+/** A checkpoint as a host without some MSR takes it. */
+export function withoutMsr(checkpoint: Checkpoint, missing: number): Checkpoint {
+  const without = ([name, bytes]: [string, Uint8Array]) => {
+    const isList = /^vcpu\/\d+\/msrs$/.test(name);
+    return [name, isList ? msrList(readMsrList(bytes).filter(({ index }) => index !== missing)) : bytes];
+  };
+  const state = Object.fromEntries(Object.entries(checkpoint.config.state).map(without));
+  const readAll: Checkpoint['readAll'] = (into, onProgress) => checkpoint.readAll(into, onProgress);
+  return { config: { ...checkpoint.config, state }, readAll, readPages: () => {} } as unknown as Checkpoint;
 }
 
 function takeCheckpoint(guest: string, exits: number, store: Store) {

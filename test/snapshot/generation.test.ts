@@ -1,6 +1,7 @@
 /** The generation of a machine is another one in each copy of it, and in nothing else does a copy differ. */
 import { expect, it } from 'vitest';
 import { ForkTemplate } from '../../snapshot/fork.ts';
+import { forkPool } from '../../snapshot/fork-pool.ts';
 import { type RestoredMachine, restoreMachine } from '../../snapshot/restore.ts';
 import { CheckpointSession } from '../../snapshot/session.ts';
 import { openStore } from '../../snapshot/store/store.ts';
@@ -81,5 +82,20 @@ describeKvm('the generation of a machine', () => {
     expect(generationAt(other.machine)).toBe(GENERATION_GPA);
     other.machine.memory.write(GENERATION_GPA, Uint8Array.of(1));
     expect(generationAt(other.machine)).toBe(undefined);
+  });
+
+  it('is another one each time a fork is taken from a pool', () => {
+    using directory = temporaryDirectory();
+    using store = openStore(directory.path, { create: true });
+    using driver = atFirstLine();
+    using session = new CheckpointSession(driver.local, store);
+    using checkpoint = store.open(session.checkpoint().digest);
+    using pool = forkPool(checkpoint);
+    const ids = [1, 2, 3].map(() => {
+      using fork = pool.take();
+      return Buffer.from(fork.machine.memory.read(GENERATION_GPA, 16)).toString('hex');
+    });
+    expect(pool.ready, 'one machine did all').toBe(1);
+    expect(new Set([...ids, NONE]).size).toBe(4);
   });
 });

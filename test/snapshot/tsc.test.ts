@@ -85,7 +85,7 @@ describeKvm(`the TSC of a guest, which can be set here: ${TSC}`, () => {
         kvm.getSupportedCpuid().map((leaf) => (leaf.function === 1 ? { ...leaf, ecx: leaf.ecx | (1 << 24) } : leaf)),
       );
       deadlineTimer(vcpu);
-      action(vcpu, new VcpuStateIo(vcpu, vcpuStateCaps(kvm, vm, true)));
+      action(vcpu, new VcpuStateIo(vcpu, vm, vcpuStateCaps({ kvm, vm, config: { irqchip: true, cpus: 1 } })));
     });
   const DEADLINE = Msr.IA32_TSC_DEADLINE;
 

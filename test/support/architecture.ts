@@ -47,14 +47,18 @@ export const LAYERS: readonly {
   { place: 'debug', uses: [...MACHINE, 'loaders', 'snapshot'] },
   { place: 'index.ts', uses: [...MACHINE, 'loaders', 'snapshot', 'debug'] },
   { place: 'tools/screen', uses: [...MACHINE, 'snapshot'] },
+  { place: 'tools/view', uses: [...MACHINE, 'snapshot', 'debug', 'tools/screen'] },
+  { place: 'tools/trace', uses: [...BASE, 'src/kvm', 'snapshot', 'tools/view'] },
   { place: 'tools/control', uses: ['src/errors.ts', 'src/ffi'] },
   { place: 'tools/gdb', uses: [...MACHINE, 'snapshot', 'debug'] },
   { place: 'tools/testing', uses: [...MACHINE, 'loaders', 'snapshot', 'debug', 'tools/screen'] },
+  { place: 'exercises', uses: [...BASE, 'loaders', 'guests'] },
+  { place: 'tools/learn', uses: [...BASE, 'src/kvm', 'loaders', 'snapshot', 'guests', 'exercises'] },
   {
     place: 'tools/cli',
     uses: [
       ...[...MACHINE, 'loaders', 'snapshot', 'debug', 'guests'],
-      ...['tools/control', 'tools/gdb', 'tools/screen'],
+      ...['tools/control', 'tools/gdb', 'tools/screen', 'tools/learn', 'tools/trace', 'tools/view'],
     ],
   },
   {

@@ -15,8 +15,17 @@ export const EXCLUDED: Readonly<Record<string, string>> = {
   'tools/gdb/hostile.test.js': 'packets that are refused before KVM is asked; each of the others takes long there',
   'tools/gdb/packets.test.js': 'pure functions on bytes',
   'tools/gdb/real-clients.test.js': 'starts a debugger and a machine for each test; the packets are tested below it',
+  'tools/gdb/session-door.test.js': 'sockets',
   'tools/gdb/past.test.js': 'starts processes; the debugger of a recording is tested below it',
+  'tools/learn/command.test.js': 'starts a process for each test; every exercise is solved there in matrix.test.js',
+  'tools/learn/course.test.js': 'compares texts',
+  'tools/learn/daily.test.js': 'starts a process for each test; every exercise is solved there in matrix.test.js',
+  'tools/learn/programs.test.js': 'programs that do not get as far as KVM',
+  'tools/learn/recording.test.js':
+    'recordings do not depend on the KVM underneath, and were made on another; on this one the exercises are solved in matrix.test.js',
   'tools/screen/': 'pure functions on bytes',
+  'tools/trace/': 'pure functions on bytes',
+  'tools/view/': 'starts a browser; pages and their server do not depend on the KVM underneath',
   'tools/testing/': 'starts other runs of tests, or fixtures over machines that are tested below them',
   'debug/log.test.js': 'bytes and numbers, without KVM',
   'devices/bus.test.js': 'devices without KVM: bytes in, bytes out',
@@ -25,6 +34,8 @@ export const EXCLUDED: Readonly<Record<string, string>> = {
   'devices/i8042.test.js': 'devices without KVM',
   'devices/lock.test.js': 'threads over shared memory, without KVM',
   'devices/mmio.test.js': 'devices without KVM',
+  'devices/pic/pair.test.js': 'devices without KVM',
+  'devices/pit/': 'devices without KVM',
   'devices/serial-input.test.js': 'devices without KVM',
   'devices/small-devices.test.js': 'devices without KVM',
   'devices/uart-interrupts.test.js': 'devices without KVM',
@@ -35,6 +46,7 @@ export const EXCLUDED: Readonly<Record<string, string>> = {
   'docs/': 'starts a process for each lesson',
   'errors.test.js': 'values without KVM',
   'guests/': 'builds and reads files',
+  'kvm/call.test.js': 'a made-up descriptor',
   'kvm/docstrings.test.js': 'reads the sources',
   'loaders/': 'pure functions on bytes; the guests that are booted show the loaders at work',
   'memory/bitmap.test.js': 'pure functions',
@@ -102,8 +114,20 @@ export const SKIPPED: readonly { readonly test: (name: string) => boolean; reado
     reason: 'messages between threads, without KVM; starting a thread takes seconds',
   },
   {
-    test: (name) => name.endsWith('> Linux to a shell, 1 CPU'),
+    test: (name) => name.endsWith('> Linux to a shell, 1 CPU') || name.endsWith('> Linux, first lines (ELF, PVH)'),
     reason: 'Linux to a shell with 2 CPUs does all of it',
+  },
+  {
+    test: (name) => /> (GRUB shell|multiboot example kernel)$/.test(name),
+    reason: 'GRUB boots that kernel there, from that shell',
+  },
+  {
+    test: (name) => /> (memdisk, which boots|memtest86\+ for 32-bit processors, linux16)/.test(name),
+    reason: 'iPXE starts by the same entry there; memdisk is booted on the other host',
+  },
+  {
+    test: (name) => name.endsWith('> disk-log, 2 times'),
+    reason: 'the same guest with interrupts does all of it',
   },
   {
     test: (name) => /^several processors .*> 2 start each other/.test(name) || /HLT with .*cpus: 2/.test(name),
@@ -138,8 +162,18 @@ export const SKIPPED: readonly { readonly test: (name: string) => boolean; reado
       'what a debugger is answered without running the guest is the same on every host; starting a thread takes seconds',
   },
   {
-    test: (name) => /^live checkpoints of a guest that writes its disk .*disk-log-irq/.test(name),
-    reason: 'a known fault of disks that interrupt, seen on this host alone: see docs/disks.md',
+    test: (name) => /^the exercises .*> \d/.test(name) && !/> (02|09|11|13|16)-/.test(name),
+    reason:
+      'starts processes, 20 seconds for each exercise; those that KVM on AMD answers otherwise, and two more, are solved',
+  },
+  {
+    test: (name) => name.endsWith('> XGETBV reads XCR0 and XSETBV writes it, where the guest has XSAVE'),
+    reason:
+      'QEMU 7.2 does not intercept XSETBV: KVM never hears of it, and takes it back when the guest is next entered',
+  },
+  {
+    test: (name) => name.endsWith('> waits for the instruction behind STI, where KVM_RUN was left between the two'),
+    reason: "VMRUN of QEMU 7.2 forgets the shadow of STI (QEMU 10 keeps it): docs/kvm-kinds.md, 'An emulated host'",
   },
   {
     test: (name) => name.startsWith('forks leave nothing behind'),

@@ -1,10 +1,14 @@
-/** Test files on the second host: what it says is passed on, and one that stands still is ended, and the rest begun on another. */
+/**
+ * Test files, or cases of a campaign, on the second host: what it says is passed on, and one that stands still is ended, and
+ * the rest begun on another.
+ */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { ALIVE, type Counts, type FileCounts, parseCounts, parseFileLine, sumOf } from './counts.ts';
 
 /** Files, and the command that runs them on a host, in their order. */
 export interface HostRun {
+  /** Or what else is said to be over by a line of a file ({@link parseFileLine}). */
   readonly files: readonly string[];
   readonly script: string;
   readonly args: (files: readonly string[]) => readonly string[];
@@ -16,6 +20,10 @@ export interface HostRun {
   /** Takes each line, but for the sum. */
   readonly say: (line: string) => void;
 }
+
+/** How often what runs on a host says that it is alive, and how long the host may say nothing, its own start included. */
+export const ALIVE_MS = 5000;
+export const STANDSTILL_MS = 90_000;
 
 const FAILED: Counts = { passed: 0, failed: 1, skipped: 0 };
 /** Hosts that may stand still while a file runs, until that file has failed. */
@@ -73,7 +81,8 @@ function once({ script, args, silenceMs, say }: HostRun, files: readonly string[
       clearTimeout(watch);
       if (sum) return resolve({ sum, done });
       if (isStill) return resolve({ done });
-      say(`FAILED the host ended with ${status} before its tests did`);
+      const file = files.find((one) => done.every(({ file }) => file !== one)) ?? script;
+      say(`FAILED ${file}: the host ended with ${status} before its tests did`);
       resolve({ sum: sumOf([...done, FAILED]), done });
     });
   });

@@ -6,9 +6,9 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { basename, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ALIVE, countLine, fileLine } from './counts.ts';
+import { startAlive } from './alive.ts';
+import { countLine, fileLine } from './counts.ts';
 import { SKIPPED } from './excluded.ts';
-import { startPulse } from './pulse.ts';
 import type { FileReport, TestReport } from './worker.ts';
 
 const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));
@@ -94,9 +94,7 @@ async function main(files: readonly string[]): Promise<number> {
     for (const name of r.skipped) if (!ruledOut(name)) console.log(`skipped ${name}`);
     for (const f of r.failed) console.log(`FAILED ${f.name}: ${firstLine(f.message)}`);
   };
-  const noPulse = ALIVE_MS > 0 ? startPulse() : undefined;
-  if (noPulse) console.log(`the host may stand still: ${noPulse}`);
-  const alive = ALIVE_MS > 0 ? setInterval(() => console.log(ALIVE), ALIVE_MS) : undefined;
+  if (ALIVE_MS > 0) startAlive(ALIVE_MS);
   while (remaining.size > 0) {
     const before = remaining.size;
     const interrupted = await runUntilItEnds(nextBatch([...remaining]), onReport);
@@ -111,7 +109,6 @@ async function main(files: readonly string[]): Promise<number> {
       break;
     }
   }
-  clearInterval(alive);
   if (process.env.SVMHOST) for (const { reason } of SKIPPED) console.log(`some skipped: ${reason}`);
   console.log(countLine(total));
   return total.failed ? 1 : 0;

@@ -1,4 +1,5 @@
 /** Shares test files out to several hosts, the long ones first, each to the host with the least to do. */
+import { byTurn, TODAY } from '../support/turn.ts';
 
 /** Rough seconds on an emulated processor, of files that take much longer than the others. */
 const SECONDS: Readonly<Record<string, number>> = {
@@ -6,7 +7,9 @@ const SECONDS: Readonly<Record<string, number>> = {
   'snapshot/live/session.test.js': 120,
   'snapshot/fork.test.js': 120,
   'boot/guests.test.js': 120,
+  'snapshot/on-demand.test.js': 110,
   'snapshot/live/invariants.test.js': 105,
+  'debug/ticks.test.js': 90,
   'snapshot/fidelity/exact-points.test.js': 90,
   'snapshot/disk.test.js': 90,
   'real/linux-disk.test.js': 80,
@@ -18,6 +21,8 @@ const SECONDS: Readonly<Record<string, number>> = {
   'snapshot/restore.test.js': 50,
   'runner/pause.test.js': 50,
   'snapshot/fidelity/threads.test.js': 45,
+  'tools/learn/matrix.test.js': 45,
+  'snapshot/fork-pool.test.js': 40,
   'snapshot/fidelity/guests.test.js': 40,
   'snapshot/fidelity/cycles.test.js': 40,
   'debug/seek.test.js': 40,
@@ -25,6 +30,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   'snapshot/fidelity/abc.test.js': 40,
   'runner/leaks.test.js': 35,
   'snapshot/cache.test.js': 30,
+  'snapshot/on-demand-damage.test.js': 30,
   'machine/leaks.test.js': 25,
   'snapshot/ended.test.js': 25,
   'bios/checkpoint.test.js': 25,
@@ -42,7 +48,20 @@ const SECONDS: Readonly<Record<string, number>> = {
 };
 const USUAL_SECONDS = 3;
 
+/** From here on, files take turns. */
+const LONG_SECONDS = 30;
+
 const weight = (file: string) => SECONDS[file] ?? USUAL_SECONDS;
+
+/** The files of a day, and those of the other ({@link byTurn}). */
+export function filesOfTurn(files: readonly string[]): { taken: string[]; left: string[] } {
+  const ordered = files.toSorted((a, b) => weight(b) - weight(a));
+  const { taken, left } = byTurn(
+    ordered.filter((file) => weight(file) >= LONG_SECONDS),
+    TODAY,
+  );
+  return { taken: [...taken, ...ordered.filter((file) => weight(file) < LONG_SECONDS)], left };
+}
 
 /** Every file once, in at most `hosts` shares, none of them empty. */
 export function share(files: readonly string[], hosts: number): string[][] {

@@ -1,10 +1,12 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { scaled } from '../support/time.ts';
-import { countLine, fileLine, parseCounts, parseFileLine } from './counts.ts';
+import { ALIVE, countLine, fileLine, parseCounts, parseFileLine } from './counts.ts';
 import { EXCLUDED, reasonToExclude } from './excluded.ts';
 import { runOnHost } from './host.ts';
 import { share } from './share.ts';
@@ -27,6 +29,21 @@ describe('the list of files the second host does not run', () => {
     const files = readdirSync(TESTS, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.test.js'));
     const folders = new Set(files.filter((file) => !reasonToExclude(file)).map((file) => file.split('/')[0]));
     for (const folder of ['kvm', 'machine', 'memory', 'runner', 'boot', 'real']) expect(folders).toContain(folder);
+  });
+});
+
+describe("the second host's stand-in for vitest", () => {
+  /** The names in each `{ … }` that `pattern` finds in a file of the tests. */
+  const names = (file: string, pattern: RegExp): string[] =>
+    [...readFileSync(join(TESTS, file), 'utf8').matchAll(pattern)].flatMap(([, list]) => list!.match(/\w+/g) ?? []);
+
+  it('has each name that a file which runs there imports', () => {
+    const has = new Set([...names('svm/vitest-shim.js', /^export \{([^}]*)\} from/gm), 'expect']);
+    const wants = readdirSync(TESTS, { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.js') && !reasonToExclude(file))
+      .flatMap((file) => names(file, /^import \{([^}]*)\} from 'vitest';/gm).map((name) => `${name} in ${file}`));
+    expect(wants.length).toBeGreaterThan(100);
+    expect(wants.filter((want) => !has.has(want.split(' ')[0]!))).toEqual([]);
   });
 });
 
@@ -75,7 +92,22 @@ echo alive; echo "$n passed, 0 failed, $((n / 2)) skipped"`;
     using fine = host('none', 0);
     const args = () => ['-c', 'echo "ok a (2 passed, 0 failed, 0 skipped, 0.1 s)"; exit 3'];
     expect(await runOnHost({ ...fine.run, args })).toEqual({ passed: 2, failed: 1, skipped: 0 });
-    expect(fine.lines.at(-1)).toMatch(/^FAILED the host ended with 3/);
+    expect(fine.lines.at(-1)).toMatch(/^FAILED b: the host ended with 3/);
+  });
+});
+
+describe('a run on a host', () => {
+  it('says that it is alive while its thread does something else', async () => {
+    const code = `import { startAlive } from '${new URL('./alive.js', import.meta.url)}';
+startAlive(5);
+Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);`;
+    const run = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
+    try {
+      for await (const line of createInterface({ input: run.stdout })) if (line === ALIVE) return;
+      expect.fail('it ended before');
+    } finally {
+      run.kill('SIGKILL');
+    }
   });
 });
 

@@ -1,7 +1,8 @@
 /** Files that are disks: the machine reads them while it runs. */
 import { type Stats, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { CD_DRIVE, detect, type GuestImage, type LoadOptions, loadDisk } from '../../loaders/index.ts';
+import { bytesDisk, type ReadableDisk } from '../../loaders/disk/readable.ts';
+import { bootsAsCd, detect, type GuestImage, type LoadOptions, loadDisk } from '../../loaders/index.ts';
 import { DiskImage, readImageAt } from '../../src/disk/image.ts';
 import { LoadError } from '../../src/errors.ts';
 import { WINDOW_BYTES } from '../../src/ffi/mapping.ts';
@@ -34,21 +35,19 @@ export function diskAtOnce(
   using opened = DiskImage.open(file);
   const { fd, bytes } = opened;
   const read = (offset: number, into: Uint8Array) => readImageAt(fd, bytes, offset, into);
-  const image = named(file, () => loadDisk({ bytes, read }, options));
-  return { image, disks: [bootDisk(file, image)] };
+  const disk = { bytes, read };
+  const image = named(file, () => loadDisk(disk, options));
+  return { image, disks: [bootDisk(file, disk)] };
 }
 
 /** A CD cannot be written. */
-const bootDisk = (file: string, image: GuestImage): DiskConfig => ({
-  path: resolve(file),
-  readOnly: image.entry.regs?.rdx === BigInt(CD_DRIVE),
-});
+const bootDisk = (file: string, disk: ReadableDisk): DiskConfig => ({ path: resolve(file), readOnly: bootsAsCd(disk) });
 
 /** The machine's disk of a plan that is one, in a file with these bytes. Throws LoadError if the machine cannot read the disk from it. */
 export function disksOf(file: string, bytes: Uint8Array, image: GuestImage): readonly DiskConfig[] {
   if (image.format !== 'disk') return [];
   const isFile = file !== STDIN && lookAt(file)?.isFile() === true;
-  if (isFile && detect(bytes).kind !== 'wrapped') return [bootDisk(file, image)];
+  if (isFile && detect(bytes).kind !== 'wrapped') return [bootDisk(file, bytesDisk(bytes))];
   const why = isFile ? 'it is compressed: unpack it first' : 'it comes from a pipe: write it to a file first';
   throw new LoadError('DISK', `${file}: the guest reads from a disk while it runs, but ${why}`);
 }

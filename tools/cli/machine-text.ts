@@ -67,6 +67,7 @@ export function statusText(s: MachineStatus): string {
     ['RAM', byteText(s.memory)],
     ['started', `${s.started} (${spanText(s.uptimeMs)} ago)`],
     ['store', printable(s.store ?? 'none: it cannot be checkpointed')],
+    ...(s.recorded === undefined ? [] : [['recorded', counted(s.recorded, 'exit')]]),
     ['last checkpoint', last ? `${checkpointText(last)}, ${ago(last)}: ${checkpointStats(last)}` : 'none'],
     ['rollback goes to', s.base ? `${checkpointText(s.base)}, ${ago(s.base)}` : 'nowhere: there is no checkpoint'],
   ]);

@@ -6,7 +6,6 @@ import { UsageError, VmlapseError } from '../../src/errors.ts';
 import { flushOutput, installPipeHandlers, printLine } from './output.ts';
 import { createProgram } from './program.ts';
 import { EXIT, passesOn } from './run-end.ts';
-import { startTracing } from './session/options.ts';
 import { printable } from './store/format.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
@@ -36,9 +35,10 @@ const isUsage = (error: VmlapseError | CommanderError) =>
 
 const attends = passesOn(process.argv.slice(2));
 installPipeHandlers(attends);
-startTracing({});
+if (process.env.VMLAPSE_TRACE === '1') (await import('./session/tracing.ts')).startTracing({});
 try {
-  await createProgram(version).parseAsync();
+  const program = await createProgram(version, process.argv[2]);
+  await program.parseAsync();
 } catch (error) {
   const status = report(error);
   process.exitCode = attends && status !== EXIT.OK ? EXIT.OURS : status;

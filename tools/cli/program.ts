@@ -1,31 +1,45 @@
 /** The command line as a whole: every command, help, completion. */
 import { Command, CommanderError } from 'commander';
+import { loadThreadAhead } from '../../src/runner/threads/thread-ahead.ts';
 import { addCommand, type CommandRow } from './command.ts';
-import { BLAME } from './commands/blame.ts';
-import { completeCommand } from './commands/complete.ts';
-import { CONSOLE } from './commands/console.ts';
-import { DEBUG } from './commands/debug.ts';
-import { DIFF } from './commands/diff.ts';
-import { EVENTS_COMMAND } from './commands/events.ts';
-import { GDB } from './commands/gdb.ts';
-import { HOST_COMMANDS } from './commands/host.ts';
-import { INSPECT } from './commands/inspect.ts';
-import { LOG } from './commands/log.ts';
-import { MACHINE_COMMANDS } from './commands/machine.ts';
-import { REGISTRY_COMMANDS } from './commands/registry.ts';
-import { REPLAY } from './commands/replay.ts';
-import { RESTORE } from './commands/restore.ts';
-import { RUN } from './commands/run.ts';
-import { SCREEN_COMMANDS } from './commands/screen.ts';
-import { SHOW } from './commands/show.ts';
-import { STORE_COMMANDS } from './commands/store.ts';
 import { inLocale } from './terminal-text.ts';
 
-/** In the order of the help. */
-const COMMANDS: readonly CommandRow[] = [
-  ...[...HOST_COMMANDS, INSPECT, RUN, RESTORE, REPLAY],
-  ...[LOG, SHOW, DIFF, BLAME, ...STORE_COMMANDS, ...REGISTRY_COMMANDS],
-  ...[...MACHINE_COMMANDS, CONSOLE, ...SCREEN_COMMANDS, EVENTS_COMMAND, GDB, DEBUG],
+/** Commands that one file has, and how it is loaded. */
+interface Commands {
+  readonly names: readonly string[];
+  readonly rows: () => Promise<readonly CommandRow[]>;
+  /** They run a vCPU, in a thread. */
+  readonly runs?: boolean;
+}
+
+/** In the order of the help. To load all takes longer than most commands take: only the file of the one that is given is. */
+export const COMMANDS: readonly Commands[] = [
+  { names: ['info', 'ioctls'], rows: async () => (await import('./commands/host.ts')).HOST_COMMANDS },
+  { names: ['inspect'], rows: async () => [(await import('./commands/inspect.ts')).INSPECT] },
+  { names: ['run'], rows: async () => [(await import('./commands/run.ts')).RUN], runs: true },
+  { names: ['restore'], rows: async () => [(await import('./commands/restore.ts')).RESTORE], runs: true },
+  { names: ['replay'], rows: async () => [(await import('./commands/replay.ts')).REPLAY] },
+  { names: ['trace'], rows: async () => [(await import('./commands/trace.ts')).TRACE] },
+  { names: ['log'], rows: async () => [(await import('./commands/log.ts')).LOG] },
+  { names: ['show'], rows: async () => [(await import('./commands/show.ts')).SHOW] },
+  { names: ['diff'], rows: async () => [(await import('./commands/diff.ts')).DIFF] },
+  { names: ['view'], rows: async () => [(await import('./commands/view.ts')).VIEW] },
+  { names: ['blame'], rows: async () => [(await import('./commands/blame.ts')).BLAME] },
+  {
+    names: ['verify', 'tag', 'rm', 'squash', 'gc', 'export'],
+    rows: async () => (await import('./commands/store.ts')).STORE_COMMANDS,
+  },
+  { names: ['push', 'pull'], rows: async () => (await import('./commands/registry.ts')).REGISTRY_COMMANDS },
+  {
+    names: ['ps', 'status', 'pause', 'resume', 'checkpoint', 'rollback', 'stop'],
+    rows: async () => (await import('./commands/machine.ts')).MACHINE_COMMANDS,
+  },
+  { names: ['console'], rows: async () => [(await import('./commands/console.ts')).CONSOLE] },
+  { names: ['screen', 'type'], rows: async () => (await import('./commands/screen.ts')).SCREEN_COMMANDS },
+  { names: ['events'], rows: async () => [(await import('./commands/events.ts')).EVENTS_COMMAND] },
+  { names: ['gdb'], rows: async () => [(await import('./commands/gdb.ts')).GDB] },
+  { names: ['debug'], rows: async () => [(await import('./commands/debug.ts')).DEBUG] },
+  { names: ['learn'], rows: async () => [(await import('./commands/learn.ts')).LEARN] },
 ];
 
 const EXAMPLES = `
@@ -45,15 +59,29 @@ const pointToHelp =
     throw new CommanderError(exitCode, code, `${plain} (see ${name} --help)`);
   };
 
-/** The program, ready to parse. Errors are thrown, not printed. */
-export function createProgram(version: string): Command {
+/** The rows of the commands that a command line may need, which begins with `word`: of one file, none, or all. */
+async function rowsFor(word: string | undefined, program: Command): Promise<readonly CommandRow[]> {
+  if (word === '--version' || word === '-V') return [];
+  const wanted = COMMANDS.filter(({ names }) => word !== undefined && names.includes(word));
+  if (wanted.some(({ runs }) => runs)) loadThreadAhead();
+  if (wanted.length > 0) return await wanted[0]!.rows();
+  const { completeCommand } = await import('./commands/complete.ts');
+  const all = await Promise.all(COMMANDS.map(({ rows }) => rows()));
+  return [...all.flat(), completeCommand(program)];
+}
+
+/**
+ * The program, ready to parse a command line that begins with `word`; without one, with every command. Errors are thrown, not
+ * printed.
+ */
+export async function createProgram(version: string, word?: string): Promise<Command> {
   const program = new Command('vmlapse')
     .description('boot test guests on KVM, checkpoint them live, and see what changed')
     .version(version)
     .addHelpText('after', EXAMPLES)
     .exitOverride(pointToHelp('vmlapse'))
     .configureOutput(OUTPUT);
-  for (const row of [...COMMANDS, completeCommand(program)]) addCommand(program, row);
+  for (const row of await rowsFor(word, program)) addCommand(program, row);
   for (const command of program.commands)
     command.exitOverride(pointToHelp(`vmlapse ${command.name()}`)).configureOutput(OUTPUT);
   return program;

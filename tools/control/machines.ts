@@ -42,6 +42,13 @@ async function look(name: string): Promise<ListedMachine | undefined> {
   }
 }
 
+/** Connects to the machine of this name; undefined if none runs. Throws ControlError UNSAFE_FOLDER. */
+export async function findMachine(name: string): Promise<ControlClient | undefined> {
+  if (!names().includes(name)) return undefined;
+  const found = await probe(socketPath(runtimeFolder(), name));
+  return found.state === 'live' ? new ControlClient(name, found.socket) : undefined;
+}
+
 /** Connects to a machine. Throws UsageError or ControlError NO_MACHINE, STALE, DENIED, UNREACHABLE, UNSAFE_FOLDER. */
 export async function connectTo(name: string): Promise<ControlClient> {
   const folder = runtimeFolder();

@@ -56,6 +56,8 @@ const status = object({
   store: optional(text()),
   /** A checkpoint is being taken or written. */
   checkpointing: flag,
+  /** Of a recorded machine: the exits that are recorded so far. */
+  recorded: optional(count),
   lastCheckpoint: optional(checkpoint),
   /** The default of `rollback`: the checkpoint it took, was restored from or was rolled back to last. */
   base: optional(checkpoint),
@@ -68,6 +70,19 @@ const rollback = object({ digest: plain, pages: number, ms: number });
 /** How a machine ended: the run's reason, and the exit status of its process. */
 export type EndSummary = Of<typeof end>;
 const end = object({ reason: plain, exitStatus: number });
+
+/** Where the machine stands after a step. */
+export type StepSummary = Of<typeof step>;
+const step = object({
+  /** What came to pass, in words. */
+  what: text(),
+  vcpu: count,
+  /** The next instruction: its place by name, and itself; absent when the guest has ended. */
+  at: optional(text()),
+  instruction: optional(text()),
+  /** General registers that changed, in hexadecimal. */
+  changed: list(object({ name: plain, before: plain, after: plain })),
+});
 
 /** A text screen. `cells`: code and attribute of each character, one character for each byte. */
 const screen = object({
@@ -95,6 +110,7 @@ const EVENT_DATA = {
   rollback,
   pause: nothing,
   resume: nothing,
+  step,
   end,
 };
 export type EventData = { readonly [Name in keyof typeof EVENT_DATA]: Of<(typeof EVENT_DATA)[Name]> };
@@ -143,7 +159,24 @@ const METHODS = {
     /** Where it listens: there before, if a door was open already. */
     result: object({ address: text() }),
   },
-  stop: { params: {}, result: object({ stopping: flag }) },
+  /** Lets a vCPU run one instruction, or all of them until one has made an exit; the machine is paused then. */
+  step: { params: { by: oneOf(['exit', 'instruction']), vcpu: optional(count) }, result: step },
+  /**
+   * What the guest has printed since `base`, the checkpoint that the machine goes on from (absent: since it was started), and
+   * between checkpoints and their parents: those from number `from` on. One character for each byte, at most the last 16 KiB each.
+   */
+  printed: {
+    params: { from: optional(count) },
+    result: object({
+      base: optional(plain),
+      since: bytes,
+      pieces: list(object({ digest: plain, data: bytes })),
+      /** The next `from`. */
+      next: count,
+    }),
+  },
+  /** `powerButton`: the guest is told, and ends the machine if it likes to. */
+  stop: { params: { powerButton: optional(flag) }, result: object({ stopping: flag }) },
   /** `data` has one character for each byte; `taken`: how many the guest's queue had room for. */
   input: { params: { data: bytes }, result: object({ taken: count }) },
   screen: { params: {}, result: screen },

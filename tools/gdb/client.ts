@@ -26,6 +26,8 @@ export class Client {
   /** What each watchpoint is, by address. */
   readonly watches = new Map<bigint, WatchKey>();
   hasContinued = false;
+  /** It was asked to stop since it went on last. */
+  isInterrupted = false;
   /** The machine runs without it from here on: it detached, or the machine has ended. */
   isOver = false;
   isDetached = false;
@@ -40,6 +42,12 @@ export class Client {
 
   get cpus(): number {
     return this.target.debugger.cpus;
+  }
+
+  /** Stops the machine, if it runs. */
+  interrupt(): void {
+    this.isInterrupted = true;
+    this.target.debugger.interrupt();
   }
 
   /** Tells the user something once: here at once, and in the debugger when it can take it, which is while the machine runs. */

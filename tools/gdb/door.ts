@@ -161,8 +161,7 @@ export class DebugDoor {
     }
     const guest = this.#guest;
     if (!guest) return;
-    guest.debugger.interrupt();
-    await guest.session.idle; // what has been asked is answered first
+    await guest.session.finish(); // what is served is answered first
     closeSoon(guest.socket);
     await guest.left;
   }

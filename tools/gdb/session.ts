@@ -26,6 +26,7 @@ export class GdbSession {
   #waiting: string[] = [];
   #serving: Promise<void> | undefined;
   #isClosed = false;
+  #isFinishing = false;
   #last = '';
   #acknowledges = true;
 
@@ -50,7 +51,7 @@ export class GdbSession {
   }
 
   #take(incoming: Incoming): void {
-    if (incoming.kind === 'interrupt') this.#client.target.debugger.interrupt();
+    if (incoming.kind === 'interrupt') this.#client.interrupt();
     else if (incoming.kind === 'packet') this.#enqueue(incoming.payload);
     else if (!this.#acknowledges) return;
     else if (incoming.kind === 'damaged') this.#output.send('-');
@@ -58,6 +59,7 @@ export class GdbSession {
   }
 
   #enqueue(payload: string): void {
+    if (this.#isFinishing) return;
     if (this.#acknowledges) this.#output.send('+');
     if (payload === NO_ACK) this.#acknowledges = false; // its answer is still acknowledged, which is passed over
     if (this.#waiting.push(payload) > MOST_WAITING) throw new ProtocolError('too many packets that wait for no answer');
@@ -69,6 +71,14 @@ export class GdbSession {
   /** Resolves when every packet that has come is answered; while the machine runs, when it stops. */
   get idle(): Promise<void> {
     return this.#serving ?? Promise.resolve();
+  }
+
+  /** Stops the machine, if it runs, and takes no more packets. Resolves when the one that is served is answered. */
+  async finish(): Promise<void> {
+    this.#isFinishing = true;
+    this.#waiting = [];
+    this.#client.interrupt();
+    await this.idle;
   }
 
   async #serveAll(): Promise<void> {
@@ -87,6 +97,7 @@ export class GdbSession {
       return await serve(this.#client, payload.slice(start.length));
     } catch (error) {
       if (error instanceof VmlapseError) {
+        if (this.#isClosed) return undefined; // it left, and takes no explanation
         this.#client.explain(error.message);
         return this.#client.refusal(error.message, TAKE_TEXT.test(payload));
       }

@@ -1,11 +1,12 @@
 /** A guest as a test sees it: run it a bit, talk to it, look at its registers and memory. */
 import type { SymbolTable } from '../../loaders/symbols.ts';
+import type { Store } from '../../snapshot/store/store.ts';
 import { Exit } from '../../src/abi/exits.ts';
 import { plain } from '../../src/abi/struct.ts';
 import { DEVICE_SPECS } from '../../src/devices/devices.ts';
 import { type KeyboardInput, openKeyboard } from '../../src/devices/keyboard-input.ts';
 import { openSerialInput, type SerialInput } from '../../src/devices/serial-input.ts';
-import { GuestFault } from '../../src/errors.ts';
+import { GuestFault, UsageError } from '../../src/errors.ts';
 import type { RegisterName } from '../../src/machine/entry.ts';
 import type { Machine } from '../../src/machine/machine.ts';
 import { checkOptions } from '../../src/options.ts';
@@ -19,9 +20,10 @@ import { sameScreen } from '../screen/packed.ts';
 import { screenText } from '../screen/render.ts';
 import type { Screen } from '../screen/screen.ts';
 import { ConsoleText } from './console-text.ts';
-import { NamedMemory } from './named-memory.ts';
+import { NamedMemory, type Place } from './named-memory.ts';
 import { describeEnd, tailOf } from './narrate.ts';
 import { GUEST_RUN_OPTIONS, type GuestRunOptions, type Until } from './options.ts';
+import { type BlamedWrite, RecordedRun } from './recorded-run.ts';
 
 /** Registers by name. */
 export type GuestRegister = RegisterName | 'rip' | 'rflags' | 'cr0' | 'cr2' | 'cr3' | 'cr4' | 'cr8' | 'efer';
@@ -45,6 +47,8 @@ const REACHED: RunEnd = { reason: 'stop-point' };
 
 /** Ends by an access to a port. */
 const BY_PORT: ReadonlySet<RunEnd['reason']> = new Set(['exit-port', 'reset', 'poweroff']);
+
+const OTHER_RUN = 'the guest is recorded, and it would be a change that its replay does not have; leave `record` out';
 
 /** Whether to stop; `isNew`: there was an exit, and not just a signal. */
 type Stop = (isNew: boolean) => boolean;
@@ -70,6 +74,8 @@ export class Guest {
   /** Symbols of the guest's image. */
   readonly symbols: SymbolTable;
   readonly memory: NamedMemory;
+  /** Its recording, if it has one. */
+  readonly recorded: RecordedRun | undefined;
   readonly #timeoutMs: number;
   readonly #input: SerialInput;
   readonly #keyboard: KeyboardInput;
@@ -82,15 +88,20 @@ export class Guest {
   #end: RunEnd | undefined;
   #exits = 0;
 
-  /** Takes a machine that is ready to run, or to be loaded; the machine stays the caller's to dispose, after this. */
-  constructor(machine: Machine, symbols: SymbolTable, timeoutMs: number) {
+  /**
+   * Takes a machine that is ready to run, or to be loaded; the machine stays the caller's to dispose, after `recorded` or `local`.
+   * With `store`, all runs are recorded into it. Throws UsageError for a machine that cannot be recorded, CheckpointError, KvmError.
+   */
+  constructor(machine: Machine, symbols: SymbolTable, timeoutMs: number, store?: Store) {
     this.symbols = symbols;
     this.#timeoutMs = timeoutMs;
-    this.local = new LocalMachine(machine, {
-      output: (channel, bytes) => (channel === 'serial' ? this.#serial : this.#debugcon).add(bytes),
-      served: (exits) => this.#served(exits),
-    });
-    this.memory = new NamedMemory(this.local, symbols);
+    const hooks = {
+      output: (channel: string, bytes: Uint8Array) => (channel === 'serial' ? this.#serial : this.#debugcon).add(bytes),
+      served: (exits: number) => this.#served(exits),
+    };
+    this.recorded = store && new RecordedRun(machine, store, symbols, hooks);
+    this.local = this.recorded?.local ?? new LocalMachine(machine, hooks);
+    this.memory = new NamedMemory(this.local, symbols, this.recorded && OTHER_RUN);
     const host = machine.host(() => {});
     this.#input = openSerialInput(DEVICE_SPECS, machine.deviceState, host);
     this.#keyboard = openKeyboard(DEVICE_SPECS, machine.deviceState, host);
@@ -107,7 +118,7 @@ export class Guest {
     const stop = until && this.#stopAt(until);
     this.#stop = stop;
     this.#type();
-    const end = this.local.advance(timeoutMs);
+    const end = this.recorded ? this.recorded.run(timeoutMs) : this.local.advance(timeoutMs);
     this.#stop = undefined;
     const isThere = end === REACHED || stop?.(BY_PORT.has(end.reason)); // nobody was asked at the exit that ended it
     this.#end = isThere && end.reason === 'timeout' ? REACHED : end;
@@ -158,6 +169,10 @@ export class Guest {
   /** Sends to the guest's serial port. What does not fit yet follows while it runs. */
   send(text: string | Uint8Array): void {
     const bytes = typeof text === 'string' ? Buffer.from(text, 'utf8') : text;
+    if (this.recorded) {
+      this.recorded.send(bytes);
+      return;
+    }
     this.#sent = Buffer.concat([this.#sent, bytes]);
     this.#type();
   }
@@ -167,13 +182,17 @@ export class Guest {
    * character that no key gives.
    */
   type(text: string): void {
-    this.#typed = Buffer.concat([this.#typed, typeText(text)]);
-    this.#type();
+    this.#strike(typeText(text));
   }
 
   /** Presses and releases a key: "f2", "left", "ctrl-alt-delete". Throws UsageError. */
   press(key: string): void {
-    this.#typed = Buffer.concat([this.#typed, pressKey(key)]);
+    this.#strike(pressKey(key));
+  }
+
+  #strike(codes: Uint8Array): void {
+    if (this.recorded) throw new UsageError(`keys cannot be typed: ${OTHER_RUN}`);
+    this.#typed = Buffer.concat([this.#typed, codes]);
     this.#type();
   }
 
@@ -215,6 +234,26 @@ export class Guest {
     const { vcpu } = this.local;
     const { cr0, cr2, cr3, cr4, cr8, efer } = vcpu.getSregs();
     return { ...(plain(vcpu.getRegs()) as GuestRegisters), cr0, cr2, cr3, cr4, cr8, efer };
+  }
+
+  /**
+   * The last change of `length` bytes, by default of all that the symbol owns: the instruction or device, where in the run, and
+   * both values; undefined where they are as when the guest was started. A write of the same value is no change. Needs
+   * the option `record`. Throws UsageError, or ReplayDivergence where the guest depends on what cannot be recorded.
+   */
+  blame(place: Place, length?: number): BlamedWrite | undefined {
+    return this.#writes(place, length, 1)[0];
+  }
+
+  /** As {@link blame}: all changes, newest first. */
+  blameAll(place: Place, length?: number): BlamedWrite[] {
+    return this.#writes(place, length, Number.POSITIVE_INFINITY);
+  }
+
+  #writes(place: Place, length: number | undefined, most: number): BlamedWrite[] {
+    if (!this.recorded) throw new UsageError('nobody knows who wrote: the guest is not recorded; give `record: true`');
+    const ranges = [...this.memory.pieces(place, length)].map(({ gpa, size }) => ({ gpa, length: size }));
+    return this.recorded.writes(ranges, most);
   }
 
   /** What it has printed so far, for {@link continueFrom}. */

@@ -1,4 +1,5 @@
 /** What is expected of a guest, with messages that show what was there instead. */
+import type { MemoryRange } from '../../debug/blame/writes.ts';
 import { hex } from '../../src/abi/numbers.ts';
 import { UsageError } from '../../src/errors.ts';
 import type { RunReason } from '../../src/runner/result.ts';
@@ -38,6 +39,28 @@ function guestOf(received: unknown, matcher: string): Guest {
 const named = (expected: string | RegExp) =>
   typeof expected === 'string' ? JSON.stringify(expected) : `what matches ${expected}`;
 
+/** Of a recorded guest: who has changed the bytes that differ, or if none does, any of them. */
+function blamed({ recorded, memory }: Guest, place: Place, length: number, differs: (at: number) => boolean): string[] {
+  if (!recorded) return [];
+  const pieces = [...memory.pieces(place, length)];
+  const wrong = pieces.flatMap(({ gpa, at, size }) => runsWhere(size, (i) => differs(at + i)).map(shiftedBy(gpa)));
+  return [recorded.lastWriter(wrong.length > 0 ? wrong : pieces.map(({ gpa, size }) => ({ gpa, length: size })))];
+}
+
+const shiftedBy = (gpa: number) => (range: MemoryRange) => ({ gpa: gpa + range.gpa, length: range.length });
+
+/** The runs of indices below `size` that are wanted. */
+function runsWhere(size: number, isWanted: (index: number) => boolean): MemoryRange[] {
+  const runs: MemoryRange[] = [];
+  for (let i = 0; i < size; i++) {
+    const last = runs.at(-1);
+    if (!isWanted(i)) continue;
+    if (last && last.gpa + last.length === i) runs[runs.length - 1] = { gpa: last.gpa, length: last.length + 1 };
+    else runs.push({ gpa: i, length: 1 });
+  }
+  return runs;
+}
+
 /** For expect.extend(). */
 export const guestMatchers = {
   /** See {@link GuestMatchers.toHavePrinted}. */
@@ -76,7 +99,8 @@ export const guestMatchers = {
 
   /** See {@link GuestMatchers.toHaveMemory}. */
   toHaveMemory(received: unknown, place: Place, expected: Uint8Array | bigint): Verdict {
-    const { memory } = guestOf(received, 'toHaveMemory');
+    const guest = guestOf(received, 'toHaveMemory');
+    const { memory } = guest;
     const bytes = typeof expected === 'bigint' ? littleEndian(expected, memory.widthOf(place)) : expected;
     const found = memory.read(place, bytes.length);
     const wanted = typeof expected === 'bigint' ? hex(expected) : `these ${bytes.length} bytes`;
@@ -86,6 +110,7 @@ export const guestMatchers = {
       [
         `there is (lines that differ begin with ">"):\n${hexdump(found, address, differs)}`,
         `expected:\n${hexdump(bytes, address, differs)}`,
+        ...blamed(guest, place, found.length, differs),
       ].join('\n'),
     );
   },

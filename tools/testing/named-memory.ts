@@ -8,6 +8,13 @@ import type { LocalMachine } from '../../src/runner/local-machine.ts';
 export type Place = string | number;
 
 const WORD_BYTES = 8;
+/** A part of a range that is contiguous in guest-physical memory: its address, where it is in the range, and its bytes. */
+export interface MemoryPiece {
+  readonly gpa: number;
+  readonly at: number;
+  readonly size: number;
+}
+
 const NEAR_NAMES = 5;
 const WIDTHS: readonly number[] = [1, 2, 4, 8];
 
@@ -24,10 +31,13 @@ export function littleEndian(value: bigint, width: number): Uint8Array {
 export class NamedMemory {
   readonly #local: LocalMachine;
   readonly #symbols: SymbolTable;
+  readonly #readOnlyBecause: string | undefined;
 
-  constructor(local: LocalMachine, symbols: SymbolTable) {
+  /** With `readOnlyBecause`, {@link write} throws UsageError with this reason. */
+  constructor(local: LocalMachine, symbols: SymbolTable, readOnlyBecause?: string) {
     this.#local = local;
     this.#symbols = symbols;
+    this.#readOnlyBecause = readOnlyBecause;
   }
 
   /** The guest-physical address of the first byte. */
@@ -38,7 +48,7 @@ export class NamedMemory {
   /** A copy of `length` bytes; by default of all that the symbol owns. */
   read(place: Place, length: number = this.#sizeOf(place)): Uint8Array {
     const copy = new Uint8Array(length);
-    for (const { gpa, at, size } of this.#pieces(place, length))
+    for (const { gpa, at, size } of this.pieces(place, length))
       this.#local.machine.memory.readInto(gpa, copy.subarray(at, at + size));
     return copy;
   }
@@ -50,9 +60,17 @@ export class NamedMemory {
 
   /** Writes bytes, or an integer as {@link uint} reads it. */
   write(place: Place, value: Uint8Array | bigint): void {
+    if (this.#readOnlyBecause !== undefined)
+      throw new UsageError(`memory at ${nameOf(place)} cannot be written by the test: ${this.#readOnlyBecause}`);
     const bytes = typeof value === 'bigint' ? littleEndian(value, this.widthOf(place)) : value;
-    for (const { gpa, at, size } of this.#pieces(place, bytes.length))
+    for (const { gpa, at, size } of this.pieces(place, bytes.length))
       this.#local.machine.memory.write(gpa, bytes.subarray(at, at + size));
+  }
+
+  /** The parts of a range in guest-physical memory; by default of all that the symbol owns. */
+  pieces(place: Place, length: number = this.#sizeOf(place)): Iterable<MemoryPiece> {
+    if (typeof place === 'number') return [{ gpa: place, at: 0, size: length }];
+    return linearPieces(this.#symbol(place).address, length, (linear) => this.#translate(linear, place));
   }
 
   /** How wide the integer at a place is: the symbol's size where that is 1, 2, 4 or 8 bytes, else 8. */
@@ -86,15 +104,6 @@ export class NamedMemory {
     if (valid) return physical;
     const where = `${name} (0x${linear.toString(16)})`;
     throw new GuestMemoryError('NOT_MAPPED', `${where} is not mapped in the guest's page tables as they are now`);
-  }
-
-  /** The parts of a range that are contiguous in guest-physical memory. */
-  #pieces(
-    place: Place,
-    length: number,
-  ): Iterable<{ readonly gpa: number; readonly at: number; readonly size: number }> {
-    if (typeof place === 'number') return [{ gpa: place, at: 0, size: length }];
-    return linearPieces(this.#symbol(place).address, length, (linear) => this.#translate(linear, place));
   }
 }
 

@@ -1,6 +1,7 @@
 /** What a test says about the guest it wants. */
 import type { LoadOptions } from '../../loaders/image.ts';
 import { LOAD_OPTIONS } from '../../loaders/index.ts';
+import { UsageError } from '../../src/errors.ts';
 import { CLOCK_MODE, type ClockMode } from '../../src/kvm/state/vm-state.ts';
 import {
   BOOLEAN,
@@ -47,6 +48,11 @@ export interface GuestTestOptions extends Omit<LoadOptions, 'memoryMap'> {
   readonly irqchip?: boolean;
   /** How far it is booted before its state is taken: "start" (nothing has run yet; the default), "end", or a place. */
   readonly until?: Until | 'start' | 'end';
+  /**
+   * Record each guest from its first instruction on, so that `guest.blame()` can say who has changed a piece of memory.
+   * Each test boots the guest anew then, on a machine with its interrupt controllers and timer in user space.
+   */
+  readonly record?: boolean;
   /** Default "rollback". */
   readonly isolation?: Isolation;
   /** Milliseconds after which booting, and each run, is given up. Default 4000, since a test of vitest has 5000. */
@@ -81,10 +87,25 @@ export const GUEST_TEST_OPTIONS: OptionKinds<GuestTestOptions> = {
   memory: NUMBER,
   irqchip: BOOLEAN,
   until: BOOTED,
+  record: BOOLEAN,
   isolation: oneOf('rollback', 'fork'),
   timeoutMs: MILLISECONDS,
   clock: CLOCK_MODE,
 };
+
+/** What does not go with `record`, and why. */
+const NOT_RECORDED: readonly (readonly [option: string, given: (options: GuestTestOptions) => boolean, why: string])[] =
+  [
+    ['isolation', ({ isolation }) => isolation !== undefined, 'each test boots a guest of its own'],
+    ['clock', ({ clock }) => clock !== undefined, 'each test boots the guest, and none is put back'],
+    ['irqchip: true', ({ irqchip }) => irqchip === true, "the timers of the kernel's chips cannot be logged"],
+  ];
+
+/** Throws UsageError for options that do not go with `record`. */
+export function checkRecorded(options: GuestTestOptions): void {
+  for (const [option, isGiven, why] of NOT_RECORDED)
+    if (isGiven(options)) throw new UsageError(`record does not go with ${option}: ${why}; leave one of them out`);
+}
 
 /** Those that are the loader's. */
 export const loadOptionsOf = (options: GuestTestOptions): Omit<LoadOptions, 'memoryMap'> =>

@@ -7,16 +7,17 @@ import { load } from '../../loaders/index.ts';
 import { bootImage } from '../../loaders/place.ts';
 import { readImage } from '../../loaders/read.ts';
 import { SymbolTable } from '../../loaders/symbols.ts';
-import { ForkTemplate } from '../../snapshot/fork.ts';
+import { type ForkPool, forkPool, type PooledFork } from '../../snapshot/fork-pool.ts';
 import { CheckpointSession } from '../../snapshot/session.ts';
 import type { Checkpoint } from '../../snapshot/store/memory/checkpoint.ts';
-import { openStore } from '../../snapshot/store/store.ts';
+import { openStore, type Store } from '../../snapshot/store/store.ts';
 import { UsageError } from '../../src/errors.ts';
 import type { ClockMode } from '../../src/kvm/state/vm-state.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { checkOptions } from '../../src/options.ts';
 import { Guest } from './guest.ts';
 import {
+  checkRecorded,
   DEFAULT_MEMORY,
   DEFAULT_TIMEOUT_MS,
   GUEST_TEST_OPTIONS,
@@ -27,7 +28,10 @@ import {
 
 /** Hands out guests, all of which are where the first one was when it had booted. */
 export interface GuestSource extends Disposable {
-  /** A guest of one's own. Throws UsageError where only one can be out at a time, KvmError, CheckpointError. */
+  /**
+   * A guest of one's own. Throws UsageError where only one can be out at a time, KvmError, CheckpointError; with `record`,
+   * GuestFault when it does not come to where it should, and UsageError when it cannot be recorded.
+   */
   take(): Guest;
   /** Gives it back: it is not to be used again. */
   giveBack(guest: Guest): void;
@@ -61,6 +65,10 @@ class Releases implements Disposable {
  */
 export function bootGuests(options: GuestTestOptions): GuestSource {
   checkOptions(options, GUEST_TEST_OPTIONS);
+  if (options.record) {
+    checkRecorded(options);
+    return new RecordedSource(options);
+  }
   const releases = new Releases();
   try {
     return SOURCES[options.isolation ?? 'rollback'](releases, options);
@@ -78,20 +86,19 @@ const SOURCES: { readonly [Kind in Isolation]: (releases: Releases, options: Gue
   fork(releases, options) {
     using once = new Releases();
     const { guest, checkpoint } = checkpointed(once, options);
-    const { clock } = options;
-    const template = releases.own(new ForkTemplate(checkpoint, { generation: 'keep', ...(clock && { clock }) }));
-    return new ForkSource(releases, template, guest, timeoutOf(options));
+    return new ForkSource(releases, checkpoint, options.clock, guest, timeoutOf(options));
   },
 };
 
 const timeoutOf = ({ timeoutMs = DEFAULT_TIMEOUT_MS }: GuestTestOptions) => timeoutMs;
 
+/** Room that is looked for, for the checkpoints of a recording, as a multiple of the RAM. */
+const RECORDING_SPACE = 2;
+
 /** Boots, and takes a checkpoint in a store that exists until it is released. */
 function checkpointed(releases: Releases, options: GuestTestOptions) {
   const { guest } = booted(releases, options);
-  const store = releases.own(
-    openStore(releases.own(temporaryFolder(guest.local.machine.memory.size)).path, { create: true }),
-  );
+  const store = temporaryStore(releases, guest.local.machine.memory.size);
   const session = releases.own(new CheckpointSession(guest.local, store));
   const { digest } = session.checkpoint();
   return { guest, session, checkpoint: releases.own(store.open(digest)) };
@@ -106,6 +113,9 @@ function temporaryFolder(bytes: number): Disposable & { readonly path: string } 
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
+const temporaryStore = (releases: Releases, bytes: number): Store =>
+  releases.own(openStore(releases.own(temporaryFolder(bytes)).path, { create: true }));
+
 function freeBytes(folder: string): number {
   if (!existsSync(folder)) return 0;
   const { bavail, bsize } = statfsSync(folder);
@@ -113,11 +123,13 @@ function freeBytes(folder: string): number {
 }
 
 function booted(releases: Releases, options: GuestTestOptions): Booted {
-  const { image, memory = DEFAULT_MEMORY, irqchip = true, until = 'start' } = options;
-  const machine = releases.own(Machine.create({ memory, irqchip }));
+  const { image, memory = DEFAULT_MEMORY, irqchip = true, until = 'start', record = false } = options;
+  const chips = record ? { irqchip: false, userChips: irqchip } : { irqchip };
+  const machine = releases.own(Machine.create({ memory, ...chips }));
   const symbols = place(machine, image, loadOptionsOf(options));
-  const guest = new Guest(machine, symbols, timeoutOf(options));
-  releases.own(guest.local);
+  const store = record ? temporaryStore(releases, RECORDING_SPACE * memory) : undefined;
+  const guest = new Guest(machine, symbols, timeoutOf(options), store);
+  releases.own(guest.recorded ?? guest.local);
   if (until !== 'start') guest.run(until === 'end' ? {} : { until });
   return { machine, guest };
 }
@@ -171,32 +183,63 @@ class RollbackSource implements GuestSource {
   }
 }
 
-/** A machine for each taker. */
+/** A machine for each taker, used again when it is given back. */
 class ForkSource implements GuestSource {
   readonly #releases: Releases;
-  readonly #template: ForkTemplate;
-  readonly #symbols: SymbolTable;
+  readonly #pool: ForkPool;
+  readonly #guests = new Map<Machine, Guest>();
   readonly #printed: Guest['printed'];
-  readonly #timeoutMs: number;
+  readonly #out = new Map<Guest, PooledFork>();
+
+  constructor(
+    releases: Releases,
+    checkpoint: Checkpoint,
+    clock: ClockMode | undefined,
+    booted: Guest,
+    timeoutMs: number,
+  ) {
+    const local = (machine: Machine) => {
+      const guest = new Guest(machine, booted.symbols, timeoutMs);
+      this.#guests.set(machine, guest);
+      return guest.local;
+    };
+    this.#releases = releases;
+    this.#printed = booted.printed;
+    this.#pool = releases.own(forkPool(checkpoint, { ready: 0, generation: 'keep', local, ...(clock && { clock }) }));
+  }
+
+  take(): Guest {
+    const fork = this.#pool.take();
+    const guest = this.#guests.get(fork.machine)!;
+    guest.continueFrom(this.#printed);
+    this.#out.set(guest, fork);
+    return guest;
+  }
+
+  giveBack(guest: Guest): void {
+    this.#out.get(guest)?.[Symbol.dispose]();
+    this.#out.delete(guest);
+  }
+
+  [Symbol.dispose](): void {
+    for (const guest of [...this.#out.keys()]) this.giveBack(guest);
+    this.#releases[Symbol.dispose]();
+  }
+}
+
+/** A machine for each taker, booted anew. */
+class RecordedSource implements GuestSource {
+  readonly #options: GuestTestOptions;
   readonly #out = new Map<Guest, Releases>();
 
-  constructor(releases: Releases, template: ForkTemplate, booted: Guest, timeoutMs: number) {
-    this.#releases = releases;
-    this.#template = template;
-    this.#symbols = booted.symbols;
-    this.#printed = booted.printed;
-    this.#timeoutMs = timeoutMs;
+  constructor(options: GuestTestOptions) {
+    this.#options = options;
   }
 
   take(): Guest {
     const releases = new Releases();
     try {
-      const { machine, load: loadInto } = this.#template.fork();
-      releases.own(machine);
-      const guest = new Guest(machine, this.#symbols, this.#timeoutMs);
-      releases.own(guest.local);
-      loadInto(guest.local);
-      guest.continueFrom(this.#printed);
+      const { guest } = booted(releases, this.#options);
       this.#out.set(guest, releases);
       return guest;
     } catch (error) {
@@ -212,6 +255,5 @@ class ForkSource implements GuestSource {
 
   [Symbol.dispose](): void {
     for (const guest of [...this.#out.keys()]) this.giveBack(guest);
-    this.#releases[Symbol.dispose]();
   }
 }

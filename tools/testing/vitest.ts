@@ -10,8 +10,9 @@ import { bootGuests } from './source.ts';
 
 export { Guest, type GuestRegister, type GuestRegisters, type GuestScreen } from './guest.ts';
 export { type GuestMatchers, guestMatchers } from './matchers.ts';
-export type { NamedMemory, Place } from './named-memory.ts';
+export type { MemoryPiece, NamedMemory, Place } from './named-memory.ts';
 export type { GuestRunOptions, GuestTestOptions, Isolation, Until } from './options.ts';
+export type { BlamedWrite, RecordedRun } from './recorded-run.ts';
 export { bootGuests, type GuestSource } from './source.ts';
 
 declare module 'vitest' {
@@ -23,7 +24,7 @@ expect.extend(guestMatchers);
 
 /**
  * A `test` whose function is given `guest`: booted once for the file that uses it, when the first test asks, and for
- * each test as it was then. What was booted is released after the file's last test. Call it at the top level of a file.
+ * each test as it was then; with `record`, it is booted anew for each test. What was booted is released after the file's last test. Call it at the top level of a file.
  */
 export function guestTest(options: GuestTestOptions) {
   return (

@@ -1,6 +1,6 @@
 /** The blob directory: content-addressed files. A blob appears under its digest complete and on disk, or not at all. */
 import { createHash } from 'node:crypto';
-import { closeSync, readdirSync } from 'node:fs';
+import { closeSync, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { CheckpointError } from '../../../src/errors.ts';
 import { corrupt, type Digest, digestOf, hexOf, isDigest, isNotFound, storeError } from '../format/digest.ts';
@@ -60,9 +60,12 @@ export class Blobs {
 
   /** Digests of all files present whose names are digests, or start with `prefix` hex digits. Content is not checked. */
   list(prefix = ''): Digest[] {
-    const names = withIo('cannot read', this.directory, () => readdirSync(this.directory));
-    const wanted = names.filter((name) => name.startsWith(prefix));
-    return wanted.map((name) => `sha256:${name}` as const).filter(isDigest);
+    const whole = `sha256:${prefix}` as const;
+    const names = withIo('cannot read', this.directory, () => {
+      if (!isDigest(whole)) return readdirSync(this.directory).filter((name) => name.startsWith(prefix));
+      return lstatSync(this.path(whole), { throwIfNoEntry: false }) ? [prefix] : [];
+    });
+    return names.map((name) => `sha256:${name}` as const).filter(isDigest);
   }
 
   /** Starts a new blob. */

@@ -37,14 +37,20 @@ export class Checkpoint implements Disposable {
   readonly digest: Digest;
   readonly info: CheckpointInfo;
   readonly config: CheckpointConfig;
+  /** Folder of its store. */
+  readonly directory: string;
   readonly #openChain: () => Chain;
   #opened: Chain | undefined;
   #isDisposed = false;
 
-  constructor(digest: Digest, info: CheckpointInfo, config: CheckpointConfig, chain: Chain | (() => Chain)) {
+  constructor(
+    { digest, info, config, directory }: Pick<Checkpoint, 'digest' | 'info' | 'config' | 'directory'>,
+    chain: Chain | (() => Chain),
+  ) {
     this.digest = digest;
     this.info = info;
     this.config = config;
+    this.directory = directory;
     this.#openChain = typeof chain === 'function' ? chain : () => chain;
     if (typeof chain !== 'function') this.#opened = chain;
   }
@@ -72,6 +78,27 @@ export class Checkpoint implements Disposable {
     this.#chain.index.forEach((page, slot, entry) => {
       visit(describe(page * PAGE_SIZE, this.#chain.source({ slot, entry })));
     });
+  }
+
+  /** Addresses of the pages that the newest layers have recorded: of as many whole layers as have at most `most`. Ascending. */
+  lastPages(most: number): number[] {
+    const { index, order } = this.#chain;
+    const counts = new Map<number, number>();
+    index.forEach((_, slot) => {
+      counts.set(slot, (counts.get(slot) ?? 0) + 1);
+    });
+    const newest = new Set<number>();
+    let total = 0;
+    for (const slot of order.toReversed()) {
+      total += counts.get(slot) ?? 0;
+      if (total > most) break;
+      newest.add(slot);
+    }
+    const pages: number[] = [];
+    index.forEach((page, slot) => {
+      if (newest.has(slot)) pages.push(page * PAGE_SIZE);
+    });
+    return pages;
   }
 
   /** Where one page is. */

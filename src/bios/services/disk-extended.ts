@@ -1,6 +1,8 @@
 /** INT 13h AH=41h and above: sectors by number (T13 1572D, "BIOS Enhanced Disk Drive", clause 4; El Torito, section 4). */
+import { SECTOR_BYTES } from '../../disk/limits.ts';
 import type { BiosCall } from '../call.ts';
-import type { Drive } from '../drives.ts';
+import { type Drive, drivesOf, driveTable } from '../drives.ts';
+import { EBDA } from '../layout.ts';
 import type { Service, ServiceRow } from '../service.ts';
 import { type Direction, finish, ofDrive, STATUS, transfer } from './transfer.ts';
 
@@ -17,6 +19,7 @@ const PARAMETER_BYTES = 0x1a;
 const HAS_SHAPE = 0x02;
 const REMOVABLE = 0x04;
 const MOST_SECTORS = 127;
+const EMULATION_PACKET_BYTES = 0x13;
 
 const present = ofDrive((call) => {
   if (call.b.x !== SIGNATURE) return finish(call, STATUS.BAD_CALL);
@@ -62,13 +65,45 @@ const extendedParameters = ofDrive((call, drive) => {
 
 const ready = ofDrive((call) => finish(call, STATUS.OK));
 
-/** Fills the El Torito packet at DS:SI: a CD that was booted without emulation. */
-const emulation: Service['run'] = ofDrive((call, drive) => {
-  if (drive.kind !== 'cd') return finish(call, STATUS.BAD_CALL);
-  const packet = call.ds(call.si.x);
-  call.memory.write(packet, Uint8Array.of(0x13, 0, drive.number, ...new Uint8Array(16)));
-  finish(call, STATUS.OK);
-});
+/** Media of the El Torito packet by the sectors of a track; 0: nothing is emulated. */
+const EMULATED_MEDIA: Readonly<Record<number, number>> = { 15: 1, 18: 2, 36: 3 };
+/** Instead of a drive's number: whatever is emulated. */
+const ANY_EMULATED = 0x7f;
+
+/** The CD that was booted and, where it emulates a floppy, that; undefined where DL names neither. */
+function bootedFrom({ memory, d }: BiosCall): { readonly cd: Drive; readonly floppy?: Drive | undefined } | undefined {
+  const drives = drivesOf(memory);
+  const [cd, floppy] = [drives.find(({ kind }) => kind === 'cd'), drives.find(({ emulated }) => emulated)];
+  const isMeant = d.l === cd?.number || d.l === floppy?.number || (floppy && d.l === ANY_EMULATED);
+  return cd && isMeant ? { cd, floppy } : undefined;
+}
+
+/** The El Torito packet (section 4, figure 7), which goes to DS:SI. */
+function emulationPacket({ cd, floppy }: { readonly cd: Drive; readonly floppy?: Drive | undefined }): Uint8Array {
+  const bytes = new Uint8Array(EMULATION_PACKET_BYTES);
+  const view = new DataView(bytes.buffer);
+  bytes.set([EMULATION_PACKET_BYTES, 0, cd.number]);
+  if (!floppy?.emulated) return bytes;
+  const { start, segment, loaded } = floppy.emulated;
+  const { cylinders, heads, sectorsPerTrack } = floppy;
+  bytes.set([EMULATED_MEDIA[sectorsPerTrack] ?? 0, floppy.number], 1);
+  view.setUint32(4, (start * SECTOR_BYTES) / cd.sectorBytes, true);
+  view.setUint16(12, segment, true);
+  view.setUint16(14, loaded, true);
+  bytes.set([cylinders - 1, sectorsPerTrack, heads - 1], 16); // as AH=08h gives them
+  return bytes;
+}
+
+/** `ends`: the emulated floppy is no drive any more. */
+const emulation =
+  (ends: boolean): Service['run'] =>
+  (call) => {
+    const booted = bootedFrom(call);
+    if (!booted) return finish(call, STATUS.BAD_CALL);
+    call.memory.write(call.ds(call.si.x), emulationPacket(booted));
+    if (ends && booted.floppy) call.memory.write(EBDA.DRIVES, driveTable([booted.cd]));
+    finish(call, STATUS.OK);
+  };
 
 /** These services. */
 export const EXTENDED: readonly ServiceRow[] = [
@@ -78,6 +113,6 @@ export const EXTENDED: readonly ServiceRow[] = [
   [0x44, 'verify sectors by number', byNumber('verify')],
   [0x47, 'seek by number', ready],
   [0x48, 'drive parameters by number', extendedParameters],
-  [0x4b00, 'end emulation', emulation],
-  [0x4b01, 'emulation', emulation],
+  [0x4b00, 'end emulation', emulation(true)],
+  [0x4b01, 'emulation', emulation(false)],
 ];

@@ -1,4 +1,5 @@
 /** What all services of INT 13h share: the drive that DL names, the status they end with, and the moving of sectors. */
+import { SECTOR_BYTES } from '../../disk/limits.ts';
 import { DiskError } from '../../errors.ts';
 import type { BiosCall } from '../call.ts';
 import { type Drive, drivesOf } from '../drives.ts';
@@ -53,7 +54,7 @@ export function transfer(
   try {
     const disk = call.host.disk(drive.disk);
     if (!disk) return STATUS.NO_ANSWER;
-    const offset = first * drive.sectorBytes;
+    const offset = first * drive.sectorBytes + (drive.emulated?.start ?? 0) * SECTOR_BYTES;
     if (direction === 'write') {
       if (disk.readOnly) return STATUS.WRITE_PROTECTED;
       disk.write(offset, call.memory.read(address, length));

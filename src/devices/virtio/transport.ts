@@ -76,7 +76,6 @@ export function virtioDevice(name: string, slot: VirtioSlot, model: ModelMaker):
         widest: 4,
         read: (address, width) => device.read(address, width),
         write: (address, width, value) => device.write(address, width, value),
-        driveIrq: () => device.driveIrq(),
         queue: device,
       };
     },
@@ -253,10 +252,6 @@ class Transport implements WorkQueue {
     if (r.irqLevel === level) return;
     r.irqLevel = level;
     this.#host.setIrq(this.#slot.gsi, level);
-  }
-
-  driveIrq(): void {
-    this.#host.setIrq(this.#slot.gsi, this.#r.irqLevel === 1 ? 1 : 0);
   }
 }
 

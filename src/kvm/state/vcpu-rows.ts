@@ -34,6 +34,7 @@ export type VcpuPart =
   | 'tsc_offset'
   | 'msrs'
   | 'nested_state'
+  | 'pv_kick'
   | 'vcpu_events';
 
 /** Raw bytes of each part that exists on the host it was saved on. */
@@ -59,7 +60,7 @@ const LEGACY_XSAVE_BYTES = 4096;
 
 /**
  * Every part, by name. `tsc_khz` is the frequency as a u32; `tsc_offset` what is added to the host's TSC, a u64;
- * `msrs` a struct kvm_msrs with its entries.
+ * `pv_kick` a u32, 1 for a vCPU with a kick that it has not used (pv-kick.ts); `msrs` a struct kvm_msrs with its entries.
  */
 export const VCPU_ROWS: Readonly<Record<VcpuPart, VcpuRow>> = {
   mp_state: fixed('KVM_GET_MP_STATE', 'KVM_SET_MP_STATE', KvmMpState.size),
@@ -86,6 +87,10 @@ export const VCPU_ROWS: Readonly<Record<VcpuPart, VcpuRow>> = {
     size: (host) => host.nestedBytes,
     optional: true,
   },
+  pv_kick: {
+    ...fixed('KVM_GET_MP_STATE', 'KVM_SIGNAL_MSI', 4, ({ kicks }) => kicks),
+    optional: true,
+  },
   msrs: {
     get: () => 'KVM_GET_MSRS',
     set: 'KVM_SET_MSRS',
@@ -105,6 +110,10 @@ export const VCPU_SAVE_ORDER: readonly VcpuStep[] = [
   {
     part: 'mp_state',
     reason: 'first: reading it delivers a waiting INIT or SIPI, which changes registers and segments',
+  },
+  {
+    part: 'pv_kick',
+    reason: 'after mp_state, by which it is found; only where there are other vCPUs to kick this one',
   },
   { part: 'fpu', reason: 'any time; only where the host has no XSAVE' },
   { part: 'xsave', reason: 'any time' },
@@ -151,5 +160,6 @@ export const VCPU_RESTORE_ORDER: readonly VcpuStep[] = [
     part: 'nested_state',
     reason: "after the registers, which are the nested guest's, and EFER, which allows it; left before all of them",
   },
+  { part: 'pv_kick', reason: 'after mp_state, which takes it away, and the local APIC, by which it comes' },
   { part: 'vcpu_events', reason: 'last: several of the writes above clear or queue events' },
 ];

@@ -4,6 +4,7 @@ import { Msr } from '../../abi/msrs.ts';
 import type { Kvm } from '../kvm.ts';
 import type { Vm } from '../vm.ts';
 import { probeHost } from './probe.ts';
+import { canKick } from './pv-kick.ts';
 import type { TscControl } from './tsc.ts';
 
 /** Plain data; every thread of a machine uses the same. */
@@ -12,6 +13,8 @@ export interface VcpuStateCaps {
   readonly xsaveBytes: number;
   readonly sregs2: boolean;
   readonly irqchip: boolean;
+  /** vCPUs can kick each other out of HLT: see pv-kick.ts. */
+  readonly kicks: boolean;
   /** Registers can be handed over in the kvm_run area (KVM_CAP_SYNC_REGS). */
   readonly syncRegs: boolean;
   /** How a guest's TSC is set. */
@@ -24,14 +27,30 @@ export interface VcpuStateCaps {
 
 const LEGACY_XSAVE_BYTES = 4096;
 
-/** Asks KVM. `irqchip` is a decision of the machine. */
-export function vcpuStateCaps(kvm: Kvm, vm: Vm, irqchip: boolean): VcpuStateCaps {
+/** What decides, of a machine. */
+interface Host {
+  readonly kvm: Kvm;
+  readonly vm: Vm;
+  readonly config: { readonly irqchip: boolean; readonly cpus: number };
+}
+
+const known = new WeakMap<Vm, VcpuStateCaps>();
+
+/** Asks KVM, once for each VM. Throws KvmError. */
+export function vcpuStateCaps(host: Host): VcpuStateCaps {
+  const caps = known.get(host.vm) ?? ask(host);
+  known.set(host.vm, caps);
+  return caps;
+}
+
+function ask({ kvm, vm, config: { irqchip, cpus } }: Host): VcpuStateCaps {
   const xsave = kvm.checkExtension('KVM_CAP_XSAVE') > 0;
   const { unlistedMsrs, tsc } = probeHost(kvm);
   return {
     xsaveBytes: xsave ? Math.max(vm.checkExtension('KVM_CAP_XSAVE2'), LEGACY_XSAVE_BYTES) : 0,
     sregs2: kvm.checkExtension('KVM_CAP_SREGS2') > 0,
     irqchip,
+    kicks: irqchip && cpus > 1 && canKick(cpus) && vm.checkExtension('KVM_CAP_SIGNAL_MSI') > 0,
     syncRegs: (kvm.checkExtension('KVM_CAP_SYNC_REGS') & ALL_SYNC_REGS) === ALL_SYNC_REGS,
     msrs: savedMsrs(kvm.getMsrIndexList(), unlistedMsrs, irqchip),
     tsc,

@@ -10,7 +10,9 @@ import { EINVAL } from '../../ffi/fd.ts';
 import { ioctl, kvmError, tryIoctl } from '../call.ts';
 import { MsrListIo, msrEntry, readMsrList, writeMsrList } from '../msr-list.ts';
 import type { Vcpu } from '../vcpu.ts';
+import type { Vm } from '../vm.ts';
 import { isPlainNested, plainNested } from './nested.ts';
+import { kick, kickReader } from './pv-kick.ts';
 import { SYNC_PARTS, syncRegsTaker } from './sync-regs.ts';
 import { getTscOffset, readTsc, setTsc, setTscOffset } from './tsc.ts';
 import { type VcpuStateLayout, vcpuStateLayout, vcpuStateParts } from './vcpu-layout.ts';
@@ -26,6 +28,7 @@ export class VcpuStateIo {
   readonly record: Uint8Array;
   readonly layout: VcpuStateLayout;
   readonly #vcpu: Vcpu;
+  readonly #vm: Vm;
   readonly #host: VcpuStateCaps;
   /** Live views of the record. */
   readonly parts: VcpuState;
@@ -39,8 +42,9 @@ export class VcpuStateIo {
   readonly #readRegisters: readonly (() => void)[];
   readonly #takeSyncRegs: (() => boolean) | undefined;
 
-  constructor(vcpu: Vcpu, host: VcpuStateCaps) {
+  constructor(vcpu: Vcpu, vm: Vm, host: VcpuStateCaps) {
     this.#vcpu = vcpu;
+    this.#vm = vm;
     this.#host = host;
     this.layout = vcpuStateLayout(host);
     this.record = new Uint8Array(this.layout.bytes);
@@ -84,6 +88,12 @@ export class VcpuStateIo {
       };
     }
     if (part === 'tsc_offset') return () => quad(bytes).setBigUint64(0, getTscOffset(this.#vcpu), true);
+    if (part === 'pv_kick') {
+      const [kicked, state, isKicked] = [word(bytes), word(this.parts.mp_state!), kickReader(this.#vcpu, this.#vm)];
+      return () => {
+        kicked[0] = state[0] === RUNNABLE && isKicked() ? 1 : 0;
+      };
+    }
     if (part === 'nested_state') {
       return () => {
         KvmNestedState.over(bytes).size = bytes.length;
@@ -143,7 +153,9 @@ export class VcpuStateIo {
     else if (part === 'tsc_khz') this.#writeTscKhz(word(bytes)[0]!);
     else if (part === 'tsc_offset') this.#writeTscOffset(quad(bytes));
     else if (part === 'nested_state' && isPlainNested(bytes)) return;
-    else ioctl(this.#vcpu.fd, set, bytes);
+    else if (part === 'pv_kick') {
+      if (word(bytes)[0] !== 0) kick(this.#vcpu, this.#vm);
+    } else ioctl(this.#vcpu.fd, set, bytes);
   }
 
   /** vCPU 0 goes on from the IA32_TSC that was saved; the others get the offset that goes with it. See followTscOffset. */

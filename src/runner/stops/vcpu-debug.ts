@@ -7,6 +7,7 @@ import { GUEST_DEBUG_FLAGS } from '../../abi/flags.ts';
 import { Msr } from '../../abi/msrs.ts';
 import { bytesOf } from '../../abi/struct.ts';
 import { KvmGuestDebug, KvmRegs, KvmRunDebug, KvmRunInternal, KvmSregs, RUN_EXIT_OFFSET } from '../../abi/structs.ts';
+import { describeExit } from '../../kvm/exit.ts';
 import { codeMode, linearRip } from '../../kvm/mode.ts';
 import type { VcpuStateCaps } from '../../kvm/state/vcpu-state-caps.ts';
 import type { Vcpu } from '../../kvm/vcpu.ts';
@@ -31,6 +32,8 @@ export interface BreakByte {
 export interface WantedStops {
   /** After one instruction. */
   readonly step: boolean;
+  /** After one exit, when that has been served. */
+  readonly exit?: boolean;
   /** No interrupt is taken in that step. */
   readonly blockIrq: boolean;
   readonly bytes: readonly BreakByte[];
@@ -46,8 +49,11 @@ export interface VcpuRegisters {
   readonly kernelGsBase: bigint;
 }
 
-/** `kind` in the detail of an end with reason "debug-stop". But for a step there is `address`: linear, of what was hit. */
-export type StopKind = 'step' | 'software' | 'hardware' | 'watch';
+/**
+ * `kind` in the detail of an end with reason "debug-stop". With "exit" there is `exit`: it in words. But for that and for a step
+ * there is `address`: linear, of what was hit.
+ */
+export type StopKind = 'step' | 'exit' | 'software' | 'hardware' | 'watch';
 
 /** See the file's header. Use it in the vCPU's thread. */
 export class VcpuDebug {
@@ -57,6 +63,8 @@ export class VcpuDebug {
   #wanted: WantedStops | undefined;
   /** RIP before the step. */
   #from = 0n;
+  /** The exit to stop after, in words; empty once it has stopped. */
+  #exit: string | undefined;
 
   constructor(vcpu: Vcpu, machine: Pick<Machine, 'readPhysical'>, host: Pick<VcpuStateCaps, 'xsaveBytes'>) {
     this.#vcpu = vcpu;
@@ -82,6 +90,7 @@ export class VcpuDebug {
     }
     this.#vcpu.setGuestDebug(debug);
     this.#wanted = wanted;
+    this.#exit = undefined;
     if (wanted?.step) this.#from = this.#vcpu.getRegs().rip;
   }
 
@@ -91,10 +100,11 @@ export class VcpuDebug {
   }
 
   /**
-   * The hook for after each served exit; undefined unless the vCPU is to step. KVM does not count an instruction as a step that
-   * it emulated up to the exit (an OUT, a write to MMIO), or that was executed here.
+   * The hook for after each served exit; undefined unless the vCPU is to stop there, or to step. KVM does not count an instruction
+   * as a step that it emulated up to the exit (an OUT, a write to MMIO), or that was executed here.
    */
   get afterExit(): (() => RunEnd | undefined) | undefined {
+    if (this.#wanted?.exit) return () => this.#afterOneExit();
     if (!this.#wanted?.step) return undefined;
     return () => {
       const { rip } = this.#vcpu.getRegs();
@@ -102,7 +112,16 @@ export class VcpuDebug {
     };
   }
 
+  /** Once: what belongs to the same instruction, as the second half of a move between devices, comes behind it. */
+  #afterOneExit(): RunEnd | undefined {
+    const exit = this.#exit;
+    if (!exit) return undefined;
+    this.#exit = '';
+    return { reason: 'debug-stop', detail: { kind: 'exit', exit } };
+  }
+
   #stopOf(reason: number): RunEnd | undefined {
+    if (this.#wanted!.exit && reason !== Exit.INTR) this.#exit ??= describeExit(this.#vcpu.area);
     if (reason === Exit.DEBUG) return this.#debugExit();
     if (this.#wanted!.bytes.length === 0) return undefined;
     const { area } = this.#vcpu;

@@ -3,9 +3,10 @@ import { Worker } from 'node:worker_threads';
 import { type ErrorData, errorFromData, HostError } from '../../errors.ts';
 import type { MachineHandle } from '../../machine/machine.ts';
 import { createIoControl, IoControl, WANT } from './io-control.ts';
+import type { TraceRings } from './trace-rings.ts';
 
 /** Start data of the thread. */
-export interface IoStart {
+export interface IoStart extends TraceRings {
   readonly handle: MachineHandle;
   readonly control: SharedArrayBuffer;
   readonly mailboxes: SharedArrayBuffer;
@@ -69,10 +70,14 @@ export class IoThread {
     this.#control.want(WANT.REST);
   }
 
-  /** After {@link askForRest}: returns when the thread rests. Throws HostError when it does not come to that. */
-  waitForRest(): void {
+  /**
+   * After {@link askForRest}: returns when the thread rests, and calls `drain` meanwhile, since it may wait for room in a ring.
+   * Throws HostError when it does not come to that.
+   */
+  waitForRest(drain: () => void): void {
     const deadline = performance.now() + DEADLINE_MS;
     while (!this.#control.waitForRest(POLL_MS)) {
+      drain();
       if (performance.now() > deadline)
         throw new HostError(
           'DISK_STUCK',

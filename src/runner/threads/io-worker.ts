@@ -10,12 +10,14 @@ import type { IoMessage, IoStart } from './io-thread.ts';
 import { queuesOf, serveQueues } from './io-work.ts';
 import { kickIfRunning, VcpuMailbox } from './mailbox.ts';
 import { OutputRing } from './output.ts';
+import { traceThread } from './trace-rings.ts';
 
 const post = (message: IoMessage) => parentPort!.postMessage(message);
 
-const { handle, control: buffer, mailboxes, notes } = workerData as IoStart;
+const { handle, control: buffer, mailboxes, notes, ...rings } = workerData as IoStart;
 const control = new IoControl(buffer);
 try {
+  traceThread('io', rings);
   const own = await importDevices(handle.deviceModule);
   const machine = Machine.borrow(handle, own);
   const first = new VcpuMailbox(mailboxes, 0);

@@ -12,6 +12,8 @@ const TAIL = 1; // bytes ever written
 const LOCK_BYTES = 8;
 const ASLEEP = 3; // 1 while the reader waits to be woken
 const DATA_BYTES = 64;
+/** So many bytes are copied faster one by one. */
+const FEW = 32;
 const CAPACITY = 65_536; // a power of two, so that positions may wrap at 2^32
 
 /** Shared memory for a ring. */
@@ -42,7 +44,7 @@ export class OutputRing {
    * Appends the first `length` bytes. Waits for the reader while there is no room, so never call it in the reader's thread.
    *
    * Guests print single bytes, an exit for each. So the copy goes byte by byte, and positions are read without Atomics where
-   * that is enough: only writers move TAIL, and an old HEAD only shows less room than there is.
+   * that is enough: only writers move TAIL, and an old HEAD only shows less room than there is. Lines of a trace are longer.
    */
   write(bytes: Uint8Array, length = bytes.length): void {
     const positions = this.#positions;
@@ -56,7 +58,8 @@ export class OutputRing {
           Atomics.wait(positions, HEAD, head);
           continue;
         }
-        for (let i = 0; i < span; i++) this.#data[(tail + i) & (CAPACITY - 1)] = bytes[done + i]!;
+        if (span > FEW) this.#copy(bytes, done, span, tail);
+        else for (let i = 0; i < span; i++) this.#data[(tail + i) & (CAPACITY - 1)] = bytes[done + i]!;
         Atomics.store(positions, TAIL, tail + span);
         if (Atomics.load(positions, ASLEEP) === 1) Atomics.notify(positions, TAIL);
         done += span;
@@ -65,6 +68,13 @@ export class OutputRing {
     } finally {
       this.#writers?.release();
     }
+  }
+
+  #copy(bytes: Uint8Array, from: number, length: number, tail: number): void {
+    const at = tail & (CAPACITY - 1);
+    const first = Math.min(length, CAPACITY - at);
+    this.#data.set(bytes.subarray(from, from + first), at);
+    this.#data.set(bytes.subarray(from + first, from + length), 0);
   }
 
   /** Bytes that the reader has taken remain in the ring until overwritten, so a text of several writers is found. */

@@ -10,14 +10,13 @@ import type { AssistMode } from '../assist.ts';
 import { jsonText, recordBytes } from '../pending-ends.ts';
 import type { RunCounts, RunEnd } from '../result.ts';
 import type { StopPoints } from '../stop-points.ts';
+import type { TraceRings } from './trace-rings.ts';
 
 /** Start data of a vCPU thread: among others, the rings for what the guest prints. */
-export interface ThreadStart extends Readonly<Record<OutputChannel, SharedArrayBuffer>> {
+export interface ThreadStart extends Readonly<Record<OutputChannel, SharedArrayBuffer>>, TraceRings {
   readonly handle: MachineHandle;
   readonly vcpu: number;
   readonly mailboxes: SharedArrayBuffer;
-  /** Ring for a line about each ioctl. Absent: no tracing. */
-  readonly trace?: SharedArrayBuffer;
   readonly assist: AssistMode;
   /** What is shared with the thread that works on queues. Absent without such devices. */
   readonly io?: SharedArrayBuffer;

@@ -12,8 +12,10 @@ export interface StartOptions {
   readonly teletype?: OutputSink;
   /** Receives what the BIOS has to tell the user, in lines: services that it does not have. */
   readonly notes?: OutputSink;
-  /** Receives a line for every ioctl of the vCPU threads, and for every call of the BIOS. Absent: no tracing, at no cost. */
+  /** Receives a line for every ioctl of the vCPU threads and of that for disks, and for every call of the BIOS. Absent: no tracing, at no cost. */
   readonly trace?: OutputSink;
+  /** As {@link trace}; each line is a {@link TraceEvent} as JSON. */
+  readonly traceEvents?: OutputSink;
   readonly assist?: AssistMode;
   /** Exits after which run() resolves with reason "stop-point"; the next run() continues from there. */
   readonly stopAt?: StopPoints;
@@ -34,6 +36,7 @@ export const START_OPTIONS: OptionKinds<StartOptions> = {
   teletype: FUNCTION,
   notes: FUNCTION,
   trace: FUNCTION,
+  traceEvents: FUNCTION,
   assist: ASSIST_MODE,
   stopAt: OBJECT,
 };

@@ -58,6 +58,8 @@ export class RunningMachine {
   readonly #keyboard: KeyboardInput;
   #pendingRun: { resolve(result: RunResult): void; reject(error: Error): void } | undefined;
   #failure: Error | undefined;
+  /** Ends that were heard of when the run was over: the next runs', unless a state was loaded since. */
+  #late: { readonly vcpu: number; readonly end: RunEnd; readonly isPast: () => boolean }[] = [];
   #paused: Paused = 'no';
   /** For a machine with disks, or other devices that have queues. */
   #io: IoThread | undefined;
@@ -82,17 +84,21 @@ export class RunningMachine {
     if (options.stopAt) checkStopPoints(options.stopAt);
     checkImportable(machine.ownDevices, machine.deviceModule);
     blockKickSignal(); // threads started later inherit this, so a late kick to a reused thread id does no harm
-    const host = vcpuStateCaps(machine.kvm, machine.vm, machine.config.irqchip);
+    const host = vcpuStateCaps(machine);
     const running = new RunningMachine(machine, host);
     const mailboxes = createMailboxes(machine.config.cpus);
     const assist = options.assist ?? 'auto';
-    const { stopAt, trace } = options;
+    const { stopAt, trace, traceEvents } = options;
     const outputs = running.#outputs;
-    const rings = { ...outputs.openAll(options), ...(trace && { trace: outputs.open(trace) }) };
+    const tracing = {
+      ...(trace && { trace: outputs.open(trace) }),
+      ...(traceEvents && { traceEvents: outputs.open(traceEvents) }),
+    };
+    const rings = { ...outputs.openAll(options), ...tracing };
     const failed = (error: Error) => running.#fail(error);
     try {
       if (machine.hasQueues) {
-        const given = { handle: machine.handle, mailboxes, notes: rings.notes };
+        const given = { handle: machine.handle, mailboxes, notes: rings.notes, ...tracing };
         running.#io = await IoThread.start(given, failed);
       }
       for (let vcpu = 0; vcpu < machine.config.cpus; vcpu++) {
@@ -127,8 +133,9 @@ export class RunningMachine {
 
   /**
    * Runs the guest until it ends, or is stopped, and leaves it paused. If the machine is held, waits for resume() first.
-   * The next run() continues where the guest stopped. Rejects with the error of a vCPU thread that failed, and with
-   * UsageError for wrong options, after close(), or if the machine was disposed of meanwhile.
+   * The next run() continues where the guest stopped, or resolves at once where a vCPU came to an end just as this one was
+   * stopped. Rejects with the error of a vCPU thread that failed, and with UsageError for wrong options, after close(), or if
+   * the machine was disposed of meanwhile.
    */
   async run(options: RunOptions = {}): Promise<RunResult> {
     if (this.#failure) throw this.#failure;
@@ -142,6 +149,9 @@ export class RunningMachine {
     try {
       return await new Promise<RunResult>((resolve, reject) => {
         this.#pendingRun = { resolve, reject };
+        this.#late = this.#late.filter(({ isPast }) => !isPast());
+        const late = this.#late.shift();
+        if (late) return void this.#finish(late.vcpu, late.end);
         for (const thread of this.threads) thread.clearEnd();
         if (!this.held) this.resume();
         if (signal?.aborted) abort();
@@ -153,6 +163,11 @@ export class RunningMachine {
 
   #mustBeOpen(): void {
     if (this.#closing) throw new UsageError('the machine is closed: start it anew');
+  }
+
+  /** Neither closed nor failed, and its machine is not disposed of. */
+  get isSound(): boolean {
+    return !this.#closing && !this.#failure && !this.machine.isDisposed;
   }
 
   /** What is left of the last run's timeoutMs. */
@@ -173,7 +188,7 @@ export class RunningMachine {
   #quiet(): void {
     this.#io?.askForRest();
     this.#group.pause();
-    this.#io?.waitForRest();
+    this.#io?.waitForRest(() => this.#outputs.drainNow());
   }
 
   #wantPaused(): void {
@@ -191,6 +206,11 @@ export class RunningMachine {
     const changed = !this.held;
     this.#paused = 'until-resume';
     return changed;
+  }
+
+  /** Hands over what the guest has printed so far. */
+  drainOutput(): void {
+    this.#outputs.drainNow();
   }
 
   /** {@link hold} was called, and no resume() since. */
@@ -272,6 +292,23 @@ export class RunningMachine {
   }
 
   /**
+   * Ends a run that is under way, and what holds or parks vCPUs: but for its state the machine is as after start(). Resolves when
+   * all output was handed over; with false where it was not {@link isSound} before. Rejects where it fails now.
+   */
+  async settle(): Promise<boolean> {
+    if (!this.isSound) return false;
+    if (this.#pendingRun) await this.#finish(0, { reason: 'interrupted' });
+    this.completePendingIo();
+    await this.#outputs.flush();
+    if (this.#failure) throw this.#failure;
+    this.#paused = 'no';
+    this.#clock.leftMs = undefined;
+    this.parked = new Set();
+    this.beforeEnd = undefined;
+    return true;
+  }
+
+  /**
    * Ends a run that is under way and the threads, and flushes output. Does not dispose the machine. Safe to call twice.
    */
   close(): Promise<void> {
@@ -287,18 +324,26 @@ export class RunningMachine {
 
   /** Handles the end of one vCPU's loop. HLT ends the run only if no other vCPU can wake this one. */
   async #ended(vcpu: number, end: RunEnd, counts: RunCounts): Promise<void> {
+    const run = this.#pendingRun;
+    const thread = this.threads[vcpu]!;
+    const { loads } = thread;
+    const isPast = () => thread.loads !== loads;
+    const isOver = () => this.#pendingRun !== run; // while this waits for an answer, another one may begin
     try {
       if (end.reason === 'halted' && this.threads.length > 1) {
         this.#group.pause();
         const halted = await Promise.all(this.threads.map((thread) => thread.call('haltedForGood', undefined)));
+        if (isOver() || isPast()) return;
         if (!halted.every(Boolean)) {
-          this.threads[vcpu]?.clearEnd();
+          thread.clearEnd();
           if (this.running) this.resume();
           return;
         }
       }
       if (this.beforeEnd && (await this.beforeEnd(vcpu, end))) return;
-      await this.#finish(vcpu, end, counts);
+      // A halt is found again, if it still is one.
+      if (!this.#pendingRun && end.reason !== 'halted') this.#late.push({ vcpu, end, isPast });
+      else if (!isOver()) await this.#finish(vcpu, end, counts);
     } catch (error) {
       this.#fail(error as Error);
     }

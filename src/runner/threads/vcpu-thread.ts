@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { errorFromData, HostError, UsageError } from '../../errors.ts';
 import type { RunCounts, RunEnd } from '../result.ts';
 import type { VcpuCallName, VcpuCallTypes } from './calls.ts';
 import { CLEAR_END, isPaused, kickIfRunning, RESUME, Request, VcpuMailbox } from './mailbox.ts';
 import type { CallMessage, ThreadMessage, ThreadStart } from './protocol.ts';
+import { startThread } from './thread-ahead.ts';
 
 /** Reports of a thread. */
 interface ThreadEvents {
@@ -16,13 +17,6 @@ interface PendingCall {
   resolve(value: unknown): void;
   reject(error: Error): void;
 }
-
-/**
- * The thread's program: worker.js as one file, which loads in half the time. But a module of devices must share classes with
- * the library that it imports, so with one the library is loaded module by module.
- */
-const code = ({ handle }: ThreadStart) =>
-  new URL(handle.deviceModule === undefined ? './worker.bundle.js' : './worker.js', import.meta.url);
 
 /** The owner's side of a thread with one vCPU, which begins paused. */
 export class VcpuThread {
@@ -43,7 +37,7 @@ export class VcpuThread {
     this.id = start.vcpu;
     this.mailbox = new VcpuMailbox(start.mailboxes, start.vcpu);
     this.record = new Uint8Array(start.state);
-    this.#worker = new Worker(code(start), { workerData: start });
+    this.#worker = startThread(start);
     const handlers: { [Kind in ThreadMessage['kind']]: (message: ThreadMessage & { kind: Kind }) => void } = {
       ready: () => ready.resolve(undefined),
       end: ({ end, loads, counts }) => {
@@ -111,6 +105,11 @@ export class VcpuThread {
   /** Lets a paused thread run its vCPU, unless its loop has ended. */
   resume(): void {
     this.mailbox.withdraw(RESUME);
+  }
+
+  /** States loaded so far. */
+  get loads(): number {
+    return this.#loads;
   }
 
   /** Call it after a LOAD. */

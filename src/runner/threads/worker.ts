@@ -2,14 +2,16 @@
  * Entry of a vCPU thread. The vCPU is created, run, saved and restored here, as the KVM API document requires. The thread is
  * paused before and after a run, and answers calls.
  */
+import { once } from 'node:events';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { DeviceSpec } from '../../devices/device.ts';
 import { importDevices } from '../../devices/own.ts';
 import { errorToData, UsageError } from '../../errors.ts';
 import { clearKicks, threadId } from '../../ffi/signals.ts';
-import { setTracer } from '../../kvm/call.ts';
-import { traceLine } from '../../kvm/trace.ts';
+import { traceClock } from '../../kvm/trace.ts';
 import { Machine } from '../../machine/machine.ts';
+import { lineInterrupts } from '../line-interrupts.ts';
+import type { RunHooks } from '../loop.ts';
 import type { RunEnd } from '../result.ts';
 import { stopPoints, TextSearch } from '../stop-points.ts';
 import { INTERRUPTED, VcpuEngine } from '../vcpu-engine.ts';
@@ -19,6 +21,7 @@ import { IoControl } from './io-control.ts';
 import { kickIfRunning, Request, VcpuMailbox } from './mailbox.ts';
 import { OutputRing, outputCollector } from './output.ts';
 import { type CallMessage, recordError, type ThreadMessage, type ThreadStart } from './protocol.ts';
+import { traceThread } from './trace-rings.ts';
 import { placeFor, type Steps, type VcpuPlace, vcpuSteps } from './vcpu-steps.ts';
 
 const IDLE_POLL_MS = 1;
@@ -30,10 +33,11 @@ class VcpuWorker {
   readonly #steps: Steps;
   readonly #machine: Machine;
   readonly #engine: VcpuEngine;
+  readonly #interrupts: RunHooks['interrupts'];
   /** States loaded so far, sent with each end: the owner drops an end from before the last load. */
   #loads = 0;
 
-  constructor(start: ThreadStart, devices: readonly DeviceSpec[], trace?: (line: string) => void) {
+  constructor(start: ThreadStart, devices: readonly DeviceSpec[], trace?: (text: string) => void) {
     const { cpus } = start.handle.config;
     this.#mailboxes = Array.from({ length: cpus }, (_, id) => new VcpuMailbox(start.mailboxes, id));
     this.#mailbox = this.#mailboxes[start.vcpu]!;
@@ -46,6 +50,7 @@ class VcpuWorker {
       clearKicks,
     });
     this.#machine = Machine.borrow(start.handle, devices);
+    this.#interrupts = lineInterrupts(this.#machine).interrupts;
     const alone = { onlyWriter: cpus === 1 };
     const { serial } = start.stopAt ?? {};
     const texts = serial && new TextSearch(serial);
@@ -150,7 +155,7 @@ class VcpuWorker {
   /** HLT without irqchip: sleeps until a line is raised or the owner makes a request. Answers calls meanwhile. */
   #idle(): RunEnd | undefined {
     this.#engine.isIdle = true;
-    while (!this.#machine.lines.waiting) {
+    while (!this.#interrupts?.waiting()) {
       const seen = this.#mailbox.look();
       const end = placeFor(seen) === 'enter' ? undefined : this.#interrupted();
       if (end) return end;
@@ -181,13 +186,13 @@ class VcpuWorker {
 
 const post = (message: ThreadMessage) => parentPort!.postMessage(message);
 
-const start = workerData as ThreadStart;
+/** A thread that was loaded ahead is told later (thread-ahead.ts). */
+const start = (workerData ?? (await once(parentPort!, 'message'))[0]) as ThreadStart;
 try {
-  const ring = start.trace && new OutputRing(start.trace);
-  const trace = ring && ((line: string) => ring.write(Buffer.from(line)));
-  if (trace) setTracer((call) => trace(traceLine(call, `vcpu${start.vcpu}`)));
+  const who = `vcpu${start.vcpu}`;
+  const trace = traceThread(who, start);
   const own = await importDevices(start.handle.deviceModule);
-  new VcpuWorker(start, own, trace).serve();
+  new VcpuWorker(start, own, trace && ((text) => trace({ at: traceClock(), who, text }))).serve();
 } catch (error) {
   new VcpuMailbox(start.mailboxes, start.vcpu).leave();
   post({ kind: 'failed', error: errorToData(error) });

@@ -2,7 +2,11 @@
 import { expect, it } from 'vitest';
 import { Debugger } from '../../../debug/stops/debugger.ts';
 import { REGISTERS } from '../../../debug/stops/registers.ts';
-import { CODE, startCode } from '../../runner/machines.ts';
+import { guestNamed } from '../../../guests/list.ts';
+import { RFLAGS } from '../../../src/abi/registers.ts';
+import { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
+import { CODE, eventually, startCode } from '../../runner/machines.ts';
+import { machineOf } from '../../snapshot/fidelity/play.ts';
 import { describeKvm } from '../../support/kvm.ts';
 
 /** mov al, 'a'; out 0xe9, al; inc ecx; inc ecx; mov [0x9100], cl; in al, 0xe9; mov bl, al; mov al, 5; out 0xf4, al; hlt */
@@ -14,6 +18,22 @@ const registerOf = (dbg: Debugger, name: string, vcpu = 0) =>
     const bytes = REGISTERS.find((register) => register.name === name)!.read(registers);
     return bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
   });
+
+const FRAME_BYTES = 40n;
+const MOST_STEPS = 1000;
+
+/** Steps until an interrupt comes in one: RIP, CS, RFLAGS, RSP and SS as they are on the stack of long mode. */
+async function frameOfStep(dbg: Debugger): Promise<BigUint64Array> {
+  for (let steps = 0; steps < MOST_STEPS; steps++) {
+    const rsp = await registerOf(dbg, 'rsp');
+    const at = (rsp & ~15n) - FRAME_BYTES;
+    await dbg.resume(['step']);
+    const { memory } = await dbg.vcpu(0);
+    const frame = new BigUint64Array(memory.read(at, Number(FRAME_BYTES)).slice().buffer);
+    if (frame[3] === rsp && (await registerOf(dbg, 'rsp')) <= at) return frame;
+  }
+  throw new Error('no interrupt came');
+}
 
 describeKvm('a debugger', () => {
   it('steps through instructions, one at a time, also those that exit', async () => {
@@ -35,6 +55,25 @@ describeKvm('a debugger', () => {
     expect(await ended).toMatchObject({ reason: 'exit-port', value: 5 });
   });
 
+  it('runs to each exit, once for an instruction that makes two, with what the exit brought', async () => {
+    // mov al, 'a'; out 0xe9, al; inc ecx; in al, 0xe9; mov bl, al; push [0xd0000000], no RAM; pop [0xd0000000]; mov al, 5; out 0xf4, al
+    const code = 'b061 e6e9 ffc1 e4e9 88c3 ff35000000d0 8f05000000d0 b005 e6f4 f4';
+    await using started = await startCode({ mode: 'protected', code });
+    const { running } = started;
+    const dbg = Debugger.attach(running);
+    const ended = running.run();
+    expect(await dbg.resume(['exit'])).toEqual({ vcpu: 0, kind: 'exit', exit: 'IO out 0xe9 61' });
+    expect(await registerOf(dbg, 'rcx')).toBe(0n);
+    expect(await dbg.resume(['exit'])).toMatchObject({ exit: 'IO in 0xe9 1 byte' });
+    expect([(await dbg.vcpu(0)).pc, await registerOf(dbg, 'rax')]).toEqual([BigInt(CODE + 8), 0xe9n]);
+    expect(await dbg.resume(['exit'])).toMatchObject({ exit: 'MMIO read 0xd0000000 4 bytes' });
+    expect((await dbg.vcpu(0)).pc).toBe(BigInt(CODE + 16));
+    expect(await dbg.resume(['exit'])).toMatchObject({ exit: 'MMIO write 0xd0000000 ffffffff' });
+    expect(await dbg.resume(['exit'])).toMatchObject({ kind: 'end', end: { reason: 'exit-port', value: 5 } });
+    expect(await dbg.resume()).toMatchObject({ kind: 'over' });
+    await ended;
+  });
+
   it("stops at a breakpoint, with the guest's own byte in memory, and goes on from it", async () => {
     await using started = await protectedCode();
     const { running, machine } = started;
@@ -51,6 +90,42 @@ describeKvm('a debugger', () => {
     expect((await dbg.resume()).kind).toBe('end');
     await dbg.resume();
     await ended;
+  });
+
+  it('leaves no trap flag in the frame of an interrupt that comes in a step', async () => {
+    using machine = machineOf(guestNamed('interrupt'), false);
+    let said = '';
+    const running = await RunningMachine.start(machine, {
+      serial(bytes) {
+        said += Buffer.from(bytes).toString();
+      },
+    });
+    const dbg = Debugger.attach(running);
+    const ended = running.run();
+    const waits = dbg.resume();
+    await eventually('the guest waits', () => said.endsWith('0x24\n'));
+    dbg.interrupt();
+    expect(await waits).toMatchObject({ kind: 'interrupt' });
+    running.send(Buffer.from('x'));
+    const [, cs, flags, , ss] = await frameOfStep(dbg);
+    expect([cs, ss]).toEqual([await registerOf(dbg, 'cs'), await registerOf(dbg, 'ss')]);
+    expect(flags! & RFLAGS.TF).toBe(0n);
+    await dbg.detach();
+    expect(await ended).toMatchObject({ reason: 'exit-port', value: 0 });
+    expect(said).toContain('received');
+    await running.close();
+  });
+
+  it('waits for nothing once the run has been ended from outside', async () => {
+    await using started = await protectedCode();
+    const dbg = Debugger.attach(started.running);
+    const ended = started.running.run();
+    started.running.stop();
+    const end = await ended;
+    const late = dbg.resume(['step']); // is being prepared when the end is told
+    dbg.over(end);
+    expect(await late).toMatchObject({ kind: 'over', end: { reason: 'interrupted' } });
+    expect(await dbg.resume()).toMatchObject({ kind: 'over' });
   });
 
   it('leaves no trap flag in what a stepped instruction pushes', async () => {

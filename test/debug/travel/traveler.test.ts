@@ -21,8 +21,17 @@ const LONG_WAY = `
   b9 b8 0b              ; mov cx, 3000
   e2 fe                 ; loop here
   e6 f4                 ; out 0xf4, al`;
+/** Some thousand exits. */
+const MANY_EXITS = `
+  b9 b8 0b              ; mov cx, 3000
+  e6 80                 ; again: out 0x80, al
+  e2 fc                 ; loop again
+  e6 f4                 ; out 0xf4, al`;
 const AGAIN = 0x7c03n;
+const OUT = 0x7c07n;
 const MORE = 0x7c0en;
+/** In a page that is written, as the first exit's code sets nothing else. */
+const NEXT_TO_CODE = { address: 0x7d00n, kind: 'write', length: 1 } as const;
 const WATCHED = { address: 0x2000n, kind: 'write', length: 1 } as const;
 
 /** All positions of the run, with the address of the next instruction and the counter. */
@@ -101,6 +110,23 @@ describeKvm('a debugger of a recording', () => {
       expect((await traveler.past.back('run')).kind).toBe('first');
     }));
 
+  it('stops going back at the last of breakpoints and writes, whichever it is', () =>
+    travel(async (traveler, recorded) => {
+      const all = await straight(recorded);
+      const isStop = ({ pc, counter }: (typeof all)[number], i: number) =>
+        pc === OUT || (all[i + 1]?.counter ?? counter) !== counter;
+      const stops = all.filter(isStop).toReversed();
+      expect(stops).toHaveLength(12);
+      traveler.past.goTo('end');
+      await traveler.setBreakpoint(OUT);
+      traveler.setHardware(WATCHED);
+      for (const stop of stops) {
+        expect((await traveler.past.back('run')).kind).toBe(stop.pc === OUT ? 'software' : 'watch');
+        expect(await look(traveler)).toEqual(stop);
+      }
+      expect((await traveler.past.back('run')).kind).toBe('first');
+    }));
+
   it('changes nothing, and says why; reads cannot be watched; a position that is not there is refused', () =>
     travel(async (traveler) => {
       const { memory } = await traveler.vcpu();
@@ -125,5 +151,22 @@ describeKvm('a debugger of a recording', () => {
     traveler.interrupt();
     expect((await back).kind).toBe('interrupt');
     expect((await traveler.past.back('run')).kind).toBe('first');
+  });
+
+  it.each([
+    ['a breakpoint', (traveler: Traveler) => traveler.setBreakpoint(AGAIN)],
+    ['a write', (traveler: Traveler) => traveler.setHardware(NEXT_TO_CODE)],
+  ])('is interrupted while it looks for %s in an interval of many exits', async (_, want) => {
+    using recorded = record(machineOfCode(MANY_EXITS), { everyMs: 3_600_000 });
+    using history = new History(recorded.open());
+    const traveler = new Traveler(history);
+    await want(traveler);
+    traveler.past.goTo('end');
+    const back = traveler.past.back('run');
+    traveler.interrupt();
+    expect((await back).kind).toBe('interrupt');
+    expect(Number.isInteger(history.position.steps)).toBe(true);
+    traveler.past.goTo('end');
+    expect((await traveler.past.back('step')).kind).toBe('step');
   });
 });

@@ -11,6 +11,7 @@ import { bootImage } from '../../../loaders/place.ts';
 import type { MachineState } from '../../../snapshot/machine-state.ts';
 import { withBitsInUse } from '../../../snapshot/show/xsave-in-use.ts';
 import { captureState } from '../../../snapshot/state-taker.ts';
+import type { SnapshotTarget } from '../../../snapshot/target.ts';
 import { Exit } from '../../../src/abi/exits.ts';
 import { Msr, msrName } from '../../../src/abi/msrs.ts';
 import { KvmIoapicState, KvmIrqchip, KvmPicState } from '../../../src/abi/structs.ts';
@@ -34,10 +35,10 @@ const SHORTENED: Readonly<Record<string, Partial<Record<ParameterName, number>>>
 };
 
 /** A machine with the guest in it, ready to run. The caller's to dispose. */
-export function machineOf(guest: Guest, irqchip = guest.options.irqchip !== 'no'): Machine {
+export function machineOf(guest: Guest, irqchip = guest.options.irqchip !== 'no', userChips = false): Machine {
   const { name, format, mode, options } = guest;
   const { memoryMib, cpus, load: at, cmdline, modules } = options;
-  const machine = Machine.create({ memory: memoryMib * 2 ** 20, cpus, irqchip, disks: guestDisks(guest) });
+  const machine = Machine.create({ memory: memoryMib * 2 ** 20, cpus, irqchip, userChips, disks: guestDisks(guest) });
   try {
     const image = load(readGuest(name, SHORTENED[name]), {
       memoryMap: machine.memory.memoryMap,
@@ -181,10 +182,11 @@ function msrsOf(list: Uint8Array): [string, string][] {
 const TIME_PARTS: readonly string[] = ['clock', 'pit2', 'tsc_offset'];
 
 /** Everything that must be equal after two runs that are. Only the TSC, the clock and the PIT's load times are left out. */
-export function portrait(local: LocalMachine): Portrait {
-  const state = captureState(local);
-  const [vcpu] = state.vcpus;
-  return { memory: memoryHash(local.machine.memory), ...vcpuPortrait(vcpu!, state.cpuid), ...vmPortrait(state) };
+export function portrait(target: SnapshotTarget): Portrait {
+  const state = captureState(target);
+  const [first, ...others] = state.vcpus.map((vcpu) => vcpuPortrait(vcpu, state.cpuid));
+  const named = others.flatMap((one, i) => Object.entries(one).map(([part, hash]) => [`vCPU ${i + 1} ${part}`, hash]));
+  return { memory: memoryHash(target.machine.memory), ...first, ...Object.fromEntries(named), ...vmPortrait(state) };
 }
 
 function vcpuPortrait({ msrs, xsave, ...parts }: MachineState['vcpus'][number], cpuid: Uint8Array): Portrait {

@@ -46,8 +46,9 @@ async function json(command: string, ...args: string[]) {
 }
 
 describe('help', () => {
-  it.each(NAMES)('%s has an example, --store and --json', (name) => {
-    const command = createProgram('0').commands.find((c) => c.name() === name)!;
+  it.each(NAMES)('%s has an example, --store and --json', async (name) => {
+    const { commands } = await createProgram('0');
+    const command = commands.find((c) => c.name() === name)!;
     let text = '';
     command.configureOutput({ writeOut: (part) => (text += part) }).outputHelp();
     expect(text).toContain(`vmlapse ${name}`);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type GraphNode, graphRows } from '../../../tools/cli/store/graph.ts';
+import { type GraphNode, graphRows } from '../../../tools/view/parts/graph.ts';
 
 /** Draws commits given as "child parent" (no parent: a root; "?": the parent is missing), newest first. */
 function draw(...commits: string[]): string[] {

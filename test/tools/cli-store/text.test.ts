@@ -3,9 +3,9 @@ import { stateSections } from '../../../snapshot/show/state-sections.ts';
 import { columnLines } from '../../../tools/cli/output.ts';
 import { byteText, pauseText, printable, timeText } from '../../../tools/cli/store/format.ts';
 import { hexRows, sideBySide } from '../../../tools/cli/store/hexdump.ts';
-import { html } from '../../../tools/cli/store/html/markup.ts';
 import { plainText } from '../../../tools/cli/store/paint.ts';
 import { showText } from '../../../tools/cli/store/show-text.ts';
+import { html } from '../../../tools/view/parts/markup.ts';
 import { madeUpState } from '../../snapshot/show/made-up.ts';
 
 describe('numbers for people', () => {

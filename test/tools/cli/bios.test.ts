@@ -1,9 +1,11 @@
 /** Boot sectors and disks on the command line: their text and keys without a screen, notes, traces, refusals. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { EXIT_CODES } from '../../../guests/contract.ts';
 import { guestPath } from '../../../guests/list.ts';
 import { temporaryDirectory } from '../../snapshot/store/support.ts';
+import { bootableCd } from '../../support/iso.ts';
 import { describeKvm } from '../../support/kvm.ts';
 import { cli, PROGRAM, start } from './cli.ts';
 
@@ -29,6 +31,20 @@ describeKvm('run of a boot sector', () => {
   it('reads its disk', async () => {
     const { stdout, status } = await cli(['run', '-q', guestPath('boot-fat12')]);
     expect({ stdout, status }).toEqual({ stdout: 'a file in two clusters\r\n', status: 0 });
+  });
+
+  it('reads the floppy that a CD emulates, which cannot be written', async () => {
+    using directory = temporaryDirectory();
+    const onCd = async (name: string) => {
+      const floppy = Buffer.alloc(1440 * 1024);
+      readFileSync(guestPath(name)).copy(floppy);
+      const file = join(directory.path, `${name}.iso`);
+      writeFileSync(file, bootableCd([{ name: 'FLOPPY.IMG;1', bytes: floppy }], { emulation: 2, sectors: 1 }));
+      return await cli(['run', '-q', file]);
+    };
+    expect(await onCd('boot-loader')).toMatchObject(await cli(['run', '-q', guestPath('boot-loader')]));
+    const { stdout, status } = await onCd('boot-disk');
+    expect({ stdout, status }, 'a write fails').toEqual({ stdout: 'read from the disk\r\n', status: EXIT_CODES.PANIC });
   });
 
   it('names services that are not there, once', async () => {

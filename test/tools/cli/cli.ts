@@ -1,7 +1,7 @@
 /** Runs the built command line as a process of its own, as a person or a script would. */
 import { type ChildProcessWithoutNullStreams, type SpawnOptions, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { tied } from '../../../bench/tied.ts';
@@ -84,8 +84,7 @@ export async function interrupted(args: readonly string[], told: string | RegExp
 
 /** The exit status as a shell shows it: 128 + n for signal n. */
 export function shellStatus({ status, signal }: Outcome): number {
-  const numbers: Partial<Record<NodeJS.Signals, number>> = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
-  return status ?? 128 + (signal ? (numbers[signal] ?? 0) : 0);
+  return status ?? 128 + constants.signals[signal!];
 }
 
 /** What a stack trace looks like; no message for a person's own mistake has one. */

@@ -45,7 +45,7 @@ afterAll(async () => {
 
 /** The texts offered for a line, the last word unfinished; or "files", "folders". */
 async function offered(...words: string[]): Promise<unknown> {
-  const found = await complete(createProgram('0.0.0'), words);
+  const found = await complete(await createProgram('0.0.0'), words);
   return typeof found === 'string' ? found : (found as readonly Candidate[]).map(({ text }) => text);
 }
 
@@ -57,12 +57,18 @@ describe('what is offered', () => {
     expect(await offered('re')).toEqual(['restore', 'replay', 'resume']);
     expect(await offered('run', '--ti')).toEqual(['--timeout']);
     expect(await offered('help', 'sq')).toEqual(['squash']);
+    expect(await offered('learn', 'so')).toEqual(['solution']);
   });
 
   it.each(['show', 'diff', 'tag', 'rm', 'squash', 'export', 'push', 'restore'])('%s: checkpoints', async (name) => {
     expect(await offered(name, ...lab(), '')).toEqual(refs());
     expect(await offered(name, `--store=${folder.file('lab')}`, 'bef')).toEqual(['before-login']);
     expect(await offered(name, ...lab(), digest.slice(7, 11))).toEqual([digest.slice(7, 19)]);
+  });
+
+  it('blame: checkpoints of the store that is given, or machines', async () => {
+    expect(await offered('blame', ...lab(), '')).toEqual(refs());
+    expect(await offered('blame', '')).toContain('kitchen');
   });
 
   it('the second checkpoint of a diff, but no name for a new tag', async () => {
@@ -87,6 +93,8 @@ describe('what is offered', () => {
     expect(await offered('diff', 'a', 'b', '--html', '')).toBe('files');
     expect(await offered('log', '--store', '')).toBe('folders');
     expect(await offered('run', '--format=elf-')).toEqual(['--format=elf-pvh']);
+    expect(await offered('trace', '--only', 'KVM_CREATE_V')).toEqual(['KVM_CREATE_VM', 'KVM_CREATE_VCPU']);
+    expect(await offered('trace', '--exit=MM')).toEqual(['--exit=MMIO']);
     expect(await offered('run', '--', '--ti')).toBe('files');
   });
 

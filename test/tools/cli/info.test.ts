@@ -82,8 +82,8 @@ describe('help', () => {
     expect(command).toMatchObject({ status: 0, stderr: '', stdout: expect.stringMatching(/^Usage: vmlapse run /) });
   });
 
-  it('of every command has an example', () => {
-    const { commands } = createProgram('0.0.0');
+  it('of every command has an example', async () => {
+    const { commands } = await createProgram('0.0.0');
     expect(commands.map((command) => command.name())).toEqual(
       expect.arrayContaining(['info', 'ioctls', 'inspect', 'run']),
     );

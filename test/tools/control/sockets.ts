@@ -62,6 +62,8 @@ export function fakeTarget(answers: Partial<ControlTarget> = {}) {
     rollback: noted('rollback', { digest: 'sha256:00', pages: 0, ms: 0 }),
     diff: noted('diff', { data: {}, text: '' }),
     gdb: noted('gdb', { address: '127.0.0.1:1' }),
+    step: noted('step', { what: 'one instruction', vcpu: 0, changed: [] }),
+    printed: noted('printed', { since: '', pieces: [], next: 0 }),
     stop: noted('stop', { stopping: true as const }),
     input: noted('input', { taken: 1 }),
     screen: noted('screen', SCREEN),

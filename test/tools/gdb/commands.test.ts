@@ -1,5 +1,6 @@
 /** The commands of the debug door, as processes: run --gdb, gdb NAME, gdb REF, debug. */
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { expect, it } from 'vitest';
 import { guestPath } from '../../../guests/list.ts';
@@ -66,6 +67,26 @@ describeKvm('the debug door of', () => {
       await killed.said('stderr', 'debug door');
       await converse(other, ['vKill;1']);
       expect((await killed.outcome).status).toBe(130);
+    },
+    LIMIT_MS,
+  );
+
+  it.each([
+    ['SIGTERM', 143, 'vCont;c'],
+    ['SIGINT', 130, 'vCont;r0,ffffffffffffffff:1;c'],
+  ] as const)(
+    'run: %s ends it while a debugger has it',
+    async (signal, status, move) => {
+      const door = here.file(`door-${signal}`);
+      const run = begun('run', guestPath('spin'), '--gdb', `unix:${door}`);
+      await run.said('stderr', 'debug door');
+      const socket = connect(door);
+      const heard = converse(socket, ['?', move]);
+      await once(socket, 'data');
+      run.child.kill(signal);
+      expect((await run.outcome).status).toBe(status);
+      expect(await heard).toMatch(/\$X[0-9a-f]{2}#|\$T02/);
+      expect((await run.outcome).stderr).toContain('vmlapse: stopped');
     },
     LIMIT_MS,
   );

@@ -1,12 +1,23 @@
 /** Stock gdb in a recording: the bug of the guest `overrun`, found by going back from the panic to who wrote the number. */
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { debugAbilities } from '../../../debug/stops/abilities.ts';
 import { guestPath } from '../../../guests/public.ts';
 import { Kvm } from '../../../src/kvm/kvm.ts';
+import { packet } from '../../../tools/gdb/packets.ts';
+import { machineOfCode, record } from '../../debug/support.ts';
+import { eventually } from '../../runner/machines.ts';
 import { describeKvm } from '../../support/kvm.ts';
 import { cli, scratch, start, startCli } from '../cli/cli.ts';
 
+/** With an exit in each turn. */
+const MANY_EXITS = `
+  b9 30 75              ; mov cx, 30000
+  e6 80                 ; again, at 0x7c03: out 0x80, al
+  e2 fc                 ; loop again
+  e6 f4                 ; out 0xf4, al`;
 const PANIC_STATUS = 96;
 /** Long after a process with nothing to wait for has ended. */
 const STILL_OPEN_MS = 1000;
@@ -89,4 +100,56 @@ describeKvm('gdb in a recording', () => {
       expect((await left.outcome).status).toBe(130);
     },
   );
+
+  const lldbReason = reason ?? (spawnSync('lldb', ['--version']).status === 0 ? undefined : 'lldb is not installed');
+  it.skipIf(lldbReason)(
+    `lldb watches a write, and goes to positions by monitor commands${lldbReason ? ` (skipped: ${lldbReason})` : ''}`,
+    async () => {
+      const door = folder.file('door-lldb');
+      const served = startCli(['gdb', 'latest', '--store', store, '--listen', `unix:${door}`]);
+      await served.said('stderr', `target remote ${door}\n`);
+      const commands = [
+        `target create ${guestPath('overrun')}`,
+        `process connect --plugin gdb-remote unix-connect://${door}`,
+        'process plugin packet monitor goto begin',
+        'watchpoint set expression -w write -s 1 -- (char*)&accounts + 27',
+        'continue',
+        'process plugin packet monitor position',
+      ];
+      const { stdout, stderr } = await start('lldb', ['-b', ...commands.flatMap((command) => ['-o', command])]).outcome;
+      expect(stdout + stderr).toMatch(/stop reason = watchpoint 1.*^38\+\d+$/ms);
+      expect(await served.outcome).toMatchObject({ status: 0 });
+    },
+  );
+
+  it.skipIf(reason)('debug ends by SIGTERM, and gdb with it', async () => {
+    using long = record(machineOfCode(MANY_EXITS), { everyMs: 3_600_000 });
+    const commands = ['break *0x7c03', 'reverse-continue'].flatMap((command) => ['--ex', command]);
+    const debug = startCli(['debug', 'latest', '--store', long.store.directory, ...commands]);
+    await debug.said('stdout', 'Breakpoint 1 at 0x7c03');
+    debug.child.kill('SIGTERM');
+    expect((await debug.outcome).status).toBe(143); // and stdout is closed, which gdb had
+  });
+
+  it.skipIf(reason).each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('ends by %s while its debugger goes back a long way', async (signal, status) => {
+    using long = record(machineOfCode(MANY_EXITS), { everyMs: 3_600_000 });
+    const door = folder.file(`door-${signal}`);
+    const waiting = startCli(['gdb', 'latest', '--store', long.store.directory, '--listen', `unix:${door}`]);
+    await waiting.said('stderr', `target remote ${door}\n`);
+    const socket = connect(door);
+    let heard = '';
+    for (const text of ['?', 'Z0,7c03,1', 'bc', 'bc']) socket.write(packet(text), 'latin1');
+    socket.on('data', (bytes) => {
+      heard += bytes.toString('latin1');
+    });
+    await eventually('the breakpoint', () => heard.includes('$OK#9a'), 30_000);
+    waiting.child.kill(signal);
+    const { stderr, status: was } = await waiting.outcome;
+    expect([was, stderr]).toEqual([status, expect.stringContaining('vmlapse: stopped\n')]);
+    expect(heard).toMatch(/\$OK#9a[^$]*\$T02[^$]*$/);
+    expect(existsSync(door)).toBe(false);
+  });
 });

@@ -257,6 +257,41 @@ describeKvm('lldb', () => {
     },
     LIMIT_MS,
   );
+
+  itLldb(
+    'writes memory, steps out of a function, and detaches: the guest runs on',
+    async () => {
+      await using waiting = await Waiting.open('compute', { tcp: true });
+      const said = await waiting.lldb([
+        'memory write 0x9000 0x11 0x22 0x33 0x44',
+        'memory read -c 4 0x9000',
+        'b printf',
+        'continue',
+        'breakpoint delete -f',
+        'thread step-out',
+        'disassemble -c 1 -s $pc',
+        'memory region 0x100000',
+        'process detach',
+      ]);
+      expect(said).toContain('0x00009000: 11 22 33 44');
+      expect(said).toContain('stop reason = step out');
+      expect(said).toMatch(/\[0x0+-0x0*100000000\) rwx/);
+      expect(said).toContain('Process 1 detached');
+      expect(waiting.started.machine.memory.read(0x9000, 4)).toEqual(Uint8Array.of(0x11, 0x22, 0x33, 0x44));
+      expect(await waiting.ended).toMatchObject({ reason: 'exit-port', value: 12 });
+    },
+    LIMIT_MS,
+  );
+
+  itLldb(
+    'kills',
+    async () => {
+      await using waiting = await Waiting.open('spin', { tcp: true });
+      await waiting.lldb(['process kill']);
+      expect(await waiting.ended).toMatchObject({ reason: 'interrupted' });
+    },
+    LIMIT_MS,
+  );
 });
 
 describe('the debuggers', () => {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { html, type Markup } from '../../../tools/cli/store/html/markup.ts';
 import { screensSection } from '../../../tools/cli/store/html/screens.ts';
 import { screenChanges } from '../../../tools/screen/difference.ts';
 import type { Screen } from '../../../tools/screen/screen.ts';
+import { html, type Markup } from '../../../tools/view/parts/markup.ts';
 
 const COLOURS = Array.from({ length: 16 }, (_, i) => i * 0x111111);
 

@@ -7,7 +7,7 @@ const FOLDER = 'docs/testing-guests';
 describe('the page on testing guests', () => {
   const page = textOf(`${FOLDER}/README.md`);
 
-  it.each(['console', 'memory', 'screen', 'faults'])('shows %s.test.ts as it is', (name) => {
+  it.each(['console', 'memory', 'screen', 'faults', 'blame'])('shows %s.test.ts as it is', (name) => {
     expect(blockOf(page, 'ts', `[${name}.test.ts]`)).toBe(textOf(`${FOLDER}/${name}.test.ts`).trimEnd());
   });
 

@@ -11,6 +11,8 @@ import { isMachineName } from '../../control/runtime-folder.ts';
 import { gdbAddress, type ListenAddress } from '../../gdb/address.ts';
 import type { CommandRow } from '../command.ts';
 import { parseMemory } from '../parse.ts';
+import { SIGNAL_STATUS } from '../run-end.ts';
+import { EndSignals } from '../session/end-signals.ts';
 import { PATIENCE_MS, withMachine } from './machine.ts';
 import { restoreForDebugger } from './restore.ts';
 import { runForDebugger } from './run.ts';
@@ -50,9 +52,10 @@ terminal, which is gdb's otherwise. Images with options of their own: vmlapse ru
 async function debug(what: string, options: DebugOptions): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'vmlapse-gdb-'));
   const listen = `unix:${join(folder, 'door')}`;
-  let status = 0;
+  let gdb: Promise<number> | undefined;
   const started = (symbols: string | undefined) => async (door: ListenAddress) => {
-    status = await runGdb(door, options.symbols ?? symbols, options.ex ?? []);
+    gdb = runGdb(door, options.symbols ?? symbols, options.ex ?? []);
+    await gdb;
   };
   try {
     if (options.store !== undefined) {
@@ -72,7 +75,7 @@ async function debug(what: string, options: DebugOptions): Promise<void> {
         await started(guest)(doorOf(address));
       });
     }
-    process.exitCode = status;
+    process.exitCode = await gdb; // the guest may have ended before it
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -104,7 +107,7 @@ function isElf(path: string): boolean {
   }
 }
 
-/** Starts gdb on this terminal; resolves with its exit status. */
+/** Starts gdb on this terminal, where Ctrl-C is for it; a signal that ends this command ends it, too. Resolves with the exit status. */
 async function runGdb(door: ListenAddress, symbols: string | undefined, commands: readonly string[]): Promise<number> {
   const first = [
     'set architecture i386:x86-64',
@@ -114,9 +117,10 @@ async function runGdb(door: ListenAddress, symbols: string | undefined, commands
   ];
   const quiet = ['-q', '-iex', 'set confirm off', ...first.flatMap((command) => ['-ex', command])];
   const child = spawn('gdb', quiet, { stdio: 'inherit' });
+  using signals = new EndSignals(() => child.kill(), { passesOver: ['SIGINT'] });
   return await new Promise((resolve, reject) => {
     child.once('error', () => reject(new HostError('NO_GDB', 'gdb cannot be started: install it (package gdb)')));
-    child.once('close', (status) => resolve(status ?? 1));
+    child.once('close', (status) => resolve(signals.caught ? SIGNAL_STATUS[signals.caught] : (status ?? 1)));
   });
 }
 

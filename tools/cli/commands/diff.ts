@@ -1,5 +1,6 @@
 /** `vmlapse diff A B`: what changed between two checkpoints. */
 import { resolve } from 'node:path';
+import { writerText } from '../../../debug/blame/write-text.ts';
 import type { MemoryWrite } from '../../../debug/blame/writes.ts';
 import type { ChangedRange } from '../../../snapshot/diff/memory-diff.ts';
 import { writeSparse } from '../../../snapshot/export/sparse-file.ts';
@@ -8,7 +9,7 @@ import { UsageError } from '../../../src/errors.ts';
 import type { CommandRow } from '../command.ts';
 import { print } from '../output.ts';
 import { parseOutputFile } from '../parse.ts';
-import { blameData, writerText } from '../store/blame-text.ts';
+import { blameData } from '../store/blame-text.ts';
 import { compare } from '../store/comparison.ts';
 import { diffText } from '../store/diff-text.ts';
 import { historyAround } from '../store/html/history-svg.ts';

@@ -45,6 +45,10 @@ interface CheckpointOptions extends ProgressOptions {
   readonly tag?: readonly string[];
 }
 
+interface StopOptions {
+  readonly powerButton?: boolean;
+}
+
 const machineCommand = <Options, Result>(command: MachineCommand<Options, Result>): CommandRow => ({
   ...command,
   arguments: { ...NAME_ARGUMENT, ...command.arguments },
@@ -146,18 +150,21 @@ and of a machine like it: use vmlapse restore for other ones.`,
   machineCommand({
     name: 'stop',
     about: 'end a running machine',
+    options: [['--power-button', 'press its power button: an operating system with ACPI shuts down by itself']],
     help: `Examples:
   vmlapse stop kitchen
+  vmlapse stop kitchen --power-button
 
 Returns when the machine is gone. Its own command ends as on Ctrl-C, with exit status 130, after the checkpoint of
---checkpoint-at end, if it has that option.`,
-    async request(client): Promise<EndSummary & { readonly name: string }> {
+--checkpoint-at end, if it has that option. After --power-button it ends as the guest ends it; a paused
+machine hears of it when it goes on.`,
+    async request(client, { powerButton = false }: StopOptions): Promise<EndSummary & { readonly name: string }> {
       const { name } = client;
       let end: EndSummary | undefined;
       await client.subscribe(['end'], (event) => {
         if (event.event === 'end') end = { reason: event.reason, exitStatus: event.exitStatus };
       });
-      await client.call('stop', {}, PATIENCE_MS);
+      await client.call('stop', { powerButton }, PATIENCE_MS);
       await client.closed;
       if (end) return { name, ...end };
       throw new ControlError('GONE', `machine ${name} is gone, and has not reported how it ended`);

@@ -3,12 +3,12 @@ import { Option } from 'commander';
 import { RamCache } from '../../../snapshot/cache/ram-cache.ts';
 import { stateNotes } from '../../../snapshot/compatible.ts';
 import { explainRestore } from '../../../snapshot/explain.ts';
-import { ForkTemplate } from '../../../snapshot/fork.ts';
 import { decodeState } from '../../../snapshot/machine-state.ts';
 import { restoreMachine } from '../../../snapshot/restore.ts';
 import type { RestoreOptions as HowToRestore } from '../../../snapshot/restore-options.ts';
+import { runningForkPool } from '../../../snapshot/running-fork-pool.ts';
 import type { Checkpoint } from '../../../snapshot/store/memory/checkpoint.ts';
-import { openStore } from '../../../snapshot/store/store.ts';
+import { openStore, type Store } from '../../../snapshot/store/store.ts';
 import { UsageError } from '../../../src/errors.ts';
 import { probeHost } from '../../../src/kvm/state/probe.ts';
 import type { ClockMode } from '../../../src/kvm/state/vm-state.ts';
@@ -25,9 +25,9 @@ import {
   gdbAddress,
   SESSION_OPTIONS,
   type SessionOptions,
-  startTracing,
 } from '../session/options.ts';
 import { runSession } from '../session/session.ts';
+import { type Tracing, traced } from '../session/tracing.ts';
 import { isRecorded, travel } from '../session/travel.ts';
 import { REF_HELP, STORE_OPTION } from '../store/options.ts';
 import { loadSymbols } from '../symbols.ts';
@@ -62,7 +62,7 @@ export const RESTORE: CommandRow = {
     ['--fork <n>', 'run N machines from the checkpoint, which share its memory copy-on-write', parseForks],
     ['--disk <n=file>', 'where the image of disk N is now; may be repeated', parseDiskPlace],
     ['--explain', 'print each ioctl of the restore in order, with its reason, and do nothing'],
-    ['--eager', 'read all memory from the store, and keep none of it in the cache'],
+    ['--eager', 'read all memory from the store before it runs, and keep none of it in the cache'],
     ['--cache-limit <size>', 'how large the cache of restored memory may be (default: 4G)', parseSize],
     PROGRESS_OPTION,
     ...SESSION_OPTIONS,
@@ -76,6 +76,8 @@ export const RESTORE: CommandRow = {
   vmlapse restore --store lab latest --eager
 
 Memory that was restored is kept in $XDG_CACHE_HOME/vmlapse/ram, from where the next restore maps it; the folder may be removed.
+DIGEST.needed beside it says which pages a guest has waited for while its memory came: the next restore reads them first.
+A large checkpoint that is not there yet is read while the guest runs (by userfaultfd, which needs root or a setting).
 ${EXIT_STATUS_HELP}`,
   async run(ref: string, options: RestoreOptions) {
     process.exitCode = await restore(ref, options);
@@ -97,7 +99,10 @@ async function restore(ref: string, options: RestoreOptions): Promise<number> {
     throw new UsageError('a paused machine is resumed by its name: add --name NAME');
   }
   checkSessionOptions(options);
-  startTracing(options);
+  return await traced(options, (trace) => bring(ref, options, trace));
+}
+
+async function bring(ref: string, options: RestoreOptions, trace: Tracing): Promise<number> {
   using store = openStore(options.store, { readOnly: true });
   using checkpoint = store.open(ref, { lazy: !options.eager });
   const state = decodeState(checkpoint.config);
@@ -111,7 +116,11 @@ async function restore(ref: string, options: RestoreOptions): Promise<number> {
   const cache = cacheOf(store.directory, options, note);
   if (options.fork !== undefined) return await forks(checkpoint, options.fork, options, cache);
   if (options.name !== undefined) await refuseTakenName(options.name);
-  const { machine, load } = bringBack(restoreMachine, checkpoint, options, cache);
+  const demand = {
+    onDemand: !options.eager && storedBytes(store, checkpoint) >= ON_DEMAND_BYTES,
+    onProblem: note,
+  };
+  const { machine, load } = bringBack(restoreMachine, checkpoint, options, cache, demand);
   using _machine = machine;
   const crowded = cpusNote(machine.kvm, description.cpus);
   if (crowded) note(crowded);
@@ -131,8 +140,15 @@ async function restore(ref: string, options: RestoreOptions): Promise<number> {
     options.every !== undefined ||
     options.name !== undefined ||
     process.stdin.isTTY;
-  return await runSession(prepared, records ? { ...rest, store: directory } : rest);
+  return await runSession(prepared, records ? { ...rest, store: directory } : rest, trace);
 }
+
+/** What is less is read in less time than a thread takes to start. */
+const ON_DEMAND_BYTES = 64 * 2 ** 20;
+
+/** Bytes of a checkpoint's layers. */
+const storedBytes = (store: Store, { digest }: Checkpoint) =>
+  store.manifest(digest).layers.reduce((sum, { size }) => sum + size, 0);
 
 /** The cache of restored memory, unless it is not wanted. */
 function cacheOf(origin: string, { eager, cacheLimit }: RestoreOptions, note: (text: string) => void) {
@@ -150,14 +166,16 @@ function bringBack<T>(
   checkpoint: Checkpoint,
   options: RestoreOptions,
   cache: RamCache | undefined,
+  demand: Pick<HowToRestore, 'onDemand' | 'onProblem'> = {},
 ): T {
   const { clock, force = false, allowLarge = false, disk: disks = new Map() } = options;
   using progress = startProgress('restoring', options);
-  return how(checkpoint, { clock, force, allowLarge, disks, ...(cache && { cache }), onProgress: progress.update });
+  const { update: onProgress } = progress;
+  return how(checkpoint, { clock, force, allowLarge, disks, ...(cache && { cache }), ...demand, onProgress });
 }
 
 /** Options for one machine, which --fork refuses. */
-const FOR_ONE = ['name', 'paused', 'gdb', 'checkpointAt', 'every', 'keep'] as const;
+const FOR_ONE = ['name', 'paused', 'gdb', 'checkpointAt', 'every', 'keep', 'traceFile'] as const;
 
 async function forks(
   checkpoint: Checkpoint,
@@ -166,11 +184,10 @@ async function forks(
   cache?: RamCache,
 ): Promise<number> {
   const wrong = FOR_ONE.find((name) => options[name] !== undefined);
-  if (wrong)
-    throw new UsageError(
-      `--fork runs several machines, and --${wrong === 'checkpointAt' ? 'checkpoint-at' : wrong} is for one: leave one of them out`,
-    );
-  using template = bringBack((...from) => new ForkTemplate(...from), checkpoint, options, cache);
+  const flag = wrong?.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  if (flag) throw new UsageError(`--fork runs several machines, and --${flag} is for one: leave one of them out`);
   const { ended } = decodeState(checkpoint.config).description;
-  return await runForks(template, count, { ...options, ended: ended !== undefined });
+  const pool: Parameters<typeof runForks>[0] = (how) =>
+    bringBack((from, given) => runningForkPool(from, { ...given, ...how }), checkpoint, options, cache);
+  return await runForks(pool, count, { ...options, ended: ended !== undefined });
 }

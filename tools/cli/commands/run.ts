@@ -14,15 +14,9 @@ import { DEFAULT_MEMORY, IMAGE_OPTIONS, type ImageOptions, type LoadedImage, loa
 import { cpuidNote, cpusNote } from '../machine-notes.ts';
 import { printLine } from '../output.ts';
 import { type Blob, parseBlob, parseCount, parseDisk, parsePort } from '../parse.ts';
-import {
-  checkSessionOptions,
-  EXIT_STATUS_HELP,
-  SESSION_OPTIONS,
-  type SessionOptions,
-  startTracing,
-} from '../session/options.ts';
-import { checkRecordOptions, runRecorded } from '../session/record-session.ts';
+import { checkSessionOptions, EXIT_STATUS_HELP, SESSION_OPTIONS, type SessionOptions } from '../session/options.ts';
 import { runSession } from '../session/session.ts';
+import { type Tracing, traced } from '../session/tracing.ts';
 
 interface RunOptions extends ImageOptions, SessionOptions {
   readonly cpus: number;
@@ -86,9 +80,12 @@ async function run(file: string, options: RunOptions): Promise<number> {
     throw new UsageError('checkpoints need a place: add --store DIR');
   }
   checkSessionOptions(options);
-  if (options.record) checkRecordOptions(options);
-  startTracing(options);
+  if (options.record) (await import('../session/record-session.ts')).checkRecordOptions(options);
   if (options.name !== undefined) await refuseTakenName(options.name);
+  return await traced(options, (trace) => boot(file, options, trace));
+}
+
+async function boot(file: string, options: RunOptions, trace: Tracing): Promise<number> {
   using loaded = loadImage(file, options);
   const { image } = loaded;
   if (!options.quiet && !options.json) for (const note of image.notes) printLine(`vmlapse: note: ${note}`);
@@ -96,9 +93,10 @@ async function run(file: string, options: RunOptions): Promise<number> {
     options.store === undefined || image.format === 'disk' ? {} : { guest: origin(file, loaded, options.load) };
   const { mem: memory, cpus, exitPort = 0, disk = [], rng = false } = options;
   const irqchip = options.irqchip && !options.record;
+  const userChips = options.irqchip && options.record === true;
   const disks = [...loaded.disks, ...disk];
   const cpuid = options.cpuid === undefined ? {} : { cpuid: cpuidOfChoice(options.cpuid) };
-  using machine = Machine.create({ memory, cpus, irqchip, exitPort, disks, rng, ...cpuid });
+  using machine = Machine.create({ memory, cpus, irqchip, userChips, exitPort, disks, rng, ...cpuid });
   const notes = [cpusNote(machine.kvm, cpus), options.cpuid && cpuidNote()];
   if (!options.quiet && !options.json) for (const note of notes) if (note) printLine(`vmlapse: note: ${note}`);
   const restarts = options.onReset === 'restart';
@@ -111,7 +109,8 @@ async function run(file: string, options: RunOptions): Promise<number> {
   };
   const symbols = () => new SymbolTable(image.symbols);
   const prepared = { machine, image: file, ...guest, symbols, ...(restarts && { bootAgain }) };
-  return options.record ? await runRecorded(prepared, options) : await runSession(prepared, options);
+  if (!options.record) return await runSession(prepared, options, trace);
+  return await (await import('../session/record-session.ts')).runRecorded(prepared, options);
 }
 
 function placeBlobs({ memory }: Machine, { blob: blobs = [] }: RunOptions): void {

@@ -217,7 +217,7 @@ function listTags(options: StoreCommandOptions): void {
 /** Removes restored memory of checkpoints that are no longer in the store. Returns the bytes. */
 function pruneCache(store: Store): number {
   const cache = new RamCache({ origin: store.directory });
-  return cache.entries().length === 0 ? 0 : cache.prune(new Set(store.log().map(({ digest }) => digest)));
+  return cache.isEmpty ? 0 : cache.prune(new Set(store.log().map(({ digest }) => digest)));
 }
 
 function gc(options: StoreCommandOptions & { readonly keep?: number; readonly dryRun?: boolean }): void {

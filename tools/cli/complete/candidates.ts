@@ -1,7 +1,11 @@
 /** What the shells offer for an unfinished command line. */
+import { existsSync } from 'node:fs';
 import type { Command, Option } from 'commander';
 import { openStore } from '../../../snapshot/store/store.ts';
+import { EXIT_DOCS } from '../../../src/abi/exits.ts';
+import { IOCTLS } from '../../../src/abi/ioctls.ts';
 import { connectTo, listMachines } from '../../control/machines.ts';
+import { LEARN_ACTIONS } from '../commands/learn.ts';
 import { printable, short } from '../store/format.ts';
 import { defaultStore } from '../store/options.ts';
 
@@ -46,8 +50,13 @@ const refsOf = (folder: string): Candidate[] => {
 
 const refs: Source = ({ given }) => refsOf(given.get('--store') ?? defaultStore());
 
-const machines: Source = async () =>
+const machines = async () =>
   (await listMachines()).map(({ name, status }) => ({ text: name, about: status?.guest ?? '' }));
+
+const machinesOrRefs: Source = async (line) => {
+  if (line.given.has('--store')) return refs(line);
+  return [...(await machines()), ...(existsSync(defaultStore()) ? refsOf(defaultStore()) : [])];
+};
 
 /** The checkpoints in the store of a running machine. */
 const refsOfMachine: Source = async ({ operands }) => {
@@ -67,11 +76,19 @@ const ARGUMENTS: Readonly<Record<string, Source>> = {
   a: refs,
   b: refs,
   name: machines,
+  action: () => LEARN_ACTIONS.map((text) => ({ text })),
+  'blame ref': machinesOrRefs,
   'rollback ref': refsOfMachine,
   'tag name': () => [],
 };
 /** By option, or by the word for its value in the help. */
-const VALUES: Readonly<Record<string, Source>> = { file: () => 'files', dir: () => 'folders', '--live': machines };
+const VALUES: Readonly<Record<string, Source>> = {
+  file: () => 'files',
+  dir: () => 'folders',
+  '--live': machines,
+  ioctls: () => Object.entries(IOCTLS).map(([text, { doc }]) => ({ text, about: doc })),
+  reasons: () => Object.entries(EXIT_DOCS).map(([text, about]) => ({ text, about })),
+};
 
 const optionNamed = (command: Command, name: string) =>
   command.options.find(({ long, short: letter }) => name === long || name === letter);

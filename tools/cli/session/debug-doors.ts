@@ -1,9 +1,10 @@
 /** The debug door of a session: opened at its start (`--gdb`), or by `vmlapse gdb NAME` while it runs. */
+import type { AttachedDebugger } from '../../../debug/stops/attached.ts';
 import { ControlError } from '../../../src/errors.ts';
 import type { RunEnd } from '../../../src/runner/result.ts';
 import type { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
 import { addressText, type ListenAddress } from '../../gdb/address.ts';
-import { DebugDoor, debuggeeOf } from '../../gdb/door.ts';
+import type { DebugDoor } from '../../gdb/door.ts';
 import type { MonitorHost } from '../../gdb/target.ts';
 import { checkpointText } from '../machine-text.ts';
 import { logText } from '../store/log-text.ts';
@@ -19,10 +20,18 @@ interface DoorsContext {
   readonly log: (line: string) => void;
 }
 
+/** A step under way, and the debugger that does it. */
+export interface Stepping {
+  debugger: AttachedDebugger | undefined;
+}
+
 /** See the file's header. */
 export class DebugDoors {
   readonly #context: DoorsContext;
+  #opening: Promise<DebugDoor> | undefined;
   #door: DebugDoor | undefined;
+  /** A step that the control socket asked for is under way: the debugger that does it. */
+  #stepping: Stepping | undefined;
 
   constructor(context: DoorsContext) {
     this.#context = context;
@@ -30,19 +39,41 @@ export class DebugDoors {
 
   /** A debugger is in. */
   get isInUse(): boolean {
-    return this.#door?.isInUse === true;
+    return this.#door?.isInUse === true || this.#stepping !== undefined;
+  }
+
+  /** Lets `work` have the machine for a step. Rejects with ControlError while a debugger is in, or another step is under way. */
+  async step<T>(work: (stepping: Stepping) => Promise<T>): Promise<T> {
+    this.refuseWhenInUse('stepped');
+    this.#stepping = { debugger: undefined };
+    try {
+      return await work(this.#stepping);
+    } finally {
+      this.#stepping = undefined;
+    }
   }
 
   /** Opens the door; one that is open stays where it is. `isOwned`: the machine ends when its debugger leaves. Rejects with UsageError. */
   async open(address: ListenAddress, { isOwned = false } = {}): Promise<DebugDoor> {
+    this.#opening ??= this.#open(address, isOwned);
+    try {
+      this.#door = await this.#opening;
+      return this.#door;
+    } catch (error) {
+      this.#opening = undefined; // another address may do
+      throw error;
+    }
+  }
+
+  async #open(address: ListenAddress, isOwned: boolean): Promise<DebugDoor> {
     const { running, stop, schedule, log } = this.#context;
-    this.#door ??= await DebugDoor.open(debuggeeOf(running), address, {
+    const { DebugDoor, debuggeeOf } = await import('../../gdb/door.ts'); // few runs have a debugger
+    return await DebugDoor.open(debuggeeOf(running), address, {
       isOwned,
       kill: () => stop.abort(),
       note: (line) => log(`vmlapse: ${line}`),
       monitor: monitorOf(schedule),
     });
-    return this.#door;
   }
 
   /** Throws ControlError while a debugger is in: it would not learn of what is asked. */
@@ -53,8 +84,10 @@ export class DebugDoors {
 
   /** Tells the debugger that the run has ended, and closes the door. */
   async close(end: RunEnd): Promise<void> {
-    this.#door?.over(end);
-    await this.#door?.close();
+    this.#stepping?.debugger?.over(end);
+    const door = await this.#opening?.catch(() => undefined);
+    door?.over(end);
+    await door?.close();
   }
 }
 

@@ -5,6 +5,7 @@ import { liveView } from '../../../snapshot/diff/live-view.ts';
 import { decodeState, type GuestOrigin } from '../../../snapshot/machine-state.ts';
 import type { Digest } from '../../../snapshot/store/format/digest.ts';
 import { ControlError } from '../../../src/errors.ts';
+import { raiseEvent } from '../../../src/machine/acpi/event.ts';
 import type { Machine } from '../../../src/machine/machine.ts';
 import type { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
 import type { CheckpointSummary, EndSummary, MachineStatus, Methods } from '../../control/protocol.ts';
@@ -21,7 +22,9 @@ import { colourful, plainText } from '../store/paint.ts';
 import { diffData } from '../store/state-data.ts';
 import { findSymbols } from '../symbols.ts';
 import type { DebugDoors } from './debug-doors.ts';
+import { PrintedText } from './printed-text.ts';
 import type { CheckpointSchedule, ScheduleListener } from './schedule.ts';
+import { stepMachine } from './step.ts';
 
 /** Where a machine listens that a debugger is asked for while it runs. */
 const ANY_PORT: ListenAddress = { host: '127.0.0.1', port: 0 };
@@ -63,6 +66,7 @@ export class ControlEndpoint implements ScheduleListener {
   #context: RunContext | undefined;
   #last: CheckpointSummary | undefined;
   #ending = false;
+  readonly #printed = new PrintedText();
 
   constructor(name: string) {
     this.#name = name;
@@ -74,7 +78,7 @@ export class ControlEndpoint implements ScheduleListener {
     this.#server = await ControlServer.open(this.#name, this.#target(context));
   }
 
-  #target({ running, stop, doors }: RunContext): ControlTarget {
+  #target({ running, stop, doors, prepared }: RunContext): ControlTarget {
     const changed = (event: 'pause' | 'resume', change: () => boolean) => {
       this.#refuseWhenEnding();
       if (change()) this.#server?.emit(event, {});
@@ -97,8 +101,28 @@ export class ControlEndpoint implements ScheduleListener {
         const wanted = listen === undefined ? ANY_PORT : parseListenAddress(listen, anywhere);
         return { address: addressText((await doors.open(wanted)).address) };
       },
+      step: async ({ by, vcpu = 0 }) => {
+        this.#refuseWhenEnding();
+        const wasHeld = running.held;
+        try {
+          const result = await doors.step((stepping) => stepMachine(running, { by, vcpu }, stepping, prepared.symbols));
+          this.#server?.emit('step', result);
+          return result;
+        } finally {
+          if (!wasHeld && running.held) this.#server?.emit('pause', {});
+        }
+      },
+      printed: ({ from = 0 }) => {
+        running.drainOutput();
+        const base = this.#context!.schedule?.live.session.base;
+        return { ...(base && { base }), ...this.#printed.since(from) };
+      },
       diff: (params) => diffWithNow(this.#schedule(), this.#context!.prepared, params),
-      stop: () => {
+      stop: ({ powerButton = false }) => {
+        if (powerButton) {
+          this.#pressPowerButton(running.machine);
+          return { stopping: true };
+        }
         dropSlowReaders();
         stop.abort();
         return { stopping: true };
@@ -107,6 +131,15 @@ export class ControlEndpoint implements ScheduleListener {
       press: ({ codes }) => ({ taken: running.press(Buffer.from(codes, 'latin1')) }),
       input: ({ data }) => ({ taken: running.send(Buffer.from(data, 'latin1')) }),
     };
+  }
+
+  #pressPowerButton({ vm, config }: Machine): void {
+    this.#refuseWhenEnding();
+    if (config.irqchip && raiseEvent(vm, 'POWER_BUTTON')) return;
+    throw new ControlError(
+      'NO_BUTTON',
+      `the guest of ${this.#name} does not listen to its power button: it has no driver for ACPI events; vmlapse stop ${this.#name} ends it at once`,
+    );
   }
 
   #refuseWhenEnding(): void {
@@ -143,12 +176,32 @@ export class ControlEndpoint implements ScheduleListener {
 
   /** Sends output of the guest. */
   output(bytes: Uint8Array): void {
-    if (this.#server?.wanted('output')) this.#server.emit('output', { data: Buffer.from(bytes).toString('latin1') });
+    const data = Buffer.from(bytes).toString('latin1');
+    this.#printed.add(data);
+    this.#server?.emit('output', { data });
+  }
+
+  /** What is printed from here on is behind the checkpoint. */
+  copied(): void {
+    this.#context?.running.drainOutput();
+    this.#printed.cut();
+  }
+
+  /** What was printed is of a time that is no longer. */
+  loaded(): void {
+    this.#context?.running.drainOutput();
+    this.#printed.rolledBack();
+  }
+
+  /** What was printed is behind the checkpoint before. */
+  missed(): void {
+    this.#printed.mend();
   }
 
   /** Sends that a checkpoint is on disk. */
   taken(report: CheckpointReport, options: { readonly label?: string; readonly tags?: readonly string[] }): void {
     this.#last = summary(report, options);
+    this.#printed.taken(report.digest);
     this.#server?.emit('checkpoint', this.#last);
   }
 

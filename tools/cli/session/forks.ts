@@ -1,8 +1,10 @@
 /** `restore --fork N`: runs several machines from one checkpoint at once; each output line begins with the fork's number. */
 import { setMaxListeners } from 'node:events';
-import type { ForkTemplate } from '../../../snapshot/fork.ts';
+import { allOf, type RunningForkPool, type RunningForkPoolOptions } from '../../../snapshot/running-fork-pool.ts';
+import type { Machine } from '../../../src/machine/machine.ts';
 import type { AssistMode } from '../../../src/runner/assist.ts';
 import type { RunResult } from '../../../src/runner/result.ts';
+import type { StartOptions } from '../../../src/runner/threads/run-options.ts';
 import { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
 import { printLine, toJson, writeTo } from '../output.ts';
 import { endText, exitStatus, summaryLines } from '../run-end.ts';
@@ -21,44 +23,79 @@ interface ForkOptions {
   readonly json?: boolean;
 }
 
+/** Makes the pool of the forks. */
+type PoolOf = (how: Pick<RunningForkPoolOptions, 'ready' | 'start'>) => Promise<RunningForkPool>;
+
 /** Runs `count` forks to their ends; returns the highest of their exit statuses. */
-export async function runForks(template: ForkTemplate, count: number, options: ForkOptions): Promise<number> {
+export async function runForks(poolOf: PoolOf, count: number, options: ForkOptions): Promise<number> {
   const stop = new AbortController();
   setMaxListeners(count, stop.signal); // or Node warns from the eleventh fork on
-  using signals = new EndSignals(() => stop.abort());
-  const runs = Array.from({ length: count }, async (_, i) => {
-    const captured = new CapturedOutput();
-    let heard = false;
-    const [lines, debugLines] = [process.stdout, process.stderr].map(
-      (stream) => new LineSplitter((line) => writeTo(stream, Buffer.from(`[${i}] ${line}\n`, 'latin1'))),
-    ) as [LineSplitter, LineSplitter];
-    const { machine, load } = template.fork();
-    using _machine = machine;
-    const running = await RunningMachine.start(machine, {
-      serial: (bytes) => {
-        heard = true;
-        return options.json ? captured.serial.add(bytes) : lines.add(bytes);
-      },
-      debugcon: (bytes) => (options.json ? captured.debugcon.add(bytes) : debugLines.add(bytes)),
-      notes: (bytes) =>
-        void (options.quiet || options.json || printLine(`vmlapse: [${i}] ${Buffer.from(bytes).toString().trimEnd()}`)),
-      assist: options.assist,
-    });
-    try {
-      load(running);
-      const result = await running.run({ timeoutMs: options.timeout, signal: stop.signal });
-      lines.end();
-      debugLines.end();
-      const screen = textOnScreen(machine, { ascii: !options.json && !showsUnicode() });
-      const facts = { ended: endText(result), ...(screen && { screen }) };
-      return { result: { ...result, ...facts, ...(options.json && captured.summary()) }, unseen: heard ? [] : screen };
-    } finally {
-      await running.close();
-    }
-  });
-  const ended = await Promise.all(runs);
+  const outputs = Array.from({ length: count }, (_, i) => new ForkOutput(i, options));
+  const unused = outputs.values();
+  const heard = new Map<Machine, ForkOutput>();
+  const start = (machine: Machine) => {
+    const output = unused.next().value!;
+    heard.set(machine, output);
+    return RunningMachine.start(machine, { ...output.sinks, assist: options.assist });
+  };
+  // none is made before: each runs as soon as it is there, and the first one need not wait for the last
+  await using pool = await poolOf({ ready: 0, start });
+  using signals = new EndSignals(() => stop.abort()); // not sooner: while the checkpoint is read, a signal ends the process
+  const runOne = async () => {
+    await using fork = await pool.take();
+    const { running, machine } = fork;
+    const result = await running.run({ timeoutMs: options.timeout, signal: stop.signal });
+    return heard.get(machine)!.end(result, textOnScreen(machine, { ascii: !options.json && !showsUnicode() }));
+  };
+  const stopAll = (error: unknown) => {
+    stop.abort();
+    throw error;
+  };
+  const ended = await allOf(outputs.map(() => runOne().catch(stopAll)));
   report(ended, options);
   return Math.max(...ended.map(({ result }) => exitStatus(result, signals.caught)));
+}
+
+/** What one fork says, under its number: printed line by line, or kept for JSON. */
+class ForkOutput {
+  readonly #number: number;
+  readonly #options: ForkOptions;
+  readonly #captured = new CapturedOutput();
+  readonly #lines = this.#splitterTo(process.stdout);
+  readonly #debugLines = this.#splitterTo(process.stderr);
+  #wasHeard = false;
+
+  constructor(number: number, options: ForkOptions) {
+    this.#number = number;
+    this.#options = options;
+  }
+
+  #splitterTo(stream: NodeJS.WriteStream): LineSplitter {
+    return new LineSplitter((line) => writeTo(stream, Buffer.from(`[${this.#number}] ${line}\n`, 'latin1')));
+  }
+
+  /** For the machine that the fork is. */
+  get sinks(): Pick<StartOptions, 'serial' | 'debugcon' | 'notes'> {
+    const { json, quiet } = this.#options;
+    const note = (bytes: Uint8Array) => `vmlapse: [${this.#number}] ${Buffer.from(bytes).toString().trimEnd()}`;
+    return {
+      serial: (bytes) => {
+        this.#wasHeard = true;
+        return json ? this.#captured.serial.add(bytes) : this.#lines.add(bytes);
+      },
+      debugcon: (bytes) => (json ? this.#captured.debugcon.add(bytes) : this.#debugLines.add(bytes)),
+      notes: (bytes) => void (quiet || json || printLine(note(bytes))),
+    };
+  }
+
+  /** The fork has ended, with `screen` on its display. */
+  end(result: RunResult, screen: readonly string[] | undefined): EndedFork {
+    this.#lines.end();
+    this.#debugLines.end();
+    const facts = { ended: endText(result), ...(screen && { screen }) };
+    const kept = this.#options.json && this.#captured.summary();
+    return { result: { ...result, ...facts, ...kept }, unseen: this.#wasHeard ? [] : screen };
+  }
 }
 
 /** A fork that has ended. */

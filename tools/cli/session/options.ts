@@ -1,18 +1,17 @@
 /** Options of the commands that run a machine: `run` and `restore`. */
 import { Option } from 'commander';
 import { UsageError } from '../../../src/errors.ts';
-import { setTracer } from '../../../src/kvm/call.ts';
-import { traceLine } from '../../../src/kvm/trace.ts';
 import type { AssistMode } from '../../../src/runner/assist.ts';
 import { DEFAULT_ADDRESS, type ListenAddress, parseListenAddress } from '../../gdb/address.ts';
 import type { CommandRow } from '../command.ts';
-import { countUpTo, parseCount, parseDuration } from '../parse.ts';
+import { isInteractive } from '../console.ts';
+import { countUpTo, parseCount, parseDuration, parseOutputFile, parseSize } from '../parse.ts';
 import type { ScheduleOptions } from './schedule.ts';
-import { checkScreenOptions } from './screen-console.ts';
+import { checkTracing, type TracingOptions, tracing } from './tracing.ts';
 import { parseTrigger, TRIGGER_HELP } from './triggers.ts';
 
 /** The options' values. */
-export interface SessionOptions extends ScheduleOptions {
+export interface SessionOptions extends ScheduleOptions, TracingOptions {
   readonly timeout?: number;
   readonly name?: string;
   /** Waits for `vmlapse resume`; only with a name. */
@@ -25,7 +24,6 @@ export interface SessionOptions extends ScheduleOptions {
   /** Draws the guest's text screen in the terminal. */
   readonly screen?: boolean;
   readonly assist: AssistMode;
-  readonly trace?: boolean;
   readonly quiet?: boolean;
   readonly json?: boolean;
 }
@@ -61,6 +59,8 @@ export const SESSION_OPTIONS: NonNullable<CommandRow['options']> = [
   ['--max-pause <time>', 'take no checkpoint that needs a longer pause than this: 500us, 2ms', parseDuration],
   ['--level <n>', 'zstd level of checkpoints, 1 to 22', countUpTo(22, 'zstd has no higher level')],
   ['--trace', 'print every ioctl to stderr, decoded (also: VMLAPSE_TRACE=1)'],
+  ['--trace-file <file>', 'record every ioctl of every thread in this file; vmlapse trace shows it', parseOutputFile],
+  ['--trace-limit <size>', 'how large that file may be (default: 64M)', parseSize],
   ['-q, --quiet', 'no summary'],
   ['--json', 'print one JSON document with the result and the output instead'],
 ];
@@ -69,6 +69,7 @@ export const SESSION_OPTIONS: NonNullable<CommandRow['options']> = [
 export function checkSessionOptions(options: SessionOptions): void {
   const { keep, every, gdb, listenAnywhere } = options;
   checkScreenOptions(options, tracing(options));
+  checkTracing(options);
   if (gdb !== undefined) gdbAddress(options);
   else if (listenAnywhere) throw new UsageError('--listen-anywhere is about the address of --gdb: add --gdb ADDR');
   if (keep !== undefined && every === undefined)
@@ -79,11 +80,13 @@ export function checkSessionOptions(options: SessionOptions): void {
 export const gdbAddress = ({ gdb, listenAnywhere }: Pick<SessionOptions, 'gdb' | 'listenAnywhere'>): ListenAddress =>
   typeof gdb === 'string' ? parseListenAddress(gdb, listenAnywhere) : DEFAULT_ADDRESS;
 
-/** Whether ioctls are traced: `--trace` or VMLAPSE_TRACE=1. */
-export const tracing = ({ trace }: { readonly trace?: boolean }): boolean =>
-  trace === true || process.env.VMLAPSE_TRACE === '1';
-
-/** Traces the ioctls of this thread on stderr, if the options say so. Call it before the first ioctl. */
-export function startTracing(options: { readonly trace?: boolean }): void {
-  if (tracing(options)) setTracer((call) => void process.stderr.write(traceLine(call, 'main')));
+/** Throws UsageError where the screen cannot be drawn. */
+function checkScreenOptions(options: { readonly screen?: boolean; readonly json?: boolean }, traces: boolean): void {
+  if (!options.screen) return;
+  if (options.json) throw new UsageError('--screen draws where --json prints: leave one of them out');
+  if (traces) throw new UsageError('--screen draws where --trace prints: leave one of them out');
+  if (!isInteractive())
+    throw new UsageError(
+      '--screen needs a terminal for input and output; elsewhere give the machine a --name, and use vmlapse screen NAME',
+    );
 }

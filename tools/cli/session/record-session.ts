@@ -1,30 +1,33 @@
 /** `run --record`: runs a machine in this thread and records it; its serial port is this terminal. */
 import { setImmediate as turn } from 'node:timers/promises';
-import { Recorder, type RecordReport, WAITS } from '../../../debug/recording/recorder.ts';
+import { Recorder, type RecordReport, TIMEOUT_IN_HLT, WAITS } from '../../../debug/recording/recorder.ts';
 import type { Store } from '../../../snapshot/store/store.ts';
 import { UsageError } from '../../../src/errors.ts';
 import { collectFault } from '../../../src/runner/fault/collect.ts';
 import { explainFault } from '../../../src/runner/fault/explain.ts';
 import { FAULTS, type RunEnd, type RunResult } from '../../../src/runner/result.ts';
+import type { EndSummary } from '../../control/protocol.ts';
 import { attachConsole, EnterEcho } from '../console.ts';
-import { printLine, toJson, writeTo } from '../output.ts';
-import { endText, exitStatus, summaryLines } from '../run-end.ts';
+import { dropSlowReaders, printLine, toJson, writeTo } from '../output.ts';
+import { EXIT, endText, exitStatus, summaryLines } from '../run-end.ts';
 import { counted, short } from '../store/format.ts';
 import { withStore } from '../store/new-store.ts';
 import { CapturedOutput } from './captured-output.ts';
 import { EndSignals } from './end-signals.ts';
 import type { PreparedMachine } from './endpoint.ts';
 import type { SessionOptions } from './options.ts';
+import type { RecordEndpoint } from './record-endpoint.ts';
 import { teletypeText } from './teletype-text.ts';
 
 /** How long the guest runs before this thread looks at signals and input. */
 const SLICE_MS = 50;
+/** The same for a guest that sleeps between ticks of its timer: input comes as it is typed. */
+const IDLE_SLICE_MS = 10;
 /** Input that waits for the guest; the rest waits in the pipe. */
 const INPUT_BYTES = 65_536;
 
 /** What a recorded run does not do, by option, and why. */
 const WITHOUT: Readonly<Record<string, string>> = {
-  name: 'a recorded machine runs in the thread of the command, and has no control socket',
   screen: 'keys are not recorded',
   gdb: 'a debugger needs a thread for the vCPU, and a recorded machine runs in that of the command',
   checkpointAt: 'a recording takes its checkpoints by --every',
@@ -54,15 +57,17 @@ export const runRecorded = (prepared: PreparedMachine, options: SessionOptions):
 
 async function record(store: Store, prepared: PreparedMachine, options: SessionOptions): Promise<number> {
   let stopped = false;
+  let endpoint: RecordEndpoint | undefined;
   let wake = () => {};
   const awake = () =>
     new Promise<void>((resolve) => {
       wake = resolve;
     });
-  using signals = new EndSignals(() => {
+  const stop = () => {
     stopped = true;
     wake();
-  });
+  };
+  using signals = new EndSignals(stop);
   const captured = options.json ? new CapturedOutput() : undefined;
   const echo = new EnterEcho();
   let full: Promise<void> | undefined;
@@ -84,28 +89,44 @@ async function record(store: Store, prepared: PreparedMachine, options: SessionO
   using recorder = new Recorder(prepared.machine, store, {
     assist: options.assist,
     output(channel, bytes) {
+      if (channel === 'serial') endpoint?.output(bytes);
+      if (channel === 'teletype') endpoint?.output(Buffer.from(teletypeText(bytes)));
       full = (collect[channel] ?? show[channel])(bytes.slice()) ?? full;
     },
     ...(options.every !== undefined && { everyMs: options.every }),
     ...(prepared.guest && { guest: prepared.guest }),
   });
+  const send = (bytes: Uint8Array) => {
+    const taken = bytes.subarray(0, INPUT_BYTES - recorder.waiting);
+    recorder.send(taken);
+    wake();
+    return taken.length;
+  };
+  let summary: EndSummary = { reason: 'failed', exitStatus: EXIT.OURS };
+  if (options.name !== undefined)
+    endpoint = await (await import('./record-endpoint.ts')).RecordEndpoint.open(options.name, {
+      ...{ recorder, store, image: prepared.image, send },
+      stop() {
+        dropSlowReaders();
+        stop();
+      },
+    });
   const detach = attachConsole({
     send(bytes) {
-      const taken = bytes.subarray(0, INPUT_BYTES - recorder.waiting);
-      recorder.send(taken);
-      if (process.stdin.isTTY) echo.typed(taken);
-      wake();
-      return taken.length;
+      const taken = send(bytes);
+      if (process.stdin.isTTY) echo.typed(bytes.subarray(0, taken));
+      return taken;
     },
     leave: () => signals.raise('SIGINT'),
     printLine,
   });
   const deadline = performance.now() + (options.timeout ?? Number.POSITIVE_INFINITY);
-  let end: RunEnd;
   try {
+    let end: RunEnd | undefined;
     for (;;) {
       const left = deadline - performance.now();
-      end = recorder.run({ timeoutMs: Math.max(0, Math.min(SLICE_MS, left)) });
+      const slice = end === TIMEOUT_IN_HLT ? IDLE_SLICE_MS : SLICE_MS;
+      end = recorder.run({ timeoutMs: Math.max(0, Math.min(slice, left)) });
       if (full) await full;
       full = undefined;
       // A signal is seen only after the event loop has waited for events, which is in the second turn.
@@ -114,27 +135,24 @@ async function record(store: Store, prepared: PreparedMachine, options: SessionO
       if (performance.now() >= deadline) break;
       if (end === WAITS && recorder.waiting === 0) await Promise.race([awake(), elapsed(deadline)]);
     }
+    endpoint?.ending();
+    detach();
+    const reason = stopped ? 'interrupted' : performance.now() >= deadline && end === WAITS ? 'timeout' : end.reason;
+    const result = withExplanation(recorder, { ...end, reason, vcpu: 0, ...recorder.local.counts() }, prepared);
+    const recorded = recorder.finish();
+    const status = exitStatus(result, signals.caught);
+    summary = { reason, exitStatus: status };
+    report(result, recorded, status, options, captured);
+    return status;
   } finally {
     detach();
+    await endpoint?.close(summary);
   }
-  const reason = stopped ? 'interrupted' : performance.now() >= deadline && end === WAITS ? 'timeout' : end.reason;
-  const result: RunResult = { ...end, reason, vcpu: 0, ...recorder.local.counts() };
-  const explained = FAULTS.has(reason)
-    ? {
-        ...result,
-        explanation: explainFault(
-          collectFault(
-            { vcpu: recorder.local.vcpu, machine: prepared.machine, isAssisting: recorder.local.isAssisting },
-            end,
-          ),
-          prepared.symbols?.(),
-        ),
-      }
-    : result;
-  const recorded = recorder.finish();
-  const status = exitStatus(explained, signals.caught);
-  report(explained, recorded, status, options, captured);
-  return status;
+}
+
+function withExplanation({ local }: Recorder, result: RunResult, { symbols }: PreparedMachine): RunResult {
+  if (!FAULTS.has(result.reason)) return result;
+  return { ...result, explanation: explainFault(collectFault(local, result), symbols?.()) };
 }
 
 const elapsed = (deadline: number) =>

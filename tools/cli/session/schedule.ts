@@ -27,8 +27,14 @@ export interface ScheduleOptions {
 
 /** Is called after each step. */
 export interface ScheduleListener {
+  /** All of a checkpoint is copied; the guest stands still yet. */
+  copied(): void;
+  /** A checkpoint was not taken. */
+  missed(): void;
   /** A checkpoint is on disk. */
   taken(report: CheckpointReport, options: LiveOptions): void;
+  /** A past state is back; the guest stands still yet. */
+  loaded(): void;
   rolledBack(digest: Digest, report: RollbackReport): void;
   /** `done` of `total` bytes of a checkpoint are written. */
   progressed(done: number, total: number): void;
@@ -161,11 +167,18 @@ export class CheckpointSchedule {
     const surplus = this.#surplus();
     const all = {
       ...options,
+      onTaken: () => {
+        this.#listener?.copied();
+        options.onTaken?.();
+      },
       onProgress: (done: number, total: number) => this.#listener?.progressed(done, total),
       ...(level !== undefined && { level }),
       ...(maxPause !== undefined && { maxPauseMs: maxPause }),
     };
-    const report = await this.live.checkpoint(all, surplus);
+    const report = await this.live.checkpoint(all, surplus).catch((error) => {
+      this.#listener?.missed();
+      throw error;
+    });
     this.#kept.splice(0, surplus.length);
     this.#kept.push(report.digest);
     this.#taken++;
@@ -193,6 +206,7 @@ export class CheckpointSchedule {
     const resume = target.running;
     try {
       const report = session.rollback(checkpoint);
+      this.#listener?.loaded();
       if (resume) target.resume();
       this.#closeOthers(checkpoint);
       this.#log(

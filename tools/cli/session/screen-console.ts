@@ -2,12 +2,10 @@
  * `--screen`: the guest's text screen in this terminal, and the terminal's keys on its keyboard. What goes to the serial port
  * and what this program has to say is kept meanwhile, and printed when the screen is closed.
  */
-import { UsageError } from '../../../src/errors.ts';
 import type { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
 import { screenOf } from '../../screen/of-machine.ts';
 import { screenText } from '../../screen/render.ts';
 import type { Screen } from '../../screen/screen.ts';
-import { isInteractive } from '../console.ts';
 import { divertLines, printLine, writeTo } from '../output.ts';
 import { watchScreen } from '../screen/redraw.ts';
 import type { TerminalScreen } from '../screen/terminal-screen.ts';
@@ -17,20 +15,6 @@ import { showsUnicode } from '../terminal-text.ts';
 import { LastBytes } from './last-bytes.ts';
 import type { Front } from './serial-console.ts';
 import { keySender } from './typing.ts';
-
-/** Throws UsageError where the screen cannot be drawn. */
-export function checkScreenOptions(
-  options: { readonly screen?: boolean; readonly json?: boolean },
-  traces: boolean,
-): void {
-  if (!options.screen) return;
-  if (options.json) throw new UsageError('--screen draws where --json prints: leave one of them out');
-  if (traces) throw new UsageError('--screen draws where --trace prints: leave one of them out');
-  if (!isInteractive())
-    throw new UsageError(
-      '--screen needs a terminal for input and output; elsewhere give the machine a --name, and use vmlapse screen NAME',
-    );
-}
 
 /** Most bytes that are kept of each stream: the last ones. */
 const KEPT_BYTES = 2 ** 20;

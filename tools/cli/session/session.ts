@@ -1,33 +1,39 @@
 /** Runs a machine with its console, signals, checkpoints and control socket until it ends. For `run` and `restore`. */
-import { resetter } from '../../../snapshot/reset.ts';
-import { explainFault } from '../../../src/runner/fault/explain.ts';
 import { FAULTS, type RunResult } from '../../../src/runner/result.ts';
 import { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
 import type { EndSummary } from '../../control/protocol.ts';
 import { attachConsole, isInteractive } from '../console.ts';
-import { printLine, toJson, writeTo } from '../output.ts';
+import { printLine, toJson } from '../output.ts';
 import { EXIT, endText, exitStatus, summaryLines } from '../run-end.ts';
 import { CapturedOutput } from './captured-output.ts';
 import { DebugDoors, doorLine } from './debug-doors.ts';
 import { EndSignals } from './end-signals.ts';
-import { ControlEndpoint, type PreparedMachine, type RunContext } from './endpoint.ts';
-import { gdbAddress, type SessionOptions, tracing } from './options.ts';
-import { CheckpointSchedule } from './schedule.ts';
-import { ScreenConsole } from './screen-console.ts';
+import type { PreparedMachine, RunContext } from './endpoint.ts';
+import { gdbAddress, type SessionOptions } from './options.ts';
+import type { CheckpointSchedule } from './schedule.ts';
 import { textOnScreen, unseenText, watchGraphics } from './screen-notes.ts';
 import { type Front, SerialConsole } from './serial-console.ts';
 import { teletypeText } from './teletype-text.ts';
+import type { Tracing } from './tracing.ts';
 import { stopPointsOf } from './triggers.ts';
 
+/** What few runs need is loaded when it is asked for: a run starts that much sooner. */
+const parts = {
+  endpoint: async (name: string) => new (await import('./endpoint.ts')).ControlEndpoint(name),
+  screen: async () => new (await import('./screen-console.ts')).ScreenConsole(),
+  resetter: async () => (await import('../../../snapshot/reset.ts')).resetter,
+  schedule: async () => (await import('./schedule.ts')).CheckpointSchedule,
+};
+
 /** Runs the machine to its end; returns the exit status. The caller disposes the machine. */
-export async function runSession(prepared: PreparedMachine, options: SessionOptions): Promise<number> {
+export async function runSession(prepared: PreparedMachine, options: SessionOptions, trace: Tracing): Promise<number> {
   const stop = new AbortController();
   const ownsTerminal = options.debugger !== undefined;
   using signals = new EndSignals(() => stop.abort(), { passesOver: ownsTerminal ? ['SIGINT'] : [] });
   const captured = options.json ? new CapturedOutput() : undefined;
   const log = options.quiet || options.json ? () => {} : printLine;
-  const endpoint = options.name === undefined ? undefined : new ControlEndpoint(options.name);
-  const front = options.screen ? new ScreenConsole() : new SerialConsole(captured);
+  const endpoint = options.name === undefined ? undefined : await parts.endpoint(options.name);
+  const front = options.screen ? await parts.screen() : new SerialConsole(captured);
   let heard = false;
   let schedule: CheckpointSchedule | undefined;
   const stopAt = stopPointsOf(options.checkpointAt ?? []);
@@ -48,7 +54,7 @@ export async function runSession(prepared: PreparedMachine, options: SessionOpti
     },
     assist: options.assist,
     ...(stopAt && { stopAt }),
-    ...(tracing(options) && { trace: (bytes: Uint8Array) => writeTo(process.stderr, bytes) }),
+    ...trace.threads,
   });
   if (options.paused || options.gdb !== undefined) running.hold();
   const unwatch = watchGraphics(prepared.machine, log);
@@ -56,10 +62,10 @@ export async function runSession(prepared: PreparedMachine, options: SessionOpti
   let doors: DebugDoors | undefined;
   try {
     prepared.prepare?.(running);
-    const reset = prepared.bootAgain && resetter(running, () => prepared.bootAgain!());
+    const reset = prepared.bootAgain && (await parts.resetter())(running, () => prepared.bootAgain!());
     const { store } = options;
     if (store !== undefined)
-      schedule = await CheckpointSchedule.start(running, { ...options, store }, prepared, log, endpoint);
+      schedule = await (await parts.schedule()).start(running, { ...options, store }, prepared, log, endpoint);
     doors = new DebugDoors({ running, stop, schedule, log });
     if (options.gdb !== undefined) {
       const door = await doors.open(gdbAddress(options), { isOwned: ownsTerminal });
@@ -183,6 +189,7 @@ async function withExplanation(
   { symbols }: PreparedMachine,
 ): Promise<RunResult> {
   if (!FAULTS.has(result.reason)) return result;
+  const { explainFault } = await import('../../../src/runner/fault/explain.ts');
   const fault = await running.threads[result.vcpu]!.call('fault', result);
   return { ...result, explanation: explainFault(fault, symbols?.()) };
 }

@@ -65,7 +65,9 @@ export async function travel(ref: string, directory: string, options: TravelOpti
   void options.debugger?.(door.address).finally(leave);
   await left;
   await door.close();
-  return signals.caught ? SIGNAL_STATUS[signals.caught] : 0;
+  if (!signals.caught) return 0;
+  printLine('vmlapse: stopped');
+  return SIGNAL_STATUS[signals.caught];
 }
 
 const checkpointsOf = (store: Store) => logText(store.log(() => {}).slice(0, MOST_LISTED), plainText);

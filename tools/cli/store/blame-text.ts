@@ -1,16 +1,9 @@
 /** Changes of memory with who made them, for people and as data. */
-import type { MemoryWrite } from '../../../debug/blame/writes.ts';
-import { positionText } from '../../../debug/recording/position.ts';
-import type { SymbolTable } from '../../../loaders/symbols.ts';
-import { disassemble } from '../../../src/runner/fault/disassemble.ts';
-import { hex } from './format.ts';
 
-/** The instruction in Intel syntax; undefined where it is not known. */
-function instructionText({ code, rip, bits }: MemoryWrite): string | undefined {
-  if (!code || rip === undefined || bits === undefined) return undefined;
-  const [line] = disassemble(code, rip, bits, 1);
-  return line?.text;
-}
+import { instructionText, writerText } from '../../../debug/blame/write-text.ts';
+import type { MemoryWrite } from '../../../debug/blame/writes.ts';
+import type { SymbolTable } from '../../../loaders/symbols.ts';
+import { hex } from './format.ts';
 
 /** A number where it is as wide as one, else bytes. */
 function valueText(bytes: Uint8Array): string {
@@ -22,9 +15,6 @@ function valueText(bytes: Uint8Array): string {
 
 const symbolAt = (symbols: SymbolTable, rip: bigint | undefined) =>
   rip === undefined ? undefined : symbols.describe(rip);
-
-const whoText = ({ by, device }: MemoryWrite) =>
-  by === 'vcpu' ? 'vCPU 0' : by === 'device' ? `the device ${device}` : `the host (${device})`;
 
 const REGISTERS = [
   ...['rax', 'rbx', 'rcx', 'rdx', 'rsi', 'rdi', 'rbp', 'rsp'],
@@ -43,14 +33,6 @@ function registerLines({ regs }: MemoryWrite): string[] {
         .join('  ')
         .trimEnd()}`,
   );
-}
-
-/** Where and by whom, in a line. */
-export function writerText(write: MemoryWrite, symbols: SymbolTable): string {
-  const { position, isExact, rip, ms } = write;
-  const place = rip === undefined ? [] : [symbolAt(symbols, rip) ?? hex(rip), instructionText(write) ?? ''];
-  const where = isExact ? `at ${positionText(position)}` : `between ${positionText(position)} and the next exit`;
-  return `${where}, ${ms} ms: ${[whoText(write), ...place].filter((part) => part !== '').join('  ')}`;
 }
 
 /** A change in some lines. */

@@ -1,7 +1,7 @@
 /** The history for people: a tree, newest first, a line each. */
 import type { LogEntry } from '../../../snapshot/store/history/history.ts';
+import { graphRows } from '../../view/parts/graph.ts';
 import { byteText, counted, pauseText, printable, short, timeText } from './format.ts';
-import { graphRows } from './graph.ts';
 import type { Paint } from './paint.ts';
 
 /** A checkpoint, and for one without a parent the name of the guest that was booted. */

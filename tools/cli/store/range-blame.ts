@@ -1,7 +1,9 @@
 /** Who wrote the ranges that differ between two checkpoints of one recording. */
+import { lastWrites } from '../../../debug/blame/last-writes.ts';
 import { type MemoryWrite, writesBefore } from '../../../debug/blame/writes.ts';
 import { openHistory } from '../../../debug/history.ts';
 import { comparePositions } from '../../../debug/recording/position.ts';
+import type { RecordedPoint } from '../../../debug/replay/recording.ts';
 import type { ChangedRange } from '../../../snapshot/diff/memory-diff.ts';
 import type { Digest } from '../../../snapshot/store/format/digest.ts';
 import type { Store } from '../../../snapshot/store/store.ts';
@@ -22,26 +24,17 @@ export function blameRanges(store: Store, before: Digest, after: Digest, ranges:
     throw new UsageError(
       `--blame: ${short(before)} is not in the recording that leads to ${short(after)}: give an earlier one of it`,
     );
-  let offset = 0;
-  const open = ranges.flatMap((range) => {
-    if (!history.machine.memory.find(range.gpa, range.length)) return [];
-    const piece = { range, gpa: range.gpa, length: Math.min(range.length, LOOKED_AT_BYTES), offset };
-    offset += piece.length;
-    return [piece];
-  });
-  const left = new Set(open);
-  const found = new Map<ChangedRange, MemoryWrite>();
-  if (left.size === 0) return found;
-  for (const write of writesBefore(history.replayer, open, history.end)) {
-    if (comparePositions(write.position, { exits: start.exits, steps: 0 }) < 0) break;
-    for (const piece of left) {
-      const of = (bytes: Uint8Array) => bytes.slice(piece.offset, piece.offset + piece.length);
-      const [old, now] = [of(write.old), of(write.new)];
-      if (Buffer.compare(old, now) === 0) continue;
-      found.set(piece.range, { ...write, old, new: now });
-      left.delete(piece);
-    }
-    if (left.size === 0) break;
+  const open = ranges
+    .filter(({ gpa, length }) => history.machine.memory.find(gpa, length))
+    .map((range) => ({ range, gpa: range.gpa, length: Math.min(range.length, LOOKED_AT_BYTES) }));
+  const found = lastWrites(since(start, writesBefore(history.replayer, open, history.end)), open);
+  return new Map([...found].map(([{ range }, write]) => [range, write]));
+}
+
+/** The writes behind a point, newest first. */
+function* since({ exits }: RecordedPoint, writes: Iterable<MemoryWrite>): Generator<MemoryWrite> {
+  for (const write of writes) {
+    if (comparePositions(write.position, { exits, steps: 0 }) < 0) return;
+    yield write;
   }
-  return found;
 }

@@ -47,8 +47,8 @@ export function showText(
 
 function headText(entry: Shown['entry'], description: MachineDescription, paint: Paint): string[] {
   const { digest, tags, parent, label, time, pages, bytes, stats } = entry;
-  const { memory, cpus, irqchip, host, guest } = description;
-  const chip = irqchip ? 'irqchip' : 'no irqchip';
+  const { memory, cpus, irqchip, userChips, host, guest } = description;
+  const chip = userChips ? 'chips in user space' : irqchip ? 'irqchip' : 'no irqchip';
   const rows: [string, string][] = [
     ['checkpoint', paint('digest', digest)],
     ['tags', paint('tag', printable(tags.join(', ')))],

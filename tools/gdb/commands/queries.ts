@@ -1,4 +1,5 @@
 /** Questions of clients: what is supported, descriptions, threads; and commands of `monitor`. */
+import { HARDWARE_STOPS } from '../../../src/runner/stops/debug-registers.ts';
 import type { Client } from '../client.ts';
 import { runMonitor } from '../monitor.ts';
 import { bytesOfHex, escaped, numberOf, PACKET_BYTES, textHex } from '../packets.ts';
@@ -97,9 +98,11 @@ const threadList = ({ cpus, features }: Client) =>
 /** For LLDB, which asks for it before it reads target.xml. */
 const HOST = `triple:${textHex('x86_64-unknown-none')};ptrsize:8;endian:little;`;
 
+/** A recording has its own: they need no hardware. */
 const watchpoints = ({ target }: Client) => {
-  const { kernel, user } = target.debugger.abilities;
-  return `num:${kernel.hardware.write || user.hardware.write ? 4 : 0};`;
+  const { abilities, past } = target.debugger;
+  const works = past || abilities.kernel.hardware.write || abilities.user.hardware.write;
+  return `num:${works ? HARDWARE_STOPS : 0};`;
 };
 
 /** For LLDB, which looks for free addresses before it evaluates an expression. */

@@ -29,14 +29,17 @@ async function resume(client: Client, { actions, range }: Resumption): Promise<s
   client.hasContinued = true;
   return await move(client, Math.max(0, actions.indexOf('step')), async () => {
     let stop = await dbg.resume(actions);
-    for (let left = MOST_STEPS; range && (await isWithin(stop, range, dbg)) && left > 0; left--)
+    for (let left = MOST_STEPS; range && (await isWithin(stop, range, dbg)) && left > 0; left--) {
+      if (client.isInterrupted) return { vcpu: stop.vcpu, kind: 'interrupt' };
       stop = await dbg.resume(actions);
+    }
     return stop;
   });
 }
 
 /** Lets the machine go somewhere. Where it cannot, it stands where it stood, and the client is told why. */
 async function move(client: Client, vcpu: number, how: () => Promise<Stop>): Promise<string> {
+  client.isInterrupted = false;
   try {
     client.stop = await how();
   } catch (error) {

@@ -3,9 +3,9 @@ import type { CheckpointDiff } from '../../../../snapshot/diff/diff.ts';
 import { dirtyPages, type HeatAxis, heatAxis, heatOf } from '../../../../snapshot/show/heat.ts';
 import type { LogEntry } from '../../../../snapshot/store/history/history.ts';
 import type { Store } from '../../../../snapshot/store/store.ts';
+import { graphRows } from '../../../view/parts/graph.ts';
+import { EMPTY, html, type Markup } from '../../../view/parts/markup.ts';
 import { byteText, counted, hex, printable, short, timeText } from '../format.ts';
-import { graphRows } from '../graph.ts';
-import { EMPTY, html, type Markup } from './markup.ts';
 
 /** What the drawing shows. `dirty`: changed pages by digest. `sides`: the digests compared, by the letter to show. */
 export interface History {

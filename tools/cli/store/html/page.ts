@@ -1,10 +1,10 @@
 /** A comparison as one page that needs nothing else: no network, no script. */
 import type { DiffSide } from '../../../../snapshot/diff/diff.ts';
+import { EMPTY, html, Markup } from '../../../view/parts/markup.ts';
 import type { Comparison } from '../comparison.ts';
 import { memorySums } from '../diff-text.ts';
 import { printable, short, timeText } from '../format.ts';
 import { type History, historySvg, LAYOUTS, stripsText } from './history-svg.ts';
-import { EMPTY, html, Markup } from './markup.ts';
 import { screensSection } from './screens.ts';
 import { STYLE } from './style.ts';
 import { placesTable, rangeDumps, stateTables } from './tables.ts';

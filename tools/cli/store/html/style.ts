@@ -1,19 +1,13 @@
-/** The page's style sheet: system fonts, light or dark as the reader has it. */
-export const STYLE = `
-:root { color-scheme: light dark; --ink: #1c2230; --quiet: #667085; --line: #e3e6ec; --paper: #fff; --ground: #f5f6f9;
-  --heat: #d9480f; --before: #b42318; --after: #067647; --mark: #3538cd; --cold: #eceef3; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e8ee; --quiet: #98a2b3; --line: #2c3340; --paper: #171b24;
-  --ground: #0f1218; --heat: #ff8a3d; --before: #fda29b; --after: #75e0a7; --mark: #a4bcfd; --cold: #222835; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--ground); color: var(--ink); font: 14px/1.5 system-ui, sans-serif; }
-main { max-width: 1180px; margin: 0 auto; padding: 28px 24px 60px; }
+/** The style sheet of the page of `diff --html`. */
+import { THEME } from '../../../view/parts/theme.ts';
+
+export const STYLE = `${THEME}main { max-width: 1180px; margin: 0 auto; padding: 28px 24px 60px; }
 h1 { font-size: 22px; margin: 0 0 4px; }
 h2 { font-size: 15px; margin: 0 0 12px; }
 h3 { font-size: 13px; margin: 18px 0 6px; color: var(--quiet); font-weight: 600; }
 .note { color: var(--quiet); margin: 0 0 12px; }
 section { background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 18px 20px; margin-top: 18px;
   overflow-x: auto; }
-code, .mono, svg text.mono { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace; }
 code, .mono { font-size: 12.5px; overflow-wrap: anywhere; }
 .sums { display: flex; flex-wrap: wrap; gap: 12px; margin-top: 16px; }
 .sum { background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 10px 16px; min-width: 130px; }
@@ -26,9 +20,7 @@ tr:last-child td { border-bottom: 0; }
 th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td.name { white-space: nowrap; }
 td.wide { width: 45%; }
-.before { color: var(--before); } .after { color: var(--after); } .quiet { color: var(--quiet); }
 .bar { display: inline-block; height: 9px; border-radius: 2px; background: var(--heat); min-width: 2px; }
-.tag { color: var(--mark); font-weight: 600; }
 pre { margin: 2px 0 12px; font-size: 12.5px; line-height: 1.45; }
 .screens { display: flex; flex-wrap: wrap; gap: 4px 18px; }
 .screen { display: inline-block; background: #000; padding: 6px; border-radius: 4px; line-height: 1.2; font-size: 10.5px; }

@@ -2,11 +2,11 @@
 import type { MemoryDiff } from '../../../../snapshot/diff/memory-diff.ts';
 import type { SectionChange } from '../../../../snapshot/diff/state-diff.ts';
 import type { StateField } from '../../../../snapshot/show/field.ts';
+import { EMPTY, html, type Markup } from '../../../view/parts/markup.ts';
 import { rangeName } from '../diff-text.ts';
 import { counted, fieldText, hex } from '../format.ts';
 import { hexRows } from '../hexdump.ts';
 import { plainText } from '../paint.ts';
-import { EMPTY, html, type Markup } from './markup.ts';
 
 const PLACES_SHOWN = 200;
 const BAR_PIXELS = 320;
