@@ -3,12 +3,7 @@ import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { LONG } from './test/support/long.ts';
 import { LONG_FILES } from './test/support/long-files.ts';
-import { measuredFactor } from './test/support/time.ts';
-
-/** Limits are for an idle machine of the usual kind. On another, or a busy one, they are longer by this. */
-const factor = Number(process.env.TEST_TIME_FACTOR ?? (await measuredFactor()));
-process.env.TEST_TIME_FACTOR = String(factor);
-if (factor > 1) console.log(`limits of tests are ${factor} times as long as on an idle machine`);
+import { scaled, TIME_FACTOR } from './test/support/time.ts';
 
 const ALL = ['dist/test/**/*.test.js', 'dist/docs/**/*.test.js'];
 /** They count what their process holds, or change what all of it shares. */
@@ -17,11 +12,13 @@ const APART = ['dist/test/**/leaks.test.js', 'dist/test/ffi/signals.test.js'];
 export default defineConfig({
   test: {
     globalSetup: ['test/support/bundle.ts', 'test/support/left-over.ts'],
-    env: { TEST_TIME_FACTOR: String(factor) },
+    env: { TEST_TIME_FACTOR: String(TIME_FACTOR) },
     // Many tests wait for a guest or a child process: vitest's own choice, a processor less, leaves one of two idle.
     maxWorkers: availableParallelism(),
-    testTimeout: 30_000 * factor,
-    hookTimeout: 60_000 * factor,
+    testTimeout: scaled(30_000),
+    hookTimeout: scaled(60_000),
+    // When it is over vitest ends at once, whatever it has found until then: longer than the patience of left-over.ts.
+    teardownTimeout: scaled(20_000),
     // A process for each file costs half a second of processor time, most of it for loading the same modules again.
     projects: [
       {

@@ -2,7 +2,7 @@
 import { fetchProblem, guestProblem } from '../real/boot.ts';
 import type { RealGuest } from '../real/guests.ts';
 import { kvmProblem } from '../support/kvm.ts';
-import { EMULATED_TIME_FACTOR, measuredFactor } from '../support/time.ts';
+import { EMULATED_TIME_FACTOR, TIME_FACTOR } from '../support/time.ts';
 import { parseFileLine } from '../svm/counts.ts';
 import { ALIVE_MS, runOnHost, STANDSTILL_MS } from '../svm/host.ts';
 import { type Campaign, INSIDE, type Tally } from './campaign.ts';
@@ -28,10 +28,9 @@ export async function runThere(
   { program, words = [], seconds, megabytes = 2048, environment, writable }: There,
   tally: Tally,
 ): Promise<void> {
-  const slower = await measuredFactor();
   const variables = {
     ...environment,
-    TEST_TIME_FACTOR: EMULATED_TIME_FACTOR * slower,
+    TEST_TIME_FACTOR: EMULATED_TIME_FACTOR,
     TEST_SLOW_HOST: 1,
     TEST_ALIVE_MS: ALIVE_MS,
     CAMPAIGN_INSIDE: 1,
@@ -41,7 +40,7 @@ export async function runThere(
     ...(process.env.XDG_CACHE_HOME ? ['XDG_CACHE_HOME'] : []),
   ].flatMap((variable) => ['-e', variable]);
   const folders = writable ? ['-w', writable] : [];
-  const limit = (cases: number) => `${Math.ceil(seconds(cases) * slower)}`;
+  const limit = (cases: number) => `${Math.ceil(seconds(cases) * TIME_FACTOR)}`;
   const { passed, failed, skipped } = await runOnHost({
     files: Array.from({ length: count }, (_, i) => `${seed}:${first + i}`),
     script,

@@ -1,9 +1,17 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { tied } from '../../bench/tied.ts';
+import { temporaryDirectory } from '../snapshot/store/support.ts';
 import { leftOver } from './left-over.ts';
+import { LONG } from './long.ts';
+import { scaled } from './time.ts';
 
+const VITEST = fileURLToPath(new URL('./vitest.mjs', import.meta.resolve('vitest/package.json')));
+const SETUP = fileURLToPath(new URL('./left-over.js', import.meta.url));
 const ENDLESS = 'console.log(process.pid); setInterval(() => {}, 1000)';
 
 describe('processes that are left', () => {
@@ -33,4 +41,27 @@ describe('processes that are left', () => {
     child.kill('SIGKILL');
     await closed;
   });
+
+  /** A run of one test, which passes, with these lines in it. */
+  const runOf = (code: string) => {
+    using folder = temporaryDirectory();
+    const config = { test: { globals: true, globalSetup: [SETUP] } };
+    writeFileSync(join(folder.path, 'vitest.config.mjs'), `export default ${JSON.stringify(config)}`);
+    const imported = "import { spawn } from 'node:child_process';";
+    writeFileSync(join(folder.path, 'one.test.mjs'), `${imported}\nit('passes', () => {\n${code}\n});`);
+    const env = { ...process.env, TEST_TIME_FACTOR: '1', NO_COLOR: '1' };
+    return spawnSync(process.execPath, [VITEST, 'run'], { cwd: folder.path, encoding: 'utf8', env });
+  };
+
+  it.skipIf(!LONG)(
+    'fail the run that has left them, and only that',
+    () => {
+      expect(runOf('').status).toBe(0);
+      const left = runOf("spawn('sleep', ['543'], { detached: true, stdio: 'ignore' }).unref();");
+      expect(left.stdout).toMatch(/Tests {2}1 passed/);
+      expect(left.stderr).toMatch(/tests have left processes running, which are killed now:\n\d+: sleep 543/);
+      expect(left.status).toBe(1);
+    },
+    scaled(120_000),
+  );
 });

@@ -42,6 +42,7 @@ export const PARTLY_LONG: readonly string[] = [
   'real/checkpoint.test.js',
   'real/guests.test.js',
   'real/linux-disk.test.js',
+  'support/left-over.test.js',
   'tools/control/ends.test.js',
   'tools/trace/page.test.js',
 ].map(path);

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { GUESTS } from '../real/guests.ts';
 import { isLinuxPackage, linuxElf } from '../real/linux.ts';
 import { PackageUnavailable, packageTree } from '../real/packages.ts';
-import { EMULATED_TIME_FACTOR, measuredFactor } from '../support/time.ts';
+import { EMULATED_TIME_FACTOR, TIME_FACTOR } from '../support/time.ts';
 import { countLine, sumOf } from './counts.ts';
 import { EXCLUDED, reasonToExclude } from './excluded.ts';
 import { ALIVE_MS, type HostRun, runOnHost, STANDSTILL_MS } from './host.ts';
@@ -19,10 +19,7 @@ import { filesOfTurn, share } from './share.ts';
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 process.chdir(ROOT);
 const TESTS = join(ROOT, 'dist', 'test');
-/** How much slower than usual this machine is now; its emulated processors are, too. */
-const SLOWER = await measuredFactor();
-const FACTOR = EMULATED_TIME_FACTOR * SLOWER;
-const TIME_LIMIT_S = process.env.SVMHOST_TIME ?? String(Math.ceil(1700 * SLOWER));
+const TIME_LIMIT_S = process.env.SVMHOST_TIME ?? String(Math.ceil(1700 * TIME_FACTOR));
 const MEMORY_MB = process.env.SVMHOST_MEMORY ?? '2048';
 const HOSTS = Number(process.env.SVMHOST_JOBS ?? Math.min(2, availableParallelism()));
 
@@ -31,11 +28,11 @@ and gives back its output and exit status. Name it in $SVMHOST, or put it at ../
 With a machine of that kind at hand, \`npm test\` on it does the same.`;
 
 /** A test that says nothing for so long is ended. */
-const SILENCE_LIMIT_MS = 75_000 * FACTOR;
+const SILENCE_LIMIT_MS = 75_000 * EMULATED_TIME_FACTOR;
 
 /** What every file is run with: times stretched to the speed of an emulated processor, the cache of packages, and whether the long forms are wanted. */
 const ENVIRONMENT = [
-  `TEST_TIME_FACTOR=${FACTOR}`,
+  `TEST_TIME_FACTOR=${EMULATED_TIME_FACTOR}`,
   'TEST_SLOW_HOST=1',
   `TEST_SILENCE_LIMIT_MS=${SILENCE_LIMIT_MS}`,
   `TEST_ALIVE_MS=${ALIVE_MS}`,
