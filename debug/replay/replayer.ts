@@ -221,26 +221,27 @@ export class Replayer implements Disposable {
   }
 
   /**
-   * Runs one step, or what is left of the instruction that makes the next exit. `served` is called when that exit is served
-   * and not complete: what has changed in memory then was not the vCPU. False at the end of the recording. Throws
-   * ReplayDivergence, UsageError where this host cannot step.
+   * Runs one step, or what is left of the instruction that makes the next exit. `served` is called when that exit is served and not
+   * complete: what has changed in memory then was not the vCPU. False at the end. Throws ReplayDivergence, UsageError.
    */
   step(served?: () => void): boolean {
     const next = this.recording.points[this.#point + 1];
     if (!next) return false;
-    this.#stepper.on();
-    this.#target = this.#exits + 1;
     const stepper = this.#stepper;
-    const quirks = stepQuirks();
+    stepper.on();
+    this.#target = this.#exits + 1;
+    const { pushesTrapFlag, losesHalt } = stepQuirks();
     stepper.begin();
     let end = this.local.advance(NEXT_EXIT_MS);
-    if (quirks.pushesTrapFlag || this.#mayDeliver) clearTrapFlag(this.machine, stepper.before);
+    const isStep = Stepper.isStep(end);
+    if (isStep) stepper.taken();
+    const mayPush = (pushesTrapFlag || this.#mayDeliver) && !(isStep && stepper.hasPushedNothing);
+    if (mayPush) clearTrapFlag(this.machine, stepper.before);
     this.#mayDeliver = false;
-    if (Stepper.isStep(end)) {
+    if (isStep) {
       this.#turns.passOver(this.local.exits);
       this.#injection.interrupted();
-      stepper.taken();
-      if (!quirks.losesHalt || !undoHalt(this.local, stepper)) {
+      if (!losesHalt || !undoHalt(this.local, stepper)) {
         this.#steps++;
         return true;
       }
@@ -270,7 +271,7 @@ export class Replayer implements Disposable {
 
   /** An exit was made: completes it, and compares all where a checkpoint is. */
   #arrived(atPoint: number): void {
-    this.#stepper.off();
+    this.#stepper.rest();
     this.#steps = 0;
     this.complete();
     if (this.#exits >= atPoint) this.#pass();

@@ -15,6 +15,9 @@ import type { StepRegisters } from './step-registers.ts';
 const [VALID_AT] = KvmRun.fields.kvm_valid_regs;
 const REGS_AT = RUN_SYNC_REGS_OFFSET + KvmSyncRegs.fields.regs[0];
 const SREGS_AT = RUN_SYNC_REGS_OFFSET + KvmSyncRegs.fields.sregs[0];
+const NO_DEBUG = KvmGuestDebug.alloc();
+const STEP = KvmGuestDebug.alloc();
+STEP.control = GUEST_DEBUG_FLAGS.ENABLE | GUEST_DEBUG_FLAGS.SINGLESTEP;
 
 /** See the file's header. */
 export class Stepper {
@@ -31,6 +34,8 @@ export class Stepper {
   readonly #abilities: DebugAbilities;
   readonly #userEntry: UserEntry;
   #isOn = false;
+  /** An exit is completed between two steps; the area has the registers behind it. */
+  #isResting = false;
   /** Breakpoints of the processor are set. */
   #breaks = false;
 
@@ -65,6 +70,13 @@ export class Stepper {
     this.#sregs.set(bytes.subarray(SREGS_AT, SREGS_AT + KvmSregs.size));
   }
 
+  /** Whether the last step has certainly pushed nothing: it went on, and the stack is where it was. */
+  get hasPushedNothing(): boolean {
+    const { regs, sregs, before } = this;
+    const isStackTheSame = regs.rsp === before.regs.rsp && sregs.ss.selector === before.sregs.ss.selector;
+    return isStackTheSame && regs.rip !== before.regs.rip;
+  }
+
   /** Why the instruction at these registers cannot be stepped on this host; undefined where it can. */
   get problem(): string | undefined {
     const { kernel, user } = this.#abilities;
@@ -77,9 +89,12 @@ export class Stepper {
   /** From now on a run ends after each instruction. Throws UsageError where this host cannot. */
   on(): void {
     if (!this.#isOn) {
-      this.off();
-      this.#userEntry.forget();
-      this.read();
+      if (this.#isResting) this.taken();
+      else {
+        this.off();
+        this.#userEntry.forget();
+        this.read();
+      }
       this.#set(true);
     }
     const { problem } = this;
@@ -88,11 +103,19 @@ export class Stepper {
 
   /** Knows the registers where the vCPU stands. */
   see(): void {
-    if (!this.#isOn) this.read();
+    if (this.#isResting) this.taken();
+    else if (!this.#isOn) this.read();
+  }
+
+  /** The next run is no step but completes an exit, and leaves the registers in the area. Then more steps are likely. */
+  rest(): void {
+    if (this.#isOn) this.#local.vcpu.setGuestDebug(NO_DEBUG);
+    this.#isResting ||= this.#isOn;
+    this.#isOn = false;
   }
 
   off(): void {
-    if (this.#isOn || this.#breaks) this.#set(false);
+    if (this.#isOn || this.#isResting || this.#breaks) this.#set(false);
   }
 
   /** From now on a run ends before an instruction at one of at most four linear addresses, as if it were a step. */
@@ -108,11 +131,10 @@ export class Stepper {
 
   #set(on: boolean): void {
     const { vcpu, host } = this.#local;
-    const debug = KvmGuestDebug.alloc();
-    debug.control = on ? GUEST_DEBUG_FLAGS.ENABLE | GUEST_DEBUG_FLAGS.SINGLESTEP : 0;
-    vcpu.setGuestDebug(debug);
+    vcpu.setGuestDebug(on ? STEP : NO_DEBUG);
     if (host.syncRegs) vcpu.area.bytes[VALID_AT] = on ? SYNC_REGS.REGS | SYNC_REGS.SREGS : 0;
     this.#isOn = on;
+    this.#isResting = false;
     this.#breaks = false;
   }
 
