@@ -32,6 +32,9 @@ const THREADS = {
   'page-server': 'snapshot/on-demand/page-server.js',
 };
 
+/** Packages that are bundled too: files of which each would be loaded by itself. Others stay what the user has installed. */
+const CONTAINED: readonly string[] = ['commander'];
+
 /** The program of the page of `vmlapse view`, for a browser: TypeScript as it is, with its library. */
 const PAGE = { source: 'tools/view/page/main.tsx', file: 'tools/view/page.js' };
 
@@ -58,9 +61,12 @@ async function writePage(dist: string): Promise<void> {
   await build.close();
   const { code } = output[0];
   if (/<\/script|<!--/i.test(code)) throw new Error(`${PAGE.source}: the bundle would end the page's script element`);
-  const license = readFileSync(join(dist, '..', 'node_modules/preact/LICENSE'), 'utf8');
-  put(join(dist, PAGE.file), `/* Contains Preact:\n${license}*/\n${code}`);
+  put(join(dist, PAGE.file), `${noticeOf(dist, 'preact')}\n${code}`);
 }
+
+/** What a file has to say that contains a package. */
+const noticeOf = (dist: string, name: string): string =>
+  `/* Contains ${name}:\n${readFileSync(join(dist, '..', 'node_modules', name, 'LICENSE'), 'utf8')}*/`;
 
 /**
  * The shared files, and which modules each has: those that its module imports, itself or through others, and that are not in a
@@ -95,10 +101,15 @@ async function write(
   shared?: CodeSplittingGroup[],
 ): Promise<string[]> {
   const input = Object.fromEntries(Object.entries(entries).map(([name, file]) => [name, join(dist, file)]));
-  const build = await rolldown({ input, platform: 'node', external: (id) => !/^[./]/.test(id) });
+  const external = (id: string) => !/^[./]/.test(id) && !CONTAINED.includes(id);
+  const build = await rolldown({ input, platform: 'node', external });
   const { output } = await build.generate({
     format: 'esm',
     minifyInternalExports: false,
+    banner: ({ moduleIds }) =>
+      CONTAINED.filter((name) => moduleIds.some((id) => id.includes(`/node_modules/${name}/`)))
+        .map((name) => noticeOf(dist, name))
+        .join('\n'),
     comments: { legal: true, annotation: true, jsdoc: false },
     codeSplitting: shared ? { groups: shared } : true,
   });
