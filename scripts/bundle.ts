@@ -17,10 +17,11 @@ import { fileURLToPath } from 'node:url';
 import { type ChunkingContext, type CodeSplittingGroup, rolldown } from 'rolldown';
 
 /** The command line. */
-const COMMAND = 'tools/cli/main.js';
+const COMMAND = 'tools/cli/executable.js';
 /** The files of the command line that several commands share: each has what its module needs and the ones before do not. */
 const COMMAND_LAYERS = {
-  start: COMMAND,
+  first: 'tools/cli/code-cache.js',
+  start: 'tools/cli/main.js',
   store: 'tools/cli/commands/log.js',
   machine: 'tools/cli/commands/run.js',
 };
@@ -82,7 +83,6 @@ function layersOf(dist: string): CodeSplittingGroup[] {
   const layerOf = (id: string, context: ChunkingContext) => {
     if (layers.size === 0) {
       for (const [layer, file] of Object.entries(COMMAND_LAYERS)) add(join(dist, file), layer, context);
-      layers.delete(join(dist, COMMAND)); // a file of its own: it waits for the others
     }
     return layers.get(id);
   };

@@ -1,6 +1,7 @@
 /** The thread that compresses, hashes and writes checkpoints while the guest runs on. */
 import { Worker } from 'node:worker_threads';
 import { CheckpointError, type ErrorData, errorFromData } from '../../src/errors.ts';
+import { threadEnv } from '../../src/runner/threads/thread-env.ts';
 import type { Digest } from '../store/format/digest.ts';
 import type { CheckpointConfig } from '../store/format/documents.ts';
 import type { CommitResult } from '../store/store.ts';
@@ -52,9 +53,8 @@ export class CheckpointWriter {
 
   /** Opens (or creates) the store at `directory` in a new thread. Rejects with CheckpointError if that fails. */
   static start(directory: string): Promise<CheckpointWriter> {
-    const worker = new Worker(new URL('./writer-worker.js', import.meta.url), {
-      workerData: { directory } satisfies WriterStart,
-    });
+    const start: WriterStart = { directory };
+    const worker = new Worker(new URL('./writer-worker.js', import.meta.url), { ...threadEnv(), workerData: start });
     const writer = new CheckpointWriter(worker);
     return new Promise((resolve, reject) => {
       const handlers: { [Kind in WriterReply['kind']]: (reply: WriterReply & { kind: Kind }) => void } = {

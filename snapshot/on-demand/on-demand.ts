@@ -9,6 +9,7 @@ import { blockKickSignal } from '../../src/ffi/signals.ts';
 import { Userfault } from '../../src/ffi/userfault.ts';
 import { Arrival, ArrivalState } from '../../src/memory/arrival.ts';
 import { GuestMemory } from '../../src/memory/guest-memory.ts';
+import { threadEnv } from '../../src/runner/threads/thread-env.ts';
 import type { MachineMemory } from '../machine-memory.ts';
 import type { MachineDescription, MachineState } from '../machine-state.ts';
 import type { RestoreOptions } from '../restore-options.ts';
@@ -87,7 +88,7 @@ export function bringOnDemand(
     ranges: regions.map(({ base, size, mapping }) => ({ base, size, address: mapping.address })),
   };
   blockKickSignal(); // of the threads that are made from here on, too: whoever is refused a page may be kicked
-  const worker = new Worker(new URL('./page-server.js', import.meta.url), { workerData: start });
+  const worker = new Worker(new URL('./page-server.js', import.meta.url), { ...threadEnv(), workerData: start });
   worker.on('message', ({ notCached, damage }: PageServerMessage) => {
     if (notCached !== undefined) cache?.onProblem(notCached);
     if (damage !== undefined)

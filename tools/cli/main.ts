@@ -1,5 +1,4 @@
-#!/usr/bin/env node
-/** The executable: parses, runs, and turns what was thrown into a message and an exit status. */
+/** The command line: parses, runs, and turns what was thrown into a message and an exit status. */
 import { readFileSync } from 'node:fs';
 import { CommanderError } from 'commander';
 import { UsageError, VmlapseError } from '../../src/errors.ts';
@@ -33,15 +32,18 @@ const legible = (message: string) => message.split('\n').map(printable).join('\n
 const isUsage = (error: VmlapseError | CommanderError) =>
   !(error instanceof VmlapseError) || error instanceof UsageError || ['BAD_REF', 'BAD_TAG'].includes(error.code);
 
-const attends = passesOn(process.argv.slice(2));
-installPipeHandlers(attends);
-if (process.env.VMLAPSE_TRACE === '1') (await import('./session/tracing.ts')).startTracing({});
-try {
-  const program = await createProgram(version, process.argv[2]);
-  await program.parseAsync();
-} catch (error) {
-  const status = report(error);
-  process.exitCode = attends && status !== EXIT.OK ? EXIT.OURS : status;
+/** Runs the command that this process was started with, and ends the process. */
+export async function main(): Promise<never> {
+  const attends = passesOn(process.argv.slice(2));
+  installPipeHandlers(attends);
+  if (process.env.VMLAPSE_TRACE === '1') (await import('./session/tracing.ts')).startTracing({});
+  try {
+    const program = await createProgram(version, process.argv[2]);
+    await program.parseAsync();
+  } catch (error) {
+    const status = report(error);
+    process.exitCode = attends && status !== EXIT.OK ? EXIT.OURS : status;
+  }
+  await flushOutput();
+  return process.exit();
 }
-await flushOutput();
-process.exit();

@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { type ErrorData, errorFromData, HostError } from '../../errors.ts';
 import type { MachineHandle } from '../../machine/machine.ts';
 import { createIoControl, IoControl, WANT } from './io-control.ts';
+import { threadEnv } from './thread-env.ts';
 import type { TraceRings } from './trace-rings.ts';
 
 /** Start data of the thread. */
@@ -34,7 +35,7 @@ export class IoThread {
     this.buffer = createIoControl();
     this.#control = new IoControl(this.buffer);
     const start: IoStart = { ...given, control: this.buffer };
-    this.#worker = new Worker(new URL('./io-worker.js', import.meta.url), { workerData: start });
+    this.#worker = new Worker(new URL('./io-worker.js', import.meta.url), { ...threadEnv(), workerData: start });
     const fail = (error: Error) => {
       ready.reject(error);
       this.#control.leave();
