@@ -26,7 +26,7 @@ export class EndSignals implements Disposable {
 
   /** Acts as if the signal had been received. */
   readonly raise = (name: NodeJS.Signals): void => {
-    if (this.#caught) process.exit(SIGNAL_STATUS[this.#caught]);
+    if (this.#caught) endAtOnce(this.#caught);
     this.#caught = name as EndSignal;
     dropSlowReaders();
     this.#stop();
@@ -35,6 +35,18 @@ export class EndSignals implements Disposable {
   [Symbol.dispose](): void {
     for (const name of NAMES) process.off(name, this.#on(name));
   }
+}
+
+/**
+ * Ends the process by the signal's own action. process.exit() would first break off the threads of vCPUs, whatever they do, and
+ * wait for them.
+ */
+function endAtOnce(name: EndSignal): never {
+  const status = SIGNAL_STATUS[name];
+  process.emit('exit', status); // a name and a terminal are given back
+  process.removeAllListeners(name);
+  process.kill(process.pid, name);
+  process.exit(status); // process 1 of a container is not ended by a signal of its own
 }
 
 const passOver = () => {};
