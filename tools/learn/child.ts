@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
 import type { Ended } from '../../exercises/exercise.ts';
 import { ORDER_VARIABLE, type ProbeOrder } from './channel.ts';
 import { typescriptArguments } from './typescript.ts';
@@ -14,6 +15,9 @@ const FLOOD = { stdout: 16 * 2 ** 20, stderr: 16 * 2 ** 20, channel: KEPT.channe
 type Output = keyof typeof KEPT;
 /** How often outputs are measured. */
 const LOOK_MS = 50;
+/** How long the runner waits for the end of what it has killed; processes that nobody takes leave of stay in their group. */
+const GONE_LIMIT_MS = 5000;
+const GONE_LOOK_MS = 5;
 
 /** What became of the program. */
 export interface ChildEnd extends Readonly<Record<Output, string>> {
@@ -72,8 +76,8 @@ export async function runChild(
     }).finally(() => {
       clearTimeout(limit);
       clearInterval(looks);
-      killGroup(child.pid); // what it has started
     });
+    await endGroup(child.pid); // what it has started
     abort?.throwIfAborted();
     if (ended === 'itself' && signal !== null) ended = 'signal';
     const outputs = Object.fromEntries(files.map(({ name, fd }) => [name, beginning(fd, KEPT[name])]));
@@ -83,13 +87,20 @@ export async function runChild(
   }
 }
 
-function killGroup(pid: number | undefined): void {
-  if (pid === undefined) return;
+/** Kills all that is in a group. False: nobody is left. */
+function killGroup(pid: number | undefined): boolean {
+  if (pid === undefined) return false;
   try {
-    process.kill(-pid, 'SIGKILL');
+    return process.kill(-pid, 'SIGKILL');
   } catch {
-    // nobody is left
+    return false;
   }
+}
+
+/** Kills all that is in a group, and waits until they are gone: a signal is only sent by then. */
+async function endGroup(pid: number | undefined): Promise<void> {
+  const deadline = performance.now() + GONE_LIMIT_MS;
+  while (killGroup(pid) && performance.now() < deadline) await setTimeoutPromise(GONE_LOOK_MS);
 }
 
 /** The first bytes of a file, as text. */
