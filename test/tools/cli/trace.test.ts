@@ -79,7 +79,7 @@ describeKvm('vmlapse run --trace-file', () => {
     const { events, ending } = await read(file);
     expect(ending).toEqual({ kind: 'whole' });
     expect(new Set(events.map(({ who }: { who: string }) => who))).toEqual(new Set(['main', 'vcpu0', 'vcpu1']));
-    const ends = events.map(({ at, us = 0 }: { at: number; us?: number }) => at + us);
+    const ends = events.map(({ at, us = 0 }: { at: number; us?: number }) => Math.round(10 * (at + us))); // in tenths, which is what it has
     expect(ends).toEqual(ends.toSorted((a: number, b: number) => a - b));
     expect(events[0].at).toBeGreaterThanOrEqual(0);
     const where = (name: string, who: string) =>
