@@ -73,10 +73,13 @@ const collectGarbage = runInNewContext('gc') as () => void;
 const kibOf = (file: string, name: string) =>
   Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(readFileSync(file, 'latin1'))?.[1]);
 
-/** PSS of the process in bytes (proc(5), smaps_rollup) after a garbage collection. */
+/**
+ * PSS of the process in bytes (proc(5), smaps_rollup) after a garbage collection. Without pages of files on a disk: those of
+ * the program of Node are shared by all processes that run it, so that each has less of them when another starts.
+ */
 function pss(): number {
   collectGarbage();
-  return kibOf('/proc/self/smaps_rollup', 'Pss') * 1024;
+  return (kibOf('/proc/self/smaps_rollup', 'Pss_Anon') + kibOf('/proc/self/smaps_rollup', 'Pss_Shmem')) * 1024;
 }
 
 const hostMemoryLeft = () => kibOf('/proc/meminfo', 'MemAvailable') * 1024;

@@ -37,6 +37,15 @@ export const probeArgs = (name: string, ...args: readonly string[]): string[] =>
   ...args,
 ];
 
+/**
+ * The same for what forks cost in memory. The young part of the heap is kept at its least: whether it grows to 16 MiB meanwhile
+ * is chance.
+ */
+export const forkProbeArgs = (mib: number, forks: number, pages: number): string[] => [
+  '--max-semi-space-size=1',
+  ...probeArgs('forks', ...[mib, forks, pages].map(String)),
+];
+
 /** A machine with `memoryMib` of RAM and a guest image in it, ready to run. */
 export function bootedMachine(path: string, memoryMib: number, disks: readonly DiskConfig[] = []): Machine {
   using file = readImage(path);

@@ -13,7 +13,7 @@ import type { Bench } from '../bench.ts';
 import { withStore } from '../checkpoint-lab.ts';
 import type { Growth } from '../fork-memory.ts';
 import { interleave } from '../measure.ts';
-import { bootedMachine, commandMs, guestProgram, probeArgs } from '../ours.ts';
+import { bootedMachine, commandMs, forkProbeArgs, guestProgram } from '../ours.ts';
 import type { Result } from '../report.ts';
 
 const ROUNDS = 25;
@@ -116,7 +116,7 @@ const PAGES = 256;
 const MEMORY_LIMIT_MIB = 100;
 
 async function memoryBench(): Promise<Result[]> {
-  const args = probeArgs('forks', `${MEMORY_MIB}`, `${FORKS}`, `${PAGES}`);
+  const args = forkProbeArgs(MEMORY_MIB, FORKS, PAGES);
   const growth = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as Growth;
   const written = FORKS * PAGES * PAGE_SIZE;
   const name = `fork: memory of ${FORKS} x ${MEMORY_MIB} MiB`;
