@@ -14,7 +14,7 @@ const CYCLES = scaled(1) === 1 ? 20 : 4;
 function held() {
   const timers = existsSync('/proc/self/timers') ? readFileSync('/proc/self/timers', 'latin1') : '';
   return {
-    kvm: openDescriptors().filter((name) => !name.includes('eventfd')).length, // threads of the runtime have some
+    kvm: openDescriptors().length,
     fds: readdirSync('/proc/self/fd').length,
     threads: readdirSync('/proc/self/task').length,
     mappings: mappings().length,
