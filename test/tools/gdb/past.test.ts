@@ -141,7 +141,8 @@ describeKvm('gdb in a recording', () => {
     await waiting.said('stderr', `target remote ${door}\n`);
     const socket = connect(door);
     let heard = '';
-    for (const text of ['?', 'Z0,7c03,1', 'bc', 'bc']) socket.write(packet(text), 'latin1');
+    // Some of them are answered where the signal comes late, and never all.
+    for (const text of ['?', 'Z0,7c03,1', ...Array(50).fill('bc')]) socket.write(packet(text), 'latin1');
     socket.on('data', (bytes) => {
       heard += bytes.toString('latin1');
     });
@@ -149,7 +150,7 @@ describeKvm('gdb in a recording', () => {
     waiting.child.kill(signal);
     const { stderr, status: was } = await waiting.outcome;
     expect([was, stderr]).toEqual([status, expect.stringContaining('vmlapse: stopped\n')]);
-    expect(heard).toMatch(/\$OK#9a[^$]*\$T02[^$]*$/);
+    expect(heard).toMatch(/\$OK#9a(?:[^$]*\$T05)*[^$]*\$T02[^$]*$/);
     expect(existsSync(door)).toBe(false);
   });
 });
