@@ -134,7 +134,9 @@ export function* dirtyStretches(
     const before = tracker.take();
     replayer.runTo(from + 1);
     tracker.syncDirtyLog(true);
-    const isDirty = pages.some(isPending);
+    // What was not run again has left no trace: of its pages it is only known which were written since the point before.
+    const wasRun = replayer.notRun.every(({ to }) => to !== replayer.exits);
+    const isDirty = wasRun ? pages.some(isPending) : mayHaveWritten(recording.segment(point).written, pages);
     tracker.restoreBits(before);
     yield { from, to: replayer.exits, isDirty };
   }

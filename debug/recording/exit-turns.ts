@@ -1,10 +1,13 @@
 /**
  * Which turns of the run loop are exits that the guest made. A recorder and a replayer have to agree on it, since positions
- * count exits: signals are none, and an exit that is completed in a later turn is one.
+ * count exits: signals are none, nor is what the host asked for (a place where the guest can take an interrupt), and an exit that
+ * is completed in a later turn is one.
  */
 import { Exit } from '../../src/abi/exits.ts';
 import type { LocalMachine } from '../../src/runner/local-machine.ts';
 import type { Injection } from './injection.ts';
+
+const HOSTS: ReadonlySet<number> = new Set([Exit.INTR, Exit.IRQ_WINDOW_OPEN]);
 
 /** See the file's header. `exits` is always what the run loop has counted. */
 export class ExitTurns {
@@ -20,12 +23,12 @@ export class ExitTurns {
     this.#made = made;
   }
 
-  /** A turn was served. Returns whether it was an exit: otherwise a signal brought KVM_RUN back. */
+  /** A turn was served. Returns whether it was an exit: otherwise the host brought KVM_RUN back. */
   served(local: LocalMachine, exits: number): boolean {
     const { area } = local.vcpu;
-    const isSignal = exits === this.#served || area.exitReason === Exit.INTR;
+    const isHosts = exits === this.#served || HOSTS.has(area.exitReason);
     this.#served = exits;
-    if (isSignal) {
+    if (isHosts) {
       this.#told = exits;
       if (!area.immediateExit) this.#injection.interrupted();
       return false;

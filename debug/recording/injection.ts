@@ -1,7 +1,8 @@
 /**
  * When interrupts are injected in a recorded machine, and in its replay: only after an exit that the guest made, and only if it
- * can take one there; otherwise after a later exit. KVM's own way, an exit as soon as the guest can take it, comes elsewhere
- * when the guest is stepped, and a signal may bring KVM_RUN back anywhere.
+ * can take one there; otherwise after a later exit, or at a place of which a checkpoint was taken (see interruptions.ts). KVM's own
+ * way, an exit as soon as the guest can take it, comes elsewhere when the guest is stepped, and a signal may bring KVM_RUN back
+ * anywhere.
  */
 
 import type { InterruptGate } from '../../src/runner/line-interrupts.ts';
@@ -43,8 +44,10 @@ export class Injection implements InterruptGate {
     this.#isOpen = false;
   }
 
-  /** A checkpoint was loaded. */
-  loaded(open: boolean): void {
+  /** A checkpoint was loaded, or was taken where the guest was interrupted. */
+  loaded(local: LocalMachine, open: boolean): void {
     this.#isOpen = open;
+    // What KVM has left there is of the last KVM_RUN, which may have been anywhere.
+    if (open) Object.assign(local.vcpu.area.head, { ready_for_interrupt_injection: 1, if_flag: 1 });
   }
 }

@@ -1,6 +1,7 @@
 /**
  * Records a run, so that it can be run again: checkpoints at intervals, and between them a log of all that the host gave to the
- * guest. The machine runs in the calling thread; what the host has for the guest is given to it at exits alone.
+ * guest. The machine runs in the calling thread; what the host has for the guest is given to it at exits, and where it computes for long
+ * without one, at interruptions.
  */
 import type { GuestOrigin } from '../../snapshot/machine-state.ts';
 import { CheckpointSession } from '../../snapshot/session.ts';
@@ -20,9 +21,10 @@ import { LocalMachine } from '../../src/runner/local-machine.ts';
 import { GUEST_ENDS, type RunEnd } from '../../src/runner/result.ts';
 import { ExitTurns } from './exit-turns.ts';
 import { Injection } from './injection.ts';
+import { Interruptions } from './interruptions.ts';
 import { LogWriter } from './log.ts';
 import { checkRecordable, missingChip } from './recordable.ts';
-import { encodeSegment } from './segment.ts';
+import { encodeSegment, type InterruptionRegisters } from './segment.ts';
 import { exactNow, openTimer, type RecordedTimer } from './timer.ts';
 
 /** How a run is recorded. */
@@ -61,6 +63,7 @@ const LAST_EXIT_MS = 1000;
 export const EXITS_STAT = 'recordedExits';
 
 const CHECKPOINT_DUE: RunEnd = { reason: 'stop-point', stopPoint: 'checkpoint' };
+const INTERRUPTION_DUE: RunEnd = { reason: 'stop-point', stopPoint: 'interruption' };
 /** The guest waits for input in HLT. */
 export const WAITS: RunEnd = { reason: 'stop-point', stopPoint: 'waits' };
 const REFUSED: RunEnd = { reason: 'stop-point', stopPoint: 'refused' };
@@ -110,6 +113,7 @@ export class Recorder implements Disposable {
   readonly #input: SerialInput;
   readonly #interrupts: InterruptSource;
   readonly #timer: RecordedTimer | undefined;
+  readonly #interruptions: Interruptions;
   #queue: Uint8Array = new Uint8Array(0);
   #exits = 0;
   #from = 0;
@@ -149,6 +153,10 @@ export class Recorder implements Disposable {
     this.#input = openSerialInput(machine.devices, machine.deviceState, host);
     this.#interrupts = interruptSource(machine);
     this.#timer = openTimer(machine, host, this.#log);
+    this.#interruptions = new Interruptions(() => this.local, {
+      ...{ interrupts: this.#interrupts, input: this.#input, timer: this.#timer },
+      queued: () => this.waiting,
+    });
     try {
       this.#session = new CheckpointSession(this.local, store, guest ? { guest } : {});
     } catch (error) {
@@ -192,19 +200,26 @@ export class Recorder implements Disposable {
       const end = left <= 0 ? TIMEOUT : this.local.advance(Number.isFinite(left) ? left : undefined);
       if (end === REFUSED) throw notRecordable(this.#missing!);
       if (GUEST_ENDS.has(end.reason)) this.#append();
-      if (end === CHECKPOINT_DUE) this.#checkpoint();
-      else {
-        this.#end = end;
-        return end;
+      const stop = end === INTERRUPTION_DUE ? this.#interruption() : end;
+      if (stop === CHECKPOINT_DUE) this.#checkpoint();
+      else if (stop) {
+        this.#end = stop;
+        return stop;
       }
     }
   }
 
   /** An exit that is served, or a signal. */
   #afterExit(exits: number): RunEnd | undefined {
-    if (!this.#turns.served(this.local, exits)) return undefined;
+    if (!this.#turns.served(this.local, exits))
+      return this.#interruptions.isDue(this.#began + this.#passed) ? INTERRUPTION_DUE : undefined;
+    this.#interruptions.exited();
     this.#missing ??= missingChip(this.local.vcpu.area, this.local.machine.config);
-    if (this.#missing !== undefined) return REFUSED;
+    return this.#missing !== undefined ? REFUSED : this.#afterStop(exits);
+  }
+
+  /** What the guest gets where it is stopped. */
+  #afterStop(exits: number): RunEnd | undefined {
     if (this.#queue.length > 0) this.#give();
     const before = this.#passed;
     const ms = this.#passedMs();
@@ -213,6 +228,18 @@ export class Recorder implements Disposable {
     if (end) return end;
     if (this.#isStopping) return LAST_EXIT;
     return ms >= this.#due || this.#log.length > LOG_BYTES ? CHECKPOINT_DUE : undefined;
+  }
+
+  /** The guest stands in the middle of a computation: a checkpoint is taken there, and then it gets what waits for it. */
+  #interruption(): RunEnd | undefined {
+    const began = performance.now();
+    this.local.completePendingIo();
+    this.#exits++;
+    this.#injection.loaded(this.local, true);
+    this.#checkpoint([], this.local.vcpu.getRegs());
+    this.#interruptions.taken(performance.now() - began);
+    this.#timer?.poll();
+    return this.#afterStop(this.local.exits);
   }
 
   /** Writes an exit into the log. */
@@ -259,12 +286,12 @@ export class Recorder implements Disposable {
   }
 
   /** Of an instruction that makes several exits, all are made before. */
-  #checkpoint(tags: readonly string[] = []): void {
+  #checkpoint(tags: readonly string[] = [], interruption?: InterruptionRegisters): void {
     this.local.completePendingIo();
     const { digest, lostParent } = this.#session.checkpoint({
       label: `exit:${this.#exits}`,
       tags,
-      recording: (runs) => (this.#last ? this.#segment(runs) : undefined),
+      recording: (runs) => (this.#last ? this.#segment(runs, interruption) : undefined),
       stats: { [EXITS_STAT]: this.#exits },
     });
     if (lostParent)
@@ -282,11 +309,12 @@ export class Recorder implements Disposable {
     this.#due = this.#fromMs + this.#everyMs;
   }
 
-  #segment(runs: readonly PageRun[]): Uint8Array {
+  #segment(runs: readonly PageRun[], interruption: InterruptionRegisters | undefined): Uint8Array {
     const written = runs.flatMap(({ gpa, bytes }) => [gpa / PAGE_SIZE, bytes.length / PAGE_SIZE]);
     const log = this.#log.bytes;
     return encodeSegment({
-      version: 1,
+      version: interruption ? 2 : 1,
+      ...(interruption && { interruption }),
       from: this.#from,
       to: this.#exits,
       ms: this.#fromMs,
@@ -303,7 +331,8 @@ export class Recorder implements Disposable {
   settle(): RunEnd | undefined {
     if (this.#end?.reason !== 'timeout' && this.#end?.reason !== 'interrupted') return this.#end;
     this.#isStopping = true;
-    this.#end = this.local.advance(LAST_EXIT_MS);
+    const end = this.local.advance(LAST_EXIT_MS);
+    this.#end = (end === INTERRUPTION_DUE ? this.#interruption() : undefined) ?? end;
     this.#isStopping = false;
     if (GUEST_ENDS.has(this.#end.reason)) this.#append();
     return this.#end;

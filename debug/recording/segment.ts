@@ -5,11 +5,17 @@
 
 import { MAX_RECORDING_BYTES } from '../../snapshot/store/format/limits.ts';
 import { compressBound, zstd } from '../../snapshot/store/memory/codec.ts';
+import type { Live } from '../../src/abi/struct.ts';
+import { KvmRegs } from '../../src/abi/structs.ts';
 import { CheckpointError } from '../../src/errors.ts';
+
+/** The registers at an interruption, by the names of struct kvm_regs. */
+export type InterruptionRegisters = Live<typeof KvmRegs.fields>;
 
 /** What is said of an interval before its log. */
 export interface SegmentHead {
-  readonly version: 1;
+  /** 2: it ends at an interruption. Readers that know only 1 refuse it. */
+  readonly version: 1 | 2;
   /** Exits made before it, and at its end. */
   readonly from: number;
   readonly to: number;
@@ -19,6 +25,8 @@ export interface SegmentHead {
   readonly open: boolean;
   /** Runs of pages that were written in it, as first page and number of pages, one after the other. */
   readonly written: readonly number[];
+  /** It ends in the middle of a computation, with these registers. That place counts as an exit, the one at its end. */
+  readonly interruption?: InterruptionRegisters;
 }
 
 /** An interval of a recording: what came before its log, and the log. */
@@ -32,7 +40,8 @@ const SIZE_BYTES = 4;
 const FRAME_AT = 8 + SIZE_BYTES;
 
 /** The bytes of a segment in the store. Throws CheckpointError TOO_LARGE. */
-export function encodeSegment({ log, ...head }: Segment): Uint8Array {
+export function encodeSegment({ log, interruption, ...rest }: Segment): Uint8Array {
+  const head = { ...rest, ...(interruption && { interruption: registersToText(interruption) }) };
   const words = Buffer.from(JSON.stringify(head));
   const raw = new Uint8Array(4 + words.length + log.length);
   new DataView(raw.buffer).setUint32(0, words.length, true);
@@ -70,19 +79,37 @@ export function decodeSegment(bytes: Uint8Array, where: string): Segment {
 const whole = (n: unknown): n is number => Number.isSafeInteger(n) && (n as number) >= 0;
 
 function parseHead(bytes: Uint8Array, where: string): SegmentHead {
-  let head: Partial<SegmentHead> | null;
+  let head: Record<string, unknown> | null;
   try {
-    head = JSON.parse(Buffer.from(bytes).toString()) as Partial<SegmentHead> | null;
+    head = JSON.parse(Buffer.from(bytes).toString()) as Record<string, unknown> | null;
   } catch {
     throw corrupt(where, 'has a head that is no JSON');
   }
-  const { version, from, to, ms, open, written } = Object(head) as Partial<SegmentHead>;
-  if (version !== 1)
-    throw corrupt(where, `is of version ${JSON.stringify(version)?.slice(0, 40)}, this vmlapse reads 1`);
+  const { version, from, to, ms, open, written, interruption } = Object(head) as Record<string, unknown>;
+  if (version !== 1 && version !== 2)
+    throw corrupt(where, `is of version ${JSON.stringify(version)?.slice(0, 40)}, this vmlapse reads 1 and 2`);
   const isList = Array.isArray(written) && written.length % 2 === 0 && written.every(whole);
-  if (!whole(from) || !whole(to) || to < from || !whole(ms) || typeof open !== 'boolean' || !isList)
+  const registers = version === 2 ? textToRegisters(interruption) : undefined;
+  const hasRegisters = version === 1 || (registers !== undefined && (to as number) > (from as number));
+  if (!whole(from) || !whole(to) || to < from || !whole(ms) || typeof open !== 'boolean' || !isList || !hasRegisters)
     throw corrupt(where, 'has a head that is not one');
-  return { version, from, to, ms, open, written: written as number[] };
+  return { version, from, to, ms, open, written: written as number[], ...(registers && { interruption: registers }) };
+}
+
+const NAMES = Object.keys(KvmRegs.fields) as (keyof typeof KvmRegs.fields)[];
+
+const registersToText = (registers: InterruptionRegisters) =>
+  Object.fromEntries(NAMES.map((name) => [name, `0x${registers[name].toString(16)}`]));
+
+/** Undefined for what is none. */
+function textToRegisters(texts: unknown): InterruptionRegisters | undefined {
+  const registers = KvmRegs.alloc();
+  for (const name of NAMES) {
+    const text = (Object(texts) as Record<string, unknown>)[name];
+    if (typeof text !== 'string' || !/^0x[0-9a-f]{1,16}$/.test(text)) return undefined;
+    registers[name] = BigInt(text);
+  }
+  return registers;
 }
 
 const corrupt = (where: string, why: string) =>

@@ -1,6 +1,6 @@
 /**
- * The timer of a recorded machine: it is told the time at exits and in HLT alone, and each time that it is told goes into the log.
- * So its interrupts come where a replay finds them.
+ * The timer of a recorded machine: it is told the time at exits, in HLT and at interruptions alone, and each time that it is told
+ * goes into the log. So its interrupts come where a replay finds them.
  */
 import type { DeviceHost } from '../../src/devices/device.ts';
 import type { Pics } from '../../src/devices/pic/pair.ts';
@@ -36,6 +36,11 @@ export class RecordedTimer {
     this.#log.tick(ms);
     this.#pit.tell(ms);
     this.#told = ms;
+  }
+
+  /** Whether it is due now, and has an interrupt for the processor then. */
+  isDue(): boolean {
+    return this.#pit.isDue(exactNow()) && this.canWake();
   }
 
   /** Whether it will have an interrupt for the processor, as things stand. */

@@ -21,7 +21,7 @@ export function* seekingLastAccess(replayer: Replayer): Generator<undefined, boo
   const { real, kernel } = debugAbilities(replayer.machine.kvm);
   if (!real.hardware.execute || !kernel.hardware.execute) return false;
   const addresses = accessesBefore(replayer);
-  if (exits === 0 || addresses.length === 0) return false;
+  if (exits === 0 || addresses.length === 0 || replayer.recording.isInterruption(exits)) return false;
   yield* seeking(replayer, { exits: exits - 1, steps: 0 });
   return replayer.exits < exits && replayer.runToBreak(addresses, exits);
 }

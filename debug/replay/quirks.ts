@@ -10,6 +10,7 @@ import { RFLAGS } from '../../src/abi/registers.ts';
 import { codeMode, linearRip } from '../../src/kvm/mode.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { LocalMachine } from '../../src/runner/local-machine.ts';
+import type { RunEnd } from '../../src/runner/result.ts';
 import { NO_ABILITIES } from '../stops/abilities.ts';
 import { LinearMemory } from '../stops/linear-memory.ts';
 import type { StepRegisters } from './step-registers.ts';
@@ -48,10 +49,35 @@ function probe(): StepQuirks {
 }
 
 /**
+ * One step, put right; `stepped` is called behind it. `mayDeliver`: whether an interrupt may have come in it. Returns undefined, or the
+ * end of the run where it was no step: the guest has made an exit, or makes none for `timeoutMs`.
+ */
+export function stepOnce(
+  local: LocalMachine,
+  stepper: Stepper,
+  timeoutMs: number,
+  mayDeliver: () => boolean,
+  stepped: () => void,
+): RunEnd | undefined {
+  const { pushesTrapFlag, losesHalt } = stepQuirks();
+  stepper.begin();
+  const end = local.advance(timeoutMs);
+  const isStep = Stepper.isStep(end);
+  if (isStep) stepper.taken();
+  const mayPush = (pushesTrapFlag || mayDeliver()) && !(isStep && stepper.hasPushedNothing);
+  if (mayPush) clearTrapFlag(local.machine, stepper.before);
+  if (!isStep) return end;
+  stepped();
+  if (!losesHalt || !undoHalt(local, stepper)) return undefined;
+  stepper.off();
+  return local.advance(timeoutMs);
+}
+
+/**
  * Goes back before the HLT that was the last step, if it was one: it is one byte, and does nothing but wait. Returns whether
  * it was.
  */
-export function undoHalt({ machine, vcpu }: LocalMachine, stepper: Stepper): boolean {
+function undoHalt({ machine, vcpu }: LocalMachine, stepper: Stepper): boolean {
   const { regs, sregs } = stepper.before;
   if (stepper.regs.rip !== regs.rip + 1n) return false;
   const rip = linearRip(sregs, codeMode(sregs, regs.rflags), regs.rip);

@@ -65,6 +65,13 @@ export class Recording {
     return low;
   }
 
+  /** Whether the position of so many exits is an interruption, which the guest did not make. Throws CheckpointError. */
+  isInterruption(exits: number): boolean {
+    for (let i = this.pointBefore(exits); i > 0 && this.points[i]!.exits === exits; i--)
+      if (this.segment(i).interruption) return true;
+    return false;
+  }
+
   /** Opens the checkpoint of a point. Dispose it after use. */
   open(index: number): Checkpoint {
     return this.store.open(this.points[index]!.digest);

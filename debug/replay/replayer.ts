@@ -6,6 +6,7 @@ import { restoreMachine } from '../../snapshot/restore.ts';
 import { CheckpointSession } from '../../snapshot/session.ts';
 import type { Checkpoint } from '../../snapshot/store/memory/checkpoint.ts';
 import type { DeviceHost } from '../../src/devices/device.ts';
+import { UsageError } from '../../src/errors.ts';
 import { Cleanup } from '../../src/ffi/cleanup.ts';
 import type { Machine } from '../../src/machine/machine.ts';
 import { type InterruptSource, interruptSource } from '../../src/runner/line-interrupts.ts';
@@ -13,14 +14,15 @@ import { LocalMachine } from '../../src/runner/local-machine.ts';
 import { GUEST_ENDS, type RunEnd } from '../../src/runner/result.ts';
 import { ExitTurns } from '../recording/exit-turns.ts';
 import { Injection } from '../recording/injection.ts';
-import { LogReader, LogWriter, loggedExit } from '../recording/log.ts';
 import { comparePositions, type Position } from '../recording/position.ts';
 import { debugAbilities } from '../stops/abilities.ts';
-import { type Differences, differences, differencesText } from './compare.ts';
-import { entryText, exitDifference, ReplayDivergence } from './divergence.ts';
+import { CheckedLog, type LogStanding } from './checked-log.ts';
+import { differences, differencesText } from './compare.ts';
 import { Gifts } from './gifts.ts';
+import { type Found, InterruptionSearch, type NotRun } from './interruptions.ts';
+import { Interval } from './interval.ts';
 import { Marks, type Standing } from './marks.ts';
-import { clearTrapFlag, stepQuirks, undoHalt } from './quirks.ts';
+import { stepOnce } from './quirks.ts';
 import type { Recording } from './recording.ts';
 import type { StepRegisters } from './step-registers.ts';
 import { Stepper } from './stepper.ts';
@@ -31,8 +33,6 @@ const NEXT_EXIT_MS = 120_000;
 const ARRIVED: RunEnd = { reason: 'stop-point', stopPoint: 'arrived' };
 const DIVERGED: RunEnd = { reason: 'stop-point', stopPoint: 'diverged' };
 
-const EMPTY = new Uint8Array(0);
-
 /** How a replay is done. */
 export interface ReplayOptions {
   /** Receives what the guest prints. */
@@ -42,10 +42,8 @@ export interface ReplayOptions {
 }
 
 /** What a mark keeps of a replay beside the machine. */
-interface ReplayStanding extends Standing {
-  readonly log: LogReader;
+interface ReplayStanding extends Standing, LogStanding {
   readonly isOpen: boolean;
-  readonly verified: number;
 }
 
 /** See the file's header. Dispose of it after use. */
@@ -57,14 +55,15 @@ export class Replayer implements Disposable {
   readonly #marks: Marks<ReplayStanding>;
   readonly #gifts: Gifts;
   readonly #interrupts: InterruptSource;
-  readonly #injection = new Injection((vector) => this.#injected(vector));
-  readonly #turns = new ExitTurns(this.#injection, () => this.#compareExit());
-  readonly #scratch = new LogWriter();
+  readonly #injection = new Injection((vector) => {
+    this.#mayDeliver = true;
+    this.#log.injected(vector);
+  });
+  readonly #turns = new ExitTurns(this.#injection, () => this.#made());
   readonly #stepper: Stepper;
-  readonly #isLenient: boolean;
   /** The point from which the log in use leads on, and that log. */
   #point = 0;
-  #log = new LogReader(EMPTY, '');
+  #interval: Interval;
   #exits = 0;
   #steps = 0;
   #target = 0;
@@ -72,14 +71,14 @@ export class Replayer implements Disposable {
   #loaded: Checkpoint | undefined;
   /** An interrupt may come in the next step: KVM pushes the trap flag in its frame also where a PUSHF pushes none. */
   #mayDeliver = true;
-  #divergence: ReplayDivergence | undefined;
   #end: RunEnd | undefined;
-  /** Exits at the last place known to be equal in all. */
-  #verified = 0;
+  readonly #log: CheckedLog;
+  readonly #search: InterruptionSearch;
 
   /** Makes the machine, at position 0. Throws CheckpointError or KvmError. */
   constructor(recording: Recording, { output = () => {}, lenient = false }: ReplayOptions = {}) {
-    this.#isLenient = lenient;
+    this.#log = new CheckedLog(lenient, () => this.position);
+    this.#interval = new Interval(recording, 0);
     using made = new Cleanup();
     this.recording = recording;
     using first = recording.open(0);
@@ -88,7 +87,7 @@ export class Replayer implements Disposable {
     this.local = made.use(
       new LocalMachine(machine, {
         output,
-        now: () => this.#now(),
+        now: () => this.#log.now(),
         gate: this.#injection,
         idle: (exits) => this.#idle(exits),
         served: (exits) => this.#afterExit(exits),
@@ -96,7 +95,10 @@ export class Replayer implements Disposable {
     );
     this.#gifts = new Gifts(machine, machine.host(output));
     this.#interrupts = interruptSource(machine);
-    this.#stepper = new Stepper(this.local, debugAbilities(machine.kvm));
+    const abilities = debugAbilities(machine.kvm);
+    this.#stepper = new Stepper(this.local, abilities);
+    const searched = { interrupts: this.#interrupts, injection: this.#injection, local: this.local };
+    this.#search = made.use(new InterruptionSearch({ ...searched, stepper: this.#stepper, abilities }));
     load(this.local);
     this.session = made.use(new CheckpointSession(this.local, recording.store, { base: first.digest }));
     this.#marks = new Marks(this.session);
@@ -127,14 +129,15 @@ export class Replayer implements Disposable {
 
   /** Why there is no step from here on this host; undefined where there is. */
   get stepProblem(): string | undefined {
+    const problem = this.#uncertain();
     this.#stepper.see();
-    return this.#stepper.problem;
+    return problem ?? this.#stepper.problem;
   }
 
   /** An interrupt comes in the next step; on some hosts its handler is a part of that step. */
   get isDelivering(): boolean {
     const isInjected = () => this.local.vcpu.getVcpuEvents().interrupt.injected !== 0;
-    return this.#log.peek()?.kind === 'interrupt' || (this.#mayDeliver && isInjected());
+    return this.#log.next?.kind === 'interrupt' || (this.#mayDeliver && isInjected());
   }
 
   /** How the guest ended, once it has. */
@@ -142,10 +145,14 @@ export class Replayer implements Disposable {
     return this.#end;
   }
 
+  /** What was not run again so far. */
+  get notRun(): readonly NotRun[] {
+    return this.#search.notRun;
+  }
+
   /** Milliseconds from the beginning of the recording to here, as they passed then. */
   get passedMs(): number {
-    const next = this.recording.points[this.#point + 1] ? this.recording.segment(this.#point + 1).ms : 0;
-    return next + this.#log.passedMs;
+    return this.#interval.ms + this.#log.passedMs;
   }
 
   /** Puts the machine back to a point of the recording. */
@@ -173,9 +180,8 @@ export class Replayer implements Disposable {
     const { log, isOpen, verified } = mark.standing;
     this.#turns.passOver(this.local.exits);
     ({ exits: this.#exits, steps: this.#steps } = mark.standing.position);
-    this.#verified = verified;
-    this.#log = log.copy();
-    this.#injection.loaded(isOpen);
+    this.#log.begin(log.copy(), verified);
+    this.#injection.loaded(this.local, isOpen);
   }
 
   /** On a long way: keeps a temporary checkpoint here, if the last is far enough away, from which {@link approach} begins. */
@@ -183,27 +189,28 @@ export class Replayer implements Disposable {
     if (this.#end || !this.#marks.isDue) return;
     this.#stepper.off();
     const standing = { position: this.position, point: this.#point, isOpen: this.#injection.open };
-    this.#marks.keep({ ...standing, log: this.#log.copy(), verified: this.#verified });
+    this.#marks.keep({ ...standing, ...this.#log.standing() });
     this.#turns.passOver(this.local.exits);
   }
 
   #enter(point: number): void {
     const { points } = this.recording;
     this.#turns.passOver(this.local.exits);
-    this.#point = point;
     this.#mayDeliver = true;
     this.#steps = 0;
     this.#exits = points[point]!.exits;
-    this.#verified = this.#exits;
-    this.#log = new LogReader(
-      points[point + 1] ? this.recording.segment(point + 1).log : EMPTY,
-      points[point]!.digest.slice(0, 19),
-    );
-    this.#divergence = undefined;
     this.#end = undefined;
-    this.#injection.loaded(point > 0 && this.recording.segment(point).open);
+    this.#injection.loaded(this.local, point > 0 && this.recording.segment(point).open);
     this.#marks.begin(0);
-    this.#give();
+    this.#goOn(point);
+  }
+
+  /** Here is a point: the log behind it is next, and what the guest got here. */
+  #goOn(point: number): void {
+    this.#point = point;
+    this.#interval = new Interval(this.recording, point);
+    this.#log.begin(this.#interval.log(), this.#exits);
+    this.#log.give(this.#gifts);
   }
 
   /**
@@ -211,13 +218,61 @@ export class Replayer implements Disposable {
    * makes several. Compares all at each checkpoint on the way. Throws ReplayDivergence.
    */
   runTo(exits: number): void {
-    while (this.#exits < exits) {
-      const next = this.recording.points[this.#point + 1];
-      if (!next) return;
+    while (this.#exits < exits && this.#interval.to !== undefined) {
       this.#stepper.off();
-      this.#run(Math.min(exits, next.exits));
-      this.#arrived(next.exits);
+      if (this.#interval.leadsToInterruption(this.#exits)) this.#toInterruption();
+      else {
+        this.#run(Math.min(exits, this.#interval.lastExit));
+        this.#arrived();
+      }
     }
+  }
+
+  /** To the interruption that is next: it is found again, or its checkpoint is loaded. */
+  #toInterruption(): void {
+    if (this.#find() === 'found') this.#atInterruption();
+    else this.load(this.#point + 1);
+  }
+
+  #find(others: readonly bigint[] = []): Found {
+    return this.#search.find(this.#interval, () => this.#isLikePoint(), others);
+  }
+
+  /** Why steps from here may be those of another run; undefined where they are not. Looks for the interruption that is next, once. */
+  #uncertain(): string | undefined {
+    if (!this.#interval.leadsToInterruption(this.#exits)) return undefined;
+    const [point, interval] = [this.#point, this.#interval];
+    if (this.#steps === 0 && this.#search.wasFound(interval) === undefined) {
+      this.#find();
+      this.load(point);
+      this.runTo(interval.lastExit);
+    }
+    return this.#search.problem(interval, this.#steps);
+  }
+
+  /** After a step: it may have led to an interruption. */
+  #seeInterruption(): void {
+    if (!this.#interval.leadsToInterruption(this.#exits) || !this.#interval.isLikePlace(this.#stepper)) return;
+    this.#stepper.off();
+    if (this.#isLikePoint()) this.#atInterruption();
+  }
+
+  #isLikePoint(): boolean {
+    return !this.#log.next && this.#unlikePoint() === undefined;
+  }
+
+  #atInterruption(): void {
+    this.#exits++;
+    this.#steps = 0;
+    this.#injection.loaded(this.local, true);
+    this.#turns.passOver(this.local.exits);
+    this.#goOn(this.#point + 1);
+  }
+
+  /** KVM_RUN came back with a stop of ours, which is no exit. */
+  #stopped(): void {
+    this.#turns.passOver(this.local.exits);
+    this.#injection.interrupted();
   }
 
   /**
@@ -225,32 +280,25 @@ export class Replayer implements Disposable {
    * complete: what has changed in memory then was not the vCPU. False at the end. Throws ReplayDivergence, UsageError.
    */
   step(served?: () => void): boolean {
-    const next = this.recording.points[this.#point + 1];
-    if (!next) return false;
-    const stepper = this.#stepper;
-    stepper.on();
+    if (this.#interval.to === undefined) return false;
+    this.#stepper.on(this.#uncertain());
     this.#target = this.#exits + 1;
-    const { pushesTrapFlag, losesHalt } = stepQuirks();
-    stepper.begin();
-    let end = this.local.advance(NEXT_EXIT_MS);
-    const isStep = Stepper.isStep(end);
-    if (isStep) stepper.taken();
-    const mayPush = (pushesTrapFlag || this.#mayDeliver) && !(isStep && stepper.hasPushedNothing);
-    if (mayPush) clearTrapFlag(this.machine, stepper.before);
+    const end = stepOnce(
+      this.local,
+      this.#stepper,
+      NEXT_EXIT_MS,
+      () => this.#mayDeliver,
+      () => this.#stopped(),
+    );
     this.#mayDeliver = false;
-    if (isStep) {
-      this.#turns.passOver(this.local.exits);
-      this.#injection.interrupted();
-      if (!losesHalt || !undoHalt(this.local, stepper)) {
-        this.#steps++;
-        return true;
-      }
-      stepper.off();
-      end = this.local.advance(NEXT_EXIT_MS);
+    if (!end) {
+      this.#steps++;
+      this.#seeInterruption();
+      return true;
     }
-    this.ended(end);
+    this.#ended(end);
     served?.();
-    this.#arrived(next.exits);
+    this.#arrived();
     return true;
   }
 
@@ -260,27 +308,31 @@ export class Replayer implements Disposable {
    * Throws ReplayDivergence.
    */
   runToBreak(addresses: readonly bigint[], exits: number): boolean {
-    const next = this.recording.points[this.#point + 1];
-    if (!next) return false;
+    if (this.#interval.to === undefined) return false;
+    if (this.#interval.leadsToInterruption(this.#exits)) return this.#breakBeforeInterruption(addresses);
     this.#stepper.breakAt(addresses);
-    this.#run(Math.min(exits, next.exits));
-    if (this.#steps === Number.POSITIVE_INFINITY) return true;
-    this.#arrived(next.exits);
-    return false;
+    this.#run(Math.min(exits, this.#interval.lastExit));
+    if (this.#steps < Number.POSITIVE_INFINITY) this.#arrived();
+    return this.#steps === Number.POSITIVE_INFINITY;
   }
 
-  /** An exit was made: completes it, and compares all where a checkpoint is. */
-  #arrived(atPoint: number): void {
+  #breakBeforeInterruption(addresses: readonly bigint[]): boolean {
+    const found = this.#find(addresses);
+    if (found === 'lost') throw new UsageError(this.#search.problem(this.#interval)!);
+    if (found === 'found') this.#atInterruption();
+    else this.#steps = Number.POSITIVE_INFINITY;
+    return found === 'other';
+  }
+
+  /** An exit was made: completes it. Where a checkpoint is, all has to be as recorded, and the log at its end. */
+  #arrived(): void {
     this.#stepper.rest();
     this.#steps = 0;
-    this.complete();
-    if (this.#exits >= atPoint) this.#pass();
-  }
-
-  /** Completes the last exit. Throws ReplayDivergence. */
-  complete(): void {
     this.local.completePendingIo();
-    if (this.#divergence) throw this.#divergence;
+    this.#log.check();
+    if (this.#exits < this.#interval.to!) return;
+    this.#log.point(() => this.#unlikePoint());
+    this.#goOn(this.#point + 1);
   }
 
   /** Runs to the exit of this number, at least one, or to a breakpoint. */
@@ -289,110 +341,58 @@ export class Replayer implements Disposable {
     while (this.#exits < target) {
       const end = this.local.advance(NEXT_EXIT_MS);
       if (Stepper.isStep(end)) {
-        this.#turns.passOver(this.local.exits);
-        this.#injection.interrupted();
+        this.#stopped();
         this.#steps = Number.POSITIVE_INFINITY;
         return;
       }
-      this.ended(end);
-      if (end !== ARRIVED && this.#exits < target) throw this.#unlike(`the guest ends (${end.reason})`);
+      this.#ended(end);
+      if (end !== ARRIVED && this.#exits < target) throw this.#log.unlike(`the guest ends (${end.reason})`);
     }
   }
 
   /** The run loop came back with an end: notes the exit that it was. Throws ReplayDivergence. */
-  ended(end: RunEnd): void {
+  #ended(end: RunEnd): void {
     if (GUEST_ENDS.has(end.reason)) {
-      this.#compareExit();
+      this.#made();
       this.#end = end;
     }
-    if (this.#divergence) throw this.#divergence;
-    if (end.reason === 'timeout') throw this.#unlike(`the guest makes no exit for ${NEXT_EXIT_MS / 1000} s`);
+    this.#log.check();
+    if (end.reason === 'timeout') throw this.#log.unlike(`the guest makes no exit for ${NEXT_EXIT_MS / 1000} s`);
   }
 
-  /** At a point: all has to be as recorded, and the log at its end. Goes on with the next log. */
-  #pass(): void {
-    const left = this.#isLenient ? undefined : this.#log.peek();
-    if (left) throw this.#diverged(`the recording has ${entryText(left)} here, the replay has not`);
-    const what = this.#isLenient ? undefined : differencesText(this.compare(this.#point + 1));
-    if (what !== undefined) throw this.#diverged(what);
-    this.#point++;
-    this.#verified = this.#exits;
-    const next = this.recording.points[this.#point + 1];
-    this.#log = new LogReader(next ? this.recording.segment(this.#point + 1).log : EMPTY, '');
-    this.#give();
+  /** What differs here from the next point, in words. */
+  #unlikePoint(): string | undefined {
+    using recorded = this.recording.open(this.#point + 1);
+    return differencesText(differences(this.session, recorded));
   }
 
-  /** What differs from a point of the recording. */
-  compare(point: number): Differences {
-    using recorded = this.recording.open(point);
-    return differences(this.session, recorded);
-  }
-
-  #diverged(what: string): ReplayDivergence {
-    const at = this.position;
-    const divergence = new ReplayDivergence({ after: { exits: this.#verified, steps: 0 }, at, what });
-    if (!this.#isLenient) this.#divergence = divergence;
-    return divergence;
-  }
-
-  #unlike(what: string, recorded = this.#log.peek()): ReplayDivergence {
-    return this.#diverged(`${what}, recorded is ${entryText(recorded)}`);
-  }
-
-  /** The clock as it was read then. */
-  #now(): number {
-    const entry = this.#log.takeIf('time');
-    if (entry) return entry.ms;
-    this.#unlike("a device reads the host's clock");
-    return 0;
-  }
-
-  #injected(vector: number): void {
-    this.#mayDeliver = true;
-    const entry = this.#log.takeIf('interrupt');
-    if (entry?.vector !== vector) this.#unlike(`interrupt 0x${vector.toString(16)} is injected`, entry);
+  /** There is an exit in the area. */
+  #made(): void {
+    this.#exits++;
+    this.#log.exit(this.local.vcpu.area);
   }
 
   #afterExit(exits: number): RunEnd | undefined {
     if (!this.#turns.served(this.local, exits)) return undefined;
-    if (this.#divergence) return DIVERGED;
-    this.#give();
+    if (this.#log.isOther) return DIVERGED;
+    this.#log.give(this.#gifts);
     return this.#exits >= this.#target ? ARRIVED : undefined;
-  }
-
-  /** The exit in the area against the next of the log. The guest gets what it got then. */
-  #compareExit(): void {
-    this.#exits++;
-    const replayed = loggedExit(this.local.vcpu.area, this.#scratch);
-    const recorded = this.#log.takeIf('exit');
-    if (this.#isLenient) return;
-    if (!recorded) {
-      this.#unlike(`the guest makes the exit "${entryText(replayed)}"`);
-      return;
-    }
-    const what = exitDifference(recorded, replayed);
-    if (what !== undefined) this.#diverged(what);
-  }
-
-  /** Gives the guest what it got here. */
-  #give(): void {
-    const what = this.#gifts.give(this.#log);
-    if (what !== undefined) this.#diverged(what);
   }
 
   #idle(exits: number): RunEnd | undefined {
     this.#turns.tell(exits);
-    if (this.#divergence) return DIVERGED;
-    this.#give();
+    if (this.#log.isOther) return DIVERGED;
+    this.#log.give(this.#gifts);
     if (this.#interrupts.waiting()) return undefined;
     this.#turns.waits(this.local, exits);
     if (this.#exits >= this.#target) return ARRIVED;
-    this.#unlike('the guest waits in HLT');
+    this.#log.unlike('the guest waits in HLT');
     return DIVERGED;
   }
 
   [Symbol.dispose](): void {
     this.session[Symbol.dispose]();
+    this.#search[Symbol.dispose]();
     this.#loaded?.[Symbol.dispose]();
     this.local[Symbol.dispose]();
     this.machine[Symbol.dispose]();

@@ -86,8 +86,8 @@ export class Stepper {
     return "this host's KVM cannot step code of ring 3, which is next";
   }
 
-  /** From now on a run ends after each instruction. Throws UsageError where this host cannot. */
-  on(): void {
+  /** From now on a run ends after each instruction. Throws UsageError where this host cannot, or for `other`: why not to. */
+  on(other?: string): void {
     if (!this.#isOn) {
       if (this.#isResting) this.taken();
       else {
@@ -97,7 +97,7 @@ export class Stepper {
       }
       this.#set(true);
     }
-    const { problem } = this;
+    const problem = other ?? this.problem;
     if (problem !== undefined) throw new UsageError(`there is no step: ${problem}; give a position without steps`);
   }
 

@@ -47,9 +47,15 @@ export function* stretchesBack(
   end: Position,
 ): Generator<Stretch | undefined> {
   if (end.steps > 0) yield { from: at(end.exits), to: end };
-  const start = replayer.recording.points[point]!.exits;
+  const { recording } = replayer;
+  const start = recording.points[point]!.exits;
   if (start === end.exits) return;
   const addresses = [...wanted.breakpoints];
+  if (addresses.length > 0 && recording.isInterruption(end.exits) && !isFoundAgain(replayer, point, end.exits)) {
+    yield { from: at(end.exits - 1), to: at(end.exits) };
+    yield* stretchesBack(replayer, abilities, wanted, point, at(end.exits - 1));
+    return;
+  }
   if (addresses.length > 0 && !canBreak(replayer, abilities, addresses, point)) {
     yield { from: at(start), to: at(end.exits) };
     return;
@@ -59,6 +65,13 @@ export function* stretchesBack(
   const after = written.filter(({ to }) => hit === undefined || to.exits > hit.from.exits);
   yield* after.reverse();
   if (hit) yield hit;
+}
+
+/** Whether the interruption at the end of an interval is found by running it again. */
+function isFoundAgain(replayer: Replayer, point: number, end: number): boolean {
+  replayer.load(point);
+  replayer.runTo(end);
+  return replayer.notRun.every(({ to }) => to !== end);
 }
 
 /**
@@ -72,9 +85,10 @@ function canBreak(
   { length }: readonly bigint[],
   point: number,
 ): boolean {
-  if (length > HARDWARE_STOPS || !real.hardware.execute || !kernel.hardware.execute) return false;
+  const { written, interruption } = replayer.recording.segment(point + 1);
+  if (length > HARDWARE_STOPS - (interruption ? 1 : 0) || !real.hardware.execute || !kernel.hardware.execute)
+    return false;
   if (user.hardware.execute) return true;
-  const { written } = replayer.recording.segment(point + 1);
   const staysInKernel = (at: number) => {
     replayer.load(at);
     const { sregs } = replayer.registers;

@@ -24,6 +24,23 @@ export const DEVICES: readonly Guest[] = [
     expect: exits(EXIT_CODES.OK, `pit: waiting for 10 interrupts\n${TICKS}pit: done\n`),
     deterministic: false,
   }),
+  ...['timer-spin', 'timer-compute'].map((name, computes) =>
+    guest({
+      name,
+      format: 'elf',
+      mode: 'long',
+      shows: `timer interrupts through the 8254 and the 8259s, the processor ${computes ? 'computes' : 'spins'} in between`,
+      build: {
+        target: 'long-elf',
+        sources: ['devices/timer-busy.c'],
+        runtime: true,
+        defines: { COMPUTES: computes },
+      },
+      options: { irqchip: 'yes' },
+      expect: exits(EXIT_CODES.OK, 'busy: 10 ticks\n'),
+      deterministic: false,
+    }),
+  ),
   guest({
     name: 'timer-lapic',
     format: 'elf',

@@ -83,16 +83,18 @@ export const KERNEL: readonly Guest[] = [
     build: { target: 'long-elf', sources: ['kernel/remap.c'], runtime: true },
     expect: exits(EXIT_CODES.OK, 'remap: 20 rounds, all as mapped\n'),
   }),
-  guest({
-    name: 'preempt',
-    format: 'elf',
-    mode: 'long',
-    shows: 'ring 3 in an endless loop, interrupted by the APIC timer',
-    build: { target: 'long-elf', sources: ['kernel/preempt.c'], runtime: true },
-    options: { irqchip: 'yes' },
-    expect: exits(EXIT_CODES.OK, 'preempt: ring 3 until 20 interrupts\npreempt: 20 interrupts, all from ring 3\n'),
-    deterministic: false,
-  }),
+  ...['preempt', 'preempt-pit'].map((name, by8254) =>
+    guest({
+      name,
+      format: 'elf',
+      mode: 'long',
+      shows: `ring 3 in an endless loop, interrupted by ${by8254 ? 'the 8254' : 'the APIC timer'}`,
+      build: { target: 'long-elf', sources: ['kernel/preempt.c'], runtime: true, defines: { BY_8254: by8254 } },
+      options: { irqchip: 'yes' },
+      expect: exits(EXIT_CODES.OK, 'preempt: ring 3 until 20 interrupts\npreempt: 20 interrupts, all from ring 3\n'),
+      deterministic: false,
+    }),
+  ),
   ...[false, true].map((first) =>
     guest({
       name: first ? 'msrs-changed' : 'msrs',

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { type LogEntry, LogReader, LogWriter } from '../../debug/recording/log.ts';
 import { comparePositions, parsePosition, positionText } from '../../debug/recording/position.ts';
 import { decodeSegment, encodeSegment } from '../../debug/recording/segment.ts';
+import { bytesOf } from '../../src/abi/struct.ts';
+import { KvmRegs } from '../../src/abi/structs.ts';
 import { CheckpointError } from '../../src/errors.ts';
 import { fakeArea } from './fake-area.ts';
 
@@ -76,6 +78,20 @@ describe('a segment', () => {
 
   it('is read as it was written', () => {
     expect(decodeSegment(encodeSegment(segment), 'x')).toEqual(segment);
+  });
+
+  it('that ends at an interruption is read as it was written, and is of a version that older readers refuse', () => {
+    const interruption = KvmRegs.alloc();
+    Object.assign(interruption, { rip: 0xffff_8000_0010_0000n, rax: 5n, rflags: 0x202n });
+    const interrupted = { ...segment, version: 2, interruption } as const;
+    const read = decodeSegment(encodeSegment(interrupted), 'x');
+    expect(bytesOf(read.interruption!)).toEqual(bytesOf(interruption));
+    expect(read).toMatchObject({ version: 2, from: 3, to: 9 });
+    const { version, ...rest } = interrupted;
+    for (const wrong of [{ version, from: 9 }, { version: 3 }])
+      expect(() => decodeSegment(encodeSegment({ ...rest, ...(wrong as { version: 2 }) }), 'x')).toThrow(
+        CheckpointError,
+      );
   });
 
   it('that is damaged is refused', () => {

@@ -2,6 +2,7 @@
 import { type Position, parsePosition, positionText } from '../../../debug/recording/position.ts';
 import { findCulprit } from '../../../debug/replay/culprit.ts';
 import { ReplayDivergence } from '../../../debug/replay/divergence.ts';
+import type { NotRun } from '../../../debug/replay/interruptions.ts';
 import { openRecording, type Recording } from '../../../debug/replay/recording.ts';
 import { Replayer } from '../../../debug/replay/replayer.ts';
 import { decodeState } from '../../../snapshot/machine-state.ts';
@@ -39,7 +40,8 @@ export const REPLAY: CommandRow = {
   vmlapse replay --store lab --verify --quiet
 
 The run is that of the recording: each exit and, at each checkpoint, all state and memory are compared. Where it differs, the
-first difference is told, and the exit status is 1. Without --verify, --to begins at the last checkpoint before.`,
+first difference is told, and the exit status is 1. A stretch of computation in which the guest was interrupted, at a place that is
+not found again, is told, too: the replay goes on from the checkpoint at its end. Without --verify, --to begins at the last checkpoint before.`,
   run: replay,
 };
 
@@ -62,12 +64,32 @@ async function replay(ref: string | undefined, options: ReplayOptions): Promise<
     if (error instanceof ReplayDivergence) explain(recording, error, options);
     throw error;
   }
-  const result = { from, exits: replayer.exits, checkpoints: checked, ms: Math.round(performance.now() - began) };
-  if (options.json) print(options, result, () => '');
-  else
-    printLine(
-      `vmlapse: the same as recorded: exits ${from} to ${replayer.exits}, ${counted(checked, 'checkpoint')} compared, ${result.ms} ms`,
-    );
+  const { exits, notRun } = replayer;
+  const compared = checked - notRun.length;
+  const result = { from, exits, checkpoints: compared, notRun, ms: Math.round(performance.now() - began) };
+  if (options.json) {
+    print(options, result, () => '');
+    return;
+  }
+  const but = notRun.length > 0 ? ', but for what was not run again' : '';
+  printLine(
+    `vmlapse: the same as recorded${but}: exits ${from} to ${exits}, ${counted(compared, 'checkpoint')} compared, ${result.ms} ms`,
+  );
+  if (notRun.length > 0) printLine(notRunText(notRun));
+}
+
+/** Stretches that are listed. */
+const LISTED = 8;
+
+/** What was not run again, and why, in lines. */
+function notRunText(notRun: readonly NotRun[]): string {
+  const list = notRun.slice(0, LISTED).map(({ from, to }) => `${from} to ${to}`);
+  const more = notRun.length > LISTED ? ` and ${notRun.length - LISTED} more` : '';
+  const [what, place] = notRun.length === 1 ? ['1 stretch', 'its end'] : [`${notRun.length} stretches`, 'their ends'];
+  return [
+    `vmlapse: not verified: ${what} of computation, from ${list.join(', ')}${more}: where the guest was interrupted`,
+    `vmlapse: was not found again, and the replay went on from the checkpoint at ${place}`,
+  ].join('\n');
 }
 
 /** Names the instruction that is another each time, if there is one. */

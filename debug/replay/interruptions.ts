@@ -1,0 +1,170 @@
+/**
+ * Finds again where a recorded guest was interrupted in the middle of a computation: the registers there are known, and a checkpoint
+ * was taken. A breakpoint stops the run each time its address comes by, or steps do; where all registers are equal, all of the
+ * machine is compared. So how the place is come to does not matter: what is equal in all is the place.
+ */
+import { Exit } from '../../src/abi/exits.ts';
+import { clearKicks, KickTimer } from '../../src/ffi/signals.ts';
+import { codeMode, linearRip } from '../../src/kvm/mode.ts';
+import type { InterruptSource } from '../../src/runner/line-interrupts.ts';
+import type { LocalMachine } from '../../src/runner/local-machine.ts';
+import type { Injection } from '../recording/injection.ts';
+import { abilitiesFor, type DebugAbilities } from '../stops/abilities.ts';
+import type { Interval } from './interval.ts';
+import { clearTrapFlag, stepQuirks } from './quirks.ts';
+import type { Stepper } from './stepper.ts';
+
+/** How long a place is looked for. */
+export const SEARCH_MS = 1000;
+
+/** Most steps that are taken from an exit to an interruption. */
+const MOST_STEPS = 1_000_000;
+
+/** A part of a recording that was not run again: its end was not found, and the checkpoint there was loaded. */
+export interface NotRun {
+  /** Exits before it, and at its end. */
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What a search has come to. Lost: this host cannot stop there, or it was not found. The machine stands anywhere then. */
+export type Found = 'found' | 'other' | 'lost';
+
+/** What a search works on. */
+interface Searched {
+  readonly local: LocalMachine;
+  readonly stepper: Stepper;
+  readonly abilities: DebugAbilities;
+  readonly interrupts: InterruptSource;
+  readonly injection: Injection;
+}
+
+/** See the file's header. */
+export class InterruptionSearch implements Disposable {
+  readonly #local: LocalMachine;
+  readonly #stepper: Stepper;
+  readonly #searched: Searched;
+  readonly #timer = new KickTimer();
+  /** Whether it was found, by exits. */
+  readonly #found = new Map<number, boolean>();
+  #deadline = 0;
+
+  constructor(searched: Searched) {
+    this.#searched = searched;
+    this.#local = searched.local;
+    this.#stepper = searched.stepper;
+  }
+
+  /** What was not run again so far. */
+  get notRun(): readonly NotRun[] {
+    const lost = [...this.#found].flatMap(([to, found]) => (found ? [] : [to]));
+    return lost.sort((a, b) => a - b).map((to) => ({ from: to - 1, to }));
+  }
+
+  /** Whether the interruption at the end of an interval was found; undefined where it was not looked for. */
+  wasFound({ lastExit }: Interval): boolean | undefined {
+    return this.#found.get(lastExit + 1);
+  }
+
+  /** Why no further step towards the interruption is certain, or worth its time, in words; undefined where it is. */
+  problem(interval: Interval, steps = 0): string | undefined {
+    const to = interval.lastExit + 1;
+    const place = `the guest computed from exit ${to - 1} until it was interrupted, at ${to}; that place`;
+    if (!this.wasFound(interval)) return `${place} was not found again, so nothing between is certain: go to ${to}`;
+    return steps < MOST_STEPS ? undefined : `${place} is more than ${MOST_STEPS} steps away: go to ${to}`;
+  }
+
+  /**
+   * Runs on from where the machine stands, behind the last exit of an interval, to the interruption at its end, where `isThere` says
+   * that all but the registers is equal, too; or to one of `others`, at most three linear addresses. Throws KvmError.
+   */
+  find(interval: Interval, isThere: () => boolean, others: readonly bigint[] = []): Found {
+    const found = this.wasFound(interval) === false ? 'lost' : this.#look(interval, isThere, others);
+    if (found !== 'other') this.#found.set(interval.lastExit + 1, found === 'found');
+    return found;
+  }
+
+  #look(interval: Interval, isThere: () => boolean, others: readonly bigint[]): Found {
+    const { registers, sregs } = interval.place();
+    const stepper = this.#stepper;
+    const mode = codeMode(sregs, registers.rflags);
+    const { hardware, step } = abilitiesFor(this.#searched.abilities, mode);
+    if (!step || (others.length > 0 && !hardware.execute)) return 'lost';
+    const address = linearRip(sregs, mode, registers.rip);
+    this.#deadline = performance.now() + SEARCH_MS;
+    this.#timer.arm(SEARCH_MS);
+    stepper.off();
+    this.#inject();
+    try {
+      for (let stops = 0; ; stops++) {
+        stepper.see();
+        const here = linearRip(stepper.sregs, codeMode(stepper.sregs, stepper.regs.rflags), stepper.regs.rip);
+        if (interval.isLikePlace(stepper)) {
+          stepper.off();
+          if (isThere()) return 'found';
+        }
+        if (stops > 0 && others.includes(here)) return 'other';
+        // A turn of a REP, and a jump to itself, come back to the same address, where a breakpoint may stop the first time alone.
+        const steps = here === address || others.includes(here) || !hardware.execute;
+        if (steps ? !this.#step() : !this.#runTo([address, ...others])) return 'lost';
+      }
+    } finally {
+      stepper.off();
+      this.#timer.arm(0);
+      clearKicks();
+    }
+  }
+
+  /** As the run loop does where it enters the guest. */
+  #inject(): void {
+    this.#local.completePendingIo();
+    const { interrupts, injection } = this.#searched;
+    const vector = injection.open && interrupts.waiting() ? interrupts.take() : undefined;
+    if (vector === undefined) return;
+    this.#local.vcpu.interrupt(vector);
+    injection.injected(vector);
+  }
+
+  #step(): boolean {
+    const stepper = this.#stepper;
+    if (stepper.problem !== undefined) return false;
+    stepper.on();
+    stepper.begin();
+    if (!this.#run()) return false;
+    stepper.taken();
+    if (stepQuirks().pushesTrapFlag) clearTrapFlag(this.#local.machine, stepper.before);
+    return true;
+  }
+
+  #runTo(addresses: readonly bigint[]): boolean {
+    this.#stepper.breakAt(addresses);
+    return this.#run();
+  }
+
+  /** To the next stop. False: the time is up, or the guest makes an exit, which is not served. */
+  #run(): boolean {
+    const { vcpu } = this.#local;
+    for (;;) {
+      const exited = vcpu.run();
+      if (exited) {
+        const isStop = vcpu.area.exitReason === Exit.DEBUG;
+        if (!isStop) this.#drop();
+        return isStop;
+      }
+      clearKicks();
+      if (performance.now() >= this.#deadline) return false;
+    }
+  }
+
+  /** Completes an exit that was not served, as if a device had answered anything. */
+  #drop(): void {
+    const { area } = this.#local.vcpu;
+    area.immediateExit = true;
+    while (this.#local.vcpu.run());
+    area.immediateExit = false;
+  }
+
+  [Symbol.dispose](): void {
+    this.#timer[Symbol.dispose]();
+  }
+}
