@@ -4,6 +4,7 @@
  * machine is compared. So how the place is come to does not matter: what is equal in all is the place.
  */
 import { Exit } from '../../src/abi/exits.ts';
+import { bytesOf } from '../../src/abi/struct.ts';
 import { clearKicks, KickTimer } from '../../src/ffi/signals.ts';
 import { codeMode, linearRip } from '../../src/kvm/mode.ts';
 import type { InterruptSource } from '../../src/runner/line-interrupts.ts';
@@ -11,11 +12,19 @@ import type { LocalMachine } from '../../src/runner/local-machine.ts';
 import type { Injection } from '../recording/injection.ts';
 import { abilitiesFor, type DebugAbilities } from '../stops/abilities.ts';
 import type { Interval } from './interval.ts';
+import { LoopGuess } from './loop-guess.ts';
 import { clearTrapFlag, stepQuirks } from './quirks.ts';
 import type { Stepper } from './stepper.ts';
 
-/** How long a place is looked for. */
-export const SEARCH_MS = 1000;
+/** How long a place is looked for: of the processor, as much on a busy host as on an idle one, but no longer than so. */
+const SEARCH_MS = 1000;
+const LONGEST_MS = 10_000;
+
+/** Milliseconds of the processor that this process has had. */
+function processorMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
 
 /** Most steps that are taken from an exit to an interruption. */
 const MOST_STEPS = 1_000_000;
@@ -47,7 +56,7 @@ export class InterruptionSearch implements Disposable {
   readonly #timer = new KickTimer();
   /** Whether it was found, by exits. */
   readonly #found = new Map<number, boolean>();
-  #deadline = 0;
+  #began = { processor: 0, host: 0 };
 
   constructor(searched: Searched) {
     this.#searched = searched;
@@ -91,7 +100,8 @@ export class InterruptionSearch implements Disposable {
     const { hardware, step } = abilitiesFor(this.#searched.abilities, mode);
     if (!step || (others.length > 0 && !hardware.execute)) return 'lost';
     const address = linearRip(sregs, mode, registers.rip);
-    this.#deadline = performance.now() + SEARCH_MS;
+    const guess = new LoopGuess(bytesOf(registers));
+    this.#began = { processor: processorMs(), host: performance.now() };
     this.#timer.arm(SEARCH_MS);
     stepper.off();
     this.#inject();
@@ -104,6 +114,11 @@ export class InterruptionSearch implements Disposable {
           if (isThere()) return 'found';
         }
         if (stops > 0 && others.includes(here)) return 'other';
+        const ahead = here === address && hardware.execute ? guess.pass(bytesOf(stepper.regs)) : 0;
+        if (ahead > 0) {
+          if (!this.#runAhead(ahead, others)) return 'lost';
+          continue;
+        }
         // A turn of a REP, and a jump to itself, come back to the same address, where a breakpoint may stop the first time alone.
         const steps = here === address || others.includes(here) || !hardware.execute;
         if (steps ? !this.#step() : !this.#runTo([address, ...others])) return 'lost';
@@ -141,27 +156,37 @@ export class InterruptionSearch implements Disposable {
     return this.#run();
   }
 
+  /** For so many milliseconds, or to one of `others`. False: the guest makes an exit, which is not served. */
+  #runAhead(ms: number, others: readonly bigint[]): boolean {
+    if (others.length > 0) this.#stepper.breakAt(others);
+    else this.#stepper.off();
+    this.#timer.arm(ms);
+    const exited = this.#local.vcpu.run();
+    this.#timer.arm(SEARCH_MS);
+    clearKicks();
+    return !exited || this.#isStop();
+  }
+
+  /** Whether the exit in the area is a stop of ours. Another one is not served: it is completed as if a device had answered anything. */
+  #isStop(): boolean {
+    const { area } = this.#local.vcpu;
+    if (area.exitReason === Exit.DEBUG) return true;
+    area.immediateExit = true;
+    while (this.#local.vcpu.run());
+    area.immediateExit = false;
+    return false;
+  }
+
   /** To the next stop. False: the time is up, or the guest makes an exit, which is not served. */
   #run(): boolean {
     const { vcpu } = this.#local;
     for (;;) {
-      const exited = vcpu.run();
-      if (exited) {
-        const isStop = vcpu.area.exitReason === Exit.DEBUG;
-        if (!isStop) this.#drop();
-        return isStop;
-      }
+      if (vcpu.run()) return this.#isStop();
       clearKicks();
-      if (performance.now() >= this.#deadline) return false;
+      const isLate = performance.now() - this.#began.host >= LONGEST_MS;
+      if (isLate || processorMs() - this.#began.processor >= SEARCH_MS) return false;
+      this.#timer.arm(SEARCH_MS / 10);
     }
-  }
-
-  /** Completes an exit that was not served, as if a device had answered anything. */
-  #drop(): void {
-    const { area } = this.#local.vcpu;
-    area.immediateExit = true;
-    while (this.#local.vcpu.run());
-    area.immediateExit = false;
   }
 
   [Symbol.dispose](): void {

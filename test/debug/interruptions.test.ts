@@ -14,7 +14,7 @@ import { runHere } from '../../src/runner/local-machine.ts';
 import { temporaryDirectory } from '../snapshot/store/support.ts';
 import { code } from '../support/code.ts';
 import { describeKvm } from '../support/kvm.ts';
-import { scaled } from '../support/time.ts';
+import { SLOW_HOST, scaled } from '../support/time.ts';
 import { look } from './straight.ts';
 import { machineOfCode, record, recordableMachine, recordGuest } from './support.ts';
 
@@ -64,30 +64,46 @@ function runAgain(recording: Recording) {
     expect(places).toContain(to);
     expect(from).toBe(to - 1);
   }
-  return { said, exits: replayer.exits, notRun: replayer.notRun };
+  const canBreak = debugAbilities(replayer.machine.kvm).kernel.hardware.execute;
+  return { said, exits: replayer.exits, notRun: replayer.notRun, canBreak };
 }
 
 describeKvm('a recorded guest that makes no exits', () => {
-  it.each(Object.entries(SAYS))('gets its ticks: %s ends as it does when it is not recorded', (name, says) => {
-    using machine = recordableMachine(guestNamed(name));
-    let said = '';
-    const output = (_: string, bytes: Uint8Array) => {
-      said += Buffer.from(bytes).toString('latin1');
-    };
-    expect(runHere(machine, { output, timeoutMs: scaled(20_000) })).toMatchObject({ reason: 'exit-port', value: 0 });
-    expect(said).toBe(says);
-    using recorded = recordGuest(name);
-    expect(recorded.end).toMatchObject({ reason: 'exit-port', value: 0 });
-    expect(recorded.said).toBe(says);
-    const recording = recorded.open();
-    expect(interruptions(recording).length).toBeGreaterThan(2);
-    expect(runAgain(recording)).toMatchObject({ said: says, exits: recording.exits });
-  });
+  it.each(Object.entries(SAYS).filter(([name]) => !SLOW_HOST || name === 'timer-spin'))(
+    'gets its ticks: %s ends as it does when it is not recorded',
+    (name, says) => {
+      using machine = recordableMachine(guestNamed(name));
+      let said = '';
+      const output = (_: string, bytes: Uint8Array) => {
+        said += Buffer.from(bytes).toString('latin1');
+      };
+      expect(runHere(machine, { output, timeoutMs: scaled(20_000) })).toMatchObject({ reason: 'exit-port', value: 0 });
+      expect(said).toBe(says);
+      using recorded = recordGuest(name);
+      expect(recorded.end).toMatchObject({ reason: 'exit-port', value: 0 });
+      expect(recorded.said).toBe(says);
+      const recording = recorded.open();
+      expect(interruptions(recording).length).toBeGreaterThan(2);
+      expect(runAgain(recording)).toMatchObject({ said: says, exits: recording.exits });
+    },
+  );
 
   it('that only spins is run again in all: where it was interrupted is found', () => {
     using recorded = recordGuest('timer-spin');
-    expect(runAgain(recorded.open()).notRun).toEqual([]);
+    const { notRun, canBreak } = runAgain(recorded.open());
+    // Without breakpoints of the processor it is stepped, and a step over PAUSE may be one over the next instruction, too.
+    if (canBreak) expect(notRun).toEqual([]);
   });
+
+  it.skipIf(SLOW_HOST)(
+    'that counts meanwhile is found again in most places, though they are passed often before',
+    () => {
+      using recorded = recordGuest('timer-compute');
+      const recording = recorded.open();
+      const { notRun, canBreak } = runAgain(recording);
+      if (canBreak) expect(notRun.length).toBeLessThan(interruptions(recording).length / 2);
+    },
+  );
 
   it("is blamed for its ticks: each of them is the handler's", () => {
     using recorded = recordGuest('timer-spin');
@@ -124,6 +140,7 @@ describeKvm('a recorded guest that makes no exits', () => {
     const [, exits] = interruptions(recording) as [number, number];
     expect(history.seek({ exits, steps: 0 })).toEqual({ exits, steps: 0 });
     const there = look(history);
+    if (!debugAbilities(history.machine.kvm).kernel.hardware.execute) return;
     expect(history.stepBack()).toBe(true);
     expect(history.position).toMatchObject({ exits: exits - 1 });
     expect(look(history)).not.toBe(there);
@@ -134,14 +151,10 @@ describeKvm('a recorded guest that makes no exits', () => {
     const traveler = new Traveler(history);
     const handler = BigInt(guestSymbols(readGuest('timer-spin')).get('on_tick')!.address);
     await traveler.setBreakpoint(handler);
-    const { kernel } = debugAbilities(history.machine.kvm);
-    const stops = [];
     for (let i = 0; i < 3; i++) {
-      stops.push(await traveler.past.back('run'));
-      if (stops.at(-1)!.kind === 'software') expect((await traveler.vcpu()).pc).toBe(handler);
+      expect(await traveler.past.back('run')).toMatchObject({ kind: 'software' });
+      expect((await traveler.vcpu()).pc).toBe(handler);
     }
-    // Where the processor runs the guest, a step that takes an interrupt has all of the handler, and stops at no instruction of it.
-    if (kernel.software === 'failure') expect(stops.map(({ kind }) => kind)).toEqual(Array(3).fill('software'));
   });
 
   it('that depends on what is not recorded is not found, and that is said', () => {

@@ -10,6 +10,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   'snapshot/on-demand.test.js': 110,
   'snapshot/live/invariants.test.js': 105,
   'debug/ticks.test.js': 90,
+  'debug/interruptions.test.js': 90,
   'snapshot/fidelity/exact-points.test.js': 90,
   'snapshot/disk.test.js': 90,
   'real/linux-disk.test.js': 80,
