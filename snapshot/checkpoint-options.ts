@@ -1,7 +1,7 @@
 /** How checkpoints of a machine are taken, and what is reported of each. */
 import { BOOLEAN, FUNCTION, listOf, NUMBER, OBJECT, type OptionKinds, oneOf, TEXT } from '../src/options.ts';
 import type { RunEnd } from '../src/runner/result.ts';
-import type { GuestOrigin } from './machine-state.ts';
+import type { GuestOrigin } from './machine-description.ts';
 import type { Digest } from './store/format/digest.ts';
 import type { PageRun } from './store/store-types.ts';
 import type { LogReport } from './verify-dirty.ts';

@@ -1,7 +1,7 @@
 /** Refuses very large machines: a checkpoint of unknown origin must not exhaust the host. */
 import { totalmem } from 'node:os';
 import { CheckpointError } from '../src/errors.ts';
-import type { MachineDescription } from './machine-state.ts';
+import type { MachineDescription } from './machine-description.ts';
 
 /** Most vCPUs that are allowed by default. */
 const MANY_CPUS = 64;

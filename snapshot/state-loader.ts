@@ -12,7 +12,8 @@ import {
 import type { VcpuStateCaps } from '../src/kvm/state/vcpu-state-caps.ts';
 import { type ClockMode, passedSince, restoreVm } from '../src/kvm/state/vm-state.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
-import { recordBytes, writeEnds } from '../src/runner/pending-ends.ts';
+import { writeEnds } from '../src/runner/pending-ends.ts';
+import { recordBytes } from '../src/runner/vcpu-record.ts';
 import { endsOf } from './ended.ts';
 import type { MachineState } from './machine-state.ts';
 import type { SnapshotTarget } from './target.ts';

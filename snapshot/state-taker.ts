@@ -11,7 +11,8 @@ import { type VcpuState, vcpuStateLayout, vcpuStateParts } from '../src/kvm/stat
 import { type VmState, VmStateReader } from '../src/kvm/state/vm-state.ts';
 import { readEnds } from '../src/runner/pending-ends.ts';
 import { endedVcpu } from './ended.ts';
-import type { GuestOrigin, MachineDescription, MachineState } from './machine-state.ts';
+import type { GuestOrigin, MachineDescription } from './machine-description.ts';
+import type { MachineState } from './machine-state.ts';
 import type { SnapshotTarget } from './target.ts';
 
 /** Builds the state from what was read. Call it once, after the pause and before the next save or load. */

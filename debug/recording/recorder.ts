@@ -3,7 +3,7 @@
  * guest. The machine runs in the calling thread; what the host has for the guest is given to it at exits, and where it computes for long
  * without one, at interruptions.
  */
-import type { GuestOrigin } from '../../snapshot/machine-state.ts';
+import type { GuestOrigin } from '../../snapshot/machine-description.ts';
 import { CheckpointSession } from '../../snapshot/session.ts';
 import type { Digest } from '../../snapshot/store/format/digest.ts';
 import type { Store } from '../../snapshot/store/store.ts';
@@ -15,7 +15,7 @@ import { CheckpointError, UsageError } from '../../src/errors.ts';
 import type { Machine } from '../../src/machine/machine.ts';
 import { PAGE_SIZE } from '../../src/memory/bitmap.ts';
 import { checkOptions, FUNCTION, MILLISECONDS, OBJECT, type OptionKinds, TEXT } from '../../src/options.ts';
-import { ASSIST_MODE, type AssistMode } from '../../src/runner/assist.ts';
+import { ASSIST_MODE, type AssistMode } from '../../src/runner/assist/mode.ts';
 import { type InterruptSource, interruptSource } from '../../src/runner/line-interrupts.ts';
 import { LocalMachine } from '../../src/runner/local-machine.ts';
 import { GUEST_ENDS, type RunEnd } from '../../src/runner/result.ts';

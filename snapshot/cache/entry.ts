@@ -18,7 +18,7 @@ import { openFile } from '../../src/ffi/file.ts';
 import { type FileFacts, factsOf, sameFacts } from '../../src/files/file-facts.ts';
 import { ramRanges } from '../../src/memory/layout.ts';
 import { asSlot, type SlotRange } from '../../src/memory/regions.ts';
-import type { MachineDescription } from '../machine-state.ts';
+import type { MachineDescription } from '../machine-description.ts';
 import { outsideMemory } from '../outside.ts';
 import type { Checkpoint } from '../store/memory/checkpoint.ts';
 import type { OnProgress } from '../store/store-types.ts';

@@ -12,8 +12,8 @@ import { reopen } from '../../src/ffi/file.ts';
 import { cacheFolder } from '../../src/files/cache-folder.ts';
 import { GuestMemory } from '../../src/memory/guest-memory.ts';
 import { checkOptions, FUNCTION, NUMBER, OBJECT, type OptionKinds, TEXT } from '../../src/options.ts';
+import type { MachineDescription } from '../machine-description.ts';
 import type { MachineMemory } from '../machine-memory.ts';
-import type { MachineDescription } from '../machine-state.ts';
 import type { OnProgress } from '../store/store-types.ts';
 import {
   hasLeft,

@@ -3,7 +3,7 @@ import { DISK_STRIDE } from '../../src/disk/limits.ts';
 import { overlayLayout } from '../../src/disk/overlay-layout.ts';
 import { forEachRun, PAGE_SIZE } from '../../src/memory/bitmap.ts';
 import { bitmapAt, diskOfPage, isDiskPage } from '../disk-blocks.ts';
-import type { MachineDescription } from '../machine-state.ts';
+import type { MachineDescription } from '../machine-description.ts';
 import type { Checkpoint } from '../store/memory/checkpoint.ts';
 import type { DiffTarget } from './diff-target.ts';
 

@@ -3,7 +3,8 @@
  * pages that may differ from that checkpoint are copied; the others are the checkpoint's.
  */
 
-import { encodeState, type GuestOrigin } from '../machine-state.ts';
+import type { GuestOrigin } from '../machine-description.ts';
+import { encodeState } from '../machine-state.ts';
 import type { CheckpointSession } from '../session.ts';
 import { captureState } from '../state-taker.ts';
 import type { CheckpointConfig, CheckpointInfo } from '../store/format/documents.ts';

@@ -9,11 +9,11 @@ import { type VcpuStateCaps, vcpuStateCaps } from '../kvm/state/vcpu-state-caps.
 import type { Vcpu } from '../kvm/vcpu.ts';
 import type { Machine } from '../machine/machine.ts';
 import { checkOption, checkOptions, FUNCTION, MILLISECONDS, OBJECT, type OptionKinds } from '../options.ts';
-import { ASSIST_MODE, type AssistMode } from './assist.ts';
+import { ASSIST_MODE, type AssistMode } from './assist/mode.ts';
 import { type InterruptGate, tickingIdle } from './line-interrupts.ts';
-import { checkRecords } from './pending-ends.ts';
 import type { RunCounts, RunEnd, RunResult } from './result.ts';
 import { VcpuEngine } from './vcpu-engine.ts';
+import { checkRecords } from './vcpu-record.ts';
 
 /** How to run. */
 export interface LocalOptions {

@@ -1,6 +1,3 @@
-import { UsageError } from '../errors.ts';
-import { vcpuStateLayout } from '../kvm/state/vcpu-state.ts';
-import type { VcpuStateCaps } from '../kvm/state/vcpu-state-caps.ts';
 import { GUEST_ENDS, type RunEnd } from './result.ts';
 
 /** Room for ends in a record. */
@@ -10,19 +7,6 @@ export const ENDS_BYTES = 1024;
 export interface TimedEnd {
   readonly end: RunEnd;
   readonly at: number;
-}
-
-/** Bytes of a vCPU's record on this host. */
-export const recordBytes = (host: VcpuStateCaps): number => vcpuStateLayout(host).bytes + ENDS_BYTES;
-
-/** Throws UsageError unless there is a record of this host for each of `cpus` vCPUs. */
-export function checkRecords(records: readonly Uint8Array[], cpus: number, host: VcpuStateCaps): void {
-  const bytes = recordBytes(host);
-  if (records.length === cpus && records.every((record) => record.length === bytes)) return;
-  const given = records.map(({ length }) => length).join(', ');
-  throw new UsageError(
-    `records of [${given}] bytes cannot be loaded: give one of ${bytes} for each vCPU, ${cpus} in all, as finishSave() returns them`,
-  );
 }
 
 /** Puts ends into a record, behind its `at` bytes of registers. Throws RangeError where they do not fit. */

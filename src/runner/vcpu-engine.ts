@@ -9,15 +9,17 @@ import type { VcpuStateCaps } from '../kvm/state/vcpu-state-caps.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import type { Machine } from '../machine/machine.ts';
 import { whileIntact } from '../memory/arrival.ts';
-import { type AssistMode, createAssist } from './assist.ts';
+import type { AssistMode } from './assist/mode.ts';
+import { createAssist } from './assist.ts';
 import { createBios } from './bios.ts';
 import { ExitCounters } from './counts.ts';
 import { type InterruptGate, lineInterrupts } from './line-interrupts.ts';
 import { type RunHooks, runVcpu } from './loop.ts';
-import { PendingEnds, recordBytes } from './pending-ends.ts';
+import { PendingEnds } from './pending-ends.ts';
 import type { RunCounts, RunEnd } from './result.ts';
 import { VcpuDebug } from './stops/vcpu-debug.ts';
 import { type Translations, translationsOf } from './translations.ts';
+import { recordBytes } from './vcpu-record.ts';
 import { Watchdog } from './watchdog.ts';
 
 /** The end of a run that a signal interrupted with nothing pending. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { VcpuStateCaps } from '../../src/kvm/state/vcpu-state-caps.ts';
-import { ENDS_BYTES, PendingEnds, readEnds, recordBytes, writeEnds } from '../../src/runner/pending-ends.ts';
+import { ENDS_BYTES, PendingEnds, readEnds, writeEnds } from '../../src/runner/pending-ends.ts';
+import { recordBytes } from '../../src/runner/vcpu-record.ts';
 
 const HOST: VcpuStateCaps = {
   xsaveBytes: 4096,

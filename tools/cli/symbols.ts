@@ -3,9 +3,12 @@ import { createHash } from 'node:crypto';
 import { detect, type FormatName, type LoadOptions, load } from '../../loaders/index.ts';
 import { readImage } from '../../loaders/read.ts';
 import { SymbolTable } from '../../loaders/symbols.ts';
-import type { GuestOrigin, MachineDescription } from '../../snapshot/machine-state.ts';
+import type { GuestOrigin, MachineDescription } from '../../snapshot/machine-description.ts';
 import { UsageError } from '../../src/errors.ts';
 import { named } from './named.ts';
+
+/** Symbols of a guest, which are read when they are asked for. */
+export type SymbolsOf = () => SymbolTable | Promise<SymbolTable>;
 
 const NONE = new SymbolTable([]);
 /** The loader needs a memory map, though nothing is placed. */

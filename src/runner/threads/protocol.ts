@@ -6,10 +6,11 @@ import type { OutputChannel } from '../../devices/device.ts';
 import { type ErrorData, errorFromData } from '../../errors.ts';
 import type { VcpuStateCaps } from '../../kvm/state/vcpu-state-caps.ts';
 import type { MachineHandle } from '../../machine/machine.ts';
-import type { AssistMode } from '../assist.ts';
-import { jsonText, recordBytes } from '../pending-ends.ts';
+import type { AssistMode } from '../assist/mode.ts';
+import { jsonText } from '../pending-ends.ts';
 import type { RunCounts, RunEnd } from '../result.ts';
 import type { StopPoints } from '../stop-points.ts';
+import { recordBytes } from '../vcpu-record.ts';
 import type { TraceRings } from './trace-rings.ts';
 
 /** Start data of a vCPU thread: among others, the rings for what the guest prints. */

@@ -1,6 +1,7 @@
 /** Checkpoints of machines that never ran: state laid out by hand, pages by number. No KVM is needed. */
 
-import { encodeState, type GuestOrigin, type MachineState } from '../../../snapshot/machine-state.ts';
+import type { GuestOrigin } from '../../../snapshot/machine-description.ts';
+import { encodeState, type MachineState } from '../../../snapshot/machine-state.ts';
 import type { Digest } from '../../../snapshot/store/format/digest.ts';
 import type { Store } from '../../../snapshot/store/store.ts';
 import { Msr } from '../../../src/abi/msrs.ts';

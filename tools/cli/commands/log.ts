@@ -1,7 +1,7 @@
 /** `vmlapse log`: the checkpoints of a store as a tree. */
 import { basename } from 'node:path';
 import { Option } from 'commander';
-import { decodeState } from '../../../snapshot/machine-state.ts';
+import { describedMachine } from '../../../snapshot/machine-description.ts';
 import { type Digest, problemOf } from '../../../snapshot/store/format/digest.ts';
 import type { Store } from '../../../snapshot/store/store.ts';
 import { CheckpointError } from '../../../src/errors.ts';
@@ -65,7 +65,7 @@ function log(options: LogOptions): void {
 /** The file name of the guest that a checkpoint's machine was booted from, if that is known and can be read. */
 function guestOf(store: Store, digest: Digest): { readonly guest?: string } {
   try {
-    const { guest } = decodeState(store.config(digest)).description;
+    const { guest } = describedMachine(store.config(digest));
     return typeof guest?.path === 'string' ? { guest: basename(guest.path) } : {};
   } catch (error) {
     if (error instanceof CheckpointError) return {};

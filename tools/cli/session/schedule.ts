@@ -1,7 +1,7 @@
 import type { CheckpointReport } from '../../../snapshot/checkpoint-options.ts';
 import type { LiveOptions } from '../../../snapshot/live/live-options.ts';
 import { LiveSession } from '../../../snapshot/live/live-session.ts';
-import type { GuestOrigin } from '../../../snapshot/machine-state.ts';
+import type { GuestOrigin } from '../../../snapshot/machine-description.ts';
 import type { RollbackReport } from '../../../snapshot/rollback.ts';
 import type { Digest } from '../../../snapshot/store/format/digest.ts';
 import type { Checkpoint } from '../../../snapshot/store/memory/checkpoint.ts';

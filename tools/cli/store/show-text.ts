@@ -1,5 +1,5 @@
 /** One checkpoint for people. */
-import type { MachineDescription } from '../../../snapshot/machine-state.ts';
+import type { MachineDescription } from '../../../snapshot/machine-description.ts';
 import type { StateField, StateSection } from '../../../snapshot/show/field.ts';
 import type { MemoryMap } from '../../../snapshot/show/memory-map.ts';
 import type { LogEntry } from '../../../snapshot/store/history/history.ts';
