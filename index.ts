@@ -80,7 +80,7 @@ export type { MachineConfig, MachineOptions } from './src/machine/machine-config
 export { PAGE_SIZE } from './src/memory/bitmap.ts';
 export { GuestMemory, type Region } from './src/memory/guest-memory.ts';
 
-export type { AssistMode } from './src/runner/assist.ts';
+export type { AssistMode } from './src/runner/assist/mode.ts';
 export { LocalMachine, type LocalOptions, type RunHereOptions, runHere } from './src/runner/local-machine.ts';
 export { FAULTS, type RunCounts, type RunEnd, type RunReason, type RunResult } from './src/runner/result.ts';
 export type { RunOptions, StartOptions } from './src/runner/threads/run-options.ts';

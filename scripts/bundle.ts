@@ -18,12 +18,22 @@ import { type ChunkingContext, type CodeSplittingGroup, rolldown } from 'rolldow
 
 /** The command line. */
 const COMMAND = 'tools/cli/executable.js';
-/** The files of the command line that several commands share: each has what its module needs and the ones before do not. */
-const COMMAND_LAYERS = {
-  first: 'tools/cli/code-cache.js',
-  start: 'tools/cli/main.js',
-  store: 'tools/cli/commands/log.js',
-  machine: 'tools/cli/commands/run.js',
+/**
+ * The files of the command line that several commands share. Each has what all of its modules need, itself or through others, and
+ * the files before it do not have.
+ */
+const COMMAND_LAYERS: Readonly<Record<string, readonly string[]>> = {
+  first: ['tools/cli/code-cache.js'],
+  start: ['tools/cli/main.js'],
+  common: ['tools/cli/commands/log.js', 'tools/cli/commands/run.js'],
+  store: ['tools/cli/commands/log.js'],
+  state: ['snapshot/machine-state.js'],
+  machine: ['tools/cli/commands/run.js', 'tools/cli/commands/restore.js'],
+  checkpoint: ['tools/cli/commands/restore.js', 'tools/cli/commands/show.js'],
+  restore: ['tools/cli/commands/restore.js'],
+  exported: ['tools/cli/commands/run.js', 'tools/cli/commands/store.js'],
+  image: ['tools/cli/image-options.js'],
+  run: ['tools/cli/commands/run.js'],
 };
 /** The programs of threads, a file each. */
 const THREADS = {
@@ -69,28 +79,32 @@ async function writePage(dist: string): Promise<void> {
 const noticeOf = (dist: string, name: string): string =>
   `/* Contains ${name}:\n${readFileSync(join(dist, '..', 'node_modules', name, 'LICENSE'), 'utf8')}*/`;
 
-/**
- * The shared files, and which modules each has: those that its module imports, itself or through others, and that are not in a
- * file before it. So a file needs only those before it, and no two wait for each other.
- */
+/** The shared files, and which modules each has. So a file needs only those before it, and no two wait for each other. */
 function layersOf(dist: string): CodeSplittingGroup[] {
   const layers = new Map<string, string>();
-  const add = (id: string, layer: string, context: ChunkingContext) => {
-    if (layers.has(id)) return;
-    layers.set(id, layer);
-    for (const imported of context.getModuleInfo(id)?.importedIds ?? []) add(imported, layer, context);
-  };
   const layerOf = (id: string, context: ChunkingContext) => {
     if (layers.size === 0) {
-      for (const [layer, file] of Object.entries(COMMAND_LAYERS)) add(join(dist, file), layer, context);
+      for (const [layer, files] of Object.entries(COMMAND_LAYERS)) {
+        const [needed, ...others] = files.map((file) => neededBy(join(dist, file), context));
+        for (const module of needed!)
+          if (!layers.has(module) && others.every((other) => other.has(module))) layers.set(module, layer);
+      }
     }
-    return layers.get(id);
+    return layers.get(id) ?? (id.startsWith('\0rolldown/') ? 'first' : undefined);
   };
   return Object.keys(COMMAND_LAYERS).map((layer, index, { length }) => ({
     name: (id, context) => (layerOf(id, context) === layer ? layer : null),
     debugName: layer,
     priority: length - index,
   }));
+}
+
+/** A module, and all that it imports, itself or through others. */
+function neededBy(id: string, context: ChunkingContext, found = new Set<string>()): Set<string> {
+  if (found.has(id)) return found;
+  found.add(id);
+  for (const imported of context.getModuleInfo(id)?.importedIds ?? []) neededBy(imported, context, found);
+  return found;
 }
 
 /** Writes one bundle into a folder. Returns the names of its files. */

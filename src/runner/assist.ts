@@ -9,18 +9,13 @@ import { RFLAGS } from '../abi/registers.ts';
 import { KvmRunEmulationFailure, RUN_EXIT_OFFSET } from '../abi/structs.ts';
 import { type KvmBackend, kvmBackend } from '../kvm/backend.ts';
 import type { CodeMode } from '../kvm/mode.ts';
-import { oneOf } from '../options.ts';
 import { AssistCpu, type AssistMachine, type AssistVcpu } from './assist/cpu.ts';
 import { matchEncoding, readPrefixes } from './assist/decode.ts';
+import type { AssistMode } from './assist/mode.ts';
 import { finishEvents } from './assist/row.ts';
 import { ASSIST_TABLE } from './assist/table.ts';
 import type { ExitCounters } from './counts.ts';
 import type { RunHooks } from './loop.ts';
-
-/** When to assist: `auto` is on if the KVM backend is PVM or unknown. */
-export type AssistMode = 'auto' | 'on' | 'off';
-/** The kind of an option that is an {@link AssistMode}. */
-export const ASSIST_MODE = oneOf('auto', 'on', 'off');
 
 /** Bytes of the longest x86 instruction. */
 export const LONGEST_INSTRUCTION = 15;

@@ -1,6 +1,6 @@
 /** What a RunningMachine is given: when its threads start, and for each run. */
 import { ABORT_SIGNAL, FUNCTION, MILLISECONDS, OBJECT, type OptionKinds } from '../../options.ts';
-import { ASSIST_MODE, type AssistMode } from '../assist.ts';
+import { ASSIST_MODE, type AssistMode } from '../assist/mode.ts';
 import type { StopPoints } from '../stop-points.ts';
 import type { OutputSink } from './output.ts';
 

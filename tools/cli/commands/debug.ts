@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Option } from 'commander';
-import { decodeState } from '../../../snapshot/machine-state.ts';
+import { describedMachine } from '../../../snapshot/machine-description.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
 import { HostError, UsageError } from '../../../src/errors.ts';
 import { isMachineName } from '../../control/runtime-folder.ts';
@@ -12,9 +12,9 @@ import { gdbAddress, type ListenAddress } from '../../gdb/address.ts';
 import type { CommandRow } from '../command.ts';
 import { parseMemory } from '../parse.ts';
 import { SIGNAL_STATUS } from '../run-end.ts';
+import { restoreForDebugger } from '../session/debug-checkpoint.ts';
 import { EndSignals } from '../session/end-signals.ts';
 import { PATIENCE_MS, withMachine } from './machine.ts';
-import { restoreForDebugger } from './restore.ts';
 import { runForDebugger } from './run.ts';
 
 interface DebugOptions {
@@ -91,7 +91,7 @@ function doorOf(address: string): ListenAddress {
 /** The image that a checkpoint's machine was booted from, if it is there. */
 function imageOf(ref: string, directory: string): string | undefined {
   using store = openStore(directory, { readOnly: true });
-  return decodeState(store.config(store.resolve(ref))).description.guest?.path;
+  return describedMachine(store.config(store.resolve(ref))).guest?.path;
 }
 
 const ELF_MAGIC = 0x7f454c46;

@@ -3,9 +3,9 @@ import { UsageError } from '../../../src/errors.ts';
 import { addressText, parseListenAddress } from '../../gdb/address.ts';
 import type { CommandRow } from '../command.ts';
 import { printLine } from '../output.ts';
+import { restoreForDebugger } from '../session/debug-checkpoint.ts';
 import { LISTEN_ANYWHERE } from '../session/options.ts';
 import { PATIENCE_MS, withMachine } from './machine.ts';
-import { restoreForDebugger } from './restore.ts';
 
 interface GdbOptions {
   readonly store?: string;

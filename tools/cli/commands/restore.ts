@@ -2,11 +2,10 @@
 import { Option } from 'commander';
 import { RamCache } from '../../../snapshot/cache/ram-cache.ts';
 import { stateNotes } from '../../../snapshot/compatible.ts';
-import { explainRestore } from '../../../snapshot/explain.ts';
+import { describedMachine, type GuestOrigin } from '../../../snapshot/machine-description.ts';
 import { decodeState } from '../../../snapshot/machine-state.ts';
 import { restoreMachine } from '../../../snapshot/restore.ts';
 import type { RestoreOptions as HowToRestore } from '../../../snapshot/restore-options.ts';
-import { runningForkPool } from '../../../snapshot/running-fork-pool.ts';
 import type { Checkpoint } from '../../../snapshot/store/memory/checkpoint.ts';
 import { openStore, type Store } from '../../../snapshot/store/store.ts';
 import { UsageError } from '../../../src/errors.ts';
@@ -18,21 +17,12 @@ import { cpusNote } from '../machine-notes.ts';
 import { printLine } from '../output.ts';
 import { countUpTo, parseDiskPlace, parseSize } from '../parse.ts';
 import { PROGRESS_OPTION, type ProgressOptions, startProgress } from '../progress.ts';
-import { runForks } from '../session/forks.ts';
-import {
-  checkSessionOptions,
-  EXIT_STATUS_HELP,
-  gdbAddress,
-  SESSION_OPTIONS,
-  type SessionOptions,
-} from '../session/options.ts';
+import { checkSessionOptions, EXIT_STATUS_HELP, SESSION_OPTIONS, type SessionOptions } from '../session/options.ts';
 import { runSession } from '../session/session.ts';
 import { type Tracing, traced } from '../session/tracing.ts';
-import { isRecorded, travel } from '../session/travel.ts';
 import { REF_HELP, STORE_OPTION } from '../store/options.ts';
-import { loadSymbols } from '../symbols.ts';
 
-interface RestoreOptions extends SessionOptions, ProgressOptions {
+export interface RestoreOptions extends SessionOptions, ProgressOptions {
   readonly store: string;
   readonly clock: ClockMode;
   readonly force?: boolean;
@@ -43,6 +33,14 @@ interface RestoreOptions extends SessionOptions, ProgressOptions {
   readonly eager?: boolean;
   readonly cacheLimit?: number;
 }
+
+/** What few restores need is loaded when it is asked for. */
+const parts = {
+  explain: async () => (await import('../../../snapshot/explain.ts')).explainRestore,
+  forks: async () => (await import('../session/forks.ts')).runForks,
+  pool: async () => (await import('../../../snapshot/running-fork-pool.ts')).runningForkPool,
+  symbols: async (guest: GuestOrigin) => (await import('../symbols.ts')).loadSymbols(guest),
+};
 
 /** Each fork has a thread of Node; far above this many, the process would run out of memory mappings. */
 const parseForks = countUpTo(256, 'each takes a thread of this process; run the command several times');
@@ -84,17 +82,8 @@ ${EXIT_STATUS_HELP}`,
   },
 };
 
-/** Lets a checkpoint wait for a debugger, with the recording that leads to it, if there is one; nothing is stored. Returns the exit status. */
-export const restoreForDebugger = (
-  ref: string,
-  store: string,
-  options: Pick<RestoreOptions, 'gdb' | 'listenAnywhere' | 'debugger' | 'quiet'>,
-): Promise<number> =>
-  isRecorded(store, ref)
-    ? travel(ref, store, { address: gdbAddress(options), debugger: options.debugger })
-    : restore(ref, { store, clock: 'resume', assist: 'auto', ...options });
-
-async function restore(ref: string, options: RestoreOptions): Promise<number> {
+/** Restores a checkpoint as the options say, and runs it. Returns the exit status. */
+export async function restore(ref: string, options: RestoreOptions): Promise<number> {
   if (options.paused && options.name === undefined) {
     throw new UsageError('a paused machine is resumed by its name: add --name NAME');
   }
@@ -108,7 +97,7 @@ async function bring(ref: string, options: RestoreOptions, trace: Tracing): Prom
   const state = decodeState(checkpoint.config);
   const { description } = state;
   if (options.explain) {
-    process.stdout.write(explainRestore(state));
+    process.stdout.write((await parts.explain())(state));
     return 0;
   }
   const note = (text: string) => options.quiet || options.json || printLine(`vmlapse: note: ${text}`);
@@ -130,7 +119,7 @@ async function bring(ref: string, options: RestoreOptions, trace: Tracing): Prom
     prepare: load,
     base: checkpoint.digest,
     ...(description.ended && { ended: true }),
-    ...(guest && { guest, image: guest.path, symbols: () => loadSymbols(guest) }),
+    ...(guest && { guest, image: guest.path, symbols: () => parts.symbols(guest) }),
   };
   if (!description.ended && probeHost(machine.kvm).tsc === 'none')
     note("this host cannot set the guest's TSC: it runs on, the guest's clock goes on from its saved time");
@@ -186,7 +175,8 @@ async function forks(
   const wrong = FOR_ONE.find((name) => options[name] !== undefined);
   const flag = wrong?.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   if (flag) throw new UsageError(`--fork runs several machines, and --${flag} is for one: leave one of them out`);
-  const { ended } = decodeState(checkpoint.config).description;
+  const { ended } = describedMachine(checkpoint.config);
+  const [runForks, runningForkPool] = [await parts.forks(), await parts.pool()];
   const pool: Parameters<typeof runForks>[0] = (how) =>
     bringBack((from, given) => runningForkPool(from, { ...given, ...how }), checkpoint, options, cache);
   return await runForks(pool, count, { ...options, ended: ended !== undefined });

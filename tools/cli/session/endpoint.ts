@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
-import type { SymbolTable } from '../../../loaders/symbols.ts';
 import type { CheckpointReport } from '../../../snapshot/checkpoint-options.ts';
 import { liveView } from '../../../snapshot/diff/live-view.ts';
-import { decodeState, type GuestOrigin } from '../../../snapshot/machine-state.ts';
+import type { GuestOrigin } from '../../../snapshot/machine-description.ts';
+import { decodeState } from '../../../snapshot/machine-state.ts';
 import type { Digest } from '../../../snapshot/store/format/digest.ts';
 import { ControlError } from '../../../src/errors.ts';
 import { raiseEvent } from '../../../src/machine/acpi/event.ts';
@@ -20,7 +20,7 @@ import { historyAround } from '../store/html/history-svg.ts';
 import { diffPage } from '../store/html/page.ts';
 import { colourful, plainText } from '../store/paint.ts';
 import { diffData } from '../store/state-data.ts';
-import { findSymbols } from '../symbols.ts';
+import { findSymbols, type SymbolsOf } from '../symbols.ts';
 import type { DebugDoors } from './debug-doors.ts';
 import { PrintedText } from './printed-text.ts';
 import type { CheckpointSchedule, ScheduleListener } from './schedule.ts';
@@ -44,7 +44,7 @@ export interface PreparedMachine {
   /** Path of the image, shown by `vmlapse ps`. */
   readonly image?: string;
   /** Reads the symbols of the guest, for a fault report. */
-  symbols?(): SymbolTable;
+  readonly symbols?: SymbolsOf;
 }
 
 /** What the parts of a session share. */

@@ -2,7 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import { allOf, type RunningForkPool, type RunningForkPoolOptions } from '../../../snapshot/running-fork-pool.ts';
 import type { Machine } from '../../../src/machine/machine.ts';
-import type { AssistMode } from '../../../src/runner/assist.ts';
+import type { AssistMode } from '../../../src/runner/assist/mode.ts';
 import type { RunResult } from '../../../src/runner/result.ts';
 import type { StartOptions } from '../../../src/runner/threads/run-options.ts';
 import { RunningMachine } from '../../../src/runner/threads/running-machine.ts';

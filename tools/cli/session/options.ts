@@ -1,7 +1,7 @@
 /** Options of the commands that run a machine: `run` and `restore`. */
 import { Option } from 'commander';
 import { UsageError } from '../../../src/errors.ts';
-import type { AssistMode } from '../../../src/runner/assist.ts';
+import type { AssistMode } from '../../../src/runner/assist/mode.ts';
 import { DEFAULT_ADDRESS, type ListenAddress, parseListenAddress } from '../../gdb/address.ts';
 import type { CommandRow } from '../command.ts';
 import { isInteractive } from '../console.ts';

@@ -138,7 +138,7 @@ async function record(store: Store, prepared: PreparedMachine, options: SessionO
     endpoint?.ending();
     detach();
     const reason = stopped ? 'interrupted' : performance.now() >= deadline && end === WAITS ? 'timeout' : end.reason;
-    const result = withExplanation(recorder, { ...end, reason, vcpu: 0, ...recorder.local.counts() }, prepared);
+    const result = await withExplanation(recorder, { ...end, reason, vcpu: 0, ...recorder.local.counts() }, prepared);
     const recorded = recorder.finish();
     const status = exitStatus(result, signals.caught);
     summary = { reason, exitStatus: status };
@@ -150,9 +150,13 @@ async function record(store: Store, prepared: PreparedMachine, options: SessionO
   }
 }
 
-function withExplanation({ local }: Recorder, result: RunResult, { symbols }: PreparedMachine): RunResult {
+async function withExplanation(
+  { local }: Recorder,
+  result: RunResult,
+  { symbols }: PreparedMachine,
+): Promise<RunResult> {
   if (!FAULTS.has(result.reason)) return result;
-  return { ...result, explanation: explainFault(collectFault(local, result), symbols?.()) };
+  return { ...result, explanation: explainFault(collectFault(local, result), await symbols?.()) };
 }
 
 const elapsed = (deadline: number) =>

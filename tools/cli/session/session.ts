@@ -191,7 +191,7 @@ async function withExplanation(
   if (!FAULTS.has(result.reason)) return result;
   const { explainFault } = await import('../../../src/runner/fault/explain.ts');
   const fault = await running.threads[result.vcpu]!.call('fault', result);
-  return { ...result, explanation: explainFault(fault, symbols?.()) };
+  return { ...result, explanation: explainFault(fault, await symbols?.()) };
 }
 
 /** Facts of a run beside its result. */

@@ -1,12 +1,12 @@
 /** One step of a named machine: a debugger for a moment, which leaves it paused. */
 import { Debugger } from '../../../debug/stops/debugger.ts';
-import type { SymbolTable } from '../../../loaders/symbols.ts';
 import { KvmRegs } from '../../../src/abi/structs.ts';
 import { UsageError } from '../../../src/errors.ts';
 import { disassemble } from '../../../src/runner/fault/disassemble.ts';
 import type { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
 import type { StepSummary } from '../../control/protocol.ts';
 import { hex } from '../store/format.ts';
+import type { SymbolsOf } from '../symbols.ts';
 import type { Stepping } from './debug-doors.ts';
 
 /** How far: one instruction of a vCPU, while the others stand still, or until any of them has made an exit. */
@@ -24,7 +24,7 @@ export async function stepMachine(
   running: RunningMachine,
   { by, vcpu }: StepWanted,
   stepping: Stepping,
-  symbolsOf: (() => SymbolTable) | undefined,
+  symbolsOf: SymbolsOf | undefined,
 ): Promise<StepSummary> {
   const cpus = running.threads.length;
   if (vcpu >= cpus) throw new UsageError(`there is no vCPU ${vcpu}: the machine has ${cpus}`);
@@ -62,9 +62,9 @@ async function registersOf(debug: Debugger, id: number): Promise<Readonly<Record
 }
 
 /** The next instruction. */
-async function placeOf(debug: Debugger, id: number, symbolsOf: (() => SymbolTable) | undefined) {
+async function placeOf(debug: Debugger, id: number, symbolsOf: SymbolsOf | undefined) {
   const { pc, mode, memory } = await debug.vcpu(id);
   const [line] = disassemble(memory.read(pc, LONGEST_INSTRUCTION), pc, mode.bits, 1);
-  const at = symbolsOf?.().describe(pc) ?? hex(pc);
+  const at = (await symbolsOf?.())?.describe(pc) ?? hex(pc);
   return { at, ...(line && { instruction: line.text }) };
 }

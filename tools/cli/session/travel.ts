@@ -2,7 +2,7 @@
 import { openHistory } from '../../../debug/history.ts';
 import { EXITS_STAT } from '../../../debug/recording/recorder.ts';
 import { Traveler } from '../../../debug/travel/traveler.ts';
-import { decodeState } from '../../../snapshot/machine-state.ts';
+import { describedMachine } from '../../../snapshot/machine-description.ts';
 import { openStore, type Store } from '../../../snapshot/store/store.ts';
 import type { ListenAddress } from '../../gdb/address.ts';
 import { DebugDoor } from '../../gdb/door.ts';
@@ -45,7 +45,7 @@ export async function travel(ref: string, directory: string, options: TravelOpti
     traveler = new Traveler(history, leave);
     return traveler;
   };
-  const symbols = findSymbols(undefined, decodeState(store.config(store.resolve(ref))).description);
+  const symbols = findSymbols(undefined, describedMachine(store.config(store.resolve(ref))));
   const door = await DebugDoor.open({ held: true, attach }, options.address, {
     isOwned: true,
     kill: leave,
