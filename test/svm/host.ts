@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { scaled } from '../support/time.ts';
 import { ALIVE, type Counts, type FileCounts, parseCounts, parseFileLine, sumOf } from './counts.ts';
 
 /** Files, and the command that runs them on a host, in their order. */
@@ -17,13 +18,17 @@ export interface HostRun {
    * processor may lose its timer, and then nothing on that host wakes up any more.
    */
   readonly silenceMs: number;
+  /** The same before its first line: its own start is bounded by the script. */
+  readonly startMs: number;
   /** Takes each line, but for the sum. */
   readonly say: (line: string) => void;
 }
 
-/** How often what runs on a host says that it is alive, and how long the host may say nothing, its own start included. */
+/** How often what runs on a host says that it is alive, and how long the host may say nothing. */
 export const ALIVE_MS = 5000;
-export const STANDSTILL_MS = 90_000;
+export const STANDSTILL_MS = scaled(90_000);
+/** The same for its first word: where nothing is there yet, it fetches packages before it starts, and says nothing of it. */
+export const START_MS = scaled(300_000);
 
 const FAILED: Counts = { passed: 0, failed: 1, skipped: 0 };
 /** Hosts that may stand still while a file runs, until that file has failed. */
@@ -35,14 +40,16 @@ export async function runOnHost(run: HostRun): Promise<Counts> {
   let left = run.files;
   let tries = 0;
   while (left.length > 0) {
-    const { sum, done } = await once(run, left);
+    const { sum, done, died, quietMs = 0 } = await once(run, left);
     if (sum) return sumOf([...counted, sum]);
     counted.push(...done);
     tries = done.length === 0 ? tries + 1 : 1;
     const isOver = new Set(done.map(({ file }) => file));
     left = left.filter((file) => !isOver.has(file));
-    const still = `the host has said nothing for ${run.silenceMs / 1000} s`;
-    if (tries < TRIES) run.say(`${still}: it goes on with ${left[0]} on another`);
+    if (died !== undefined) return sumOf([...counted, ...ofTheDead(run, left, died)]);
+    const still = `the host has said nothing for ${quietMs / 1000} s`;
+    if (left.length === 0) run.say(`${still} when all was over`);
+    else if (tries < TRIES) run.say(`${still}: it goes on with ${left[0]} on another`);
     else {
       run.say(`FAILED ${left[0]}: ${still}, ${TRIES} times`);
       counted.push(FAILED);
@@ -53,23 +60,37 @@ export async function runOnHost(run: HostRun): Promise<Counts> {
   return sumOf(counted);
 }
 
-/** The sum, or what was over when the host stood still. */
+/** What had begun when a host died has failed. The rest is said and counted, too. */
+function ofTheDead({ script, say }: HostRun, [file = script, ...rest]: readonly string[], died: string): Counts[] {
+  say(`FAILED ${file}: the host ended with ${died} before its tests did`);
+  if (rest.length > 0) say(`skipped, as the host had ended before: ${rest.join(' ')}`);
+  return [FAILED, { passed: 0, failed: 0, skipped: rest.length }];
+}
+
+/** The sum, or what was over when the host stood still, or died. */
 interface Part {
   readonly sum?: Counts;
+  /** By what status or signal it ended without being asked to. */
+  readonly died?: string;
+  /** How long it had said nothing when it was ended. */
+  readonly quietMs?: number;
   readonly done: readonly Omit<FileCounts, 'seconds'>[];
 }
 
-function once({ script, args, silenceMs, say }: HostRun, files: readonly string[]): Promise<Part> {
+function once({ script, args, silenceMs, startMs, say }: HostRun, files: readonly string[]): Promise<Part> {
   const host = spawn(script, args(files), { stdio: ['ignore', 'pipe', 'inherit'] });
   const done: Omit<FileCounts, 'seconds'>[] = [];
   let sum: Counts | undefined;
-  let isStill = false;
-  const watch = setTimeout(() => {
-    isStill = true;
-    host.kill();
-  }, silenceMs);
+  let quietMs: number | undefined;
+  const endAfter = (ms: number) =>
+    setTimeout(() => {
+      quietMs = ms;
+      host.kill();
+    }, ms);
+  let watch = endAfter(startMs);
   createInterface({ input: host.stdout }).on('line', (line) => {
-    watch.refresh();
+    clearTimeout(watch);
+    watch = endAfter(silenceMs);
     const file = parseFileLine(line);
     if (file) done.push(file);
     sum = parseCounts(line) ?? sum;
@@ -77,13 +98,9 @@ function once({ script, args, silenceMs, say }: HostRun, files: readonly string[
   });
   return new Promise((resolve) => {
     host.on('error', (error) => say(`FAILED ${script}: ${error.message}`));
-    host.on('close', (status) => {
+    host.on('close', (status, signal) => {
       clearTimeout(watch);
-      if (sum) return resolve({ sum, done });
-      if (isStill) return resolve({ done });
-      const file = files.find((one) => done.every(({ file }) => file !== one)) ?? script;
-      say(`FAILED ${file}: the host ended with ${status} before its tests did`);
-      resolve({ sum: sumOf([...done, FAILED]), done });
+      resolve({ done, ...(sum ? { sum } : quietMs !== undefined ? { quietMs } : { died: `${status ?? signal}` }) });
     });
   });
 }

@@ -13,7 +13,7 @@ import { PackageUnavailable, packageTree } from '../real/packages.ts';
 import { EMULATED_TIME_FACTOR, TIME_FACTOR } from '../support/time.ts';
 import { countLine, sumOf } from './counts.ts';
 import { EXCLUDED, reasonToExclude } from './excluded.ts';
-import { ALIVE_MS, type HostRun, runOnHost, STANDSTILL_MS } from './host.ts';
+import { ALIVE_MS, type HostRun, runOnHost, STANDSTILL_MS, START_MS } from './host.ts';
 import { filesOfTurn, share } from './share.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
@@ -74,6 +74,7 @@ function hostRun(script: string, files: readonly string[]): HostRun {
     script,
     args: (left) => [...command, ...left.map((file) => join(ROOT, file))],
     silenceMs: STANDSTILL_MS,
+    startMs: START_MS,
     say: console.log,
   };
 }

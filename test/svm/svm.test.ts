@@ -63,7 +63,8 @@ echo alive; echo "$n passed, 0 failed, $((n / 2)) skipped"`;
       files: ['a', 'b', 'c'],
       script: 'sh',
       args: (files: readonly string[]) => ['-c', code, starts, ...files],
-      silenceMs: scaled(400),
+      silenceMs: scaled(bad === 'none' ? 30_000 : 1000),
+      startMs: scaled(30_000),
       say: (l: string) => lines.push(l),
     };
     return { run, lines, [Symbol.dispose]: () => rmSync(folder, { recursive: true }) };
@@ -91,8 +92,23 @@ echo alive; echo "$n passed, 0 failed, $((n / 2)) skipped"`;
   it('that ends without a sum has failed, and what was over counts', async () => {
     using fine = host('none', 0);
     const args = () => ['-c', 'echo "ok a (2 passed, 0 failed, 0 skipped, 0.1 s)"; exit 3'];
-    expect(await runOnHost({ ...fine.run, args })).toEqual({ passed: 2, failed: 1, skipped: 0 });
-    expect(fine.lines.at(-1)).toMatch(/^FAILED b: the host ended with 3/);
+    expect(await runOnHost({ ...fine.run, args })).toEqual({ passed: 2, failed: 1, skipped: 1 });
+    expect(fine.lines.at(-2)).toMatch(/^FAILED b: the host ended with 3/);
+    expect(fine.lines.at(-1)).toBe('skipped, as the host had ended before: c');
+  });
+
+  it('that stands still when all is over, before its sum, has lost nothing', async () => {
+    using late = host('sum', 99);
+    const args = (left: readonly string[]) => late.run.args([...left, 'sum']);
+    expect(await runOnHost({ ...late.run, args })).toEqual({ passed: 6, failed: 0, skipped: 3 });
+    expect(late.lines.at(-1)).toMatch(/when all was over$/);
+  });
+
+  it('that never says anything is ended, too', async () => {
+    using dumb = host('none', 0);
+    const run = { ...dumb.run, files: ['a'], args: () => ['-c', 'exec sleep 600'], startMs: 100 };
+    expect(await runOnHost(run)).toEqual({ passed: 0, failed: 1, skipped: 0 });
+    expect(dumb.lines.at(-1)).toMatch(/^FAILED a: the host has said nothing for 0.1 s, 3 times$/);
   });
 });
 
