@@ -83,10 +83,10 @@ describeKvm('a recorded machine with chips in user space', () => {
     using machine = recordableMachine(guestNamed('timer-pit'));
     using recorder = new Recorder(machine, store);
     let slices = 0;
-    let end = recorder.run({ timeoutMs: 3 });
-    for (; end.reason === 'timeout'; slices++) end = recorder.run({ timeoutMs: 3 });
+    let end = recorder.run({ timeoutMs: 1 });
+    for (; end.reason === 'timeout'; slices++) end = recorder.run({ timeoutMs: 1 });
     expect(end).toMatchObject({ reason: 'exit-port', value: 0 });
-    expect(slices).toBeGreaterThan(2);
+    expect(slices).toBeGreaterThan(0); // of about a hundred, but for a host that stands still meanwhile
     expect(replayed(openRecording(store, recorder.finish().digest)).said).toMatch(/tick 10\npit: done\n$/);
   });
 

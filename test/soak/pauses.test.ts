@@ -4,19 +4,28 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { describeKvm } from '../support/kvm.ts';
+import { scaled } from '../support/time.ts';
 
 const SOAK = fileURLToPath(new URL('./pauses.js', import.meta.url));
 
 describeKvm('pauses right after resumes, with delays in both sides', () => {
-  it('no counter of the guest moves while it is paused, on 1, 2 and 4 vCPUs', async () => {
-    const { stdout } = await promisify(execFile)(process.execPath, [SOAK, '200']);
-    expect(stdout.trimEnd().split('\n').at(-1), stdout).toBe('4 passed, 0 failed, 0 skipped');
-  }, 240_000);
+  it(
+    'no counter of the guest moves while it is paused, on 1, 2 and 4 vCPUs',
+    async () => {
+      const { stdout } = await promisify(execFile)(process.execPath, [SOAK, '200']);
+      expect(stdout.trimEnd().split('\n').at(-1), stdout).toBe('4 passed, 0 failed, 0 skipped');
+    },
+    scaled(240_000),
+  );
 
-  it('finds the race of a thread that looks for requests and announces that it runs in two steps', async () => {
-    const run = promisify(execFile)(process.execPath, [SOAK, '1000', '--unchecked']);
-    const { stdout } = (await run.catch((error: unknown) => error)) as { stdout: string };
-    expect(stdout).toContain('ok threads are delayed');
-    expect(stdout).toMatch(/^FAILED \d vCPUs: nothing moves while paused: 1000 pairs, [1-9]/m);
-  }, 240_000);
+  it(
+    'finds the race of a thread that looks for requests and announces that it runs in two steps',
+    async () => {
+      const run = promisify(execFile)(process.execPath, [SOAK, '1000', '--unchecked']);
+      const { stdout } = (await run.catch((error: unknown) => error)) as { stdout: string };
+      expect(stdout).toContain('ok threads are delayed');
+      expect(stdout).toMatch(/^FAILED \d vCPUs: nothing moves while paused: 1000 pairs, [1-9]/m);
+    },
+    scaled(240_000),
+  );
 });

@@ -34,10 +34,14 @@ export interface Started {
 }
 
 /** Starts a command. It is killed when it takes far too long, and then fails whatever was expected of it. */
-export function start(command: string, args: readonly string[], options: SpawnOptions = {}): Started {
+export function start(
+  command: string,
+  args: readonly string[],
+  { limitMs = LIMIT_MS, ...options }: SpawnOptions & { readonly limitMs?: number | undefined } = {},
+): Started {
   const child = spawn(...tied(command, args), { ...options, stdio: 'pipe' });
   const heard = { stdout: '', stderr: '' };
-  const limit = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
+  const limit = setTimeout(() => child.kill('SIGKILL'), limitMs);
   for (const stream of ['stdout', 'stderr'] as const)
     child[stream].on('data', (chunk: Buffer) => {
       heard[stream] += chunk.toString('latin1');
@@ -64,8 +68,8 @@ export function start(command: string, args: readonly string[], options: SpawnOp
 }
 
 /** Starts vmlapse with an open stdin. */
-export const startCli = (args: readonly string[], env: NodeJS.ProcessEnv = {}): Started =>
-  start(PROGRAM[0], [PROGRAM[1], ...args], { env: { ...process.env, VMLAPSE_TRACE: '', ...env } });
+export const startCli = (args: readonly string[], env: NodeJS.ProcessEnv = {}, limitMs?: number): Started =>
+  start(PROGRAM[0], [PROGRAM[1], ...args], { env: { ...process.env, VMLAPSE_TRACE: '', ...env }, limitMs });
 
 /** Runs vmlapse to its end; `input` is all of its stdin. */
 export function cli(args: readonly string[], input: string | Uint8Array = '', env: NodeJS.ProcessEnv = {}) {

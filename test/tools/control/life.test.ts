@@ -6,6 +6,7 @@ import { openStore } from '../../../snapshot/store/store.ts';
 import type { CheckpointSummary, MachineStatus, RollbackSummary } from '../../../tools/control/protocol.ts';
 import { asleep } from '../../support/asleep.ts';
 import { describeKvm } from '../../support/kvm.ts';
+import { scaled } from '../../support/time.ts';
 import { cli, type Started, startCli } from '../cli/cli.ts';
 import { namedMachines } from './named-machines.ts';
 import { call } from './sockets.ts';
@@ -183,10 +184,11 @@ describeKvm('a machine with a name', () => {
       guestPath('hello-long'),
     ]);
     expect(first.status).toBe(0);
-    const args = ['restore', 'latest', '--store', store, '--name', 'again', '--paused', '--timeout', '400ms'];
+    const limitMs = scaled(1000);
+    const args = ['restore', 'latest', '--store', store, '--name', 'again', '--paused', '--timeout', `${limitMs}ms`];
     const machine = await here.begin('again', ...args);
     expect((await call('again', 'status')).state).toBe('paused');
-    await pause(500);
+    await pause(limitMs + 100);
     await call('again', 'checkpoint', { tags: ['paused'] });
     expect((await call('again', 'status')).state).toBe('paused');
     const { stdout } = await cli(['resume', 'again']);
