@@ -19,22 +19,19 @@ import { type ChunkingContext, type CodeSplittingGroup, rolldown } from 'rolldow
 /** The command line. */
 const COMMAND = 'tools/cli/executable.js';
 /**
- * The files of the command line that several commands share. Each has what all of its modules need, itself or through others, and
- * the files before it do not have.
+ * The files of the command line that several commands share, few, as to load one takes Node 20 about a millisecond. Each has what all
+ * of its modules need, itself or through others, and the files before it do not have.
  */
-const COMMAND_LAYERS: Readonly<Record<string, readonly string[]>> = {
-  first: ['tools/cli/code-cache.js'],
-  start: ['tools/cli/main.js'],
-  common: ['tools/cli/commands/log.js', 'tools/cli/commands/run.js'],
-  store: ['tools/cli/commands/log.js'],
-  state: ['snapshot/machine-state.js'],
-  machine: ['tools/cli/commands/run.js', 'tools/cli/commands/restore.js'],
-  checkpoint: ['tools/cli/commands/restore.js', 'tools/cli/commands/show.js'],
-  restore: ['tools/cli/commands/restore.js'],
-  exported: ['tools/cli/commands/run.js', 'tools/cli/commands/store.js'],
-  image: ['tools/cli/image-options.js'],
-  run: ['tools/cli/commands/run.js'],
-};
+const COMMAND_LAYERS: readonly (readonly [name: string, ...modules: string[]])[] = [
+  ['first', 'tools/cli/code-cache.js'],
+  ['start', 'tools/cli/main.js'],
+  ['common', 'tools/cli/commands/log.js', 'tools/cli/commands/run.js'],
+  ['store', 'tools/cli/commands/log.js'],
+  ['machine', 'tools/cli/commands/run.js', 'tools/cli/commands/restore.js'],
+  ['machine', 'tools/cli/commands/run.js', 'tools/cli/commands/store.js'],
+  ['restore', 'tools/cli/commands/restore.js'],
+  ['run', 'tools/cli/commands/run.js'],
+];
 /** The programs of threads, a file each. */
 const THREADS = {
   'worker.bundle': 'src/runner/threads/worker.js',
@@ -84,18 +81,19 @@ function layersOf(dist: string): CodeSplittingGroup[] {
   const layers = new Map<string, string>();
   const layerOf = (id: string, context: ChunkingContext) => {
     if (layers.size === 0) {
-      for (const [layer, files] of Object.entries(COMMAND_LAYERS)) {
-        const [needed, ...others] = files.map((file) => neededBy(join(dist, file), context));
+      for (const [layer, ...modules] of COMMAND_LAYERS) {
+        const [needed, ...others] = modules.map((module) => neededBy(join(dist, module), context));
         for (const module of needed!)
           if (!layers.has(module) && others.every((other) => other.has(module))) layers.set(module, layer);
       }
     }
-    return layers.get(id) ?? (id.startsWith('\0rolldown/') ? 'first' : undefined);
+    return layers.get(id);
   };
-  return Object.keys(COMMAND_LAYERS).map((layer, index, { length }) => ({
+  const names = [...new Set(COMMAND_LAYERS.map(([name]) => name))];
+  return names.map((layer, index) => ({
     name: (id, context) => (layerOf(id, context) === layer ? layer : null),
     debugName: layer,
-    priority: length - index,
+    priority: names.length - index,
   }));
 }
 
@@ -129,8 +127,25 @@ async function write(
   });
   await build.close();
   mkdirSync(folder, { recursive: true });
-  for (const file of output) if (file.type === 'chunk') put(join(folder, file.fileName), file.code);
-  return output.map((file) => file.fileName);
+  const chunks = withoutDetours(output.filter((file) => file.type === 'chunk'));
+  for (const { fileName, code } of chunks) put(join(folder, fileName), code);
+  return chunks.map(({ fileName }) => fileName);
+}
+
+/** A file that only passes on what another one exports: rolldown makes it where a module of a shared file is imported later. */
+const DETOUR = /^export \{ [\w, ]+ \} from "(\.\/[^"]+)";\s*$/;
+const LATER = /(?<=\bimport\(")\.\/[^"]+(?="\))/g;
+
+/** The files but for those that only pass on: what imports them later imports the other one. */
+function withoutDetours(files: readonly { readonly fileName: string; readonly code: string }[]) {
+  const targets = new Map<string, string>();
+  for (const { fileName, code } of files) {
+    const target = DETOUR.exec(code)?.[1];
+    if (target !== undefined) targets.set(`./${fileName}`, target);
+  }
+  return files
+    .filter(({ fileName }) => !targets.has(`./${fileName}`))
+    .map(({ fileName, code }) => ({ fileName, code: code.replace(LATER, (path) => targets.get(path) ?? path) }));
 }
 
 function put(path: string, code: string): void {

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The executable. What it runs is loaded when compiled code is kept: only what is loaded later can come from there. */
-import { keepCompiledCode } from './code-cache.ts';
+import module from 'node:module';
 
-keepCompiledCode();
+if ('enableCompileCache' in module) (await import('./code-cache.ts')).keepCompiledCode();
 const { main } = await import('./main.ts');
 await main();
