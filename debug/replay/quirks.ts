@@ -64,7 +64,8 @@ export function stepOnce(
   const end = local.advance(timeoutMs);
   const isStep = Stepper.isStep(end);
   if (isStep) stepper.taken();
-  const mayPush = (pushesTrapFlag || mayDeliver()) && !(isStep && stepper.hasPushedNothing);
+  // Also behind a step that looks like any other: a whole handler of an exception may have been a part of it.
+  const mayPush = pushesTrapFlag || mayDeliver();
   if (mayPush) clearTrapFlag(local.machine, stepper.before);
   if (!isStep) return end;
   stepped();

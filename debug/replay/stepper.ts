@@ -70,13 +70,6 @@ export class Stepper {
     this.#sregs.set(bytes.subarray(SREGS_AT, SREGS_AT + KvmSregs.size));
   }
 
-  /** Whether the last step has certainly pushed nothing: it went on, and the stack is where it was. */
-  get hasPushedNothing(): boolean {
-    const { regs, sregs, before } = this;
-    const isStackTheSame = regs.rsp === before.regs.rsp && sregs.ss.selector === before.sregs.ss.selector;
-    return isStackTheSame && regs.rip !== before.regs.rip;
-  }
-
   /** Why the instruction at these registers cannot be stepped on this host; undefined where it can. */
   get problem(): string | undefined {
     const { kernel, user } = this.#abilities;

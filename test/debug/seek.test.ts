@@ -44,6 +44,25 @@ const LONG_WAY = `
   e2 fa                 ; loop again
   e6 f4                 ; out 0xf4, al`;
 
+/** Handlers that make no exit: of a software interrupt, and of a fault, the instruction of which is then run again. */
+const HANDLERS = `
+  bc 00 70              ; mov sp, 0x7000
+  c7 06 84 00 40 7c     ; mov word [0x84], 0x7c40: the handler of vector 0x21
+  c7 06 86 00 00 00     ; mov word [0x86], 0
+  c7 06 00 00 43 7c     ; mov word [0], 0x7c43: the handler of a division
+  c7 06 02 00 00 00     ; mov word [2], 0
+  cd 21                 ; int 0x21
+  b0 09                 ; mov al, 9
+  98                    ; cbw
+  f6 f1                 ; div cl
+  e6 f4                 ; out 0xf4, al
+  ${'90 '.repeat(28)}
+  42                    ; at 0x7c40: inc dx
+  90                    ; nop
+  cf                    ; iret
+  b1 03                 ; at 0x7c43: mov cl, 3
+  cf                    ; iret`;
+
 /** Random seeks, and steps back from where they lead. */
 function expectSeeks(recorded: Recorded, seeks: number, most: number): void {
   const all = straight(recorded, most);
@@ -125,6 +144,15 @@ describeKvm('a seek', () => {
     expect(() => history.seek({ exits: end.exits + 1, steps: 0 })).toThrow(UsageError);
     expect(() => history.seek({ exits: -1, steps: 0 })).toThrow(UsageError);
     expect(() => history.seek({ exits: 1 } as Position)).toThrow(/two numbers from 0 on/);
+  });
+
+  it('over handlers of interrupts and faults leaves in memory what the run leaves', () => {
+    using recorded = record(machineOfCode(HANDLERS));
+    expect(recorded.end).toMatchObject({ reason: 'exit-port', value: 3 });
+    using history = new History(recorded.open());
+    history.seek({ exits: 0, steps: 0 });
+    while (history.step()); // compares all of it at the end
+    expect(history.position).toEqual(history.end);
   });
 
   it('leaves temporary checkpoints, by which the steps back from it are short ways, and right', () => {

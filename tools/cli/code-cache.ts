@@ -25,7 +25,9 @@ export function keepCompiledCode(): void {
   const { NODE_COMPILE_CACHE: theirs, NODE_DISABLE_COMPILE_CACHE: not } = process.env;
   if (!enableCompileCache || theirs || not !== undefined) return;
   try {
-    const folder = resolve(cacheFolder('code'));
+    const named = resolve(cacheFolder('code'));
+    if (!isOurs(named)) return;
+    const folder = realpathSync(named); // a link on the way, which may be another's, is not gone through again
     if (!isOurs(folder)) return;
     makeRoom(folder);
     enableCompileCache(folder);
@@ -61,8 +63,8 @@ function isSafe(folder: string): boolean {
 
 /** Removes all compiled code where it is too much. */
 function makeRoom(folder: string): void {
-  const files = readdirSync(folder)
-    .filter((name) => NODE_VERSION.test(name))
-    .flatMap((name) => readdirSync(join(folder, name)).map((file) => join(folder, name, file)));
+  const files = readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && NODE_VERSION.test(entry.name))
+    .flatMap(({ name }) => readdirSync(join(folder, name)).map((file) => join(folder, name, file)));
   if (files.length > MOST_FILES) for (const file of files) if (COMPILED.test(basename(file))) unlinkSync(file);
 }

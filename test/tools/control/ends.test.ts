@@ -64,14 +64,14 @@ describeKvm('the socket is gone after', () => {
 
   // Two of a kind are often one by the time that they are taken.
   it.each([
-    ['SIGTERM', 'SIGTERM', 143],
-    ['SIGINT', 'SIGTERM', 130],
-  ] as const)('%s and %s at once, while it is paused', async (first, second, status) => {
+    ['SIGTERM', 'SIGTERM', [143]],
+    ['SIGINT', 'SIGTERM', [130, 143]], // which of two threads hears its signal first is not said
+  ] as const)('%s and %s at once, while it is paused', async (first, second, statuses) => {
     const machine = await boot('spin');
     await call('m', 'pause');
     machine.child.kill(first);
     machine.child.kill(second);
-    expect(shellStatus(await machine.outcome)).toBe(status);
+    expect(statuses).toContain(shellStatus(await machine.outcome));
     expect(readdirSync(folder.path)).toEqual([]);
   });
 
