@@ -46,8 +46,9 @@ export class Injection implements InterruptGate {
 
   /** A checkpoint was loaded, or was taken where the guest was interrupted. */
   loaded(local: LocalMachine, open: boolean): void {
-    this.#isOpen = open;
+    this.#isOpen = false; // the vCPU may have to take its registers first, in a KVM_RUN
     // What KVM has left there is of the last KVM_RUN, which may have been anywhere.
     if (open) Object.assign(local.vcpu.area.head, { ready_for_interrupt_injection: 1, if_flag: 1 });
+    this.#isOpen = open;
   }
 }

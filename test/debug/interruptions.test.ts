@@ -177,9 +177,12 @@ describeKvm('a recorded guest that makes no exits', () => {
     expect(exits).toBe(recorded.report.exits);
     // A change in what was not run has no instruction.
     using history = new History(recorded.open());
-    history.seek({ exits: notRun[0]!.to, steps: 0 });
-    const [last] = history.writes({ gpa: 0x2004, length: 4 });
-    expect(last).toMatchObject({ isExact: false, by: 'vcpu', position: { exits: notRun[0]!.from } });
+    history.seek({ exits: notRun.at(-1)!.to, steps: 0 });
+    const there = history
+      .writes({ gpa: 0x2004, length: 4 })
+      .filter(({ position }) => notRun.some(({ from }) => from === position.exits));
+    expect(there.filter(({ isExact }) => isExact)).toEqual([]);
+    expect(there.length).toBeGreaterThan(0);
   });
 
   it('and takes no interrupts for long is interrupted where it takes them again', () => {
