@@ -172,7 +172,7 @@ export class Recorder implements Disposable {
     return this.#exits;
   }
 
-  /** Queues serial input. The guest gets it at its next exit, or wakes from HLT by it. */
+  /** Queues serial input. The guest gets it at its next exit, where it is interrupted if it makes none, or wakes from HLT by it. */
   send(bytes: Uint8Array): void {
     this.#queue = Buffer.concat([this.#queue, bytes]);
   }
@@ -236,7 +236,13 @@ export class Recorder implements Disposable {
     this.local.completePendingIo();
     this.#exits++;
     this.#injection.loaded(this.local, true);
-    this.#checkpoint([], this.local.vcpu.getRegs());
+    try {
+      this.#checkpoint([], this.local.vcpu.getRegs());
+    } catch (error) {
+      this.#exits--; // without its checkpoint it is none
+      this.#injection.interrupted();
+      throw error;
+    }
     this.#interruptions.taken(performance.now() - began);
     this.#timer?.poll();
     return this.#afterStop(this.local.exits);
@@ -325,8 +331,8 @@ export class Recorder implements Disposable {
   }
 
   /**
-   * Lets a guest that was stopped in the middle of a computation run on to its next exit, at most a second. Returns how it
-   * stands then: "timeout" where it has made none; undefined where it has never run.
+   * Lets a guest that was stopped in the middle of a computation run on to its next exit, or to where it is interrupted, at most a
+   * second. Returns how it stands then: "timeout" where neither has come; undefined where it has never run.
    */
   settle(): RunEnd | undefined {
     if (this.#end?.reason !== 'timeout' && this.#end?.reason !== 'interrupted') return this.#end;
@@ -339,7 +345,7 @@ export class Recorder implements Disposable {
   }
 
   /**
-   * Takes a checkpoint, after {@link settle}. Where the guest has made no exit there is none to take: the report is of the last
+   * Takes a checkpoint, after {@link settle}. Where the guest has come to no exit there is none to take: the report is of the last
    * one then, which gets the tags.
    */
   checkpoint(tags: readonly string[] = []): RecordReport {
