@@ -17,8 +17,10 @@ const whoText = ({ by, device }: MemoryWrite) =>
 
 /** Where and by whom, in a line. */
 export function writerText(write: MemoryWrite, symbols: Pick<SymbolTable, 'describe'>): string {
-  const { position, isExact, rip, ms } = write;
+  const { position, isExact, until, rip, ms } = write;
   const place = rip === undefined ? [] : [symbols.describe(rip) ?? hex(rip), instructionText(write) ?? ''];
-  const where = isExact ? `at ${positionText(position)}` : `between ${positionText(position)} and the next exit`;
+  const where = isExact
+    ? `at ${positionText(position)}`
+    : `between ${positionText(position)} and ${until ?? 'the next exit'}`;
   return `${where}, ${ms} ms: ${[whoText(write), ...place].filter((part) => part !== '').join('  ')}`;
 }

@@ -23,10 +23,12 @@ export interface MemoryRange {
 export interface MemoryWrite {
   /**
    * Of the vCPU: where the instruction is about to run. Of a device: the exit that it served. Not exact: the change came
-   * between here and the next exit.
+   * between here and the next exit, or that of {@link until}.
    */
   readonly position: Position;
   readonly isExact: boolean;
+  /** Exits by which a change in a part that is not verified had come (see NotRun): what came first there is not known. */
+  readonly until?: number;
   /** Milliseconds since the recording began. */
   readonly ms: number;
   readonly by: 'vcpu' | 'device' | 'host';
@@ -91,11 +93,17 @@ export function writesIn(
 ): MemoryWrite[] | undefined {
   const stretches = [...dirtyStretches(replayer, point, pagesOf(ranges), isOver)];
   const watch = new Watch(replayer, ranges);
+  const [from, to] = [point - 1, point].map((at) => replayer.recording.points[at]!.exits);
   replayer.load(point - 1);
   watch.begin();
-  for (const { from, to, isDirty } of stretches) {
-    if (!isDirty) replayer.runTo(to);
-    else while (replayer.exits >= from && replayer.exits < to && !isOver()) watch.step(to);
+  if (isOver()) return undefined;
+  if (replayer.notRun.some((part) => part.from === from && part.to === to)) {
+    watch.pass(point);
+    return watch.found;
+  }
+  for (const stretch of stretches) {
+    if (!stretch.isDirty) replayer.runTo(stretch.to);
+    else watch.stretch(stretch, isOver);
     if (isOver()) return undefined;
   }
   return watch.found;
@@ -131,13 +139,17 @@ export function* dirtyStretches(
   while (replayer.exits < end && !isOver()) {
     const from = replayer.exits;
     tracker.syncDirtyLog(true);
-    const before = tracker.take();
-    replayer.runTo(from + 1);
-    tracker.syncDirtyLog(true);
-    // What was not run again has left no trace: of its pages it is only known which were written since the point before.
-    const wasRun = replayer.notRun.every(({ to }) => to !== replayer.exits);
-    const isDirty = wasRun ? pages.some(isPending) : mayHaveWritten(recording.segment(point).written, pages);
-    tracker.restoreBits(before);
+    session.take(); // which still knows of them: a replay that comes to a checkpoint, or loads one, needs all
+    let isDirty: boolean;
+    try {
+      replayer.runTo(from + 1);
+      tracker.syncDirtyLog(true);
+      // What was not run again has left no trace: of its pages it is only known which were written since the point before.
+      const wasRun = replayer.notRun.every(({ to }) => to !== replayer.exits);
+      isDirty = wasRun ? pages.some(isPending) : mayHaveWritten(recording.segment(point).written, pages);
+    } finally {
+      session.failed();
+    }
     yield { from, to: replayer.exits, isDirty };
   }
 }
@@ -182,8 +194,29 @@ class Watch {
     this.#value = now;
   }
 
+  /** All to the next point at once: nothing between is certain, but both ends are. */
+  pass(point: number): void {
+    const replayer = this.#replayer;
+    const { position } = replayer;
+    replayer.load(point);
+    this.#changed(() => ({ position, isExact: false, until: replayer.exits, by: 'vcpu' }));
+  }
+
+  /** All of a stretch, in steps. Where they pass over an interruption at its end, they may have been those of another run. */
+  stretch({ from, to }: DirtyStretch, isOver: () => boolean): void {
+    const replayer = this.#replayer;
+    const [known, value] = [this.found.length, this.#value];
+    while (replayer.exits >= from && replayer.exits < to && !isOver()) {
+      this.#step(to);
+      if (!replayer.search.passedOver.has(to)) continue;
+      this.found.length = known;
+      this.#value = value;
+      this.#changed(() => ({ position: { exits: from, steps: 0 }, isExact: false, by: 'vcpu' }));
+    }
+  }
+
   /** One step, or where this host cannot step, all up to exit `to`. */
-  step(to: number): void {
+  #step(to: number): void {
     const replayer = this.#replayer;
     const { position } = replayer;
     if (replayer.stepProblem !== undefined) {

@@ -106,11 +106,16 @@ export class CheckedLog {
     if (what !== undefined) this.diverged(what);
   }
 
+  /** Throws where the log is not at its end. */
+  end(): void {
+    const left = this.#isLenient ? undefined : this.#log.peek();
+    if (left) throw this.diverged(`the recording has ${entryText(left)} here, the replay has not`);
+  }
+
   /** At a point: throws where the log is not at its end, or the machine is `unlike` it, in words. */
   point(unlike: () => string | undefined): void {
+    this.end();
     if (this.#isLenient) return;
-    const left = this.#log.peek();
-    if (left) throw this.diverged(`the recording has ${entryText(left)} here, the replay has not`);
     const what = unlike();
     if (what !== undefined) throw this.diverged(what);
   }

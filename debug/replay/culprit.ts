@@ -24,12 +24,17 @@ export interface Culprit {
   readonly register: string;
 }
 
+/** Why none is named, as the end of a sentence. */
+export interface NoCulprit {
+  readonly why: string;
+}
+
 /** Steps that are compared; some seconds. */
 const MOST_STEPS = 100_000;
 const LONGEST_INSTRUCTION = 15;
 
-/** Looks for the culprit of a divergence; undefined where none can be named. Throws CheckpointError or KvmError. */
-export function findCulprit(recording: Recording, { after, at }: Divergence): Culprit | undefined {
+/** Looks for the culprit of a divergence. Throws CheckpointError or KvmError. */
+export function findCulprit(recording: Recording, { after, at }: Divergence): Culprit | NoCulprit {
   const point = recording.pointBefore(after.exits);
   using a = new Replayer(recording, { lenient: true });
   using b = new Replayer(recording, { lenient: true });
@@ -41,11 +46,13 @@ export function findCulprit(recording: Recording, { after, at }: Divergence): Cu
   }
   for (let steps = 0; steps < MOST_STEPS && a.exits <= at.exits; steps++) {
     const { position } = a;
-    if (both.some((replayer) => replayer.stepProblem !== undefined || !replayer.step())) return undefined;
+    const why = a.stepProblem ?? b.stepProblem;
+    if (why !== undefined) return { why: `not all was compared: ${why}` };
+    if (both.some((replayer) => !replayer.step())) break;
     const register = unlikeRegister(both);
     if (register !== undefined) return { position, register, ...instruction(a) };
   }
-  return undefined;
+  return { why: 'two replays do not differ from each other in their registers' };
 }
 
 type Both = readonly [Replayer, Replayer];

@@ -7,7 +7,7 @@ import { Exit } from '../../src/abi/exits.ts';
 import { bytesOf } from '../../src/abi/struct.ts';
 import { clearKicks, KickTimer } from '../../src/ffi/signals.ts';
 import { codeMode, linearRip } from '../../src/kvm/mode.ts';
-import type { InterruptSource } from '../../src/runner/line-interrupts.ts';
+import { type InterruptSource, interruptSource } from '../../src/runner/line-interrupts.ts';
 import type { LocalMachine } from '../../src/runner/local-machine.ts';
 import type { Injection } from '../recording/injection.ts';
 import { abilitiesFor, type DebugAbilities } from '../stops/abilities.ts';
@@ -29,9 +29,12 @@ function processorMs(): number {
 /** Most steps that are taken from an exit to an interruption. */
 const MOST_STEPS = 1_000_000;
 
-/** A part of a recording that was not run again: its end was not found, and the checkpoint there was loaded. */
+/**
+ * A part of a recording that is not verified: where the guest was interrupted at its end was not found, and the checkpoint there was
+ * loaded. Its exits were compared, `to` apart; memory and state were not, from the checkpoint before on.
+ */
 export interface NotRun {
-  /** Exits before it, and at its end. */
+  /** Exits at the checkpoint before, and at its end. */
   readonly from: number;
   readonly to: number;
 }
@@ -39,40 +42,41 @@ export interface NotRun {
 /** What a search has come to. Lost: this host cannot stop there, or it was not found. The machine stands anywhere then. */
 export type Found = 'found' | 'other' | 'lost';
 
-/** What a search works on. */
-interface Searched {
-  readonly local: LocalMachine;
-  readonly stepper: Stepper;
-  readonly abilities: DebugAbilities;
-  readonly interrupts: InterruptSource;
-  readonly injection: Injection;
-}
+/** Why a search with others is lost where the place itself was found. */
+export const TOO_OFTEN = 'the breakpoints come by too often before an interruption';
 
 /** See the file's header. */
 export class InterruptionSearch implements Disposable {
   readonly #local: LocalMachine;
   readonly #stepper: Stepper;
-  readonly #searched: Searched;
+  readonly #abilities: DebugAbilities;
+  readonly #interrupts: InterruptSource;
+  readonly #injection: Injection;
   readonly #timer = new KickTimer();
-  /** Whether it was found, by exits. */
-  readonly #found = new Map<number, boolean>();
+  /** Which were found and which not, by the exits there. */
+  readonly #found = new Set<number>();
+  readonly #lost = new Map<number, NotRun>();
+  /** Those that were found, but steps have led past them to another exit. By the exits there. */
+  readonly passedOver = new Set<number>();
   #began = { processor: 0, host: 0 };
 
-  constructor(searched: Searched) {
-    this.#searched = searched;
-    this.#local = searched.local;
-    this.#stepper = searched.stepper;
+  constructor(local: LocalMachine, stepper: Stepper, abilities: DebugAbilities, injection: Injection) {
+    this.#local = local;
+    this.#stepper = stepper;
+    this.#abilities = abilities;
+    this.#interrupts = interruptSource(local.machine);
+    this.#injection = injection;
   }
 
-  /** What was not run again so far. */
+  /** What is not verified so far. */
   get notRun(): readonly NotRun[] {
-    const lost = [...this.#found].flatMap(([to, found]) => (found ? [] : [to]));
-    return lost.sort((a, b) => a - b).map((to) => ({ from: to - 1, to }));
+    return [...this.#lost.values()].sort((a, b) => a.to - b.to);
   }
 
   /** Whether the interruption at the end of an interval was found; undefined where it was not looked for. */
   wasFound({ lastExit }: Interval): boolean | undefined {
-    return this.#found.get(lastExit + 1);
+    if (this.#lost.has(lastExit + 1)) return false;
+    return this.#found.has(lastExit + 1) ? true : undefined;
   }
 
   /** Why no further step towards the interruption is certain, or worth its time, in words; undefined where it is. */
@@ -80,16 +84,26 @@ export class InterruptionSearch implements Disposable {
     const to = interval.lastExit + 1;
     const place = `the guest computed from exit ${to - 1} until it was interrupted, at ${to}; that place`;
     if (!this.wasFound(interval)) return `${place} was not found again, so nothing between is certain: go to ${to}`;
+    if (this.passedOver.has(to)) return `${place} is passed over by steps on this host: go to ${to}`;
     return steps < MOST_STEPS ? undefined : `${place} is more than ${MOST_STEPS} steps away: go to ${to}`;
   }
 
   /**
    * Runs on from where the machine stands, behind the last exit of an interval, to the interruption at its end, where `isThere` says
-   * that all but the registers is equal, too; or to one of `others`, at most three linear addresses. Throws KvmError.
+   * that all but the registers is equal, too; or to one of `others`, at most three linear addresses, which may be the one that is next.
+   * What the guest got when it went on from the exit it has got in any case. Throws KvmError.
    */
   find(interval: Interval, isThere: () => boolean, others: readonly bigint[] = []): Found {
+    this.#stepper.off();
+    this.#inject();
+    const { from, lastExit } = interval;
+    const to = lastExit + 1;
     const found = this.wasFound(interval) === false ? 'lost' : this.#look(interval, isThere, others);
-    if (found !== 'other') this.#found.set(interval.lastExit + 1, found === 'found');
+    // Too many stops at others are no reason to give up the place.
+    if (found === 'lost' && others.length === 0) this.#lost.set(to, { from, to });
+    if (found !== 'found') return found;
+    this.#lost.delete(to);
+    this.#found.add(to);
     return found;
   }
 
@@ -97,23 +111,21 @@ export class InterruptionSearch implements Disposable {
     const { registers, sregs } = interval.place();
     const stepper = this.#stepper;
     const mode = codeMode(sregs, registers.rflags);
-    const { hardware, step } = abilitiesFor(this.#searched.abilities, mode);
+    const { hardware, step } = abilitiesFor(this.#abilities, mode);
     if (!step || (others.length > 0 && !hardware.execute)) return 'lost';
     const address = linearRip(sregs, mode, registers.rip);
     const guess = new LoopGuess(bytesOf(registers));
     this.#began = { processor: processorMs(), host: performance.now() };
     this.#timer.arm(SEARCH_MS);
-    stepper.off();
-    this.#inject();
     try {
-      for (let stops = 0; ; stops++) {
+      for (;;) {
         stepper.see();
         const here = linearRip(stepper.sregs, codeMode(stepper.sregs, stepper.regs.rflags), stepper.regs.rip);
         if (interval.isLikePlace(stepper)) {
           stepper.off();
           if (isThere()) return 'found';
         }
-        if (stops > 0 && others.includes(here)) return 'other';
+        if (others.includes(here)) return 'other';
         const ahead = here === address && hardware.execute ? guess.pass(bytesOf(stepper.regs)) : 0;
         if (ahead > 0) {
           if (!this.#runAhead(ahead, others)) return 'lost';
@@ -133,11 +145,10 @@ export class InterruptionSearch implements Disposable {
   /** As the run loop does where it enters the guest. */
   #inject(): void {
     this.#local.completePendingIo();
-    const { interrupts, injection } = this.#searched;
-    const vector = injection.open && interrupts.waiting() ? interrupts.take() : undefined;
+    const vector = this.#injection.open && this.#interrupts.waiting() ? this.#interrupts.take() : undefined;
     if (vector === undefined) return;
     this.#local.vcpu.interrupt(vector);
-    injection.injected(vector);
+    this.#injection.injected(vector);
   }
 
   #step(): boolean {
@@ -156,13 +167,15 @@ export class InterruptionSearch implements Disposable {
     return this.#run();
   }
 
-  /** For so many milliseconds, or to one of `others`. False: the guest makes an exit, which is not served. */
+  /** For so many milliseconds, or to one of `others`. False: the time is up, or the guest makes an exit, which is not served. */
   #runAhead(ms: number, others: readonly bigint[]): boolean {
+    const left = this.#leftMs();
+    if (left <= 0) return false;
     if (others.length > 0) this.#stepper.breakAt(others);
     else this.#stepper.off();
-    this.#timer.arm(ms);
+    this.#timer.arm(Math.min(ms, left));
     const exited = this.#local.vcpu.run();
-    this.#timer.arm(SEARCH_MS);
+    this.#timer.arm(Math.max(1, this.#leftMs()));
     clearKicks();
     return !exited || this.#isStop();
   }
@@ -183,10 +196,15 @@ export class InterruptionSearch implements Disposable {
     for (;;) {
       if (vcpu.run()) return this.#isStop();
       clearKicks();
-      const isLate = performance.now() - this.#began.host >= LONGEST_MS;
-      if (isLate || processorMs() - this.#began.processor >= SEARCH_MS) return false;
+      if (this.#leftMs() <= 0) return false;
       this.#timer.arm(SEARCH_MS / 10);
     }
+  }
+
+  /** Of the time of the search. */
+  #leftMs(): number {
+    const { processor, host } = this.#began;
+    return Math.min(SEARCH_MS - (processorMs() - processor), LONGEST_MS - (performance.now() - host));
   }
 
   [Symbol.dispose](): void {

@@ -17,6 +17,8 @@ export interface Place {
 
 /** See the file's header. */
 export class Interval {
+  /** Exits at its beginning. */
+  readonly from: number;
   /** Exits at its end; undefined behind the last point. */
   readonly to: number | undefined;
   /** Exits at the last one that the guest makes in it. */
@@ -31,6 +33,7 @@ export class Interval {
   constructor(recording: Recording, point: number) {
     this.#recording = recording;
     this.#point = point;
+    this.from = recording.points[point]!.exits;
     this.to = recording.points[point + 1]?.exits;
     const { interruption, ms = 0 } = this.to === undefined ? {} : recording.segment(point + 1);
     this.ms = ms;

@@ -4,7 +4,6 @@
  */
 import { restoreMachine } from '../../snapshot/restore.ts';
 import { CheckpointSession } from '../../snapshot/session.ts';
-import type { Checkpoint } from '../../snapshot/store/memory/checkpoint.ts';
 import type { DeviceHost } from '../../src/devices/device.ts';
 import { UsageError } from '../../src/errors.ts';
 import { Cleanup } from '../../src/ffi/cleanup.ts';
@@ -17,11 +16,11 @@ import { Injection } from '../recording/injection.ts';
 import { comparePositions, type Position } from '../recording/position.ts';
 import { debugAbilities } from '../stops/abilities.ts';
 import { CheckedLog, type LogStanding } from './checked-log.ts';
-import { differences, differencesText } from './compare.ts';
 import { Gifts } from './gifts.ts';
-import { type Found, InterruptionSearch, type NotRun } from './interruptions.ts';
+import { type Found, InterruptionSearch, type NotRun, TOO_OFTEN } from './interruptions.ts';
 import { Interval } from './interval.ts';
 import { Marks, type Standing } from './marks.ts';
+import { Points } from './points.ts';
 import { stepOnce } from './quirks.ts';
 import type { Recording } from './recording.ts';
 import type { StepRegisters } from './step-registers.ts';
@@ -52,6 +51,7 @@ export class Replayer implements Disposable {
   readonly machine: Machine;
   readonly local: LocalMachine;
   readonly session: CheckpointSession;
+  readonly #points: Points;
   readonly #marks: Marks<ReplayStanding>;
   readonly #gifts: Gifts;
   readonly #interrupts: InterruptSource;
@@ -67,13 +67,12 @@ export class Replayer implements Disposable {
   #exits = 0;
   #steps = 0;
   #target = 0;
-  /** What was loaded last: the next load of it is faster if it stays open. */
-  #loaded: Checkpoint | undefined;
   /** An interrupt may come in the next step: KVM pushes the trap flag in its frame also where a PUSHF pushes none. */
   #mayDeliver = true;
   #end: RunEnd | undefined;
   readonly #log: CheckedLog;
-  readonly #search: InterruptionSearch;
+  /** Which interruptions were found. */
+  readonly search: InterruptionSearch;
 
   /** Makes the machine, at position 0. Throws CheckpointError or KvmError. */
   constructor(recording: Recording, { output = () => {}, lenient = false }: ReplayOptions = {}) {
@@ -97,10 +96,10 @@ export class Replayer implements Disposable {
     this.#interrupts = interruptSource(machine);
     const abilities = debugAbilities(machine.kvm);
     this.#stepper = new Stepper(this.local, abilities);
-    const searched = { interrupts: this.#interrupts, injection: this.#injection, local: this.local };
-    this.#search = made.use(new InterruptionSearch({ ...searched, stepper: this.#stepper, abilities }));
+    this.search = made.use(new InterruptionSearch(this.local, this.#stepper, abilities, this.#injection));
     load(this.local);
     this.session = made.use(new CheckpointSession(this.local, recording.store, { base: first.digest }));
+    this.#points = made.use(new Points(recording, this.session));
     this.#marks = new Marks(this.session);
     this.#enter(0);
     made.keep();
@@ -145,9 +144,9 @@ export class Replayer implements Disposable {
     return this.#end;
   }
 
-  /** What was not run again so far. */
+  /** What was not verified so far, as the interruption at its end was not found. */
   get notRun(): readonly NotRun[] {
-    return this.#search.notRun;
+    return this.search.notRun;
   }
 
   /** Milliseconds from the beginning of the recording to here, as they passed then. */
@@ -158,11 +157,7 @@ export class Replayer implements Disposable {
   /** Puts the machine back to a point of the recording. */
   load(point: number): void {
     this.#stepper.off();
-    if (this.#loaded?.digest !== this.recording.points[point]!.digest) {
-      this.#loaded?.[Symbol.dispose]();
-      this.#loaded = this.recording.open(point);
-    }
-    this.session.rollback(this.#loaded);
+    this.#points.load(point);
     this.#enter(point);
   }
 
@@ -205,12 +200,20 @@ export class Replayer implements Disposable {
     this.#goOn(point);
   }
 
-  /** Here is a point: the log behind it is next, and what the guest got here. */
+  /** Here is a point: the log behind it is next, and what the guest got here. There may be a second one of as many exits. */
   #goOn(point: number): void {
     this.#point = point;
     this.#interval = new Interval(this.recording, point);
     this.#log.begin(this.#interval.log(), this.#exits);
     this.#log.give(this.#gifts);
+    if (this.#interval.to === this.#exits) this.#atPoint();
+  }
+
+  /** The run has come to the next point: all has to be as recorded, and the log at its end. */
+  #atPoint(): void {
+    this.#log.check();
+    this.#log.point(() => this.#points.unlike(this.#point + 1));
+    this.#goOn(this.#point + 1);
   }
 
   /**
@@ -220,34 +223,31 @@ export class Replayer implements Disposable {
   runTo(exits: number): void {
     while (this.#exits < exits && this.#interval.to !== undefined) {
       this.#stepper.off();
-      if (this.#interval.leadsToInterruption(this.#exits)) this.#toInterruption();
-      else {
+      if (!this.#interval.leadsToInterruption(this.#exits)) {
         this.#run(Math.min(exits, this.#interval.lastExit));
         this.#arrived();
+      } else if (this.#find() === 'found') this.#atInterruption();
+      else {
+        this.#log.end();
+        this.load(this.#point + 1);
       }
     }
   }
 
-  /** To the interruption that is next: it is found again, or its checkpoint is loaded. */
-  #toInterruption(): void {
-    if (this.#find() === 'found') this.#atInterruption();
-    else this.load(this.#point + 1);
-  }
-
   #find(others: readonly bigint[] = []): Found {
-    return this.#search.find(this.#interval, () => this.#isLikePoint(), others);
+    return this.search.find(this.#interval, () => this.#isLikePoint(), others);
   }
 
   /** Why steps from here may be those of another run; undefined where they are not. Looks for the interruption that is next, once. */
   #uncertain(): string | undefined {
     if (!this.#interval.leadsToInterruption(this.#exits)) return undefined;
     const [point, interval] = [this.#point, this.#interval];
-    if (this.#steps === 0 && this.#search.wasFound(interval) === undefined) {
+    if (this.#steps === 0 && this.search.wasFound(interval) === undefined) {
       this.#find();
       this.load(point);
       this.runTo(interval.lastExit);
     }
-    return this.#search.problem(interval, this.#steps);
+    return this.search.problem(interval, this.#steps);
   }
 
   /** After a step: it may have led to an interruption. */
@@ -258,7 +258,7 @@ export class Replayer implements Disposable {
   }
 
   #isLikePoint(): boolean {
-    return !this.#log.next && this.#unlikePoint() === undefined;
+    return !this.#log.next && this.#points.unlike(this.#point + 1) === undefined;
   }
 
   #atInterruption(): void {
@@ -277,23 +277,25 @@ export class Replayer implements Disposable {
 
   /**
    * Runs one step, or what is left of the instruction that makes the next exit. `served` is called when that exit is served and not
-   * complete: what has changed in memory then was not the vCPU. False at the end. Throws ReplayDivergence, UsageError.
+   * complete: what has changed in memory then was not the vCPU. Steps may pass over an interruption: its checkpoint is
+   * loaded then, and no further step leads there. False at the end. Throws ReplayDivergence, UsageError.
    */
   step(served?: () => void): boolean {
     if (this.#interval.to === undefined) return false;
     this.#stepper.on(this.#uncertain());
+    const leads = this.#interval.leadsToInterruption(this.#exits);
     this.#target = this.#exits + 1;
-    const end = stepOnce(
-      this.local,
-      this.#stepper,
-      NEXT_EXIT_MS,
-      () => this.#mayDeliver,
-      () => this.#stopped(),
-    );
+    const mayDeliver = () => this.#mayDeliver;
+    const end = stepOnce(this.local, this.#stepper, NEXT_EXIT_MS, mayDeliver, () => this.#stopped());
     this.#mayDeliver = false;
     if (!end) {
       this.#steps++;
       this.#seeInterruption();
+      return true;
+    }
+    if (leads) {
+      this.search.passedOver.add(this.#interval.lastExit + 1);
+      this.load(this.#point + 1);
       return true;
     }
     this.#ended(end);
@@ -303,9 +305,9 @@ export class Replayer implements Disposable {
   }
 
   /**
-   * Runs on at full speed until an instruction at one of at most four linear addresses is next (true), or until `exits` exits are
-   * made, at most up to the next point. How many steps lead to such an instruction is not known: the position has infinitely many.
-   * Throws ReplayDivergence.
+   * Runs on at full speed until an instruction at one of at most four linear addresses (three in an interval that ends at an interruption) is
+   * next (true), or until `exits` exits are made, at most up to the next point. How many steps lead to such an instruction is not known:
+   * the position has infinitely many. Throws ReplayDivergence, UsageError.
    */
   runToBreak(addresses: readonly bigint[], exits: number): boolean {
     if (this.#interval.to === undefined) return false;
@@ -318,21 +320,22 @@ export class Replayer implements Disposable {
 
   #breakBeforeInterruption(addresses: readonly bigint[]): boolean {
     const found = this.#find(addresses);
-    if (found === 'lost') throw new UsageError(this.#search.problem(this.#interval)!);
+    if (found === 'lost') {
+      this.load(this.#point);
+      throw new UsageError(this.search.problem(this.#interval) ?? TOO_OFTEN);
+    }
     if (found === 'found') this.#atInterruption();
     else this.#steps = Number.POSITIVE_INFINITY;
     return found === 'other';
   }
 
-  /** An exit was made: completes it. Where a checkpoint is, all has to be as recorded, and the log at its end. */
+  /** An exit was made: completes it. */
   #arrived(): void {
     this.#stepper.rest();
     this.#steps = 0;
     this.local.completePendingIo();
     this.#log.check();
-    if (this.#exits < this.#interval.to!) return;
-    this.#log.point(() => this.#unlikePoint());
-    this.#goOn(this.#point + 1);
+    if (this.#exits >= this.#interval.to!) this.#atPoint();
   }
 
   /** Runs to the exit of this number, at least one, or to a breakpoint. */
@@ -358,12 +361,6 @@ export class Replayer implements Disposable {
     }
     this.#log.check();
     if (end.reason === 'timeout') throw this.#log.unlike(`the guest makes no exit for ${NEXT_EXIT_MS / 1000} s`);
-  }
-
-  /** What differs here from the next point, in words. */
-  #unlikePoint(): string | undefined {
-    using recorded = this.recording.open(this.#point + 1);
-    return differencesText(differences(this.session, recorded));
   }
 
   /** There is an exit in the area. */
@@ -392,8 +389,8 @@ export class Replayer implements Disposable {
 
   [Symbol.dispose](): void {
     this.session[Symbol.dispose]();
-    this.#search[Symbol.dispose]();
-    this.#loaded?.[Symbol.dispose]();
+    this.search[Symbol.dispose]();
+    this.#points[Symbol.dispose]();
     this.local[Symbol.dispose]();
     this.machine[Symbol.dispose]();
   }

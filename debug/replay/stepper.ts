@@ -7,7 +7,7 @@ import { UsageError } from '../../src/errors.ts';
 import { codeMode } from '../../src/kvm/mode.ts';
 import type { LocalMachine } from '../../src/runner/local-machine.ts';
 import type { RunEnd } from '../../src/runner/result.ts';
-import { dr7Of } from '../../src/runner/stops/debug-registers.ts';
+import { dr7Of, HARDWARE_STOPS } from '../../src/runner/stops/debug-registers.ts';
 import type { DebugAbilities } from '../stops/abilities.ts';
 import { UserEntry } from './enters-user.ts';
 import type { StepRegisters } from './step-registers.ts';
@@ -111,8 +111,9 @@ export class Stepper {
     if (this.#isOn || this.#isResting || this.#breaks) this.#set(false);
   }
 
-  /** From now on a run ends before an instruction at one of at most four linear addresses, as if it were a step. */
+  /** From now on a run ends before an instruction at one of at most four linear addresses, as if it were a step. Throws UsageError for more. */
   breakAt(addresses: readonly bigint[]): void {
+    if (addresses.length > HARDWARE_STOPS) throw new UsageError(`the processor has ${HARDWARE_STOPS} breakpoints`);
     this.off();
     const debug = KvmGuestDebug.alloc();
     debug.control = GUEST_DEBUG_FLAGS.ENABLE | GUEST_DEBUG_FLAGS.USE_HW_BP;

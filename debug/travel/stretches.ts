@@ -5,6 +5,7 @@
 import { Msr } from '../../src/abi/msrs.ts';
 import { PAGE_SIZE } from '../../src/abi/numbers.ts';
 import { EFER } from '../../src/abi/registers.ts';
+import { UsageError } from '../../src/errors.ts';
 import { HARDWARE_STOPS } from '../../src/runner/stops/debug-registers.ts';
 import { dirtyStretches, mayHaveWritten } from '../blame/writes.ts';
 import type { Position } from '../recording/position.ts';
@@ -37,7 +38,7 @@ const at = (exits: number): Position => ({ exits, steps: 0 });
 
 /**
  * Stretches between a point of the recording and a position in the interval behind it, the latest first. Undefined: none is found
- * yet, and one may do something else, or leave. Throws ReplayDivergence.
+ * yet, and one may do something else, or leave. Throws ReplayDivergence; UsageError where a breakpoint may be in what is not run again.
  */
 export function* stretchesBack(
   replayer: Replayer,
@@ -52,9 +53,9 @@ export function* stretchesBack(
   if (start === end.exits) return;
   const addresses = [...wanted.breakpoints];
   if (addresses.length > 0 && recording.isInterruption(end.exits) && !isFoundAgain(replayer, point, end.exits)) {
-    yield { from: at(end.exits - 1), to: at(end.exits) };
-    yield* stretchesBack(replayer, abilities, wanted, point, at(end.exits - 1));
-    return;
+    replayer.load(point);
+    replayer.runTo(end.exits - 1);
+    throw new UsageError(`no breakpoint can be looked for further back: ${replayer.stepProblem}`);
   }
   if (addresses.length > 0 && !canBreak(replayer, abilities, addresses, point)) {
     yield { from: at(start), to: at(end.exits) };

@@ -11,6 +11,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   'snapshot/live/invariants.test.js': 105,
   'debug/ticks.test.js': 90,
   'debug/interruptions.test.js': 90,
+  'debug/lost-places.test.js': 60,
   'snapshot/fidelity/exact-points.test.js': 90,
   'snapshot/disk.test.js': 90,
   'real/linux-disk.test.js': 80,

@@ -44,11 +44,12 @@ export function blameText(write: MemoryWrite, symbols: SymbolTable): string {
 
 /** A change as `--json` gives it. */
 export function blameData(write: MemoryWrite, symbols: SymbolTable) {
-  const { position, isExact, ms, by, device, rip } = write;
+  const { position, isExact, until, ms, by, device, rip } = write;
   const symbol = symbolAt(symbols, rip);
   const instruction = instructionText(write);
   return {
     position: isExact ? position : { exits: position.exits },
+    ...(until !== undefined && { until }),
     time: ms,
     by,
     ...(by === 'vcpu' ? { vcpu: 0 } : { device }),

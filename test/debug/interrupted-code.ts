@@ -1,0 +1,30 @@
+/** Real-mode code of guests that are interrupted in the middle of a computation, and where recordings of them were. */
+import type { Recording } from '../../debug/replay/recording.ts';
+import { code } from '../support/code.ts';
+
+/** The handler of the timer's interrupt, at 0x7c40, adds one to the word at 0x2000. Interrupts are off. */
+export const SETS_HANDLER = `
+  fa                      ; cli
+  31 c0 8e d8 8e d0       ; xor ax, ax; mov ds, ax; mov ss, ax
+  bc 00 70                ; mov sp, 0x7000
+  c7 06 20 00 40 7c       ; mov word [0x20], 0x7c40
+  c7 06 22 00 00 00       ; mov word [0x22], 0`;
+export const COUNTS = `
+  ff 06 00 20             ; inc word [0x2000]
+  50 b0 20 e6 20 58       ; push ax; out 0x20, 0x20; pop ax
+  cf                      ; iret`;
+const HANDLER = 0x40;
+/** Code at 0x7c00, and a handler at 0x7c40. */
+export const withHandler = (text: string, handler: string): string =>
+  `${text}\n${'90 '.repeat(HANDLER - code(text).length)}\n${handler}`;
+export const UNTIL_TWO_TICKS = `
+  83 3e 00 20 02          ; cmp word [0x2000], 2`;
+export const ENDS = `
+  e6 f4                   ; out 0xf4, al`;
+
+/** The machine of these guests. */
+export const CHIPS = { userChips: true };
+
+/** Positions at which the guest was interrupted. */
+export const interruptions = (recording: Recording): number[] =>
+  recording.points.slice(1).flatMap(({ exits }, i) => (recording.segment(i + 1).interruption ? [exits] : []));
