@@ -10,6 +10,7 @@ import { UsageError } from '../../../src/errors.ts';
 import { disassemble } from '../../../src/runner/fault/disassemble.ts';
 import type { CommandRow } from '../command.ts';
 import { print, printLine, writeTo } from '../output.ts';
+import { EXIT } from '../run-end.ts';
 import { counted, short } from '../store/format.ts';
 import { openToRead, REF_HELP, STORE_OPTIONS, type StoreCommandOptions } from '../store/options.ts';
 import { findSymbols } from '../symbols.ts';
@@ -40,8 +41,9 @@ export const REPLAY: CommandRow = {
   vmlapse replay --store lab --verify --quiet
 
 The run is that of the recording: each exit and, at each checkpoint, all state and memory are compared. Where it differs, the
-first difference is told, and the exit status is 1. A stretch of computation in which the guest was interrupted, at a place that is
-not found again, is told, too: the replay goes on from the checkpoint at its end. Without --verify, --to begins at the last checkpoint before.`,
+first difference is told, and the exit status is 1. Where the guest was interrupted in the middle of a computation, and that place is
+not found again, the replay goes on from the checkpoint there: the exits since the checkpoint before were compared, state and memory
+were not. That is told, too, and with --verify the exit status is 1. Without --verify, --to begins at the last checkpoint before.`,
   run: replay,
 };
 
@@ -66,12 +68,13 @@ async function replay(ref: string | undefined, options: ReplayOptions): Promise<
   }
   const { exits, notRun } = replayer;
   const compared = checked - notRun.length;
+  if (options.verify && notRun.length > 0) process.exitCode = EXIT.FAILURE;
   const result = { from, exits, checkpoints: compared, notRun, ms: Math.round(performance.now() - began) };
   if (options.json) {
     print(options, result, () => '');
     return;
   }
-  const but = notRun.length > 0 ? ', but for what was not run again' : '';
+  const but = notRun.length > 0 ? ', but for what is not verified' : '';
   printLine(
     `vmlapse: the same as recorded${but}: exits ${from} to ${exits}, ${counted(compared, 'checkpoint')} compared, ${result.ms} ms`,
   );
@@ -81,22 +84,22 @@ async function replay(ref: string | undefined, options: ReplayOptions): Promise<
 /** Stretches that are listed. */
 const LISTED = 8;
 
-/** What was not run again, and why, in lines. */
+/** What is not verified, and why, in lines. */
 function notRunText(notRun: readonly NotRun[]): string {
   const list = notRun.slice(0, LISTED).map(({ from, to }) => `${from} to ${to}`);
   const more = notRun.length > LISTED ? ` and ${notRun.length - LISTED} more` : '';
-  const [what, place] = notRun.length === 1 ? ['1 stretch', 'its end'] : [`${notRun.length} stretches`, 'their ends'];
+  const [its, end, place] = notRun.length === 1 ? ['its', 'end', 'checkpoint'] : ['their', 'ends', 'checkpoints'];
   return [
-    `vmlapse: not verified: ${what} of computation, from ${list.join(', ')}${more}: where the guest was interrupted`,
-    `vmlapse: was not found again, and the replay went on from the checkpoint at ${place}`,
+    `vmlapse: not verified: ${counted(notRun.length, 'part')}, from ${list.join(', ')}${more}: ${its} exits were compared, state and memory not.`,
+    `vmlapse: where the guest was interrupted at ${its} ${end} was not found again: the replay went on from the ${place} there`,
   ].join('\n');
 }
 
 /** Names the instruction that is another each time, if there is one. */
 function explain(recording: Recording, divergence: ReplayDivergence, { symbols: file }: ReplayOptions): void {
   const culprit = findCulprit(recording, divergence);
-  if (!culprit) {
-    printLine('vmlapse: two replays do not differ from each other in their registers: no instruction can be named');
+  if ('why' in culprit) {
+    printLine(`vmlapse: no instruction can be named: ${culprit.why}`);
     return;
   }
   const { position, rip, code, bits, register } = culprit;
