@@ -22,6 +22,23 @@ export const UNTIL_TWO_TICKS = `
 export const ENDS = `
   e6 f4                   ; out 0xf4, al`;
 
+/** Exit 1, behind which the time is in memory; then it depends on the time where the guest is interrupted. */
+export const DEPENDS_ON_TIME = withHandler(
+  `${SETS_HANDLER}
+  0f 31                   ; rdtsc
+  66 a3 00 30             ; mov [0x3000], eax
+  b0 20 e6 20             ; out 0x20, 0x20
+  fb                      ; sti
+  0f 31                   ; again: rdtsc
+  66 a3 00 40             ; mov [0x4000], eax
+  ${UNTIL_TWO_TICKS}
+  72 f3                   ; jb again
+  66 31 c0 66 31 d2       ; xor eax, eax; xor edx, edx
+  66 a3 00 40             ; mov [0x4000], eax
+  ${ENDS}`,
+  COUNTS,
+);
+
 /** The machine of these guests. */
 export const CHIPS = { userChips: true };
 

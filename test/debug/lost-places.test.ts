@@ -14,29 +14,21 @@ import { CheckpointError, UsageError } from '../../src/errors.ts';
 import { temporaryDirectory } from '../snapshot/store/support.ts';
 import { describeKvm } from '../support/kvm.ts';
 import { scaled } from '../support/time.ts';
-import { CHIPS, COUNTS, ENDS, interruptions, SETS_HANDLER, UNTIL_TWO_TICKS, withHandler } from './interrupted-code.ts';
+import {
+  CHIPS,
+  COUNTS,
+  DEPENDS_ON_TIME,
+  ENDS,
+  interruptions,
+  SETS_HANDLER,
+  UNTIL_TWO_TICKS,
+  withHandler,
+} from './interrupted-code.ts';
 import { look } from './straight.ts';
 import { machineOfCode, record, recordGuest } from './support.ts';
 
 /** Checkpoints at interruptions alone. */
 const RARELY = { everyMs: 600_000 };
-
-/** Exit 1, behind which the time is in memory; then it depends on the time where the guest is interrupted. */
-const DEPENDS_ON_TIME = withHandler(
-  `${SETS_HANDLER}
-  0f 31                   ; rdtsc
-  66 a3 00 30             ; mov [0x3000], eax
-  b0 20 e6 20             ; out 0x20, 0x20
-  fb                      ; sti
-  0f 31                   ; again: rdtsc
-  66 a3 00 40             ; mov [0x4000], eax
-  ${UNTIL_TWO_TICKS}
-  72 f3                   ; jb again
-  66 31 c0 66 31 d2       ; xor eax, eax; xor edx, edx
-  66 a3 00 40             ; mov [0x4000], eax
-  ${ENDS}`,
-  COUNTS,
-);
 
 /** Exit 1, and a loop without exits, in which it is interrupted. */
 const SPINS = withHandler(

@@ -1,7 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { guestPath } from '../../../guests/list.ts';
+import { DEPENDS_ON_TIME } from '../../debug/interrupted-code.ts';
 import { installed, startRegistry } from '../../snapshot/registry/real-registry.ts';
+import { code } from '../../support/code.ts';
 import { describeKvm } from '../../support/kvm.ts';
 import { cli, STACK_TRACE, scratch } from '../cli/cli.ts';
 
@@ -51,6 +53,23 @@ describeKvm('vmlapse run --record, vmlapse replay', () => {
     expect(again.stderr).toMatch(
       /^vmlapse: two replays differ first in rax, after rdtsc at 0x7c00, position 0\nvmlapse: the replay diverged from the recording between 0 and 1: memory at 0x200/,
     );
+  });
+
+  it('says what it could not verify, and fails where that was asked for', async () => {
+    using folder = scratch();
+    const store = ['--store', folder.file('lab')];
+    const image = folder.file('time.bin');
+    writeFileSync(image, code(DEPENDS_ON_TIME));
+    const flat = ['--format', 'flat', '--mode', 'real', '--load', '0x7c00'];
+    expect(await cli(['run', ...MEM, ...flat, ...RECORD, ...store, image])).toMatchObject({ status: 0 });
+    const again = await cli(['replay', ...store]);
+    expect(again.status).toBe(0);
+    expect(again.stderr).toMatch(
+      /^vmlapse: the same as recorded, but for what is not verified: exits 0 to \d+, .*\nvmlapse: not verified: \d parts?, from 0 to 2/,
+    );
+    const verified = await cli(['replay', ...store, '--verify', '--json']);
+    expect(verified.status).toBe(1);
+    expect(JSON.parse(verified.stdout)).toHaveProperty('notRun.0', { from: 0, to: 2 });
   });
 
   it.skipIf(!REGISTRY)(
