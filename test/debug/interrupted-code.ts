@@ -1,6 +1,9 @@
-/** Real-mode code of guests that are interrupted in the middle of a computation, and where recordings of them were. */
+/** Real-mode code of guests that are interrupted in the middle of a computation, where recordings of them were, and what finds it. */
 import type { Recording } from '../../debug/replay/recording.ts';
+import { debugAbilities } from '../../debug/stops/abilities.ts';
+import { Machine } from '../../src/machine/machine.ts';
 import { code } from '../support/code.ts';
+import { kvmProblem } from '../support/kvm.ts';
 
 /** The handler of the timer's interrupt, at 0x7c40, adds one to the word at 0x2000. Interrupts are off. */
 export const SETS_HANDLER = `
@@ -45,3 +48,18 @@ export const CHIPS = { userChips: true };
 /** Positions at which the guest was interrupted. */
 export const interruptions = (recording: Recording): number[] =>
   recording.points.slice(1).flatMap(({ exits }, i) => (recording.segment(i + 1).interruption ? [exits] : []));
+
+/** What this host's KVM can do. */
+const ABILITIES = kvmProblem() === undefined ? hostAbilities() : undefined;
+function hostAbilities() {
+  using machine = Machine.create({ memory: 2 ** 20, irqchip: false });
+  return debugAbilities(machine.kvm);
+}
+/** Without breakpoints of the processor a place is stepped to, and a step over PAUSE may be one over the next instruction, too. */
+export const NO_BREAKS = ABILITIES?.kernel.hardware.execute === false;
+export const WITHOUT_BREAKS = 'needs breakpoints of the processor';
+/** Steps work in ring 3. */
+export const STEPS_USER = ABILITIES?.user.step === true;
+/** The name of a test that may be skipped, with the reason. */
+export const named = (name: string, skipped: boolean, why: string): string =>
+  skipped ? `${name} (skipped: ${why})` : name;

@@ -4,18 +4,28 @@ import { History } from '../../debug/history.ts';
 import { Recorder } from '../../debug/recording/recorder.ts';
 import { openRecording, type Recording } from '../../debug/replay/recording.ts';
 import { Replayer } from '../../debug/replay/replayer.ts';
-import { debugAbilities } from '../../debug/stops/abilities.ts';
 import { Traveler } from '../../debug/travel/traveler.ts';
 import { guestNamed } from '../../guests/list.ts';
 import { guestSymbols, readGuest } from '../../guests/symbols.ts';
 import { openStore } from '../../snapshot/store/store.ts';
 import { UsageError } from '../../src/errors.ts';
-import { Machine } from '../../src/machine/machine.ts';
 import { runHere } from '../../src/runner/local-machine.ts';
 import { temporaryDirectory } from '../snapshot/store/support.ts';
-import { describeKvm, kvmProblem } from '../support/kvm.ts';
+import { describeKvm } from '../support/kvm.ts';
 import { SLOW_HOST, scaled } from '../support/time.ts';
-import { CHIPS, COUNTS, ENDS, interruptions, SETS_HANDLER, UNTIL_TWO_TICKS, withHandler } from './interrupted-code.ts';
+import {
+  CHIPS,
+  COUNTS,
+  ENDS,
+  interruptions,
+  NO_BREAKS,
+  named,
+  SETS_HANDLER,
+  STEPS_USER,
+  UNTIL_TWO_TICKS,
+  WITHOUT_BREAKS,
+  withHandler,
+} from './interrupted-code.ts';
 import { look } from './straight.ts';
 import { machineOfCode, record, recordableMachine, recordGuest } from './support.ts';
 
@@ -24,18 +34,6 @@ const SAYS: Readonly<Record<string, string>> = {
   'timer-compute': 'busy: 10 ticks\n',
   'preempt-pit': 'preempt: ring 3 until 20 interrupts\npreempt: 20 interrupts, all from ring 3\n',
 };
-
-/** What this host's KVM can do; all of it where there is none: then nothing is run. */
-const ABILITIES = kvmProblem() === undefined ? hostAbilities() : undefined;
-function hostAbilities() {
-  using machine = Machine.create({ memory: 2 ** 20, irqchip: false });
-  return debugAbilities(machine.kvm);
-}
-/** Without breakpoints of the processor a place is stepped to, and a step over PAUSE may be one over the next instruction, too. */
-const NO_BREAKS = ABILITIES?.kernel.hardware.execute === false;
-const WITHOUT_BREAKS = 'needs breakpoints of the processor';
-const STEPS_USER = ABILITIES?.user.step === true;
-const named = (name: string, skipped: boolean, why: string) => (skipped ? `${name} (skipped: ${why})` : name);
 
 /** Runs all of it again. What was not run leads from the point before an interruption to it. */
 function runAgain(recording: Recording) {

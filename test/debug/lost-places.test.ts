@@ -20,8 +20,11 @@ import {
   DEPENDS_ON_TIME,
   ENDS,
   interruptions,
+  NO_BREAKS,
+  named,
   SETS_HANDLER,
   UNTIL_TWO_TICKS,
+  WITHOUT_BREAKS,
   withHandler,
 } from './interrupted-code.ts';
 import { look } from './straight.ts';
@@ -174,6 +177,21 @@ describeKvm('where a recorded guest was interrupted', () => {
     expect(history.position).toEqual({ exits: 1, steps: 0 });
     expect(await traveler.past.back('run')).toMatchObject({ kind: 'first' });
   });
+
+  it.skipIf(NO_BREAKS)(
+    named('is behind a breakpoint at the instruction that is next', NO_BREAKS, WITHOUT_BREAKS),
+    () => {
+      using recorded = recordGuest('timer-spin');
+      const recording = recorded.open();
+      const [exits] = interruptions(recording) as [number];
+      using replayer = new Replayer(recording);
+      replayer.runTo(exits - 1);
+      expect(replayer.runToBreak([replayer.registers.regs.rip], exits)).toBe(true);
+      expect(replayer.exits).toBe(exits - 1);
+      replayer.runTo(exits);
+      expect(replayer.notRun).toEqual([]);
+    },
+  );
 
   it('is come to also if the steps pass over it, and no step leads there then', () => {
     using recorded = recordCode(FEW_STEPS);
