@@ -200,13 +200,15 @@ export class Replayer implements Disposable {
     this.#goOn(point);
   }
 
-  /** Here is a point: the log behind it is next, and what the guest got here. There may be a second one of as many exits. */
+  /** Here is a point: the log behind it is next. If a second one has as many exits, nothing ran between them: it is loaded. */
   #goOn(point: number): void {
     this.#point = point;
     this.#interval = new Interval(this.recording, point);
-    this.#log.begin(this.#interval.log(), this.#exits);
-    this.#log.give(this.#gifts);
-    if (this.#interval.to === this.#exits) this.#atPoint();
+    if (this.#interval.to === this.#exits) this.load(point + 1);
+    else {
+      this.#log.begin(this.#interval.log(), this.#exits);
+      this.#log.give(this.#gifts);
+    }
   }
 
   /** The run has come to the next point: all has to be as recorded, and the log at its end. */
