@@ -166,17 +166,20 @@ describeKvm('where a recorded guest was interrupted, if it is not found again', 
 });
 
 describeKvm('where a recorded guest was interrupted', () => {
-  it('a breakpoint right behind the last exit before is found, going back', async () => {
-    using recorded = recordCode(SPINS);
-    using history = new History(recorded.open());
-    expect(interruptions(history.recording)[0]).toBe(2);
-    history.seek(history.end);
-    const traveler = new Traveler(history);
-    await traveler.setBreakpoint(BEHIND_EXIT);
-    expect(await traveler.past.back('run')).toMatchObject({ kind: 'software' });
-    expect(history.position).toEqual({ exits: 1, steps: 0 });
-    expect(await traveler.past.back('run')).toMatchObject({ kind: 'first' });
-  });
+  it.skipIf(NO_BREAKS)(
+    named('a breakpoint right behind the last exit before is found, going back', NO_BREAKS, WITHOUT_BREAKS),
+    async () => {
+      using recorded = recordCode(SPINS);
+      using history = new History(recorded.open());
+      expect(interruptions(history.recording)[0]).toBe(2);
+      history.seek(history.end);
+      const traveler = new Traveler(history);
+      await traveler.setBreakpoint(BEHIND_EXIT);
+      expect(await traveler.past.back('run')).toMatchObject({ kind: 'software' });
+      expect(history.position).toEqual({ exits: 1, steps: 0 });
+      expect(await traveler.past.back('run')).toMatchObject({ kind: 'first' });
+    },
+  );
 
   it.skipIf(NO_BREAKS)(
     named('is behind a breakpoint at the instruction that is next', NO_BREAKS, WITHOUT_BREAKS),
@@ -193,58 +196,67 @@ describeKvm('where a recorded guest was interrupted', () => {
     },
   );
 
-  it('is come to also if the steps pass over it, and no step leads there then', () => {
-    using recorded = recordCode(FEW_STEPS);
-    const recording = recorded.open();
-    const [exits] = interruptions(recording) as [number];
-    expect(exits).toBe(4);
-    using history = new History(recording);
-    history.seek({ exits, steps: 0 });
-    const there = look(history);
-    history.seek({ exits: exits - 1, steps: 0 });
-    expect(history.replayer.stepProblem).toBeUndefined();
-    passingOver(() => {
-      while (history.position.exits < exits) expect(history.step()).toBe(true);
-    });
-    expect(history.position).toEqual({ exits, steps: 0 });
-    expect(look(history)).toBe(there);
-    expect(() => history.stepBack()).toThrow(/is passed over by steps on this host: go to 4/);
-    expect(history.replayer.notRun).toEqual([]);
-  });
+  it.skipIf(NO_BREAKS)(
+    named('is come to also if the steps pass over it, and no step leads there then', NO_BREAKS, WITHOUT_BREAKS),
+    () => {
+      using recorded = recordCode(FEW_STEPS);
+      const recording = recorded.open();
+      const [exits] = interruptions(recording) as [number];
+      expect(exits).toBe(4);
+      using history = new History(recording);
+      history.seek({ exits, steps: 0 });
+      const there = look(history);
+      history.seek({ exits: exits - 1, steps: 0 });
+      expect(history.replayer.stepProblem).toBeUndefined();
+      passingOver(() => {
+        while (history.position.exits < exits) expect(history.step()).toBe(true);
+      });
+      expect(history.position).toEqual({ exits, steps: 0 });
+      expect(look(history)).toBe(there);
+      expect(() => history.stepBack()).toThrow(/is passed over by steps on this host: go to 4/);
+      expect(history.replayer.notRun).toEqual([]);
+    },
+  );
 
-  it('is the end of what a write is blamed for, if the steps pass over it', () => {
-    using recorded = recordCode(FEW_STEPS);
-    const write = () => {
-      using history = new History(recorded.open());
-      history.seek(history.end);
-      return history.writes({ gpa: 0x5000, length: 1 });
-    };
-    expect(write()).toMatchObject([{ isExact: true, position: { exits: 3 } }]);
-    expect(passingOver(write)).toMatchObject([{ isExact: false, position: { exits: 3, steps: 0 } }]);
-  });
+  it.skipIf(NO_BREAKS)(
+    named('is the end of what a write is blamed for, if the steps pass over it', NO_BREAKS, WITHOUT_BREAKS),
+    () => {
+      using recorded = recordCode(FEW_STEPS);
+      const write = () => {
+        using history = new History(recorded.open());
+        history.seek(history.end);
+        return history.writes({ gpa: 0x5000, length: 1 });
+      };
+      expect(write()).toMatchObject([{ isExact: true, position: { exits: 3 } }]);
+      expect(passingOver(write)).toMatchObject([{ isExact: false, position: { exits: 3, steps: 0 } }]);
+    },
+  );
 
-  it('a checkpoint that fails there is none, and the recording goes on', () => {
-    using directory = temporaryDirectory();
-    using store = openStore(directory.path, { create: true });
-    using machine = machineOfCode(SPINS, CHIPS);
-    using recorder = new Recorder(machine, store, RARELY);
-    const full = new CheckpointError('NO_SPACE', 'no space is left');
-    Object.assign(store, {
-      commit() {
-        throw full;
-      },
-    });
-    expect(() => recorder.run({ timeoutMs: scaled(10_000) })).toThrow(full);
-    expect(recorder.exits).toBe(1);
-    Reflect.deleteProperty(store, 'commit');
-    expect(recorder.run({ timeoutMs: scaled(10_000) })).toMatchObject({ reason: 'exit-port' });
-    const { digest, exits } = recorder.finish();
-    const recording = openRecording(store, digest);
-    expect(interruptions(recording)[0]).toBe(2);
-    using replayer = new Replayer(recording);
-    replayer.runTo(exits);
-    expect(replayer.notRun).toEqual([]);
-  });
+  it.skipIf(NO_BREAKS)(
+    named('a checkpoint that fails there is none, and the recording goes on', NO_BREAKS, WITHOUT_BREAKS),
+    () => {
+      using directory = temporaryDirectory();
+      using store = openStore(directory.path, { create: true });
+      using machine = machineOfCode(SPINS, CHIPS);
+      using recorder = new Recorder(machine, store, RARELY);
+      const full = new CheckpointError('NO_SPACE', 'no space is left');
+      Object.assign(store, {
+        commit() {
+          throw full;
+        },
+      });
+      expect(() => recorder.run({ timeoutMs: scaled(10_000) })).toThrow(full);
+      expect(recorder.exits).toBe(1);
+      Reflect.deleteProperty(store, 'commit');
+      expect(recorder.run({ timeoutMs: scaled(10_000) })).toMatchObject({ reason: 'exit-port' });
+      const { digest, exits } = recorder.finish();
+      const recording = openRecording(store, digest);
+      expect(interruptions(recording)[0]).toBe(2);
+      using replayer = new Replayer(recording);
+      replayer.runTo(exits);
+      expect(replayer.notRun).toEqual([]);
+    },
+  );
 });
 
 describeKvm('two checkpoints after as many exits', () => {
