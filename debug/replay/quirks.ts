@@ -20,6 +20,9 @@ const CODE = 0x8000;
 const STACK = 0x7000;
 const PUSHF = 0x9c;
 const HLT = 0xf4;
+const LONGEST_INSTRUCTION = 15n;
+/** Flags that neither one instruction nor the answer of a handler in its frame changes without notice; bits 3, 5 and 15 are always 0. */
+const KEPT_FLAGS = RFLAGS.FIXED | RFLAGS.TF | RFLAGS.DF | RFLAGS.IOPL | RFLAGS.NT | 0x8028n;
 
 /** What this host's steps do. */
 interface StepQuirks {
@@ -105,10 +108,20 @@ export function clearTrapFlag(machine: Machine, before: StepRegisters): void {
   const top = mode.bits === 64 ? stack & ~15n : stack;
   const flags = at(mode.bits === 64 ? 3 : 1, top);
   const isFrame =
-    word(flags - BigInt(width)) === BigInt(sregs.cs.selector) &&
-    (mode.bits !== 64 || (word(flags + 8n) === regs.rsp && word(flags + 16n) === BigInt(sregs.ss.selector)));
+    isLikeFlags(word(flags), regs.rflags) &&
+    word(at(1, flags)) === BigInt(sregs.cs.selector) &&
+    isNear(word(at(2, flags)), regs.rip) &&
+    (mode.bits !== 64 || (word(at(-1, flags)) === regs.rsp && word(at(-2, flags)) === BigInt(sregs.ss.selector)));
   if (isFrame) clear(memory, flags);
 }
+
+/** Whether it may be what was pushed of these flags in a step: not any number that has the bit of the trap flag. */
+const isLikeFlags = (pushed: bigint | undefined, before: bigint): boolean =>
+  pushed !== undefined && ((pushed ^ (before | RFLAGS.TF)) & KEPT_FLAGS) === 0n;
+
+/** Whether it is the address of the instruction, or one right behind it. */
+const isNear = (pushed: bigint | undefined, rip: bigint): boolean =>
+  pushed !== undefined && pushed >= rip && pushed <= rip + LONGEST_INSTRUCTION;
 
 function isPushf(memory: LinearMemory, rip: bigint, bits: number): boolean {
   const bytes = read(memory, rip, 3);
