@@ -3,8 +3,9 @@
  * checkpoint. It decides what is read first, and nothing else: whatever it says, the bytes come from the store and are checked.
  */
 import { randomBytes } from 'node:crypto';
-import { lstatSync, lutimesSync, mkdirSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import { lstatSync, lutimesSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeFolder } from '../../src/files/make-folder.ts';
 import { PAGE_SIZE } from '../../src/memory/bitmap.ts';
 import { hasLeft, namesIn } from './entry.ts';
 import { ownText } from './own-text.ts';
@@ -58,7 +59,7 @@ export class NeededFiles {
     const all = [...new Set([...pages, ...(read(path)?.pages ?? [])])].slice(0, MOST_NEEDED);
     const page: NeededPages = { version: VERSION, store: this.#store, pages: all.sort((a, b) => a - b) };
     const unfinished = `${path}.${process.pid}-${randomBytes(4).toString('hex')}`;
-    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    makeFolder(this.#directory, 0o700);
     try {
       writeFileSync(unfinished, JSON.stringify(page), { flag: 'wx', mode: 0o600 });
       renameSync(unfinished, path);

@@ -3,13 +3,14 @@
  * once, and brought back again in the time of a few system calls, whatever its size; machines share the pages that they do not
  * write. Everything in the folder may be removed at any time.
  */
-import { mkdirSync, mkdtempSync, readdirSync, renameSync, statSync, utimesSync } from 'node:fs';
+import { mkdtempSync, readdirSync, renameSync, statSync, utimesSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { checkArguments } from '../../src/arguments.ts';
 import { UsageError, VmlapseError } from '../../src/errors.ts';
 import type { Fd } from '../../src/ffi/fd.ts';
 import { reopen } from '../../src/ffi/file.ts';
 import { cacheFolder } from '../../src/files/cache-folder.ts';
+import { makeFolder } from '../../src/files/make-folder.ts';
 import { GuestMemory } from '../../src/memory/guest-memory.ts';
 import { checkOptions, FUNCTION, NUMBER, OBJECT, type OptionKinds, TEXT } from '../../src/options.ts';
 import type { MachineDescription } from '../machine-description.ts';
@@ -134,7 +135,7 @@ export class RamCache {
     parts: readonly MemoryPart[],
     onProgress?: OnProgress,
   ): readonly Fd[] | undefined {
-    mkdirSync(this.directory, { recursive: true, mode: 0o700 });
+    makeFolder(this.directory, 0o700);
     const made = mkdtempSync(join(this.directory, `new-${process.pid}-`));
     try {
       writeEntry(made, checkpoint, parts, { store: this.origin, limitBytes: this.limitBytes, onProgress });

@@ -3,11 +3,12 @@
  * together with the facts by which a changed image is found.
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { DiskError } from '../errors.ts';
 import { cacheFolder } from '../files/cache-folder.ts';
 import { type FileFacts, sameFacts } from '../files/file-facts.ts';
+import { makeFolder } from '../files/make-folder.ts';
 import { type DiskImage, readImageAt } from './image.ts';
 
 /** What makes an image the same wherever it is. */
@@ -77,7 +78,7 @@ function readEntry(path: string): Entry | undefined {
 function writeEntry(path: string, entry: Entry): void {
   const temporary = `${path}.${process.pid}`;
   try {
-    mkdirSync(join(path, '..'), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(path), 0o700);
     writeFileSync(temporary, JSON.stringify(entry), { mode: 0o600 });
     renameSync(temporary, path);
   } catch {

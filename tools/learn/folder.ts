@@ -1,8 +1,9 @@
 /** The learner's folder: where it is, the link by which its programs find this package, and what an editor needs. */
-import { existsSync, lstatSync, mkdirSync, realpathSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, realpathSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { UsageError } from '../../src/errors.ts';
+import { makeFolder } from '../../src/files/make-folder.ts';
 import { packageFolder } from './course.ts';
 import { withHostErrors } from './host-errors.ts';
 import { isThere } from './put.ts';
@@ -54,7 +55,7 @@ const FILES: Readonly<Record<string, string>> = {
 
 /** Makes the folder ready for exercises. Files that are there stay as they are. */
 export function prepare(folder: string): void {
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   for (const [name, text] of Object.entries(FILES))
     if (!isThere(join(folder, name))) writeFileSync(join(folder, name), text);
   linkPackage(folder);
@@ -69,7 +70,7 @@ export function linkPackage(folder: string): void {
       `${link} is another version of vmlapse than the one that checks — run that one: npx vmlapse learn`,
     );
   withHostErrors(() => {
-    mkdirSync(dirname(link), { recursive: true });
+    makeFolder(dirname(link));
     rmSync(link, { force: true });
     symlinkSync(packageFolder(), link);
   });
