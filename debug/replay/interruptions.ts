@@ -13,7 +13,7 @@ import type { Injection } from '../recording/injection.ts';
 import { abilitiesFor, type DebugAbilities } from '../stops/abilities.ts';
 import type { Interval } from './interval.ts';
 import { LoopGuess } from './loop-guess.ts';
-import { clearTrapFlag, stepQuirks } from './quirks.ts';
+import { clearPushedFlag } from './quirks.ts';
 import type { Stepper } from './stepper.ts';
 
 /** How long a place is looked for: of the processor, as much on a busy host as on an idle one, but no longer than so. */
@@ -158,7 +158,7 @@ export class InterruptionSearch implements Disposable {
     stepper.begin();
     if (!this.#run()) return false;
     stepper.taken();
-    if (stepQuirks().pushesTrapFlag) clearTrapFlag(this.#local.machine, stepper.before);
+    clearPushedFlag(this.#local.machine, stepper, false);
     return true;
   }
 

@@ -62,14 +62,12 @@ export function stepOnce(
   mayDeliver: () => boolean,
   stepped: () => void,
 ): RunEnd | undefined {
-  const { pushesTrapFlag, losesHalt } = stepQuirks();
+  const { losesHalt } = stepQuirks();
   stepper.begin();
   const end = local.advance(timeoutMs);
   const isStep = Stepper.isStep(end);
   if (isStep) stepper.taken();
-  // Also behind a step that looks like any other: a whole handler of an exception may have been a part of it.
-  const mayPush = pushesTrapFlag || mayDeliver();
-  if (mayPush) clearTrapFlag(local.machine, stepper.before);
+  clearPushedFlag(local.machine, stepper, mayDeliver());
   if (!isStep) return end;
   stepped();
   if (!losesHalt || !undoHalt(local, stepper)) return undefined;
@@ -88,6 +86,14 @@ function undoHalt({ machine, vcpu }: LocalMachine, stepper: Stepper): boolean {
   if (read(new LinearMemory(machine, sregs), rip, 1)[0] !== HLT) return false;
   vcpu.setRegs(regs);
   return true;
+}
+
+/** Clears the flag where the last step has left it, wherever it may have: to look costs time. `mayDeliver`: see {@link stepOnce}. */
+export function clearPushedFlag(machine: Machine, { before, regs }: Stepper, mayDeliver: boolean): void {
+  // Where the processor pushes it, also behind a step to the next instruction: a whole handler may have been a part of it. Where it does
+  // not, KVM still does in some frames of exceptions.
+  const isNext = regs.rip !== before.regs.rip && isNear(regs.rip, before.regs.rip);
+  if (stepQuirks().pushesTrapFlag || mayDeliver || !isNext) clearTrapFlag(machine, before);
 }
 
 /** Clears the flag where the step from these registers on has left it. */
