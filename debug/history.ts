@@ -8,7 +8,8 @@ import { isObject, type OptionKind, TEXT } from '../src/options.ts';
 import { type MemoryRange, type MemoryWrite, writesBefore } from './blame/writes.ts';
 import { checkPosition, type Position } from './recording/position.ts';
 import { openRecording, type Recording } from './replay/recording.ts';
-import { Replayer, type ReplayOptions } from './replay/replayer.ts';
+import type { ReplayOptions } from './replay/replay-options.ts';
+import { Replayer } from './replay/replayer.ts';
 import { seek, stepBack } from './replay/seek.ts';
 
 const RECORDING: OptionKind = {

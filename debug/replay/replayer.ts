@@ -4,7 +4,6 @@
  */
 import { restoreMachine } from '../../snapshot/restore.ts';
 import { CheckpointSession } from '../../snapshot/session.ts';
-import type { DeviceHost } from '../../src/devices/device.ts';
 import { UsageError } from '../../src/errors.ts';
 import { Cleanup } from '../../src/ffi/cleanup.ts';
 import type { Machine } from '../../src/machine/machine.ts';
@@ -23,6 +22,7 @@ import { Marks, type Standing } from './marks.ts';
 import { Points } from './points.ts';
 import { stepOnce } from './quirks.ts';
 import type { Recording } from './recording.ts';
+import type { ReplayOptions } from './replay-options.ts';
 import type { StepRegisters } from './step-registers.ts';
 import { Stepper } from './stepper.ts';
 
@@ -31,14 +31,6 @@ const NEXT_EXIT_MS = 120_000;
 
 const ARRIVED: RunEnd = { reason: 'stop-point', stopPoint: 'arrived' };
 const DIVERGED: RunEnd = { reason: 'stop-point', stopPoint: 'diverged' };
-
-/** How a replay is done. */
-export interface ReplayOptions {
-  /** Receives what the guest prints. */
-  readonly output?: DeviceHost['output'];
-  /** Compares nothing: for looking at a run that is known to be another. */
-  readonly lenient?: boolean;
-}
 
 /** What a mark keeps of a replay beside the machine. */
 interface ReplayStanding extends Standing, LogStanding {
@@ -69,6 +61,8 @@ export class Replayer implements Disposable {
   #target = 0;
   /** An interrupt may come in the next step: KVM pushes the trap flag in its frame also where a PUSHF pushes none. */
   #mayDeliver = true;
+  /** What comes next may be an exit of another run: what it prints was never printed. */
+  #isMuted = false;
   #end: RunEnd | undefined;
   readonly #log: CheckedLog;
   /** Which interruptions were found. */
@@ -80,19 +74,20 @@ export class Replayer implements Disposable {
     this.#interval = new Interval(recording, 0);
     using made = new Cleanup();
     this.recording = recording;
+    const say: typeof output = (...text) => (this.#isMuted ? undefined : output(...text));
     using first = recording.open(0);
     const { machine, load } = restoreMachine(first, { generation: 'keep' });
     this.machine = made.use(machine);
     this.local = made.use(
       new LocalMachine(machine, {
-        output,
+        output: say,
         now: () => this.#log.now(),
         gate: this.#injection,
         idle: (exits) => this.#idle(exits),
         served: (exits) => this.#afterExit(exits),
       }),
     );
-    this.#gifts = new Gifts(machine, machine.host(output));
+    this.#gifts = new Gifts(machine, machine.host(say));
     this.#interrupts = interruptSource(machine);
     const abilities = debugAbilities(machine.kvm);
     this.#stepper = new Stepper(this.local, abilities);
@@ -287,9 +282,10 @@ export class Replayer implements Disposable {
     this.#stepper.on(this.#uncertain());
     const leads = this.#interval.leadsToInterruption(this.#exits);
     this.#target = this.#exits + 1;
+    this.#isMuted = leads;
     const mayDeliver = () => this.#mayDeliver;
     const end = stepOnce(this.local, this.#stepper, NEXT_EXIT_MS, mayDeliver, () => this.#stopped());
-    this.#mayDeliver = false;
+    this.#mayDeliver = this.#isMuted = false;
     if (!end) {
       this.#steps++;
       this.#seeInterruption();
