@@ -121,11 +121,14 @@ export class History implements Disposable {
         throw new UsageError(`${length} bytes at 0x${gpa.toString(16)} are no RAM of this machine`);
     const here = this.position;
     const found: MemoryWrite[] = [];
-    for (const write of writesBefore(this.#replayer, ranges, here)) {
-      found.push(write);
-      if (found.length >= most) break;
+    try {
+      for (const write of writesBefore(this.#replayer, ranges, here)) {
+        found.push(write);
+        if (found.length >= most) break;
+      }
+    } finally {
+      seek(this.#replayer, here);
     }
-    seek(this.#replayer, here);
     return found;
   }
 

@@ -70,8 +70,14 @@ export function* writesBefore(
     if (!mayHaveWritten(recording.segment(point).written, pages)) continue;
     const found = writesIn(replayer, point, ranges, isOver);
     if (!found) return;
-    for (const write of found.reverse()) if (comparePositions(write.position, end) < 0) yield write;
+    for (const write of found.reverse()) if (isBefore(write, end)) yield write;
   }
+}
+
+/** Whether what stands at a position has it behind it: the exit at which it stands is served. */
+export function isBefore({ by, position }: MemoryWrite, end: Position): boolean {
+  const order = comparePositions(position, end);
+  return by === 'vcpu' ? order < 0 : order <= 0;
 }
 
 /** Whether one of the pages is in a list of pages of a segment. */
@@ -232,13 +238,16 @@ class Watch {
     }
     replayer.step(() => {
       const { exits } = replayer;
-      this.#changed(() => ({
-        position: { exits, steps: 0 },
-        isExact: true,
-        ...this.#devices.at(replayer.local.vcpu.area),
-      }));
+      this.#changed(() =>
+        replayer.mayHaveHandled
+          ? { position, isExact: false, by: 'vcpu' }
+          : { position: { exits, steps: 0 }, isExact: true, ...this.#devices.at(replayer.local.vcpu.area) },
+      );
     });
-    this.#changed(() => ({ position, isExact: true, by: 'vcpu', ...this.#instruction() }));
+    this.#changed(() => ({
+      ...{ position, by: 'vcpu' },
+      ...(replayer.mayHaveHandled ? { isExact: false } : { isExact: true, ...this.#instruction() }),
+    }));
   }
 
   /** The instruction that the last step ran. */

@@ -32,6 +32,7 @@ export interface NoCulprit {
 /** Steps that are compared; some seconds. */
 const MOST_STEPS = 100_000;
 const LONGEST_INSTRUCTION = 15;
+const HANDLED = 'the step after which two replays first differ may have run a handler of an interrupt or exception';
 
 /** Looks for the culprit of a divergence. Throws CheckpointError or KvmError. */
 export function findCulprit(recording: Recording, { after, at }: Divergence): Culprit | NoCulprit {
@@ -48,9 +49,12 @@ export function findCulprit(recording: Recording, { after, at }: Divergence): Cu
     const { position } = a;
     const why = a.stepProblem ?? b.stepProblem;
     if (why !== undefined) return { why: `not all was compared: ${why}` };
+    const delivers = both.some((replayer) => replayer.isDelivering);
     if (both.some((replayer) => !replayer.step())) break;
     const register = unlikeRegister(both);
-    if (register !== undefined) return { position, register, ...instruction(a) };
+    if (register === undefined) continue;
+    if (delivers || both.some((replayer) => replayer.mayHaveHandled)) return { why: HANDLED };
+    return { position, register, ...instruction(a) };
   }
   return { why: 'two replays do not differ from each other in their registers' };
 }

@@ -61,8 +61,7 @@ export class Replayer implements Disposable {
   #target = 0;
   /** An interrupt may come in the next step: KVM pushes the trap flag in its frame also where a PUSHF pushes none. */
   #mayDeliver = true;
-  /** What comes next may be an exit of another run: what it prints was never printed. */
-  #isMuted = false;
+  #isMuted = false; // what comes next may be an exit of another run: what it prints was never printed
   #end: RunEnd | undefined;
   readonly #log: CheckedLog;
   /** Which interruptions were found. */
@@ -132,6 +131,11 @@ export class Replayer implements Disposable {
   get isDelivering(): boolean {
     const isInjected = () => this.local.vcpu.getVcpuEvents().interrupt.injected !== 0;
     return this.#log.next?.kind === 'interrupt' || (this.#mayDeliver && isInjected());
+  }
+
+  /** A handler of an interrupt or exception may have been a part of the last step. */
+  get mayHaveHandled(): boolean {
+    return this.#stepper.pushedFrame;
   }
 
   /** How the guest ended, once it has. */

@@ -1,6 +1,7 @@
 /** Single steps of a vCPU in the calling thread (KVM_GUESTDBG_SINGLESTEP), and the registers before each. */
 import { Exit } from '../../src/abi/exits.ts';
 import { GUEST_DEBUG_FLAGS, SYNC_REGS } from '../../src/abi/flags.ts';
+import { RFLAGS } from '../../src/abi/registers.ts';
 import { bytesOf, type Live } from '../../src/abi/struct.ts';
 import { KvmGuestDebug, KvmRegs, KvmRun, KvmSregs, KvmSyncRegs, RUN_SYNC_REGS_OFFSET } from '../../src/abi/structs.ts';
 import { UsageError } from '../../src/errors.ts';
@@ -9,7 +10,7 @@ import type { LocalMachine } from '../../src/runner/local-machine.ts';
 import type { RunEnd } from '../../src/runner/result.ts';
 import { dr7Of, HARDWARE_STOPS } from '../../src/runner/stops/debug-registers.ts';
 import type { DebugAbilities } from '../stops/abilities.ts';
-import { UserEntry } from './enters-user.ts';
+import { NextInstruction } from './next-instruction.ts';
 import type { StepRegisters } from './step-registers.ts';
 
 const [VALID_AT] = KvmRun.fields.kvm_valid_regs;
@@ -32,16 +33,18 @@ export class Stepper {
   readonly #sregsBefore = bytesOf(this.before.sregs);
   readonly #local: LocalMachine;
   readonly #abilities: DebugAbilities;
-  readonly #userEntry: UserEntry;
+  readonly #next: NextInstruction;
   #isOn = false;
   /** An exit is completed between two steps; the area has the registers behind it. */
   #isResting = false;
+  /** The last step has pushed the frame of an interrupt or exception: its handler may have been a part of it. */
+  pushedFrame = false;
   /** Breakpoints of the processor are set. */
   #breaks = false;
 
   constructor(local: LocalMachine, abilities: DebugAbilities) {
     this.#local = local;
-    this.#userEntry = new UserEntry(local.machine);
+    this.#next = new NextInstruction(local.machine);
     this.#abilities = abilities;
   }
 
@@ -75,8 +78,10 @@ export class Stepper {
     const { kernel, user } = this.#abilities;
     const isUser = codeMode(this.sregs, this.regs.rflags).cpl === 3;
     if (!(isUser ? user : kernel).step) return `this host's KVM cannot step code of ring ${isUser ? 3 : 0}`;
-    if (user.step || !this.#userEntry.isNext(this)) return undefined;
-    return "this host's KVM cannot step code of ring 3, which is next";
+    if (this.regs.rflags & RFLAGS.TF) return 'the guest steps itself here, by the flag that KVM steps by';
+    const { entersUser, setsTrapFlag } = this.#next.look(this);
+    if (setsTrapFlag) return 'the guest is about to step itself, by the flag that KVM steps by';
+    return user.step || !entersUser ? undefined : "this host's KVM cannot step code of ring 3, which is next";
   }
 
   /** From now on a run ends after each instruction. Throws UsageError where this host cannot, or for `other`: why not to. */
@@ -85,13 +90,13 @@ export class Stepper {
       if (this.#isResting) this.taken();
       else {
         this.off();
-        this.#userEntry.forget();
+        this.#next.forget();
         this.read();
       }
-      this.#set(true);
     }
     const problem = other ?? this.problem;
     if (problem !== undefined) throw new UsageError(`there is no step: ${problem}; give a position without steps`);
+    if (!this.#isOn) this.#set(true); // which loses the guest's own trap flag
   }
 
   /** Knows the registers where the vCPU stands. */

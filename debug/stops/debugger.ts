@@ -12,9 +12,9 @@ import { type RunCounts, type RunEnd, sumCounts } from '../../src/runner/result.
 import type { HardwareStop } from '../../src/runner/stops/debug-registers.ts';
 import type { BreakByte, StopKind, VcpuRegisters, WantedStops } from '../../src/runner/stops/vcpu-debug.ts';
 import type { RunningMachine } from '../../src/runner/threads/running-machine.ts';
-import { UserEntry } from '../replay/enters-user.ts';
-import { clearTrapFlag } from '../replay/quirks.ts';
+import { NextInstruction } from '../replay/next-instruction.ts';
 import type { StepRegisters } from '../replay/step-registers.ts';
+import { clearTrapFlag } from '../replay/trap-flag.ts';
 import { abilitiesFor, type DebugAbilities, debugAbilities } from './abilities.ts';
 import type { AttachedDebugger, Stop, StoppedVcpu, VcpuAction } from './attached.ts';
 import { BreakBytes } from './break-bytes.ts';
@@ -241,7 +241,7 @@ export class Debugger implements AttachedDebugger {
   async #checkStep(id: number): Promise<void> {
     const { mode, registers } = await this.vcpu(id);
     const at = { regs: KvmRegs.over(registers.regs), sregs: KvmSregs.over(registers.sregs) };
-    const isLeft = !this.abilities.user.step && new UserEntry(this.running.machine).isNext(at);
+    const isLeft = !this.abilities.user.step && new NextInstruction(this.running.machine).look(at).entersUser;
     if (!abilitiesFor(this.abilities, mode).step || isLeft) {
       const code = isLeft ? 'code in ring 3, which is next' : codeText(mode);
       throw new UsageError(`this host cannot run a single instruction of ${code}: ${this.#insteadOfStep}`);
@@ -287,6 +287,8 @@ export class Debugger implements AttachedDebugger {
     this.running.hold();
     this.running.completePendingIo();
     this.#bytes.remove();
+    for (const before of this.#before.values()) clearTrapFlag(this.running.machine, before);
+    this.#before.clear();
     this.running.parked = new Set();
     const resolve = this.#waiting;
     this.#waiting = undefined;
@@ -301,8 +303,6 @@ export class Debugger implements AttachedDebugger {
     const stop = { vcpu, kind, ...where };
     const first = this.#waiting !== undefined;
     if (first) this.#stop(stop);
-    const before = this.#before.get(vcpu);
-    if (before) clearTrapFlag(this.running.machine, before);
     this.running.threads[vcpu]?.clearEnd();
     if (!first && kind === 'watch') this.#later.push(stop);
     return true;

@@ -99,7 +99,8 @@ function canBreak(
     const from = sregs.tr.base + TSS_STACKS.from;
     const ends = [from, from + BigInt(TSS_STACKS.length - 1)].map((linear) => memory.translate(linear));
     const pages = ends.flatMap((gpa) => (gpa === undefined ? [] : Math.floor(gpa / PAGE_SIZE)));
-    if (mayHaveWritten(written, pages)) return false;
+    // A TSS that is not all there may name any stack.
+    if (ends.includes(undefined) || mayHaveWritten(written, pages)) return false;
     return memory.read(from, TSS_STACKS.length).every((byte) => byte === 0);
   };
   return staysInKernel(point + 1) && staysInKernel(point);

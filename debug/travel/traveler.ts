@@ -12,7 +12,7 @@ import { VcpuDebug } from '../../src/runner/stops/vcpu-debug.ts';
 import { pagesOf } from '../blame/writes.ts';
 import type { History } from '../history.ts';
 import { comparePositions, type Position, parsePosition, positionText } from '../recording/position.ts';
-import { STEPS_AT_ONCE, seeking } from '../replay/seek.ts';
+import { STEPS_AT_ONCE, seeking, steppingBack } from '../replay/seek.ts';
 import { type DebugAbilities, debugAbilities } from '../stops/abilities.ts';
 import type { AttachedDebugger, Past, Stop, StoppedVcpu, VcpuAction } from '../stops/attached.ts';
 import { LinearMemory } from '../stops/linear-memory.ts';
@@ -149,8 +149,12 @@ export class Traveler implements AttachedDebugger {
     }
   }
 
-  #stepBack(): Stop {
-    return this.#history.stepBack() ? { vcpu: 0, kind: 'step' } : { vcpu: 0, kind: 'first' };
+  async #stepBack(): Promise<Stop> {
+    for (const way = steppingBack(this.#history.replayer); ; ) {
+      const { done, value } = way.next();
+      if (done) return { vcpu: 0, kind: value ? 'step' : 'first' };
+      if (await this.#wasInterrupted()) return INTERRUPTED;
+    }
   }
 
   /** Each interval between checkpoints is run again, the latest first: the last place in it where the run would stop counts. */
@@ -230,8 +234,14 @@ export class Traveler implements AttachedDebugger {
     const position = text === 'begin' ? BEGINNING : text === 'end' ? this.#history.end : parsePosition(text);
     if (!position)
       throw new UsageError(`${JSON.stringify(text)} is no position: give EXITS, EXITS+STEPS, begin or end`);
+    const here = this.#history.position;
     this.#stopped = undefined;
-    return positionText(this.#history.seek(position));
+    try {
+      return positionText(this.#history.seek(position));
+    } catch (error) {
+      this.#history.seek(here);
+      throw error;
+    }
   }
 
   interrupt(): void {

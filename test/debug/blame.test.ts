@@ -2,10 +2,12 @@ import { expect, it } from 'vitest';
 import type { MemoryRange } from '../../debug/blame/writes.ts';
 import { History } from '../../debug/history.ts';
 import { type Position, positionText } from '../../debug/recording/position.ts';
+import { ReplayDivergence } from '../../debug/replay/divergence.ts';
 import { guestSymbols, readGuest } from '../../guests/symbols.ts';
 import { UsageError } from '../../src/errors.ts';
 import { describeKvm, isPvm } from '../support/kvm.ts';
 import { SLOW_HOST } from '../support/time.ts';
+import { withHandler } from './interrupted-code.ts';
 import { machineOfCode, type Recorded, record, recordGuest } from './support.ts';
 
 /** Writes 0x2000 up and down in a loop, 0x2004 once, the same value to 0x2008, and by REP INSB to 0x2010. */
@@ -23,6 +25,29 @@ const WRITER = `
   ba 80 00              ; mov dx, 0x80
   b9 03 00              ; mov cx, 3
   f3 6c                 ; rep insb
+  e6 f4                 ; out 0xf4, al`;
+
+/** A software interrupt whose handler, at 0x7c40, writes and makes no exit. */
+const HANDLER_WRITES = withHandler(
+  `
+  bc 00 70              ; mov sp, 0x7000
+  c7 06 00 01 40 7c     ; mov word [0x100], 0x7c40: the handler of vector 0x40
+  c7 06 02 01 00 00     ; mov word [0x102], 0
+  e6 80                 ; out 0x80, al
+  cd 40                 ; int 0x40
+  e6 f4                 ; out 0xf4, al`,
+  `
+  c7 06 00 20 34 12     ; mov word [0x2000], 0x1234
+  cf                    ; iret`,
+);
+
+/** Each run has another value at 0x2000. */
+const KEEPS_TIME = `
+  e6 80                 ; out 0x80, al
+  0f 31                 ; rdtsc
+  66 a3 00 20           ; mov [0x2000], eax
+  66 31 c0              ; xor eax, eax
+  66 31 d2              ; xor edx, edx
   e6 f4                 ; out 0xf4, al`;
 
 /** Steps through all of it, and compares after each step. */
@@ -106,6 +131,32 @@ describeKvm('blame', () => {
     const write = history.lastWrite(place) ?? history.lastWrite({ gpa: 0x8000, length: 16 });
     expect(write).toMatchObject({ by: 'host', device: 'BIOS', isExact: true });
     expect((write!.position as Position).steps).toBe(0);
+    // Where the exit stands that was served, the sector is in memory; at the exit before it is not.
+    history.seek(write!.position);
+    const range = { gpa: place.gpa, length: place.length };
+    const known = write!.new.length > 0 && history.machine.memory.read(range.gpa, 16).some((byte) => byte !== 0);
+    expect(known).toBe(true);
+    expect(history.lastWrite(range)).toEqual(write);
+    history.seek({ exits: write!.position.exits - 1, steps: 0 });
+    expect(history.lastWrite(range)).toBeUndefined();
+  });
+
+  it('names no instruction exactly for what a handler did in its step', () => {
+    using recorded = record(machineOfCode(HANDLER_WRITES));
+    using history = new History(recorded.open());
+    history.seek(history.end);
+    const write = history.lastWrite({ gpa: 0x2000, length: 2 })!;
+    expect(write).toMatchObject({ by: 'vcpu', new: Uint8Array.of(0x34, 0x12) });
+    if (write.isExact) expect(write.rip).toBe(0x7c40n);
+    else expect(write.rip).toBeUndefined();
+  });
+
+  it('that fails leaves the history where it stood', () => {
+    using recorded = record(machineOfCode(KEEPS_TIME), { everyMs: 600_000 });
+    using history = new History(recorded.open());
+    history.seek({ exits: 1, steps: 0 });
+    expect(() => history.lastWrite({ gpa: 0x2000, length: 4 })).toThrow(ReplayDivergence);
+    expect(history.position).toEqual({ exits: 1, steps: 0 });
   });
 
   it.skipIf(!isPvm)('says between which exits where this host cannot step', () => {

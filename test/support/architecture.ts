@@ -53,7 +53,7 @@ export const LAYERS: readonly {
   { place: 'tools/gdb', uses: [...MACHINE, 'snapshot', 'debug'] },
   { place: 'tools/testing', uses: [...MACHINE, 'loaders', 'snapshot', 'debug', 'tools/screen'] },
   { place: 'exercises', uses: [...BASE, 'loaders', 'guests'] },
-  { place: 'tools/learn', uses: [...BASE, 'src/kvm', 'loaders', 'snapshot', 'guests', 'exercises'] },
+  { place: 'tools/learn', uses: [...BASE, 'src/files', 'src/kvm', 'loaders', 'snapshot', 'guests', 'exercises'] },
   {
     place: 'tools/cli',
     uses: [

@@ -153,6 +153,19 @@ describeKvm('a debugger of a recording', () => {
     expect((await traveler.past.back('run')).kind).toBe('first');
   });
 
+  it('is interrupted while it goes back by one step, from an exit that many steps led to', async () => {
+    using recorded = record(machineOfCode(LONG_WAY));
+    using history = new History(recorded.open());
+    const traveler = new Traveler(history);
+    traveler.past.goTo('end');
+    const back = traveler.past.back('step');
+    traveler.interrupt();
+    expect((await back).kind).toBe('interrupt');
+    traveler.past.goTo('end');
+    expect((await traveler.past.back('step')).kind).toBe('step');
+    expect(history.position.steps).toBeGreaterThan(1000);
+  });
+
   it.each([
     ['a breakpoint', (traveler: Traveler) => traveler.setBreakpoint(AGAIN)],
     ['a write', (traveler: Traveler) => traveler.setHardware(NEXT_TO_CODE)],

@@ -5,6 +5,7 @@ import { ReplayDivergence } from '../../../debug/replay/divergence.ts';
 import type { NotRun } from '../../../debug/replay/interruptions.ts';
 import { openRecording, type Recording } from '../../../debug/replay/recording.ts';
 import { Replayer } from '../../../debug/replay/replayer.ts';
+import { seek } from '../../../debug/replay/seek.ts';
 import { decodeState } from '../../../snapshot/machine-state.ts';
 import { UsageError } from '../../../src/errors.ts';
 import { disassemble } from '../../../src/runner/fault/disassemble.ts';
@@ -29,7 +30,7 @@ export const REPLAY: CommandRow = {
   arguments: { '[ref]': `the recording that leads to this checkpoint: ${REF_HELP}; default: latest` },
   options: [
     ...STORE_OPTIONS,
-    ['--to <where>', 'stop there: a number of exits as 112, a checkpoint, or end', (text: string) => text, 'end'],
+    ['--to <where>', 'stop there: a position as 112 or 112+5, a checkpoint, or end', (text: string) => text, 'end'],
     ['--verify', 'from the beginning, comparing every checkpoint on the way bit for bit'],
     ['--symbols <file>', 'the ELF file whose symbols name addresses'],
     ['-q, --quiet', 'without what the guest prints'],
@@ -50,7 +51,8 @@ were not. That is told, too, and with --verify the exit status is 1. Without --v
 async function replay(ref: string | undefined, options: ReplayOptions): Promise<void> {
   using store = openToRead(options);
   const recording = openRecording(store, ref);
-  const target = targetOf(recording, options.to);
+  const position = targetOf(recording, options.to);
+  const target = position.exits;
   const began = performance.now();
   using replayer = new Replayer(recording, {
     output: (channel, bytes) => {
@@ -63,21 +65,23 @@ async function replay(ref: string | undefined, options: ReplayOptions): Promise<
   const checked = new Set(recording.points.flatMap(({ exits }) => (exits > from && exits <= target ? exits : []))).size;
   try {
     replayer.runTo(target);
+    seek(replayer, position);
   } catch (error) {
     if (error instanceof ReplayDivergence) explain(recording, error, options);
     throw error;
   }
-  const { exits, notRun } = replayer;
+  const { notRun } = replayer;
+  const { exits, steps } = replayer.position;
   const compared = checked - notRun.length;
   if (options.verify && notRun.length > 0) process.exitCode = EXIT.FAILURE;
-  const result = { from, exits, checkpoints: compared, notRun, ms: Math.round(performance.now() - began) };
+  const result = { from, exits, steps, checkpoints: compared, notRun, ms: Math.round(performance.now() - began) };
   if (options.json) {
     print(options, result, () => '');
     return;
   }
   const but = notRun.length > 0 ? ', but for what is not verified' : '';
   printLine(
-    `vmlapse: the same as recorded${but}: exits ${from} to ${exits}, ${counted(compared, 'checkpoint')} compared, ${result.ms} ms`,
+    `vmlapse: the same as recorded${but}: exits ${from} to ${positionText(replayer.position)}, ${counted(compared, 'checkpoint')} compared, ${result.ms} ms`,
   );
   if (notRun.length > 0) printLine(notRunText(notRun));
 }
@@ -112,12 +116,12 @@ function explain(recording: Recording, divergence: ReplayDivergence, { symbols: 
   );
 }
 
-/** The exits of a position, of a checkpoint, or of the end. */
-function targetOf(recording: Recording, text: string): number {
-  if (text === 'end') return recording.exits;
+/** A position, that of a checkpoint, or that of the end. */
+function targetOf(recording: Recording, text: string): Position {
+  if (text === 'end') return { exits: recording.exits, steps: 0 };
   const position: Position | undefined = parsePosition(text);
   if (position) {
-    if (position.exits <= recording.exits) return position.exits;
+    if (position.exits <= recording.exits) return position;
     throw new UsageError(
       `the recording has ${counted(recording.exits, 'exit')}: ${positionText(position)} is after its end`,
     );
@@ -125,5 +129,5 @@ function targetOf(recording: Recording, text: string): number {
   const digest = recording.store.resolve(text);
   const point = recording.points.find((one) => one.digest === digest);
   if (!point) throw new UsageError(`${text} (${short(digest)}) is no checkpoint of this recording`);
-  return point.exits;
+  return { exits: point.exits, steps: 0 };
 }

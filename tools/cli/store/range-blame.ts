@@ -1,8 +1,7 @@
 /** Who wrote the ranges that differ between two checkpoints of one recording. */
 import { lastWrites } from '../../../debug/blame/last-writes.ts';
-import { type MemoryWrite, writesBefore } from '../../../debug/blame/writes.ts';
+import { isBefore, type MemoryWrite, writesBefore } from '../../../debug/blame/writes.ts';
 import { openHistory } from '../../../debug/history.ts';
-import { comparePositions } from '../../../debug/recording/position.ts';
 import type { RecordedPoint } from '../../../debug/replay/recording.ts';
 import type { ChangedRange } from '../../../snapshot/diff/memory-diff.ts';
 import type { Digest } from '../../../snapshot/store/format/digest.ts';
@@ -34,7 +33,7 @@ export function blameRanges(store: Store, before: Digest, after: Digest, ranges:
 /** The writes behind a point, newest first. */
 function* since({ exits }: RecordedPoint, writes: Iterable<MemoryWrite>): Generator<MemoryWrite> {
   for (const write of writes) {
-    if (comparePositions(write.position, { exits, steps: 0 }) < 0) return;
+    if (isBefore(write, { exits, steps: 0 })) return;
     yield write;
   }
 }
