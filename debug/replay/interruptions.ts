@@ -13,7 +13,7 @@ import type { Injection } from '../recording/injection.ts';
 import { abilitiesFor, type DebugAbilities } from '../stops/abilities.ts';
 import type { Interval } from './interval.ts';
 import { LoopGuess } from './loop-guess.ts';
-import { clearPushedFlag } from './quirks.ts';
+import { clearPushedFlag, stepQuirks } from './quirks.ts';
 import type { Stepper } from './stepper.ts';
 
 /** How long a place is looked for: of the processor, as much on a busy host as on an idle one, but no longer than so. */
@@ -25,6 +25,9 @@ function processorMs(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
 }
+
+/** After so many stops of the guest it is looked how much of the time is left. */
+const TURNS = 256;
 
 /** Most steps that are taken from an exit to an interruption. */
 const MOST_STEPS = 1_000_000;
@@ -115,10 +118,13 @@ export class InterruptionSearch implements Disposable {
     if (!step || (others.length > 0 && !hardware.execute)) return 'lost';
     const address = linearRip(sregs, mode, registers.rip);
     const guess = new LoopGuess(bytesOf(registers));
+    stepQuirks(); // the first time it runs guests of its own, and would take the kick of the timer
     this.#began = { processor: processorMs(), host: performance.now() };
     this.#timer.arm(SEARCH_MS);
     try {
-      for (;;) {
+      for (let turns = 1; ; turns++) {
+        // The kick ends a long run. One that was taken by something else must not make the search endless.
+        if (turns % TURNS === 0 && this.#leftMs() <= 0) return 'lost';
         stepper.see();
         const here = linearRip(stepper.sregs, codeMode(stepper.sregs, stepper.regs.rflags), stepper.regs.rip);
         if (interval.isLikePlace(stepper)) {

@@ -11,6 +11,7 @@ import { Replayer } from '../../debug/replay/replayer.ts';
 import { Traveler } from '../../debug/travel/traveler.ts';
 import { openStore } from '../../snapshot/store/store.ts';
 import { CheckpointError, UsageError } from '../../src/errors.ts';
+import { KickTimer } from '../../src/ffi/signals.ts';
 import { temporaryDirectory } from '../snapshot/store/support.ts';
 import { describeKvm } from '../support/kvm.ts';
 import { scaled } from '../support/time.ts';
@@ -106,6 +107,20 @@ describeKvm('where a recorded guest was interrupted, if it is not found again', 
     expect(write).toMatchObject({ isExact: false, by: 'vcpu', position: { exits: 0, steps: 0 }, until: first });
     expect(write).not.toHaveProperty('rip');
     expect(write!.new).toEqual(value);
+  });
+
+  it('the search for it ends, also if the kick that ends it is lost', () => {
+    using recorded = recordCode(DEPENDS_ON_TIME);
+    const recording = recorded.open();
+    using replayer = new Replayer(recording);
+    const { arm } = KickTimer.prototype;
+    KickTimer.prototype.arm = () => {};
+    try {
+      replayer.runTo(recording.exits);
+    } finally {
+      KickTimer.prototype.arm = arm;
+    }
+    expect(replayer.notRun.length).toBeGreaterThan(0);
   });
 
   it('what is left in the log there is a difference, and no instruction is named for it', () => {

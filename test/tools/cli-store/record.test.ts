@@ -25,8 +25,8 @@ describeKvm('vmlapse run --record, vmlapse replay', () => {
     expect(again.stderr).toMatch(/^vmlapse: the same as recorded: exits 0 to 22, 1 checkpoint compared, \d+ ms\n$/);
     const part = await cli(['replay', ...store, '--to', '6', '--json']);
     expect(JSON.parse(part.stdout)).toMatchObject({ from: 0, exits: 6, checkpoints: 0 });
-    const steps = await cli(['replay', ...store, '--to', '6+1']);
-    expect(steps.stderr).toMatch(/^vmlapse: the same as recorded: exits 0 to 6\+1, /);
+    const steps = await cli(['replay', ...store, '--to', '0+3']);
+    expect(steps.stderr).toMatch(/^vmlapse: the same as recorded: exits 0 to 0\+3, /);
     const log = await cli(['log', ...store, '--json']);
     const entries = JSON.parse(log.stdout) as { stats: { recordedExits: number } }[];
     expect(entries.map(({ stats }) => stats.recordedExits)).toEqual([22, 0]);
