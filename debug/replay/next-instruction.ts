@@ -1,6 +1,7 @@
 /**
  * Finds the instructions behind which steps are no steps, or are those of another run: those that leave the kernel for ring 3, as some
- * hosts run what follows in one go, and those that set the trap flag of the guest's own, which KVM takes for the flag of its steps.
+ * hosts run what follows in one go, and those that load the flags: with the trap flag of the guest's own, which KVM takes for the flag
+ * of its steps, or without it, so that KVM has to be told again to step.
  */
 import { RFLAGS } from '../../src/abi/registers.ts';
 import { type CodeMode, codeMode, linearRip } from '../../src/kvm/mode.ts';
@@ -13,7 +14,8 @@ const IRET = 0xcf;
 const POPF = 0x9d;
 const TWO_BYTES = 0x0f;
 const SYSRET = 0x07;
-/** SYSRET and SYSEXIT, behind 0x0f. */
+const SYSCALL = 0x05;
+/** SYSRET and SYSEXIT, behind 0x0f. SYSCALL clears flags that an MSR names. */
 const RETURNS: readonly number[] = [SYSRET, 0x35];
 /** INVLPG and its like, behind 0x0f: a page may be another one from here on. */
 const FORGETS: readonly number[] = [0x01, 0x38];
@@ -24,11 +26,14 @@ const NONE = new Uint8Array(0);
 /** What an instruction does. */
 export interface Leap {
   readonly entersUser: boolean;
+  /** It loads the flags, and so takes away the flag by which KVM steps, or sets the guest's own. */
+  readonly loadsFlags: boolean;
   readonly setsTrapFlag: boolean;
 }
 
-const leap = (entersUser: boolean, setsTrapFlag: boolean): Leap => ({ entersUser, setsTrapFlag });
-const NOTHING = leap(false, false);
+const NOTHING: Leap = { entersUser: false, loadsFlags: false, setsTrapFlag: false };
+const ENTERS_USER: Leap = { ...NOTHING, entersUser: true };
+const loads = (entersUser: boolean, setsTrapFlag: boolean): Leap => ({ entersUser, loadsFlags: true, setsTrapFlag });
 
 /**
  * Looks at one instruction after the other. Pages of code are looked up once: as in a processor's TLB, a translation counts until
@@ -64,18 +69,19 @@ export class NextInstruction {
     const isOther = bytes.subarray(0, i).includes(OPERAND_SIZE);
     if (bytes[i] === POPF) {
       const width = mode.bits === 16 ? (isOther ? 4 : 2) : isOther ? 2 : mode.bits / 8;
-      return leap(false, this.#hasTrapFlag(at, mode, 0, width));
+      return loads(false, this.#hasTrapFlag(at, mode, 0, width));
     }
     const isWide = mode.bits === 64 && i > 0 && (bytes[i - 1]! & 0xf8) === 0x48;
     const width = isWide ? 8 : (mode.bits === 16) !== isOther ? 2 : 4;
     const [code = 0] = this.#stack(at, mode, width, 1); // the code segment that it takes from the stack
-    return leap(isInner && (code & 3) === 3, this.#hasTrapFlag(at, mode, 2 * width, width));
+    return loads(isInner && (code & 3) === 3, this.#hasTrapFlag(at, mode, 2 * width, width));
   }
 
   #twoBytes(opcode: number, isInner: boolean, r11: bigint): Leap {
     if (FORGETS.includes(opcode)) this.#pages.clear();
+    if (opcode === SYSCALL) return loads(false, false);
     if (!isInner || !RETURNS.includes(opcode)) return NOTHING;
-    return leap(true, opcode === SYSRET && (r11 & RFLAGS.TF) !== 0n);
+    return opcode === SYSRET ? loads(true, (r11 & RFLAGS.TF) !== 0n) : ENTERS_USER;
   }
 
   /** Whether flags on the stack, so many bytes above its pointer, have it: bit 0 of the second byte. */

@@ -35,6 +35,10 @@ export class Stepper {
   readonly #abilities: DebugAbilities;
   readonly #next: NextInstruction;
   #isOn = false;
+  /** The instruction that was looked at last loads the flags. */
+  #loadsFlags = false;
+  /** So did that of the last step: KVM does not step any more, until it is told again. */
+  #isLost = false;
   /** An exit is completed between two steps; the area has the registers behind it. */
   #isResting = false;
   /** The last step has pushed the frame of an interrupt or exception: its handler may have been a part of it. */
@@ -57,6 +61,7 @@ export class Stepper {
 
   /** A step begins. */
   begin(): void {
+    this.#isLost = this.#loadsFlags;
     this.#regsBefore.set(this.#regs);
     this.#sregsBefore.set(this.#sregs);
   }
@@ -79,7 +84,8 @@ export class Stepper {
     const isUser = codeMode(this.sregs, this.regs.rflags).cpl === 3;
     if (!(isUser ? user : kernel).step) return `this host's KVM cannot step code of ring ${isUser ? 3 : 0}`;
     if (this.regs.rflags & RFLAGS.TF) return 'the guest steps itself here, by the flag that KVM steps by';
-    const { entersUser, setsTrapFlag } = this.#next.look(this);
+    const { entersUser, loadsFlags, setsTrapFlag } = this.#next.look(this);
+    this.#loadsFlags = loadsFlags;
     if (setsTrapFlag) return 'the guest is about to step itself, by the flag that KVM steps by';
     return user.step || !entersUser ? undefined : "this host's KVM cannot step code of ring 3, which is next";
   }
@@ -96,7 +102,7 @@ export class Stepper {
     }
     const problem = other ?? this.problem;
     if (problem !== undefined) throw new UsageError(`there is no step: ${problem}; give a position without steps`);
-    if (!this.#isOn) this.#set(true); // which loses the guest's own trap flag
+    if (!this.#isOn || this.#isLost) this.#set(true); // which loses the guest's own trap flag
   }
 
   /** Knows the registers where the vCPU stands. */

@@ -170,6 +170,28 @@ describeKvm('the trap flag of a step that leads to another stack', () => {
     });
 });
 
+describeKvm('steps go on behind an instruction that loads the flags', () => {
+  const STEPS = 12;
+  it.each([
+    ['POPF', '9c 9d ; pushf; popf', 2],
+    ['IRET', '9c 0e 68 0b 7c cf ; pushf; push cs; push 0x7c0b, behind it; iret', 4],
+  ])('%s', (_, code, before) => {
+    using recorded = record(
+      machineOfCode(`
+        bc 00 70                ; mov sp, 0x7000
+        e6 80                   ; out 0x80, al
+        ${code}
+        ${'90 '.repeat(STEPS)}
+        e6 80 e6 f4             ; out 0x80, al; out 0xf4, al`),
+    );
+    using history = new History(recorded.open());
+    history.seek({ exits: 1, steps: 0 });
+    let steps = 0;
+    while (history.step() && history.position.exits === 1) steps++;
+    expect(steps).toBeGreaterThanOrEqual(before + STEPS);
+  });
+});
+
 function bytesOf(word: bigint, width: number): Uint8Array {
   return Uint8Array.from({ length: width }, (_, i) => Number((word >> BigInt(8 * i)) & 0xffn));
 }
