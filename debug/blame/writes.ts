@@ -238,10 +238,13 @@ class Watch {
     }
     replayer.step(() => {
       const { exits } = replayer;
+      const device = this.#devices.at(replayer.local.vcpu.area);
+      // The BIOS's handlers are in ROM, and write nothing themselves.
+      const isHandlers = replayer.mayHaveHandled && device.by !== 'host';
       this.#changed(() =>
-        replayer.mayHaveHandled
+        isHandlers
           ? { position, isExact: false, by: 'vcpu' }
-          : { position: { exits, steps: 0 }, isExact: true, ...this.#devices.at(replayer.local.vcpu.area) },
+          : { position: { exits, steps: 0 }, isExact: true, ...device },
       );
     });
     this.#changed(() => ({

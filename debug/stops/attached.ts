@@ -52,6 +52,8 @@ export interface AttachedDebugger {
   readonly cpus: number;
   /** Absent for a machine that runs. */
   readonly past?: Past;
+  /** How the run has ended, if that was told by {@link over}. */
+  readonly ended?: Stop | undefined;
   vcpu(id: number): Promise<StoppedVcpu>;
   setRegisters(id: number, parts: Partial<VcpuRegisters>): Promise<void>;
   setBreakpoint(address: bigint, vcpu?: number): Promise<void>;

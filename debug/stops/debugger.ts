@@ -79,7 +79,6 @@ export class Debugger implements AttachedDebugger {
   #cleaners = 0;
   #cleaned: (() => void)[] = [];
   #isAttached = true;
-  /** The run has ended: there is nothing more to wait for. */
   #over: Stop | undefined;
   /** resume() is under way and the machine does not run yet; whether interrupt() came meanwhile. */
   #preparing: 'no' | 'yes' | 'interrupted' = 'no';
@@ -119,6 +118,11 @@ export class Debugger implements AttachedDebugger {
   /** vCPUs of the machine. */
   get cpus(): number {
     return this.running.threads.length;
+  }
+
+  /** How the run has ended, if it was from outside ({@link over}). */
+  get ended(): Stop | undefined {
+    return this.#over;
   }
 
   /** The machine stands still for this debugger. */

@@ -30,7 +30,7 @@ async function resume(client: Client, { actions, range }: Resumption): Promise<s
   return await move(client, Math.max(0, actions.indexOf('step')), async () => {
     let stop = await dbg.resume(actions);
     for (let left = MOST_STEPS; range && (await isWithin(stop, range, dbg)) && left > 0; left--) {
-      if (client.isInterrupted) return { vcpu: stop.vcpu, kind: 'interrupt' };
+      if (client.isInterrupted) return dbg.ended ?? { vcpu: stop.vcpu, kind: 'interrupt' };
       stop = await dbg.resume(actions);
     }
     return stop;
