@@ -12,8 +12,9 @@ const ROLLBACKS = countArgument(10_000);
 const SAMPLES = 40;
 /** Rollbacks that do not count after a sample: collecting garbage makes the next ones slow. */
 const AFTER_SAMPLE = 5;
-/** Median of the last quarter over that of the first, at most: what grows with each rollback would be far above. */
+/** The fastest of the last quarter over those of the first, at most: what grows with each rollback would be far above. */
 const MOST_SLOWDOWN = 2;
+const FASTEST = 0.02;
 const POST = 0x80;
 
 await soak('rollbacks', (verdicts) => {
@@ -55,16 +56,16 @@ await soak('rollbacks', (verdicts) => {
 });
 
 /**
- * Medians of thousands: other programs that want the processors make single rollbacks slow, and the spread says more of
- * them than of ours. It is printed, and judged by nobody.
+ * The fastest of thousands: what grows makes all of them slow, other programs that want the processors, or a host that takes them
+ * away for a second, do not. Medians and spread say more of those than of ours: they are printed, and judged by nobody.
  */
 function checkSlowdown(took: Float64Array, verdicts: Verdicts): void {
   const quarter = Math.floor(took.length / 4);
-  const [first, last] = [took.subarray(0, quarter), took.subarray(-quarter)].map((some) => quantile(some, 0.5)) as [
+  const [first, last] = [took.subarray(0, quarter), took.subarray(-quarter)].map((some) => quantile(some, FASTEST)) as [
     number,
     number,
   ];
-  const detail = `medians ${first.toFixed(3)} ms and ${last.toFixed(3)} ms`;
+  const detail = `the fastest took ${first.toFixed(3)} ms and ${last.toFixed(3)} ms`;
   verdicts.check('the last quarter cost what the first did', last <= MOST_SLOWDOWN * first, detail);
   const [median, p99, longest] = [0.5, 0.99, 1].map((share) => quantile(took, share).toFixed(3));
   console.log(`one rollback: median ${median} ms, p99 ${p99} ms, longest ${longest} ms`);
