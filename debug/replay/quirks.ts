@@ -91,12 +91,15 @@ function undoHalt({ machine, vcpu }: LocalMachine, stepper: Stepper): boolean {
   return true;
 }
 
+/** Whether the stack has so many more bytes than a jump, a near CALL or a RET leaves there; the smallest frame, of real mode, has 6. */
+const mayBeFrame = (bytes: bigint) => bytes > 8n || bytes === 6n || bytes < -8n;
+
 /** Clears the flag where the last step has left it, wherever it may have: to look costs time. `mayDeliver`: see {@link stepOnce}. */
 export function clearPushedFlag(machine: Machine, stepper: Stepper, mayDeliver: boolean): void {
   const { before, regs } = stepper;
   // Where the processor pushes it, also behind a step to the next instruction: a whole handler may have been a part of it. Where it does
   // not, KVM still does in some frames of exceptions.
   const isNext = regs.rip !== before.regs.rip && isNear(regs.rip, before.regs.rip);
-  const looks = stepQuirks().pushesTrapFlag || mayDeliver || !isNext;
+  const looks = stepQuirks().pushesTrapFlag || mayDeliver || (!isNext && mayBeFrame(before.regs.rsp - regs.rsp));
   stepper.pushedFrame = looks && clearTrapFlag(machine, before);
 }
