@@ -22,7 +22,9 @@ const SEEKS = 100;
 /** rdtsc; mov [0x2000], eax; xor eax, eax; xor edx, edx; out 0xf4, al */
 const READS_TIME = '0f31 66a30020 6631c0 6631d2 e6f4';
 
-const GUESTS = RECORDABLE.filter(goesOnHere);
+/** Guests that are interrupted in the middle of a computation, and one whose disk interrupts. */
+const INTERRUPTED = ['timer-spin', 'timer-compute', 'preempt-pit', 'disk-log-irq'];
+const GUESTS = [...RECORDABLE, ...INTERRUPTED].filter(goesOnHere);
 
 /** A recording that is gone through, and what is seen in it. */
 interface Ground extends Disposable {
