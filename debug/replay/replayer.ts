@@ -167,7 +167,7 @@ export class Replayer implements Disposable {
     const start = mark?.standing.position ?? { exits: this.recording.points[point]!.exits, steps: 0 };
     const isNearer = comparePositions(this.position, start) >= 0 && comparePositions(this.position, position) <= 0;
     this.#marks.begin();
-    if (isNearer) return;
+    if (isNearer && !this.#log.isOther) return;
     this.load(point);
     if (!mark) return;
     this.#marks.load(mark);

@@ -157,6 +157,12 @@ describeKvm('blame', () => {
     history.seek({ exits: 1, steps: 0 });
     expect(() => history.lastWrite({ gpa: 0x2000, length: 4 })).toThrow(ReplayDivergence);
     expect(history.position).toEqual({ exits: 1, steps: 0 });
+    history.seek(history.end);
+    const recordedThen = history.machine.memory.read(0x2000, 4).slice();
+    for (let again = 0; again < 2; again++) {
+      expect(() => history.lastWrite({ gpa: 0x2000, length: 4 })).toThrow(ReplayDivergence);
+      expect(history.machine.memory.read(0x2000, 4)).toEqual(recordedThen);
+    }
   });
 
   it.skipIf(!isPvm)('says between which exits where this host cannot step', () => {
