@@ -73,19 +73,23 @@ class Stack {
 
   /** In long mode it is aligned: SS, RSP, RFLAGS, CS, RIP, and for some exceptions an error code. */
   #longFrame(): bigint | undefined {
-    const tops = function* (this: Stack) {
-      if (this.#mode.cpl === 0) yield this.#before.regs.rsp;
-      const tss = this.#tss(IST.to);
-      const view = new DataView(tss.buffer, tss.byteOffset, tss.byteLength);
-      if (tss.length < IST.to) return;
-      for (let at = STACK_0; at < IST.to; at = at === STACK_0 ? IST.from : at + 8) yield view.getBigUint64(at, true);
-    };
-    for (const top of tops.call(this)) {
-      if (top === 0n) continue;
+    for (const top of this.#tops()) {
       const flags = (top & ~15n) - 24n;
       if (this.#isFrame(flags, 8) && this.#hasOldStack(flags, 8)) return flags;
     }
     return undefined;
+  }
+
+  /** Of the stacks that an interrupt may take in long mode: the one in use, and those that the TSS names. */
+  *#tops(): Generator<bigint> {
+    if (this.#mode.cpl === 0) yield this.#before.regs.rsp;
+    const tss = this.#tss(IST.to);
+    if (tss.length < IST.to) return;
+    const view = new DataView(tss.buffer, tss.byteOffset, tss.byteLength);
+    for (let at = STACK_0; at < IST.to; at = at === STACK_0 ? IST.from : at + 8) {
+      const top = view.getBigUint64(at, true);
+      if (top !== 0n) yield top;
+    }
   }
 
   /** FLAGS, CS, IP. */

@@ -5,7 +5,6 @@ import { ReplayDivergence } from '../../../debug/replay/divergence.ts';
 import type { NotRun } from '../../../debug/replay/interruptions.ts';
 import { openRecording, type Recording } from '../../../debug/replay/recording.ts';
 import { Replayer } from '../../../debug/replay/replayer.ts';
-import { seek } from '../../../debug/replay/seek.ts';
 import { decodeState } from '../../../snapshot/machine-state.ts';
 import { UsageError } from '../../../src/errors.ts';
 import { disassemble } from '../../../src/runner/fault/disassemble.ts';
@@ -65,7 +64,7 @@ async function replay(ref: string | undefined, options: ReplayOptions): Promise<
   const checked = new Set(recording.points.flatMap(({ exits }) => (exits > from && exits <= target ? exits : []))).size;
   try {
     replayer.runTo(target);
-    seek(replayer, position);
+    while (replayer.exits === target && replayer.position.steps < position.steps && replayer.step());
   } catch (error) {
     if (error instanceof ReplayDivergence) explain(recording, error, options);
     throw error;
