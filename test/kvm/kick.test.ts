@@ -8,7 +8,7 @@ import { thrown } from '../support/thrown.ts';
 
 const WRITES = code('b0 01 e6 e9 f4 ; out 0xe9, 1; hlt');
 /** Long enough to be interrupted, and an end all the same, so that a lost kick fails rather than hangs. */
-const SPINS = code('66 b9 00 00 00 04 66 49 75 fc b0 ee e6 e9 f4 ; mov ecx, 0x4000000; dec ecx; jnz; out 0xe9, 0xee');
+const SPINS = code('66 b9 ff ff ff ff 66 49 75 fc b0 ee e6 e9 f4 ; mov ecx, 0xffffffff; dec ecx; jnz; out 0xe9, 0xee');
 
 /** A VM whose thread has the kick signal blocked; what is left pending is taken off the queue after the test. */
 function withBlocked(guest: Uint8Array, test: (bare: BareVm, mask: Uint8Array) => void): void {

@@ -4,6 +4,7 @@ import type { DirtyLogMode } from '../../snapshot/dirty-tracker.ts';
 import { CheckpointSession } from '../../snapshot/session.ts';
 import { openStore, type Store } from '../../snapshot/store/store.ts';
 import { Machine } from '../../src/machine/machine.ts';
+import { collectGarbage } from '../support/garbage.ts';
 import { describeKvm } from '../support/kvm.ts';
 import { LOW_CODE } from '../support/machines.ts';
 import { mappings, openDescriptors } from '../support/resources.ts';
@@ -136,6 +137,7 @@ describeKvm('rollback', () => {
       session.rollback(a);
     };
     for (let n = 0; n < 200; n++) round(n);
+    collectGarbage();
     const held = [openDescriptors(), mappings(), process.memoryUsage().arrayBuffers] as const;
     for (let n = 0; n < (SLOW_HOST ? 200 : 1000); n++) {
       round(n);
@@ -143,6 +145,7 @@ describeKvm('rollback', () => {
     }
     expect(openDescriptors()).toEqual(held[0]);
     expect(mappings()).toEqual(held[1]);
+    collectGarbage();
     const grown = process.memoryUsage().arrayBuffers - held[2];
     expect(grown).toBeLessThan(2 * driver.machine.memory.size);
     expectSame(driver, wanted, 'in the end');

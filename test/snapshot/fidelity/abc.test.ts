@@ -17,10 +17,11 @@ import { readMsrList } from '../../../src/kvm/msr-list.ts';
 import type { Machine } from '../../../src/machine/machine.ts';
 import { LocalMachine } from '../../../src/runner/local-machine.ts';
 import { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
+import { eventually } from '../../runner/machines.ts';
 import { describeKvm } from '../../support/kvm.ts';
 import { scaled } from '../../support/time.ts';
 import { contentOf, differences, temporaryDirectory } from '../store/support.ts';
-import { machineOf, TIME_MSRS } from './play.ts';
+import { machineOf, memoryHash, TIME_MSRS } from './play.ts';
 
 /** Byte ranges in parts of the state that follow real time, paused or not. [first, end). */
 const TIME: Readonly<Record<string, readonly (readonly [first: number, end: number])[]>> = {
@@ -89,7 +90,7 @@ function expectEqual(a: Checkpoint, c: Checkpoint, elapsedMs: number): void {
   });
 }
 
-/** One way to drive a machine: to `exits` further exits, or for a while. */
+/** One way to drive a machine: to `exits` further exits, or until it has written memory. */
 interface Driver {
   readonly target: SnapshotTarget;
   go(exits: number): Promise<void>;
@@ -108,9 +109,10 @@ function local(machine: Machine): Driver {
 
 async function running(machine: Machine): Promise<Driver> {
   const target = await RunningMachine.start(machine);
-  const go = async (exits: number) => {
+  const go = async () => {
+    const before = memoryHash(machine.memory);
     const run = target.run();
-    await new Promise((resolve) => setTimeout(resolve, exits));
+    await eventually('it writes memory', () => memoryHash(machine.memory) !== before);
     target.stop();
     await run;
   };

@@ -1,5 +1,5 @@
 /** Live checkpoints while a guest writes its disk: each holds memory and disk of one moment, and goes on when it is brought back. */
-import { writeFileSync } from 'node:fs';
+import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { ForkTemplate } from '../../../snapshot/fork.ts';
@@ -25,14 +25,15 @@ describeKvm('live checkpoints of a guest that writes its disk', () => {
     async (name) => {
       using folder = temporaryDirectory();
       const path = join(folder.path, 'disk.img');
-      writeFileSync(path, new Uint8Array(8 * 2 ** 20));
+      writeFileSync(path, '');
+      truncateSync(path, 64 * 2 ** 20); // or it is full before a slow host has saved it
       const { machine, address } = diskMachine(path, { name, irqchip: true });
       using _ = machine;
       const filesOf = ({ memory }: Machine) => Number(memory.readUint(address('log_files'), 8));
       const running = await RunningMachine.start(machine);
-      const ended = running.run();
       using store = openStore(join(folder.path, 'store'), { create: true });
       const live = await LiveSession.start(running, store);
+      const ended = running.run();
       let before = -1;
       for (let n = 0; n < CHECKPOINTS; n++) {
         const { digest } = await live.checkpoint({ maxRounds: n % 3 });
