@@ -11,6 +11,7 @@ import { CheckpointSession } from '../../snapshot/session.ts';
 import type { Checkpoint } from '../../snapshot/store/memory/checkpoint.ts';
 import { openStore, type Store } from '../../snapshot/store/store.ts';
 import type { RunReason } from '../../src/runner/result.ts';
+import { typeText } from '../../tools/screen/keys.ts';
 import { Started } from '../runner/machines.ts';
 import { machineOf, memoryHash } from '../snapshot/fidelity/play.ts';
 import { goesOnHere } from '../snapshot/fidelity/support.ts';
@@ -43,6 +44,15 @@ interface Whole extends Ending {
 
 const wholes = new Map<string, Whole>();
 
+/** What is typed: on the keyboard of a guest that has one, else on its serial port. */
+const inputOf = ({ options }: Guest): string => options.typed ?? options.stdin ?? '';
+
+async function input(started: Started, { options }: Guest, text: string): Promise<void> {
+  if (options.typed === undefined) return await started.type(text);
+  const codes = typeText(text);
+  if (started.running.press(codes) < codes.length) throw new Error(`the keyboard has no room for ${text}`);
+}
+
 async function end(started: Started, heard: number): Promise<Ending> {
   const { reason, value } = await started.running.run({ timeoutMs: LIMIT_MS });
   const memory = memoryHash(started.machine.memory);
@@ -53,42 +63,47 @@ async function wholeOf(guest: Guest): Promise<Whole> {
   const known = wholes.get(guest.name);
   if (known) return known;
   await using started = await Started.over(machineOf(guest));
-  if (guest.options.stdin !== undefined) await started.type(guest.options.stdin);
+  await input(started, guest, inputOf(guest));
   const start = performance.now();
   const whole = { ...(await end(started, 0)), ms: performance.now() - start };
+  // Else two lives that wait for ever would be alike.
+  if (whole.reason === 'timeout') throw new Error(`${guest.name} does not come to its end`);
   wholes.set(guest.name, whole);
   return whole;
 }
 
-async function revived({ machine, load }: RestoredMachine, type: string): Promise<Ending> {
+async function revived({ machine, load }: RestoredMachine, guest: Guest, rest: string): Promise<Ending> {
   await using started = await Started.over(machine);
   load(started.running);
-  await started.type(type);
+  await input(started, guest, rest);
   return await end(started, 0);
 }
 
 /** What a way to bring a checkpoint back has to work with. */
 interface Moment {
+  readonly guest: Guest;
   readonly checkpoint: Checkpoint;
   readonly session: CheckpointSession;
   /** The machine it was taken of. Its run has been stopped. */
   readonly started: Started;
   /** Input that is still to come. */
-  readonly type: string;
+  readonly rest: string;
   readonly next: Random;
 }
 
 const WAYS: Readonly<Record<string, (moment: Moment) => Promise<Ending[]>>> = {
-  restored: async ({ checkpoint, type }) => [await revived(restoreMachine(checkpoint, { generation: 'keep' }), type)],
-  forked: async ({ checkpoint, type }) => {
+  restored: async ({ checkpoint, guest, rest }) => [
+    await revived(restoreMachine(checkpoint, { generation: 'keep' }), guest, rest),
+  ],
+  forked: async ({ checkpoint, guest, rest }) => {
     using template = new ForkTemplate(checkpoint, { generation: 'keep' });
-    return [await revived(template.fork(), type), await revived(template.fork(), type)];
+    return [await revived(template.fork(), guest, rest), await revived(template.fork(), guest, rest)];
   },
-  'rolled back': async ({ checkpoint, session, started, type, next }) => {
+  'rolled back': async ({ checkpoint, session, started, guest, rest, next }) => {
     await started.running.run({ timeoutMs: 1 + next(20) });
     session.rollback(checkpoint);
     const heard = started.said.length;
-    await started.type(type);
+    await input(started, guest, rest);
     return [await end(started, heard)];
   },
 };
@@ -141,8 +156,7 @@ export async function timedPoint(
   const isLive = next(2) === 0;
   const ways = Object.keys(WAYS);
   const way = ways[next(ways.length)]!;
-  const stdin = guest.options.stdin ?? '';
-  const typed = next(stdin.length + 1);
+  const typed = next(inputOf(guest).length + 1);
   const share = next(1000) / 1000;
   const what = `${guest.name} after ${(share * 100).toFixed(0)} % of its time, ${isLive ? 'live' : 'paused'}, ${way}`;
   for (let attempt = 0; attempt < TRIES; attempt++) {
@@ -170,16 +184,16 @@ interface Attempt {
 }
 
 async function tryOnce({ guest, store, isLive, way, typed, delay, next }: Attempt) {
-  const stdin = guest.options.stdin ?? '';
+  const text = inputOf(guest);
   await using started = await Started.over(machineOf(guest));
   const live = isLive ? await LiveSession.start(started.running, store) : undefined;
   const session = live?.session ?? new CheckpointSession(started.running, store);
   try {
-    await started.type(stdin.slice(0, typed));
+    await input(started, guest, text.slice(0, typed));
     const taken = await take(guest, started, session, live, delay);
     if (!taken) return undefined;
     using checkpoint = store.open('here');
-    const moment = { checkpoint, session, started, type: stdin.slice(typed), next };
+    const moment = { guest, checkpoint, session, started, rest: text.slice(typed), next };
     return { before: taken.before, lives: await WAYS[way]!(moment) };
   } finally {
     if (live) await live.close();

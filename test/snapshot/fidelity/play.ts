@@ -124,9 +124,12 @@ export class Player implements Disposable {
   }
 
   /** Goes on until the guest ends or has made `exits` more exits. */
-  play(exits = Number.POSITIVE_INFINITY): 'stop' | { readonly end: RunReason; readonly value?: number } {
+  play(
+    exits = Number.POSITIVE_INFINITY,
+    timeoutMs = TIME_LIMIT_MS,
+  ): 'stop' | { readonly end: RunReason; readonly value?: number } {
     this.#stopAfter = this.#exits.length + exits;
-    const { reason, value } = this.local.run({ timeoutMs: TIME_LIMIT_MS });
+    const { reason, value } = this.local.run({ timeoutMs });
     if (reason === 'stop-point') return 'stop';
     this.#served(); // the last exit: the loop ended with it
     return { end: reason, ...(value !== undefined && { value }) };
