@@ -11,11 +11,17 @@ import type { StartOptions } from '../../src/runner/threads/run-options.ts';
 import { RunningMachine } from '../../src/runner/threads/running-machine.ts';
 import { scaled } from '../support/time.ts';
 
+type Answer<T> = T | false | undefined;
+
 /** Calls `check` until it answers something other than false or undefined. Throws when that takes too long. */
-export async function eventually<T>(what: string, check: () => T | false | undefined, ms = 10_000): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  check: () => Answer<T> | Promise<Answer<T>>,
+  ms = 10_000,
+): Promise<T> {
   const deadline = performance.now() + scaled(ms);
   for (;;) {
-    const found = check();
+    const found = await check();
     if (found !== false && found !== undefined) return found;
     if (performance.now() > deadline) throw new Error(`not in time: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
