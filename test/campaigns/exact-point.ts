@@ -114,12 +114,17 @@ function unlike(whole: Whole, before: readonly Passage[], { passage, portrait: e
   return parts.length > 0 ? `in the end it differs in ${parts.join(', ')}` : undefined;
 }
 
-/** Tries one point. Returns what it was, and what is wrong, if anything is. */
-export function exactPoint(next: Random): { readonly what: string; readonly problem?: string } {
+/** Tries one point. Returns what it was, and what is wrong, if anything is; `skipped` when the guest has no such point. */
+export function exactPoint(next: Random): {
+  readonly what: string;
+  readonly problem?: string;
+  readonly skipped?: string;
+} {
   const guest = EXACT_GUESTS[next(EXACT_GUESTS.length)]!;
   const irqchip = guest.options.irqchip === 'any' ? next(2) === 0 : guest.options.irqchip === 'yes';
   const whole = wholeOf(guest, irqchip);
   const most = whole.passage.exits.length - 1;
+  if (most === 0) return { what: guest.name, skipped: 'the guest has no exit before its last' };
   // Sometimes a checkpoint has one before it, and then holds only what changed since.
   const at = [...(next(3) === 0 ? [1 + next(most)] : []), 1 + next(most)].sort((a, b) => a - b);
   const ways = Object.keys(WAYS);
