@@ -38,8 +38,10 @@ describeKvm('restore and the cache', () => {
     await cli(['gc', '--store', store], '', env);
     expect(entries('home')).toEqual([entry]);
     const copy = folder.file('copy');
-    await cli(['run', '--store', copy, '--checkpoint-at', 'exit:1', '--timeout', '5s', guestPath('compute-ring3')]);
-    await cli(['restore', '--store', copy, 'latest', '--timeout', '1ms'], '', env);
+    const run = await cli(['run', '--store', copy, '--checkpoint-at', 'exit:1', guestPath('compute-ring3')]);
+    expect(run.status, run.stderr).toBe(STATUS);
+    const restored = await cli(['restore', '--store', copy, 'latest'], '', env);
+    expect(restored.status, restored.stderr).toBe(STATUS);
     expect(entries('home')).toHaveLength(2);
     await cli(['rm', '--store', copy, 'latest'], '', env);
     expect((await cli(['gc', '--store', copy], '', env)).stdout).toMatch(/removed .* of memory in the cache/);
