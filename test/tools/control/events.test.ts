@@ -2,7 +2,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connectTo } from '../../../tools/control/machines.ts';
 import type { MachineEvent } from '../../../tools/control/protocol.ts';
 import { ControlServer } from '../../../tools/control/server.ts';
-import { scaled } from '../../support/time.ts';
 import { fakeTarget, ownRuntimeFolder, RawClient } from './sockets.ts';
 
 let folder: ReturnType<typeof ownRuntimeFolder>;
@@ -91,9 +90,7 @@ describe('events', () => {
     const slow = await subscribed('output');
     slow.socket.pause();
     for (let i = 0; i < 40; i++) server.emit('output', { data: 'x'.repeat(2 ** 16) });
-    const began = performance.now();
-    await server.close();
-    expect(performance.now() - began).toBeLessThan(scaled(2000));
+    await server.close(); // one that waited for the client would never return
     slow.socket.destroy();
   });
 });

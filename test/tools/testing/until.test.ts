@@ -7,7 +7,7 @@ import { describeKvm } from '../../support/kvm.ts';
 import { thrown } from '../../support/thrown.ts';
 import { scaled } from '../../support/time.ts';
 
-const TIMEOUT_MS = scaled(20_000);
+const TIMEOUT_MS = scaled(60_000);
 
 /** mov ax, 0xb800; mov ds, ax; mov dword [0], "OK" in grey. */
 const SHOW_OK = 'b800b8 8ed8 66c70600004f074b07';
