@@ -6,6 +6,7 @@ import { expect, it } from 'vitest';
 import { describeKvm } from '../support/kvm.ts';
 import { scaled } from '../support/time.ts';
 
+const FOUND = /^FAILED \d vCPUs: nothing moves while paused: 1000 pairs, [1-9]/m;
 const SOAK = fileURLToPath(new URL('./pauses.js', import.meta.url));
 
 describeKvm('pauses right after resumes, with delays in both sides', () => {
@@ -21,10 +22,15 @@ describeKvm('pauses right after resumes, with delays in both sides', () => {
   it(
     'finds the race of a thread that looks for requests and announces that it runs in two steps',
     async () => {
-      const run = promisify(execFile)(process.execPath, [SOAK, '1000', '--unchecked']);
-      const { stdout } = (await run.catch((error: unknown) => error)) as { stdout: string };
-      expect(stdout).toContain('ok threads are delayed');
-      expect(stdout).toMatch(/^FAILED \d vCPUs: nothing moves while paused: 1000 pairs, [1-9]/m);
+      // A host on which threads wake up late may hide it for a while.
+      const deadline = performance.now() + scaled(120_000);
+      let stdout = '';
+      do {
+        const run = promisify(execFile)(process.execPath, [SOAK, '1000', '--unchecked']);
+        ({ stdout } = (await run.catch((error: unknown) => error)) as { stdout: string });
+        expect(stdout).toContain('ok threads are delayed');
+      } while (!FOUND.test(stdout) && performance.now() < deadline);
+      expect(stdout).toMatch(FOUND);
     },
     scaled(240_000),
   );
