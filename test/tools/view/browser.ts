@@ -1,10 +1,11 @@
 /** A real browser for tests of pages: the system's Chromium (Debian's package), driven by playwright-core. */
 import { existsSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { describe } from 'vitest';
 import { renderPage } from '../../../tools/view/render.ts';
 import type { TimelinePage } from '../../../tools/view/timeline.ts';
+import { scaled } from '../../support/time.ts';
 
 const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
   existsSync(path),
@@ -19,6 +20,13 @@ export const describeBrowser = (name: string, tests: () => void): void =>
 /** Throws where there is none. */
 export const startBrowser = (): Promise<Browser> =>
   chromium.launch({ ...(executablePath && { executablePath }), args: ['--no-sandbox', '--disable-gpu'] });
+
+/** Tabs of their own, which wait as long as other tests do. */
+export async function newContext(browser: Browser, options: BrowserContextOptions = {}): Promise<BrowserContext> {
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(scaled(30_000));
+  return context;
+}
 
 /** A page that is open, and what it did that it must not do: requests, errors, dialogs, violations of its policy. */
 export interface Opened extends AsyncDisposable {
@@ -39,7 +47,7 @@ export function open(
 
 /** Opens a page that was written. */
 export async function openFile(browser: Browser, file: string, options: BrowserContextOptions): Promise<Opened> {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  const context = await newContext(browser, { viewport: { width: 1280, height: 900 }, ...options });
   const page = await context.newPage();
   const wrong: string[] = [];
   const url = pathToFileURL(file).href;

@@ -7,12 +7,13 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { debugAbilities } from '../../../debug/stops/abilities.ts';
 import { guestPath } from '../../../guests/list.ts';
 import { Kvm } from '../../../src/kvm/kvm.ts';
+import { connectTo } from '../../../tools/control/machines.ts';
 import { describeKvm } from '../../support/kvm.ts';
 import { scaled } from '../../support/time.ts';
 import { cli, startCli } from '../cli/cli.ts';
 import { namedMachines } from '../control/named-machines.ts';
 import { call } from '../control/sockets.ts';
-import { describeBrowser, startBrowser } from './browser.ts';
+import { describeBrowser, newContext, startBrowser } from './browser.ts';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const here = namedMachines();
@@ -61,7 +62,7 @@ describeBrowser('the page of a running machine', () => {
     const view = startCli(['view', name]);
     here.started.push(view);
     const [printed] = await once(view.child.stdout, 'data');
-    const page = await (await browser.newContext({ viewport: { width: 360, height: 900 } })).newPage();
+    const page = await (await newContext(browser, { viewport: { width: 360, height: 900 } })).newPage();
     await page.goto(String(printed).trim());
     return page;
   };
@@ -120,11 +121,10 @@ describeBrowser('the page of a running machine', () => {
         if (abilities().user.step) await stepped.getByText('one instruction').waitFor();
         else await page.getByRole('alert').getByText('ring 3: step to the next exit instead').waitFor();
         await expect(call('ring3', 'step', { by: 'exit', vcpu: 7 })).rejects.toThrow('there is no vCPU 7');
-        // Two at once: the second is told, and neither is lost.
-        const both = await Promise.allSettled([
-          call('ring3', 'step', { by: 'exit' }),
-          call('ring3', 'step', { by: 'exit' }),
-        ]);
+        // Two at once: the second is told, and neither is lost. Connected first, or one may be over before the other asks.
+        const clients = await Promise.all([connectTo('ring3'), connectTo('ring3')]);
+        const both = await Promise.allSettled(clients.map((client) => client.call('step', { by: 'exit' })));
+        for (const client of clients) client.close();
         expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
         await call('ring3', 'resume');
         expect((await call('ring3', 'status')).state).toBe('running');
@@ -154,7 +154,7 @@ describeBrowser('the page of a running machine', () => {
         const wrong: string[] = [];
         const pages = await Promise.all(
           [0, 1].map(async () => {
-            const page = await (await browser.newContext()).newPage();
+            const page = await (await newContext(browser)).newPage();
             page.on('pageerror', (error) => wrong.push(error.message));
             await page.goto(url);
             return page;
