@@ -126,6 +126,19 @@ describe('a screen in a terminal', () => {
       expect(take()).toContain(GUEST_AGAIN);
     });
 
+    test('from when it is seen, however late the first screen comes', () => {
+      const { canvas, take } = terminal(80, 25);
+      const screen = new TerminalScreen(canvas);
+      screen.note('a checkpoint');
+      vi.advanceTimersByTime(2 * NOTE_MS);
+      screen.draw(screenOf({ 24: 'Z' }));
+      expect(take()).toContain(NOTED);
+      vi.advanceTimersByTime(NOTE_MS - 1);
+      expect(take()).toBe('');
+      vi.advanceTimersByTime(1);
+      expect(take()).toContain(GUEST_AGAIN);
+    });
+
     test('and not when it is closed', () => {
       const { screen, take } = noted();
       screen.close();

@@ -34,8 +34,10 @@ export class TerminalScreen {
   #cursor = '';
   #size = '';
   #note = '';
-  /** Runs while the note may cover a line of the guest. */
-  #covering: NodeJS.Timeout | undefined;
+  /** Whether the note may cover a line of the guest. */
+  #covers = false;
+  /** Ends that. */
+  #uncovering: NodeJS.Timeout | undefined;
   #last: Screen | undefined;
   /** Whether the terminal's second screen is on. */
   #entered = false;
@@ -63,8 +65,10 @@ export class TerminalScreen {
       rowAnsi(screen, top + line, { width: columns, ascii: this.#ascii }),
     );
     const note = this.#note.slice(0, columns);
+    // Its time begins when it is seen: the first screen may come long after it.
+    if (this.#covers) this.#uncovering ??= setTimeout(() => this.uncover(), NOTE_MS).unref();
     if (lines.length < rows) lines.push(note);
-    else if (this.#covering) lines[rows - 1] = REVERSE + note;
+    else if (this.#covers) lines[rows - 1] = REVERSE + note;
     const changed = lines.flatMap((text, line) =>
       text === this.#shown[line] ? [] : [move(line, 0) + text + TO_LINE_END],
     );
@@ -84,21 +88,22 @@ export class TerminalScreen {
   note(line: string): void {
     if (this.#closed) return;
     this.#note = this.#ascii ? inAscii(line) : line;
-    clearTimeout(this.#covering);
-    this.#covering = setTimeout(() => this.uncover(), NOTE_MS).unref();
+    this.#stopCovering();
+    this.#covers = true;
     this.redraw();
   }
 
   /** Takes a note away that stands over the guest's last line. */
   uncover(): void {
-    if (!this.#covering) return;
+    if (!this.#covers) return;
     this.#stopCovering();
     this.redraw();
   }
 
   #stopCovering(): void {
-    clearTimeout(this.#covering);
-    this.#covering = undefined;
+    clearTimeout(this.#uncovering);
+    this.#uncovering = undefined;
+    this.#covers = false;
   }
 
   #clearOnResize(size: string): void {
