@@ -146,7 +146,7 @@ class TinyGuest implements Disposable {
       target.set(bytes.subarray(gpa, gpa + target.length));
       return true;
     };
-    this.#debug = new VcpuDebug(this.#vcpu, { readPhysical }, { xsaveBytes: 0 });
+    this.#debug = new VcpuDebug(this.#vcpu, { readPhysical }, { xsaveBytes: 0, irqchip: false });
   }
 
   /** Runs `code` until its first exit. Returns the stop that this was, with RIP; undefined if it was none. */

@@ -13,6 +13,7 @@ import type { HardwareStop } from '../../src/runner/stops/debug-registers.ts';
 import type { BreakByte, StopKind, VcpuRegisters, WantedStops } from '../../src/runner/stops/vcpu-debug.ts';
 import type { RunningMachine } from '../../src/runner/threads/running-machine.ts';
 import { NextInstruction } from '../replay/next-instruction.ts';
+import { stepQuirks } from '../replay/quirks.ts';
 import type { StepRegisters } from '../replay/step-registers.ts';
 import { clearTrapFlag } from '../replay/trap-flag.ts';
 import { abilitiesFor, type DebugAbilities, debugAbilities } from './abilities.ts';
@@ -273,7 +274,7 @@ export class Debugger implements AttachedDebugger {
     const isTold = step || exit || bytes.length > 0 || this.#hardware.length > 0;
     const { blockIrq } = this.abilities;
     const wanted: WantedStops | undefined = isTold
-      ? { step, exit, blockIrq, bytes, hardware: this.#hardware }
+      ? { step, exit, blockIrq, losesHalt: step && stepQuirks().losesHalt, bytes, hardware: this.#hardware }
       : undefined;
     if (wanted === undefined && !this.#told.has(id)) return;
     await this.running.threads[id]!.call('stopAt', wanted);

@@ -70,9 +70,8 @@ export function runVcpu(vcpu: RunnableVcpu, bus: RunnableBus, counters: ExitCoun
     const left = weight > 0 ? performance.now() : 0;
     let end: RunEnd | undefined;
     if (exited) {
-      const reason = area.exitReason;
-      counters.exit(reason);
-      end = debug?.(reason) ?? (HANDLERS[reason] ?? unexpected)(context);
+      counters.exit(area.exitReason);
+      end = debug?.(area.exitReason) ?? (HANDLERS[area.exitReason] ?? unexpected)(context); // the hook may have run on to another
     } else {
       counters.interrupted++;
       end = hooks.interrupted?.();

@@ -16,6 +16,7 @@ import { walkPages } from '../../memory/page-walk.ts';
 import type { RunEnd } from '../result.ts';
 import { cancelIn } from './cancel-in.ts';
 import { dr7Of, type HardwareStop, STATUS_STEP, STATUS_STOPS } from './debug-registers.ts';
+import { exitAgain, haltAgain } from './halt-again.ts';
 
 /** What makes a breakpoint byte known: `debug` and `failure` are INT3, which KVM reports as such or fails on; `in` is IN. */
 export type ByteStop = 'debug' | 'failure' | 'in';
@@ -36,6 +37,8 @@ export interface WantedStops {
   readonly exit?: boolean;
   /** No interrupt is taken in that step. */
   readonly blockIrq: boolean;
+  /** A step over HLT does not wait on this host. */
+  readonly losesHalt?: boolean;
   readonly bytes: readonly BreakByte[];
   /** At most four. */
   readonly hardware: readonly HardwareStop[];
@@ -59,14 +62,14 @@ export type StopKind = 'step' | 'exit' | 'software' | 'hardware' | 'watch';
 export class VcpuDebug {
   readonly #vcpu: Vcpu;
   readonly #machine: Pick<Machine, 'readPhysical'>;
-  readonly #host: Pick<VcpuStateCaps, 'xsaveBytes'>;
+  readonly #host: Pick<VcpuStateCaps, 'xsaveBytes' | 'irqchip'>;
   #wanted: WantedStops | undefined;
   /** RIP before the step. */
   #from = 0n;
   /** The exit to stop after, in words; empty once it has stopped. */
   #exit: string | undefined;
 
-  constructor(vcpu: Vcpu, machine: Pick<Machine, 'readPhysical'>, host: Pick<VcpuStateCaps, 'xsaveBytes'>) {
+  constructor(vcpu: Vcpu, machine: Pick<Machine, 'readPhysical'>, host: Pick<VcpuStateCaps, 'xsaveBytes' | 'irqchip'>) {
     this.#vcpu = vcpu;
     this.#machine = machine;
     this.#host = host;
@@ -74,6 +77,13 @@ export class VcpuDebug {
 
   /** Sets where the vCPU stops; undefined: nowhere, as if there had been no debugger. Throws KvmError. */
   set(wanted: WantedStops | undefined): void {
+    this.#tell(wanted);
+    this.#wanted = wanted;
+    this.#exit = undefined;
+    if (wanted?.step) this.#from = this.#vcpu.getRegs().rip;
+  }
+
+  #tell(wanted: WantedStops | undefined): void {
     const debug = KvmGuestDebug.alloc();
     if (wanted) {
       const { step, blockIrq, bytes, hardware } = wanted;
@@ -89,9 +99,6 @@ export class VcpuDebug {
       debug.arch.debugreg.set(7, dr7Of(hardware));
     }
     this.#vcpu.setGuestDebug(debug);
-    this.#wanted = wanted;
-    this.#exit = undefined;
-    if (wanted?.step) this.#from = this.#vcpu.getRegs().rip;
   }
 
   /** The hook of the exit loop; undefined while no stop is wanted. */
@@ -140,12 +147,33 @@ export class VcpuDebug {
     return undefined;
   }
 
-  #debugExit(): RunEnd {
+  #debugExit(): RunEnd | undefined {
     const { exception, pc, dr6 } = KvmRunDebug.over(this.#vcpu.area.bytes, RUN_EXIT_OFFSET).arch;
     if (exception === BREAKPOINT_EXCEPTION) return stop('software', pc);
     const hit = this.#wanted!.hardware.find((_, i) => dr6 & STATUS_STOPS[i]!);
     if (hit) return stop(hit.kind === 'execute' ? 'hardware' : 'watch', hit.address);
-    return dr6 & STATUS_STEP ? STEPPED : stop('hardware', pc);
+    if (!(dr6 & STATUS_STEP)) return stop('hardware', pc);
+    return this.#wanted!.losesHalt && this.#isBehindHalt() ? this.#halt() : STEPPED;
+  }
+
+  #isBehindHalt(): boolean {
+    const { rip, rflags } = this.#vcpu.getRegs();
+    if (rip !== this.#from + 1n) return false;
+    const sregs = this.#vcpu.getSregs();
+    const { physical } = this.#walk(sregs, linearRip(sregs, codeMode(sregs, rflags), this.#from));
+    const code = new Uint8Array(1);
+    return physical !== undefined && this.#machine.readPhysical(physical, code) && code[0] === HLT;
+  }
+
+  /** Waits in the HLT that was stepped over. Without irqchip its exit is to be served, and the step ends behind it: undefined. */
+  #halt(): RunEnd | undefined {
+    const wanted = this.#wanted!;
+    const { irqchip } = this.#host;
+    this.#tell({ ...wanted, step: false });
+    if (irqchip) haltAgain(this.#vcpu);
+    else exitAgain(this.#vcpu);
+    this.#tell(wanted);
+    return irqchip ? STEPPED : undefined;
   }
 
   /** The linear address of RIP, if a breakpoint byte is there: at that address, or in that memory by another address. */
@@ -156,8 +184,12 @@ export class VcpuDebug {
     const sregs = this.#vcpu.getSregs();
     const address = linearRip(sregs, codeMode(sregs, rflags), rip);
     if (bytes.some(({ linear }) => linear === address)) return address;
-    const { physical: gpa } = walkPages(sregs, address, (at, width) => this.#entry(at, width));
+    const { physical: gpa } = this.#walk(sregs, address);
     return bytes.some(({ physical }) => physical === gpa) ? address : undefined;
+  }
+
+  #walk(sregs: ReturnType<Vcpu['getSregs']>, linear: bigint) {
+    return walkPages(sregs, linear, (at, width) => this.#entry(at, width));
   }
 
   #entry(gpa: number, width: 4 | 8): bigint | undefined {
@@ -193,6 +225,7 @@ function sized(bytes: Uint8Array, size: number): Uint8Array {
   return bytes;
 }
 
+const HLT = 0xf4;
 /** #BP. */
 const BREAKPOINT_EXCEPTION = 3;
 

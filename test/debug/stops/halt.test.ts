@@ -1,0 +1,77 @@
+/** Steps over HLT: the guest waits in it, also where KVM emulates it and a step would not; and nothing of it comes later. */
+import { expect, it } from 'vitest';
+import { Debugger } from '../../../debug/stops/debugger.ts';
+import { guestNamed } from '../../../guests/list.ts';
+import type { GuestMemory } from '../../../src/memory/guest-memory.ts';
+import { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
+import { machineOf } from '../../snapshot/fidelity/play.ts';
+import { describeKvm } from '../../support/kvm.ts';
+
+/** sti; hlt; cli: where the shipped guests wait. They lie above 1 MiB, within so many bytes. */
+const WAITS = Buffer.from('fbf4fa', 'hex');
+const CODE = { base: 0x100000, bytes: 0x10000 };
+
+function waitIn(memory: GuestMemory): bigint {
+  const at = Buffer.from(memory.read(CODE.base, CODE.bytes)).indexOf(WAITS);
+  if (at < 0) throw new Error('the guest waits nowhere');
+  return BigInt(CODE.base + at);
+}
+
+/** Runs a guest to where it waits for the first time. */
+async function atWait(name: string, irqchip: boolean) {
+  const machine = machineOf(guestNamed(name), irqchip);
+  let said = '';
+  const running = await RunningMachine.start(machine, {
+    serial(bytes) {
+      said += Buffer.from(bytes).toString();
+    },
+  });
+  const debug = Debugger.attach(running);
+  const ended = running.run();
+  const wait = waitIn(machine.memory);
+  await debug.setBreakpoint(wait);
+  expect(await debug.resume()).toMatchObject({ kind: 'software', address: wait });
+  debug.clearBreakpoint(wait);
+  return {
+    ...{ running, debug, ended, wait, said: () => said },
+    async [Symbol.asyncDispose]() {
+      await running.close();
+      machine[Symbol.dispose]();
+    },
+  };
+}
+
+describeKvm('a step over HLT', () => {
+  it.each([1, 2, 3, 5, 20])(
+    'leaves nothing that ends the guest later, %i steps on: it waits for a key',
+    async (steps) => {
+      await using guest = await atWait('interrupt', false);
+      const { debug, running } = guest;
+      running.send(Buffer.from('x'));
+      for (let i = 0; i < steps; i++) expect(await debug.resume(['step'])).toMatchObject({ kind: 'step' });
+      await debug.detach();
+      expect(await guest.ended).toMatchObject({ reason: 'exit-port', value: 0 });
+      expect(guest.said()).toContain('received');
+    },
+  );
+
+  it('waits until something comes', async () => {
+    await using guest = await atWait('interrupt', false);
+    const { debug, running, wait } = guest;
+    expect(await debug.resume(['step'])).toMatchObject({ kind: 'step' });
+    const stepped = debug.resume(['step']);
+    running.send(Buffer.from('x'));
+    expect(await stepped).toMatchObject({ kind: 'step' });
+    expect((await debug.vcpu(0)).pc).not.toBe(wait + 1n);
+    await debug.detach();
+    expect(await guest.ended).toMatchObject({ reason: 'exit-port', value: 0 });
+  });
+
+  it.each(['timer-pit', 'timer-lapic'])('goes on with the next tick of an irqchip: %s', async (name) => {
+    await using guest = await atWait(name, true);
+    const { debug } = guest;
+    for (let i = 0; i < 20; i++) expect(await debug.resume(['step'])).toMatchObject({ kind: 'step' });
+    await debug.detach();
+    expect(await guest.ended).toMatchObject({ reason: 'exit-port', value: 0 });
+  });
+});
