@@ -1,18 +1,19 @@
 /** Every guest of the list, from its file to its end: with a thread for each vCPU, and alone in this thread. */
 import { afterAll, expect, it } from 'vitest';
 import type { ParameterName } from '../../guests/contract.ts';
-import { type Ending, type Expectation, GUESTS, type Guest, guestDisks } from '../../guests/list.ts';
+import { type Expectation, GUESTS, type Guest, guestDisks } from '../../guests/list.ts';
 import { readGuest } from '../../guests/symbols.ts';
 import { load } from '../../loaders/index.ts';
 import { bootImage } from '../../loaders/place.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { runHere } from '../../src/runner/local-machine.ts';
-import type { RunReason, RunResult } from '../../src/runner/result.ts';
+import type { RunResult } from '../../src/runner/result.ts';
 import { RunningMachine } from '../../src/runner/threads/running-machine.ts';
 import { typeText } from '../../tools/screen/keys.ts';
 import { screenOf } from '../../tools/screen/of-machine.ts';
 import { screenLines } from '../../tools/screen/render.ts';
-import { describeKvm, isPvm } from '../support/kvm.ts';
+import { expectedHere, REASONS } from '../support/expected.ts';
+import { describeKvm } from '../support/kvm.ts';
 import { scaled } from '../support/time.ts';
 
 const TIME_LIMIT_MS = scaled(25_000);
@@ -24,16 +25,6 @@ const SHORTENED: Readonly<Record<string, Partial<Record<ParameterName, number>>>
   'port-loop-unclaimed': { param_count: 2000 },
 };
 
-const REASONS: { readonly [Kind in Ending['kind']]: RunReason } = {
-  exit: 'exit-port',
-  halted: 'halted',
-  shutdown: 'shutdown',
-  reset: 'reset',
-  poweroff: 'poweroff',
-  'emulation-failure': 'internal-error',
-  endless: 'interrupted',
-};
-
 /** What a run brought. */
 interface Seen {
   readonly result: RunResult;
@@ -43,8 +34,9 @@ interface Seen {
 }
 
 /** What this host is to see. */
-function expected({ name, expect: what }: Guest): Expectation {
-  const here = isPvm && what.onEmulatedRing0 ? { ...what, ...what.onEmulatedRing0 } : what;
+function expected(guest: Guest): Expectation {
+  const { name } = guest;
+  const here = expectedHere(guest);
   if (name !== 'rep-outs') return here;
   const text = here.stdout as string;
   return { ...here, stdout: text.slice(0, SHORTENED[name]!.param_count! * 64) };

@@ -13,6 +13,7 @@ import { undisturbed, type Whole } from '../snapshot/fidelity/compare.ts';
 import { joined, machineOf, type Passage, Player, type Portrait, portrait } from '../snapshot/fidelity/play.ts';
 import { goesOnHere, inFreshProcess } from '../snapshot/fidelity/support.ts';
 import { temporaryDirectory } from '../snapshot/store/support.ts';
+import { unexpected } from '../support/expected.ts';
 import { scaled } from '../support/time.ts';
 
 /** Most of what is dropped by a rollback: a guest that goes on behind its end may go round for ever. */
@@ -95,9 +96,14 @@ const wholes = new Map<string, Whole>();
 
 function wholeOf(guest: Guest, irqchip: boolean): Whole {
   const key = `${guest.name} ${irqchip}`;
-  const known = wholes.get(key) ?? undisturbed({ name: guest.name, machine: () => machineOf(guest, irqchip) });
-  wholes.set(key, known);
-  return known;
+  const known = wholes.get(key);
+  if (known) return known;
+  const whole = undisturbed({ name: guest.name, machine: () => machineOf(guest, irqchip) });
+  const { end: reason, value, serial } = whole.passage;
+  const problem = unexpected(guest, { reason, serial, ...(value !== undefined && { value }) });
+  if (problem) throw new Error(`${key}, run without a checkpoint: ${problem}`);
+  wholes.set(key, whole);
+  return whole;
 }
 
 /** What is unlike the whole life, in words; undefined where nothing is. */
@@ -124,7 +130,7 @@ export function exactPoint(next: Random): {
   const irqchip = guest.options.irqchip === 'any' ? next(2) === 0 : guest.options.irqchip === 'yes';
   const whole = wholeOf(guest, irqchip);
   const most = whole.passage.exits.length - 1;
-  if (most === 0) return { what: guest.name, skipped: 'the guest has no exit before its last' };
+  if (most < 1) return { what: guest.name, skipped: 'the guest has no exit before its last' };
   // Sometimes a checkpoint has one before it, and then holds only what changed since.
   const at = [...(next(3) === 0 ? [1 + next(most)] : []), 1 + next(most)].sort((a, b) => a - b);
   const ways = Object.keys(WAYS);

@@ -12,11 +12,13 @@ import type { Checkpoint } from '../../snapshot/store/memory/checkpoint.ts';
 import { openStore, type Store } from '../../snapshot/store/store.ts';
 import type { RunReason } from '../../src/runner/result.ts';
 import { typeText } from '../../tools/screen/keys.ts';
+import { screenOf } from '../../tools/screen/of-machine.ts';
+import { screenLines } from '../../tools/screen/render.ts';
 import { Started } from '../runner/machines.ts';
 import { machineOf, memoryHash } from '../snapshot/fidelity/play.ts';
 import { goesOnHere } from '../snapshot/fidelity/support.ts';
 import { temporaryDirectory } from '../snapshot/store/support.ts';
-import { isPvm } from '../support/kvm.ts';
+import { unexpected } from '../support/expected.ts';
 import { scaled } from '../support/time.ts';
 
 type Random = (below: number) => number;
@@ -36,6 +38,7 @@ interface Ending {
   readonly reason: RunReason;
   readonly value?: number;
   readonly memory: string;
+  readonly screen: readonly string[];
 }
 
 interface Whole extends Ending {
@@ -56,7 +59,8 @@ async function input(started: Started, { options }: Guest, text: string): Promis
 async function end(started: Started, heard: number): Promise<Ending> {
   const { reason, value } = await started.running.run({ timeoutMs: LIMIT_MS });
   const memory = memoryHash(started.machine.memory);
-  return { serial: started.said.slice(heard), reason, memory, ...(value !== undefined && { value }) };
+  const screen = screenLines(screenOf(started.machine));
+  return { serial: started.said.slice(heard), reason, memory, screen, ...(value !== undefined && { value }) };
 }
 
 async function wholeOf(guest: Guest): Promise<Whole> {
@@ -66,8 +70,9 @@ async function wholeOf(guest: Guest): Promise<Whole> {
   await input(started, guest, inputOf(guest));
   const start = performance.now();
   const whole = { ...(await end(started, 0)), ms: performance.now() - start };
-  // Else two lives that wait for ever would be alike.
-  if (whole.reason === 'timeout') throw new Error(`${guest.name} does not come to its end`);
+  // Else two lives that came to nothing would be alike.
+  const problem = unexpected(guest, whole);
+  if (problem) throw new Error(`${guest.name}, run without a checkpoint: ${problem}`);
   wholes.set(guest.name, whole);
   return whole;
 }
@@ -108,43 +113,31 @@ const WAYS: Readonly<Record<string, (moment: Moment) => Promise<Ending[]>>> = {
   },
 };
 
-/** What is unlike the undisturbed life, in words. `before` is what was said till the checkpoint, where that is known. */
-function unlike(guest: Guest, whole: Whole, before: string | undefined, life: Ending): string | undefined {
-  if (life.reason !== whole.reason || life.value !== whole.value)
-    return `it ended with ${life.reason} ${life.value} instead of ${whole.reason} ${whole.value}`;
-  const what = isPvm && guest.expect.onEmulatedRing0 ? guest.expect.onEmulatedRing0 : guest.expect;
-  const said = (before ?? '') + life.serial;
-  const right =
-    before === undefined
-      ? whole.serial.endsWith(life.serial)
-      : typeof what.stdout === 'string'
-        ? said === whole.serial
-        : what.stdout.test(said);
-  if (!right)
-    return `it said ${JSON.stringify(said.slice(-300))} instead of ${JSON.stringify(whole.serial.slice(-300))}`;
+/** What is unlike the undisturbed life, in words. `before` is what was said till the checkpoint. */
+function unlike(guest: Guest, whole: Whole, before: string, life: Ending): string | undefined {
+  const problem = unexpected(guest, { ...life, serial: before + life.serial });
+  if (problem !== undefined) return problem;
   return guest.deterministic && life.memory !== whole.memory ? 'its memory differs in the end' : undefined;
 }
 
 /** A checkpoint tagged `here`, and what was said till then; undefined when the guest was over before. */
-async function take(
-  guest: Guest,
-  started: Started,
-  session: CheckpointSession,
-  live: LiveSession | undefined,
-  delay: number,
-) {
+async function take(started: Started, session: CheckpointSession, live: LiveSession | undefined, delay: number) {
   const run = started.running.run({ timeoutMs: LIMIT_MS });
   await new Promise((resolve) => setTimeout(resolve, delay));
-  if (live) await live.checkpoint({ tags: ['here'] });
+  let before = '';
+  const onTaken = () => {
+    started.running.drainOutput();
+    before = started.said;
+  };
+  if (live) await live.checkpoint({ tags: ['here'], onTaken });
   else {
     started.running.pause();
     session.checkpoint({ tags: ['here'] });
+    onTaken();
   }
   started.running.stop();
   const { reason } = await run;
-  if (reason !== 'interrupted') return undefined;
-  // Live, the guest has gone on after the checkpoint and said more.
-  return { before: live ? undefined : started.said, guest };
+  return reason === 'interrupted' ? before : undefined;
 }
 
 /** Tries one point. Returns what it was, and what is wrong, if anything is; `skipped` when the guest was always over. */
@@ -190,11 +183,11 @@ async function tryOnce({ guest, store, isLive, way, typed, delay, next }: Attemp
   const session = live?.session ?? new CheckpointSession(started.running, store);
   try {
     await input(started, guest, text.slice(0, typed));
-    const taken = await take(guest, started, session, live, delay);
-    if (!taken) return undefined;
+    const before = await take(started, session, live, delay);
+    if (before === undefined) return undefined;
     using checkpoint = store.open('here');
     const moment = { guest, checkpoint, session, started, rest: text.slice(typed), next };
-    return { before: taken.before, lives: await WAYS[way]!(moment) };
+    return { before, lives: await WAYS[way]!(moment) };
   } finally {
     if (live) await live.close();
     else session[Symbol.dispose]();
