@@ -25,6 +25,20 @@ export function straight(recorded: Recorded, most: number, every = 1): Sight[] {
   return all;
 }
 
+/** At these exits, which ascend, and at so many steps behind each as this host can step. */
+export function atExits(recorded: Recorded, exits: readonly number[], behind: number): Sight[] {
+  using history = new History(recorded.open());
+  const all: Sight[] = [];
+  for (const exit of exits) {
+    if (exit <= history.position.exits) continue;
+    history.replayer.runTo(exit);
+    let left = behind;
+    do all.push({ position: history.position, seen: look(history) });
+    while (left-- > 0 && steps(history, 1));
+  }
+  return all;
+}
+
 function steps(history: History, count: number): boolean {
   try {
     for (let i = 0; i < count; i++) if (!history.step()) return i > 0;
