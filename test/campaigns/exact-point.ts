@@ -16,8 +16,8 @@ import { temporaryDirectory } from '../snapshot/store/support.ts';
 import { unexpected } from '../support/expected.ts';
 import { scaled } from '../support/time.ts';
 
-/** Most of what is dropped by a rollback: a guest that goes on behind its end may go round for ever. */
-const DROPPED_MS = scaled(1000);
+/** A guest that goes on behind its end may go round for ever. */
+const BEHIND_END_MS = scaled(1000);
 
 type Random = (below: number) => number;
 
@@ -60,11 +60,16 @@ function restOf({ machine, load }: RestoredMachine): Life {
   return rest(player);
 }
 
-/** Rolled back after `exits` more exits, or from its end. What it did meanwhile is dropped. */
-function rolledBack({ player, session, checkpoint }: Moment, exits: number): Life {
-  player.passage(player.play(exits, DROPPED_MS));
+/** Rolled back after `exits` more exits, or from its end; then again, from behind its end. What it did meanwhile is dropped. */
+function rolledBack({ player, session, checkpoint }: Moment, exits: number, again: number): Life[] {
+  const how = player.play(exits);
+  if (how !== 'stop' && how.end === 'timeout') throw new Error('it came to no end before it was rolled back');
+  player.passage(how);
   session.rollback(checkpoint);
-  return rest(player);
+  const life = rest(player);
+  player.passage(player.play(again, BEHIND_END_MS));
+  session.rollback(checkpoint);
+  return [life, rest(player)];
 }
 
 /** Each gives the lives that go on from the checkpoint. */
@@ -78,14 +83,8 @@ const WAYS: Readonly<Record<string, (moment: Moment) => Life[]>> = {
     const [outcome] = inFreshProcess([{ store: store.directory, ref: checkpoint.digest }]);
     return [{ passage: outcome!.passage, portrait: outcome!.portrait! }];
   },
-  'rolled back on its way': (moment) => [
-    rolledBack(moment, 1 + moment.next(50)),
-    rolledBack(moment, 1 + moment.next(50)),
-  ],
-  'rolled back from its end': (moment) => [
-    rolledBack(moment, Number.POSITIVE_INFINITY),
-    rolledBack(moment, Number.POSITIVE_INFINITY),
-  ],
+  'rolled back on its way': (moment) => rolledBack(moment, 1 + moment.next(50), 1 + moment.next(50)),
+  'rolled back from its end': (moment) => rolledBack(moment, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY),
   forked: ({ checkpoint }) => {
     using template = new ForkTemplate(checkpoint, { generation: 'keep' });
     return [restOf(template.fork()), restOf(template.fork())];

@@ -81,8 +81,8 @@ describeKvm('a recorded guest that makes no exits', () => {
     },
   );
 
-  it.skipIf(SLOW_HOST || NO_BREAKS)(
-    'that counts meanwhile is found again in most places, though they are passed often before',
+  it.skipIf(NO_BREAKS)(
+    named('that counts is found again in most places, though they are passed often before', NO_BREAKS, WITHOUT_BREAKS),
     () => {
       using recorded = recordGuest('timer-compute');
       const recording = recorded.open();

@@ -13,6 +13,7 @@ import type { RunEnd } from '../../src/runner/result.ts';
 import { machineOf } from '../snapshot/fidelity/play.ts';
 import { goesOnHere } from '../snapshot/fidelity/support.ts';
 import { temporaryDirectory } from '../snapshot/store/support.ts';
+import { expectedHere, REASONS } from '../support/expected.ts';
 import { describeKvm } from '../support/kvm.ts';
 import { SLOW_HOST } from '../support/time.ts';
 import { machineOfCode, RECORDABLE, record, recordGuest, replayed, WAITS } from './support.ts';
@@ -52,6 +53,7 @@ const CROSSES = `
 describeKvm('a recorded run', () => {
   it.each(SLOW_HOST ? ['hello-long', 'boot-fat12'] : GUESTS)('of %s is the same when it is run again', (name) => {
     using recorded = recordGuest(name);
+    expect(recorded.end.reason).toBe(REASONS[expectedHere(guestNamed(name)).ending.kind]);
     const { said, exits } = replayed(recorded.open());
     expect(said).toBe(recorded.said);
     expect(exits).toBe(recorded.report.exits);

@@ -1,6 +1,7 @@
 /** Recordings of guests of the 8259s and the 8254, which a recorded machine has in user space. */
 import { expect, it } from 'vitest';
 import { History } from '../../debug/history.ts';
+import { positionText } from '../../debug/recording/position.ts';
 import { Recorder } from '../../debug/recording/recorder.ts';
 import { openRecording } from '../../debug/replay/recording.ts';
 import { guestNamed } from '../../guests/list.ts';
@@ -11,7 +12,7 @@ import { runHere } from '../../src/runner/local-machine.ts';
 import { random, temporaryDirectory } from '../snapshot/store/support.ts';
 import { describeKvm, isPvm } from '../support/kvm.ts';
 import { SLOW_HOST, scaled } from '../support/time.ts';
-import { look, straight } from './straight.ts';
+import { atExits, look, straight } from './straight.ts';
 import { CHIP_GUESTS, recordableMachine, recordGuest, replayed, WAITS } from './support.ts';
 
 /** What each of them says at its end. */
@@ -41,14 +42,22 @@ describeKvm('a recorded machine with chips in user space', () => {
 
   it('is sought in over interrupts, and stepped back in', () => {
     using recorded = recordGuest('timer-pit', { everyMs: 30 });
-    const all = straight(recorded, SLOW_HOST ? 300 : 20_000).filter((_, i) => i % 7 === 0);
+    const { exits } = recorded.report;
+    const eighths = [1, 2, 3, 4, 5, 6, 7].map((part) => Math.floor((exits * part) / 8));
+    const first = straight(recorded, SLOW_HOST ? 300 : 20_000).filter((_, i) => i % 7 === 1);
+    const all = [...first, ...atExits(recorded, eighths, 1)];
     using history = new History(recorded.open());
     const next = random(5);
-    for (let i = 0; i < (SLOW_HOST ? 3 : 20); i++) {
-      const { position, seen } = all[next(all.length)]!;
+    const some = Array.from({ length: SLOW_HOST ? 3 : 20 }, () => all[next(all.length)]!);
+    for (const { position, seen } of [...some, all.at(-1)!, all.at(-3)!]) {
       expect(history.seek(position)).toEqual(position);
-      expect(look(history), `seek ${i}`).toBe(seen);
+      expect(look(history), positionText(position)).toBe(seen);
+      expect(history.stepBack()).toBe(true);
+      expect(history.step()).toBe(true);
+      expect(look(history), `back and forward: ${positionText(position)}`).toBe(seen);
     }
+    const ticks = Number(guestSymbols(readGuest('timer-pit')).get('timer_ticks')!.address);
+    expect(history.machine.memory.readUint(ticks, 8), 'ticks behind which it was sought').toBeGreaterThan(0n);
   });
 
   it('blames the handler for each tick that it counts', () => {

@@ -3,12 +3,13 @@ import { KvmError } from '../../src/errors.ts';
 import { blockKickSignal, clearKicks, KickTimer, kickThread, maskInsideRun, threadId } from '../../src/ffi/signals.ts';
 import { type BareVm, withVm } from '../support/bare-vm.ts';
 import { code } from '../support/code.ts';
-import { describeKvm } from '../support/kvm.ts';
+import { describeKvm, isPvm } from '../support/kvm.ts';
 import { thrown } from '../support/thrown.ts';
 
 const WRITES = code('b0 01 e6 e9 f4 ; out 0xe9, 1; hlt');
-/** Long enough to be interrupted, and an end all the same, so that a lost kick fails rather than hangs. */
-const SPINS = code('66 b9 ff ff ff ff 66 49 75 fc b0 ee e6 e9 f4 ; mov ecx, 0xffffffff; dec ecx; jnz; out 0xe9, 0xee');
+/** Long enough to be interrupted, and an end within a minute or two, so that a lost kick fails rather than hangs. */
+const ROUNDS = isPvm ? '00 00 00 04' : 'ff ff ff ff';
+const SPINS = code(`66 b9 ${ROUNDS} 66 49 75 fc b0 ee e6 e9 f4 ; mov ecx, rounds; dec ecx; jnz; out 0xe9, 0xee`);
 
 /** A VM whose thread has the kick signal blocked; what is left pending is taken off the queue after the test. */
 function withBlocked(guest: Uint8Array, test: (bare: BareVm, mask: Uint8Array) => void): void {

@@ -34,6 +34,7 @@ describeKvm('live checkpoints of a guest that writes its disk', () => {
       using store = openStore(join(folder.path, 'store'), { create: true });
       const live = await LiveSession.start(running, store);
       const ended = running.run();
+      await eventually('it writes', () => filesOf(machine) > 0);
       let before = -1;
       for (let n = 0; n < CHECKPOINTS; n++) {
         const { digest } = await live.checkpoint({ maxRounds: n % 3 });
