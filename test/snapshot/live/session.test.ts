@@ -113,7 +113,7 @@ describeKvm('a live session', () => {
       live.session.session.rollback(a);
       live.running.resume();
     }
-    expect(live.store.verify().problems ?? []).toEqual([]);
+    expect(live.store.verify().problems).toEqual([]);
   });
 
   it('leaves the event loop free while a first checkpoint copies all memory', async () => {
