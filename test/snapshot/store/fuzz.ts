@@ -50,14 +50,21 @@ function buildBase(directory: string): Base {
 
 const REFS = ['latest', 'first', 'last~1', 'branch', 'branch~1'];
 
-/** The ways of reading. Throws what they throw, the first of it. */
-function readEverything(store: Store, next: (limit: number) => number): Map<Digest, Oracle> {
+/** What could be read, and the errors for the rest. */
+interface Readings {
+  readonly memories: ReadonlyMap<Digest, Oracle>;
+  readonly failures: readonly CheckpointError[];
+}
+
+/** The ways of reading. Throws an error that is no answer. */
+function readEverything(store: Store, next: (limit: number) => number): Readings {
   const memories = new Map<Digest, Oracle>();
-  const failures: unknown[] = [];
+  const failures: CheckpointError[] = [];
   const attempt = (step: () => void) => {
     try {
       step();
     } catch (error) {
+      if (!(error instanceof CheckpointError)) throw error;
       failures.push(error);
     }
   };
@@ -73,9 +80,7 @@ function readEverything(store: Store, next: (limit: number) => number): Map<Dige
       using other = store.open('first');
       checkpoint.pagesUnlike(other);
     });
-  for (const failure of failures) if (!(failure instanceof CheckpointError)) throw failure;
-  if (failures.length > 0) throw failures[0];
-  return memories;
+  return { memories, failures };
 }
 
 /** Writing to a damaged store: anything but damage outside of it. */
@@ -152,11 +157,13 @@ function answerTo(
   };
   attempt(() => {
     using store = openStore(path, { readOnly: true });
-    for (const [digest, memory] of readEverything(store, next)) {
+    const { memories, failures } = readEverything(store, next);
+    for (const [digest, memory] of memories) {
       const oracle = oracles?.get(digest);
       if (oracle && differences(oracle, memory).length > 0)
         throw new Error(`${digest} was read wrong without an error`);
     }
+    if (failures.length > 0) throw failures[0];
   });
   if (!writes) return code;
   attempt(() => {
