@@ -50,6 +50,10 @@ export function parseCampaign(
   return { name, count: Number(count), seed: Number(found[1]), first: Number(found[2] ?? 0), ...(kind && { kind }) };
 }
 
+/** Whether what all cases share is looked at after this one: after each `every`, and after the last. */
+export const isLookDue = ({ first, count }: Campaign, number: number, every: number): boolean =>
+  (number + 1) % every === 0 || number === first + count - 1;
+
 /** The command that repeats one case. */
 export const repeats = ({ name, seed }: Campaign, number: number, kind?: string): string =>
   `npm run ${name} -- 1 ${seed}:${number}${kind === undefined ? '' : ` ${kind}`}`;
