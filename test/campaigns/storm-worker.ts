@@ -12,10 +12,13 @@ import { changedAt, memoryAt } from '../snapshot/store/child.ts';
 import { CONFIG, random, runsOf } from '../snapshot/store/support.ts';
 import { scaled } from '../support/time.ts';
 
+/** All that a process does to a store. */
+export const KINDS = ['commit', 'squash', 'tag', 'remove', 'gc', 'push', 'pull'] as const;
+
 /** A line: what is begun, or what is done with the checkpoint that came of it. */
 export interface Step {
   readonly at: 'begin' | 'done';
-  readonly what: 'commit' | 'squash' | 'tag' | 'untag' | 'remove' | 'gc' | 'push' | 'pull';
+  readonly what: (typeof KINDS)[number];
   readonly digest?: string;
   /** The tag in the store that is moved, or the one in the registry. */
   readonly tag?: string;
