@@ -207,7 +207,12 @@ describeBrowser('the page of vmlapse view', () => {
 
   /** Milliseconds until a page was first drawn. */
   const drawnMs = (page: Page) =>
-    page.evaluate('performance.getEntriesByName("first-contentful-paint")[0].startTime') as Promise<number>;
+    page.evaluate(`new Promise((resolve) => {
+      const observer = new PerformanceObserver((paints) => {
+        for (const { startTime } of paints.getEntriesByName('first-contentful-paint')) resolve(startTime);
+      });
+      observer.observe({ type: 'paint', buffered: true });
+    })`) as Promise<number>;
 
   /** Milliseconds that a move of the pointer takes while it is dragged from the right to the left. */
   async function moveMs(page: Page, { x, y, width, height }: Box): Promise<number> {
@@ -222,7 +227,7 @@ describeBrowser('the page of vmlapse view', () => {
   }
 
   it(
-    'opens in less than a second with 200 checkpoints, and dragging over all of them keeps up',
+    'opens soon with 200 checkpoints, measured beside an empty page, and dragging over all of them keeps up',
     async () => {
       const timeline = many();
       const nothing = folder.file('nothing.html');

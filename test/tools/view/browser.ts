@@ -34,7 +34,7 @@ export interface Opened extends AsyncDisposable {
   readonly wrong: string[];
 }
 
-/** Writes a page to a file and opens it from there. Resolves when it is drawn. */
+/** Writes a page to a file and opens it from there. Resolves when it is laid out, which may be before it is drawn. */
 export function open(
   browser: Browser,
   file: string,
