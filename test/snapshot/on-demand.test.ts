@@ -72,7 +72,7 @@ describeKvm('a machine whose memory comes on demand', () => {
           using session = new CheckpointSession(reader.local, store, base ? { base } : {});
           reader.machine.memory.write(10 * MIB + 7, Uint8Array.of(99));
           const { digest, log } = session.checkpoint({ verifyDirty: base !== undefined });
-          expect(log?.missed ?? []).toEqual([]);
+          expect(log?.missed).toEqual(base ? [] : undefined);
           return store.open(digest);
         };
         using eager = take({});
