@@ -114,9 +114,7 @@ describeKvm('asleep is not halted', () => {
     const { running } = machine;
     const result = running.run();
     const hlts = async () => (await running.threads[0]!.call('counts', undefined)).exits.HLT;
-    await eventually('a HLT', () => true);
-    let first = await hlts();
-    while (first === undefined) first = await hlts();
+    await eventually('a HLT', async () => (await hlts()) !== undefined);
     for (let i = 0; i < 5; i++) {
       running.pause();
       running.resume();
