@@ -80,6 +80,8 @@ function dice(seed: number): (below: number) => number {
 }
 
 const MOST_PACKETS = 12;
+/** One client of so many sets a breakpoint in the code, and lets the machine go on: by chance alone hardly any does both. */
+const BREAKPOINT_EVERY = 4;
 const OWN_CODE = Buffer.from(LOOP.code.replaceAll(' ', ''), 'hex');
 
 /** Clients write no such byte themselves: no shape above has one. */
@@ -175,8 +177,11 @@ export class HostileClients implements AsyncDisposable {
   }
 
   #speak(session: GdbSession, roll: (below: number) => number): void {
+    const hasBreakpoint = roll(BREAKPOINT_EVERY) === 0;
+    if (hasBreakpoint) session.receive(Buffer.from(packet(`Z0,${(CODE + roll(OWN_CODE.length)).toString(16)},1`)));
     const count = 1 + roll(MOST_PACKETS);
     for (let i = 0; i < count; i++) session.receive(Buffer.from(damaged(shaped(roll), roll), 'latin1'));
+    if (hasBreakpoint) session.receive(Buffer.from(packet('vCont;c')));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
