@@ -29,6 +29,7 @@ export function haltAgain(vcpu: Vcpu): void {
 export function exitAgain(vcpu: Vcpu): void {
   const { rip, rflags } = vcpu.getRegs();
   goTo(vcpu, rip - 1n, rflags);
+  vcpu.area.head.request_interrupt_window = 0; // else KVM_RUN comes back before HLT, for an interrupt; it is asked for again
   while (!vcpu.run()) clearKicks(); // its request is found in the wait of HLT
 }
 
