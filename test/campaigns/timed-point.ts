@@ -18,7 +18,7 @@ import { Started } from '../runner/machines.ts';
 import { machineOf, memoryHash } from '../snapshot/fidelity/play.ts';
 import { goesOnHere } from '../snapshot/fidelity/support.ts';
 import { temporaryDirectory } from '../snapshot/store/support.ts';
-import { unexpected } from '../support/expected.ts';
+import { expectedHere, unexpected } from '../support/expected.ts';
 import { scaled } from '../support/time.ts';
 
 type Random = (below: number) => number;
@@ -117,6 +117,8 @@ const WAYS: Readonly<Record<string, (moment: Moment) => Promise<Ending[]>>> = {
 function unlike(guest: Guest, whole: Whole, before: string, life: Ending): string | undefined {
   const problem = unexpected(guest, { ...life, serial: before + life.serial });
   if (problem !== undefined) return problem;
+  if (typeof expectedHere(guest).stdout === 'string' && before + life.serial !== whole.serial)
+    return `it said ${JSON.stringify((before + life.serial).slice(-300))} instead of ${JSON.stringify(whole.serial.slice(-300))}`;
   return guest.deterministic && life.memory !== whole.memory ? 'its memory differs in the end' : undefined;
 }
 

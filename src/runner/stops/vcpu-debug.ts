@@ -64,8 +64,9 @@ export class VcpuDebug {
   readonly #machine: Pick<Machine, 'readPhysical'>;
   readonly #host: Pick<VcpuStateCaps, 'xsaveBytes' | 'irqchip'>;
   #wanted: WantedStops | undefined;
-  /** RIP before the step. */
+  /** RIP and RSP before the step. */
   #from = 0n;
+  #stack = 0n;
   /** The exit to stop after, in words; empty once it has stopped. */
   #exit: string | undefined;
 
@@ -80,7 +81,7 @@ export class VcpuDebug {
     this.#tell(wanted);
     this.#wanted = wanted;
     this.#exit = undefined;
-    if (wanted?.step) this.#from = this.#vcpu.getRegs().rip;
+    if (wanted?.step) ({ rip: this.#from, rsp: this.#stack } = this.#vcpu.getRegs());
   }
 
   #tell(wanted: WantedStops | undefined): void {
@@ -157,23 +158,22 @@ export class VcpuDebug {
   }
 
   #isBehindHalt(): boolean {
-    const { rip, rflags } = this.#vcpu.getRegs();
-    if (rip !== this.#from + 1n) return false;
+    const { rip, rsp, rflags } = this.#vcpu.getRegs();
+    if (rip !== this.#from + 1n || rsp !== this.#stack) return false;
     const sregs = this.#vcpu.getSregs();
     const { physical } = this.#walk(sregs, linearRip(sregs, codeMode(sregs, rflags), this.#from));
     const code = new Uint8Array(1);
     return physical !== undefined && this.#machine.readPhysical(physical, code) && code[0] === HLT;
   }
 
-  /** Waits in the HLT that was stepped over. Without irqchip its exit is to be served, and the step ends behind it: undefined. */
+  /** Waits in the HLT that was stepped over. Undefined where its exit, or another, is to be served: the step ends behind it. */
   #halt(): RunEnd | undefined {
     const wanted = this.#wanted!;
     const { irqchip } = this.#host;
     this.#tell({ ...wanted, step: false });
-    if (irqchip) haltAgain(this.#vcpu);
-    else exitAgain(this.#vcpu);
+    const exited = irqchip ? haltAgain(this.#vcpu) : exitAgain(this.#vcpu);
     this.#tell(wanted);
-    return irqchip ? STEPPED : undefined;
+    return exited ? this.#stopOf(this.#vcpu.area.exitReason) : STEPPED;
   }
 
   /** The linear address of RIP, if a breakpoint byte is there: at that address, or in that memory by another address. */
