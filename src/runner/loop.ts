@@ -71,7 +71,7 @@ export function runVcpu(vcpu: RunnableVcpu, bus: RunnableBus, counters: ExitCoun
     let end: RunEnd | undefined;
     if (exited) {
       counters.exit(area.exitReason);
-      end = debug?.(area.exitReason) ?? (HANDLERS[area.exitReason] ?? unexpected)(context); // the hook may have run on to another
+      end = debug?.(area.exitReason) ?? (HANDLERS[area.exitReason] ?? unexpected)(context); // the hook may have run on to another exit
     } else {
       counters.interrupted++;
       end = hooks.interrupted?.();

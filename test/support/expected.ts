@@ -23,7 +23,7 @@ export interface Shown {
   readonly screen?: readonly string[];
 }
 
-/** Lines of output of which a test may take fewer. */
+/** A guest that repeats one line. Tests let it repeat fewer lines than the list has. */
 const REPEATED = 'rep-outs';
 
 export const expectedHere = ({ expect }: Guest): Expectation =>

@@ -123,7 +123,7 @@ export class Player implements Disposable {
     return this.#exits.length >= this.#stopAfter ? ({ reason: 'stop-point' } as const) : undefined;
   }
 
-  /** Goes on until the guest ends or has made `exits` more exits. */
+  /** Goes on until the guest ends, has made `exits` more exits, or `timeoutMs` milliseconds are over. */
   play(
     exits = Number.POSITIVE_INFINITY,
     timeoutMs = TIME_LIMIT_MS,
