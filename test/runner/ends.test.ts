@@ -1,4 +1,5 @@
 import { closeSync, openSync, readdirSync, readlinkSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { KvmRegs } from '../../src/abi/structs.ts';
 import { KvmError, UsageError } from '../../src/errors.ts';
@@ -257,6 +258,29 @@ describeKvm('failures', () => {
     const { started } = await startGuest('hello-long', {}, { serial: thrower });
     await using machine: Started = started;
     await expect(machine.running.run()).rejects.toThrow('the printer is on fire');
+  });
+
+  it('a sink that throws when the run has ended already fails it, too', async () => {
+    const thrower = () => {
+      throw new Error('the printer is on fire');
+    };
+    const { started } = await startGuest('hello-long', {}, { serial: thrower });
+    await using machine: Started = started;
+    const { running } = machine;
+    const ended = running.run();
+    while (!running.threads[0]!.isPaused); // the output, and the end, wait for this thread
+    running.stop();
+    await expect(ended).rejects.toThrow('the printer is on fire');
+  });
+
+  it('a run ends after its sinks have: one that rejects late fails it', async () => {
+    const late = async () => {
+      await sleep(100);
+      throw new Error('the paper is out');
+    };
+    const { started } = await startGuest('hello-long', {}, { serial: late });
+    await using machine: Started = started;
+    await expect(machine.running.run()).rejects.toThrow('the paper is out');
   });
 });
 

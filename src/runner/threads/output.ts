@@ -134,12 +134,14 @@ export function outputCollector(rings: Record<OutputChannel, OutputRing>) {
   return { output, flush };
 }
 
-/** Receives output. If it returns a promise, no more output is handed over until that resolves. */
+/** Receives output. If it returns a promise, no more output is handed over until that resolves, and no run ends before. */
 export type OutputSink = (bytes: Uint8Array) => void | Promise<void>;
 
 interface Channel {
   readonly ring: OutputRing;
   sink: OutputSink;
+  /** Batches that the sink still works on. */
+  readonly handing: Set<Promise<void>>;
 }
 
 /** Time between two checks whether to end. */
@@ -163,7 +165,7 @@ export class Outputs {
   /** Creates a ring, and hands its bytes to `sink` from now on. */
   open(sink: OutputSink = () => {}): SharedArrayBuffer {
     const buffer = createRing();
-    const channel = { ring: new OutputRing(buffer), sink };
+    const channel: Channel = { ring: new OutputRing(buffer), sink, handing: new Set() };
     this.#channels.push(channel);
     this.#pumps.push(this.#pump(channel));
     return buffer;
@@ -191,7 +193,13 @@ export class Outputs {
     for (let bytes = channel.ring.take(); bytes; bytes = channel.ring.take()) await this.#hand(channel, bytes);
   }
 
-  async #hand(channel: Channel, bytes: Uint8Array): Promise<void> {
+  #hand(channel: Channel, bytes: Uint8Array): Promise<void> {
+    const handing = this.#offer(channel, bytes).finally(() => channel.handing.delete(handing));
+    channel.handing.add(handing);
+    return handing;
+  }
+
+  async #offer(channel: Channel, bytes: Uint8Array): Promise<void> {
     try {
       await channel.sink(bytes);
     } catch (error) {
@@ -206,9 +214,14 @@ export class Outputs {
       for (let bytes = channel.ring.take(); bytes; bytes = channel.ring.take()) void this.#hand(channel, bytes);
   }
 
-  /** Resolves when everything written so far has been handed over. */
+  /** Resolves when everything written so far has been handed over, and no sink works on it any more. */
   async flush(): Promise<void> {
-    for (const channel of this.#channels) await this.#empty(channel);
+    for (const channel of this.#channels) {
+      do {
+        await Promise.all(channel.handing);
+        await this.#empty(channel);
+      } while (channel.handing.size > 0);
+    }
   }
 
   /** Hands over the remaining bytes. No thread may write any more. */

@@ -134,8 +134,7 @@ export class RunningMachine {
   /**
    * Runs the guest until it ends, or is stopped, and leaves it paused. If the machine is held, waits for resume() first.
    * The next run() continues where the guest stopped, or resolves at once where a vCPU came to an end just as this one was
-   * stopped. Rejects with the error of a vCPU thread that failed, and with UsageError for wrong options, after close(), or if
-   * the machine was disposed of meanwhile.
+   * stopped. Rejects with the error of a vCPU thread or an output sink that failed, and with UsageError when used wrongly.
    */
   async run(options: RunOptions = {}): Promise<RunResult> {
     if (this.#failure) throw this.#failure;
@@ -365,6 +364,7 @@ export class RunningMachine {
       const rest = await Promise.all(others.map((thread) => thread.call('counts', undefined)));
       await this.#outputs.flush();
       if (this.machine.isDisposed) throw new UsageError(DISPOSED);
+      if (this.#failure) throw this.#failure; // since the run was taken, nobody else rejects it
       run.resolve({ ...end, vcpu, ...sumCounts(counts ? [counts, ...rest] : rest) });
     } catch (error) {
       run.reject(error as Error);
