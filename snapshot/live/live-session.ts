@@ -171,6 +171,7 @@ export class LiveSession {
       rounds++;
     }
     this.#staging.reserve(this.#staging.missing(session.tracker.pending) + SPARE_PAGES);
+    if (dirty <= FIRST_ROUND_MIN_PAGES) this.#copy(session.tracker.pending); // and again in the pause: sooner, from the caches
     this.#limit.checkExpected(dirty, options);
     return rounds;
   }
@@ -204,20 +205,19 @@ export class LiveSession {
   /** Stops the guest, collects its state and copies the last dirty pages. The guest may run on with a debugger's bytes then. */
   #stopAndCopy(options: Asked, clean: Disposable) {
     const { session } = this;
-    const { stoppedAt, askedAt } = options;
+    const { stoppedAt, askedAt, maxPauseMs } = options;
     const { running } = session.target;
     const resume = running && !options.stayPaused;
     const holdsUp = resume || stoppedAt !== undefined;
     const began = performance.now();
     const since = stoppedAt ?? began;
-    let pausedPages = 0;
     let copyMs = 0;
     let pauseMs = 0;
     let collected: Collected;
     try {
       collected = session.stopAndCollect((pages) => {
-        pausedPages = pageCount(pages);
-        if (holdsUp) this.#limit.checkExpected(pausedPages, { ...options, stoppedAt: since });
+        if (holdsUp && maxPauseMs !== undefined)
+          this.#limit.checkExpected(pageCount(pages), { maxPauseMs, stoppedAt: since });
         const from = performance.now();
         this.#copy(pages);
         copyMs = performance.now() - from;
@@ -228,6 +228,7 @@ export class LiveSession {
       if (resume) session.target.resume();
       pauseMs = performance.now() - since;
     }
+    const pausedPages = pageCount(collected.pages);
     if (holdsUp) this.#limit.checkMeasured({ pauseMs, copyMs, pages: pausedPages }, options);
     const stats = {
       pauseUs: holdsUp ? Math.round(pauseMs * 1000) : 0,

@@ -65,10 +65,11 @@ interface Chunk {
 /** Moves lists of one length between a vCPU and memory, by as few ioctls as KVM's limit allows. Allocates nothing later. */
 export class MsrListIo {
   readonly #chunks: readonly Chunk[];
-  readonly #count: number;
+  readonly #header: Uint8Array;
 
   constructor(indices: readonly number[]) {
-    this.#count = indices.length;
+    this.#header = new Uint8Array(KvmMsrs.size);
+    KvmMsrs.over(this.#header).nmsrs = indices.length;
     this.#chunks = Array.from({ length: Math.ceil(indices.length / MAX_MSRS_AT_ONCE) }, (_, n) => {
       const some = indices.slice(n * MAX_MSRS_AT_ONCE, (n + 1) * MAX_MSRS_AT_ONCE);
       const bytes = msrList(some.map((index) => ({ index, value: 0n })));
@@ -83,7 +84,7 @@ export class MsrListIo {
 
   /** Fills `list`. Throws KvmError naming the MSR that cannot be read. */
   read(fd: Fd, list: Uint8Array): void {
-    KvmMsrs.over(list).nmsrs = this.#count;
+    list.set(this.#header);
     for (const { bytes, entries, at, count } of this.#chunks) {
       const read = ioctl(fd, 'KVM_GET_MSRS', bytes);
       if (read < count) throw refusedMsr('KVM_GET_MSRS', bytes, read);

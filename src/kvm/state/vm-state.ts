@@ -91,6 +91,7 @@ export class VmStateReader {
   readonly parts: VmState;
   readonly #vm: Vm;
   readonly #reads: readonly { readonly get: IoctlName; readonly bytes: Uint8Array }[];
+  readonly #clock: ReturnType<typeof KvmClockData.over>;
 
   constructor(vm: Vm, irqchip: boolean) {
     this.#vm = vm;
@@ -98,14 +99,14 @@ export class VmStateReader {
     for (const { bytes, chip } of rows) if (chip !== undefined) bytes[0] = chip;
     this.#reads = rows;
     this.parts = Object.fromEntries(rows.map(({ part, bytes }) => [part, bytes]));
+    this.#clock = KvmClockData.over(this.parts.clock!);
   }
 
   /** Reads every part. Throws KvmError. */
   save(): void {
     for (const { get, bytes } of this.#reads) ioctl(this.#vm.fd, get, bytes);
-    const clock = KvmClockData.over(this.parts.clock!);
     // KVM tells the time of day only where its clock is the TSC
-    if ((clock.flags & CLOCK_FLAGS.REALTIME) === 0) clock.realtime = nowNs();
+    if ((this.#clock.flags & CLOCK_FLAGS.REALTIME) === 0) this.#clock.realtime = nowNs();
   }
 }
 

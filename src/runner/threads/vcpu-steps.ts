@@ -6,7 +6,7 @@ import { isPending, Request, type VcpuMailbox } from './mailbox.ts';
 
 type OutsideGuest = 'decide' | 'answer' | 'answering' | 'rest' | 'resting' | 'sleep' | 'enter' | 'leave';
 type Exchanging = 'completeIo' | 'ioCompleted' | 'exchange' | 'exchanged' | 'failed';
-type BackFromKvmRun = 'interrupted' | 'kicked' | 'called' | 'calling' | 'again';
+type BackFromKvmRun = 'interrupted' | 'paused' | 'kicked' | 'called' | 'calling' | 'again';
 type StepPlace = OutsideGuest | Exchanging | BackFromKvmRun;
 
 /** Where a thread is between two steps. */
@@ -35,6 +35,7 @@ const LEADS_TO = [
   [Request.SAVE | Request.LOAD, 'completeIo'],
   [Request.PAUSE | Request.ENDED, 'rest'],
 ] as const;
+const WORK = LEADS_TO[0][0] | LEADS_TO[1][0] | LEADS_TO[2][0];
 
 /** The place after a look at the mailbox. */
 export const placeFor = (word: number): VcpuPlace => LEADS_TO.find(([bits]) => (word & bits) !== 0)?.[1] ?? 'enter';
@@ -68,11 +69,12 @@ export function vcpuSteps(mailbox: VcpuMailbox, work: StepWork): Steps {
     },
 
     enter: () => (mailbox.enter() ? 'guest' : 'decide'),
-    interrupted: () => (mailbox.pauseIfAsked() ? 'decide' : 'kicked'),
+    interrupted: () => (mailbox.pauseIfAsked() ? 'paused' : 'kicked'),
+    paused: () => ((mailbox.look() & WORK) === Request.SAVE ? 'exchange' : 'decide'), // at once: the loop is left behind it
     kicked: go('called', work.clearKicks),
     called: () => (mailbox.takeCall() ? 'calling' : 'again'),
     calling: go('again', work.answer),
-    again: () => (mailbox.pauseIfAsked() ? 'decide' : 'guest'),
+    again: () => (mailbox.pauseIfAsked() ? 'paused' : 'guest'),
 
     leave: go('gone', () => mailbox.leave()),
   };
