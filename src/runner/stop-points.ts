@@ -44,9 +44,8 @@ export function stopPoints(
   let seen = exits();
   return (end) => {
     const count = exits();
-    if (count === seen) return end;
+    if (count === seen || end?.reason === 'interrupted') return end; // a HLT that waits is told of when it is over
     seen = count;
-    if (end?.reason === 'interrupted') return end;
     const met = (texts?.take() ?? []).map((text) => `serial:${text}`);
     if (numbers.has(count)) met.push(`exit:${count}`);
     if (area.exitReason === Exit.IO && ports.has(area.ioPort)) met.push(`port:0x${area.ioPort.toString(16)}`);

@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { KvmRegs } from '../../src/abi/structs.ts';
 import { KvmError, UsageError } from '../../src/errors.ts';
 import { LocalMachine, runHere } from '../../src/runner/local-machine.ts';
+import { isGone } from '../../src/runner/threads/mailbox.ts';
 import { RunningMachine } from '../../src/runner/threads/running-machine.ts';
 import { describeKvm } from '../support/kvm.ts';
 import { scaled } from '../support/time.ts';
@@ -24,6 +25,44 @@ describeKvm('how a run ends', () => {
       machine.running.stop();
       expect(await result).toMatchObject({ reason: 'interrupted', vcpu: 0 });
     }
+  });
+
+  it('close() at once after stop() takes nothing of its result away', async () => {
+    for (let i = 0; i < 20; i++) {
+      await using machine = await startCode({ mode: 'real', code: SPIN });
+      const result = machine.running.run();
+      machine.running.stop();
+      const closed = machine.running.close();
+      expect(await result).toMatchObject({ reason: 'interrupted' });
+      await closed;
+    }
+  });
+
+  it('an end that a debugger is asked about is that of the run which has begun meanwhile', async () => {
+    await using machine = await startCode({ mode: 'real', code: EXITS });
+    const { running } = machine;
+    const asked = new Promise<(isTaken: boolean) => void>((tell) => {
+      running.beforeEnd = () => new Promise<boolean>((answer) => tell(answer));
+    });
+    const first = running.run();
+    const answer = await asked;
+    running.stop();
+    expect((await first).reason).toBe('interrupted');
+    const second = running.run({ timeoutMs: scaled(10_000) });
+    running.beforeEnd = undefined;
+    answer(false);
+    expect(await second).toMatchObject({ reason: 'exit-port', value: 1 });
+    expect(await running.run()).toMatchObject({ reason: 'exit-port', value: 2 });
+  });
+
+  it('tells when its time is up, so that no sink makes it wait', async () => {
+    let letGo = () => {};
+    const stuck = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    const { started } = await startGuest('rep-outs', {}, { serial: () => stuck });
+    await using machine: Started = started;
+    expect(await machine.running.run({ timeoutMs: 100, timeUp: letGo })).toMatchObject({ reason: 'timeout' });
   });
 
   it('stop() names the reason it is given, and does nothing when nothing runs', async () => {
@@ -236,6 +275,19 @@ describeKvm('failures', () => {
     await expect(running.run()).rejects.toThrow(/KVM_RUN: ENOTTY/);
     await expect(running.threads[0]!.call('regs', undefined)).rejects.toThrow(/KVM_RUN: ENOTTY/);
     running.pause();
+  });
+
+  it('a vCPU that fails as the run is stopped fails it, with the cause', async () => {
+    await using machine = await startCode({ mode: 'real', code: `b001 e6f4 ${SPIN}` });
+    const { running } = machine;
+    await running.run(); // to the OUT
+    const result = running.run();
+    running.pause();
+    breakVcpu();
+    running.resume();
+    soon('the thread is gone', () => isGone(running.threads[0]!.mailbox.look())); // its message waits for this thread
+    running.stop();
+    await expect(result).rejects.toThrow(/KVM_RUN: ENOTTY/);
   });
 
   it('one of two vCPUs failing pauses the other', async () => {

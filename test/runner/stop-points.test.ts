@@ -5,7 +5,7 @@ import { stopPoints } from '../../src/runner/stop-points.ts';
 import { describeKvm } from '../support/kvm.ts';
 import { scaled } from '../support/time.ts';
 import { bytes, FakeVcpu, io } from './fake-vcpu.ts';
-import { type CodeGuest, codeMachine, startCode } from './machines.ts';
+import { type CodeGuest, codeMachine, eventually, startCode } from './machines.ts';
 
 describe('stop points', () => {
   /** Serves one exit after the other, each an OUT to the port given; what is said after each. */
@@ -57,6 +57,20 @@ describeKvm('what a guest comes to while an instruction is completed', () => {
       started.running.completePendingIo();
     }
     expect(await started.running.run(LIMIT)).toMatchObject({ ...END, stopPoint: 'exit:4', exits: { MMIO: 3, IO: 1 } });
+  });
+
+  it('is not lost in a HLT that waits, when the machine is paused there', async () => {
+    await using started = await startCode(
+      { mode: 'real', code: 'fb f4 ebfe', irqchip: false },
+      { stopAt: { exits: [1] } },
+    );
+    const { running, machine } = started;
+    const result = running.run(LIMIT);
+    await eventually('the HLT', async () => (await running.threads[0]!.call('counts', undefined)).exits.HLT === 1);
+    running.pause();
+    running.resume();
+    machine.lines.set(4, 1);
+    expect(await result).toMatchObject({ reason: 'stop-point', stopPoint: 'exit:1' });
   });
 
   it('is forgotten when another state is loaded', async () => {

@@ -134,7 +134,10 @@ export function outputCollector(rings: Record<OutputChannel, OutputRing>) {
   return { output, flush };
 }
 
-/** Receives output. If it returns a promise, no more output is handed over until that resolves, and no run ends before. */
+/**
+ * Receives output. If it returns a promise, no run ends before that resolves, so it must not wait for the run; and no more output is
+ * handed over before, but where a vCPU that waits for room has to pause.
+ */
 export type OutputSink = (bytes: Uint8Array) => void | Promise<void>;
 
 interface Channel {

@@ -60,10 +60,13 @@ export class RunningMachine {
   #failure: Error | undefined;
   /** Ends that were heard of when the run was over: the next runs', unless a state was loaded since. */
   #late: { readonly vcpu: number; readonly end: RunEnd; readonly isPast: () => boolean }[] = [];
+  /** vCPUs of whose ends beforeEnd was asked: a run that begins meanwhile ends with them. */
+  readonly #asked = new Set<number>();
   #paused: Paused = 'no';
   /** For a machine with disks, or other devices that have queues. */
   #io: IoThread | undefined;
   readonly #clock = new RunClock(() => this.stop('timeout'));
+  #finishing = Promise.resolve();
   #closing: Promise<void> | undefined;
 
   private constructor(machine: Machine, caps: VcpuStateCaps) {
@@ -143,6 +146,7 @@ export class RunningMachine {
     checkOptions(options, RUN_OPTIONS);
     const { timeoutMs, signal } = options;
     this.#clock.leftMs = timeoutMs;
+    this.#clock.timeUp = options.timeUp;
     const abort = () => this.stop('interrupted');
     signal?.addEventListener('abort', abort);
     try {
@@ -151,7 +155,7 @@ export class RunningMachine {
         this.#late = this.#late.filter(({ isPast }) => !isPast());
         const late = this.#late.shift();
         if (late) return void this.#finish(late.vcpu, late.end);
-        for (const thread of this.threads) thread.clearEnd();
+        for (const thread of this.threads) if (!this.#asked.has(thread.id)) thread.clearEnd();
         if (!this.held) this.resume();
         if (signal?.aborted) abort();
       });
@@ -296,7 +300,7 @@ export class RunningMachine {
    */
   async settle(): Promise<boolean> {
     if (!this.isSound) return false;
-    if (this.#pendingRun) await this.#finish(0, { reason: 'interrupted' });
+    await this.#finish(0, { reason: 'interrupted' });
     this.completePendingIo();
     await this.#outputs.flush();
     if (this.#failure) throw this.#failure;
@@ -316,7 +320,7 @@ export class RunningMachine {
   }
 
   async #close(): Promise<void> {
-    if (this.#pendingRun) await this.#finish(0, { reason: 'interrupted' });
+    await this.#finish(0, { reason: 'interrupted' });
     await Promise.all([this.#io, ...this.threads].map((thread) => thread?.close()));
     await this.#outputs.close();
   }
@@ -339,10 +343,14 @@ export class RunningMachine {
           return;
         }
       }
-      if (this.beforeEnd && (await this.beforeEnd(vcpu, end))) return;
-      // A halt is found again, if it still is one.
-      if (!this.#pendingRun && end.reason !== 'halted') this.#late.push({ vcpu, end, isPast });
-      else if (!isOver()) await this.#finish(vcpu, end, counts);
+      if (this.beforeEnd) {
+        this.#asked.add(vcpu);
+        const isTaken = await this.beforeEnd(vcpu, end);
+        this.#asked.delete(vcpu);
+        if (isTaken || isPast()) return;
+      }
+      if (this.#pendingRun) await this.#finish(vcpu, end, counts);
+      else if (end.reason !== 'halted') this.#late.push({ vcpu, end, isPast }); // a halt is found again, if it still is one
     } catch (error) {
       this.#fail(error as Error);
     }
@@ -355,19 +363,25 @@ export class RunningMachine {
     return run;
   }
 
-  async #finish(vcpu: number, end: RunEnd, counts?: RunCounts): Promise<void> {
+  /** Ends the run that is under way. Resolves when the last run has ended. */
+  #finish(vcpu: number, end: RunEnd, counts?: RunCounts): Promise<void> {
     const run = this.#takePendingRun();
-    if (!run) return;
+    if (run) this.#finishing = this.#resultOf(vcpu, end, counts).then(run.resolve, run.reject);
+    return this.#finishing;
+  }
+
+  async #resultOf(vcpu: number, end: RunEnd, counts?: RunCounts): Promise<RunResult> {
     try {
       this.#quiet();
       const others = this.threads.filter((thread) => !(counts && thread.id === vcpu));
       const rest = await Promise.all(others.map((thread) => thread.call('counts', undefined)));
       await this.#outputs.flush();
       if (this.machine.isDisposed) throw new UsageError(DISPOSED);
-      if (this.#failure) throw this.#failure; // since the run was taken, nobody else rejects it
-      run.resolve({ ...end, vcpu, ...sumCounts(counts ? [counts, ...rest] : rest) });
+      if (this.#failure) throw this.#failure; // the run was taken before: nobody else rejects it
+      return { ...end, vcpu, ...sumCounts(counts ? [counts, ...rest] : rest) };
     } catch (error) {
-      run.reject(error as Error);
+      await this.#group.knowWhy(); // a thread that is gone may have said so, and not been heard yet
+      throw this.#failure ?? error;
     }
   }
 

@@ -78,6 +78,12 @@ export class VcpuGroup {
     this.#load(others);
   }
 
+  /** Resolves when the errors of all threads that are gone are known. */
+  async knowWhy(): Promise<void> {
+    const gone = this.threads.filter(({ mailbox }) => isGone(mailbox.look()));
+    await Promise.all(gone.map(({ over }) => over));
+  }
+
   #load(threads: readonly VcpuThread[]): void {
     try {
       this.#exchange(DEMANDS.load, threads);

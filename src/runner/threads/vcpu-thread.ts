@@ -27,6 +27,9 @@ export class VcpuThread {
   readonly #worker: Worker;
   readonly #calls = new Map<number, PendingCall>();
   readonly #exited: Promise<void>;
+  /** Resolves when the thread has ended, and why is known. */
+  readonly over: Promise<void>;
+  #isOverNow = () => {};
   #nextCall = 1;
   #isClosed = false;
   /** States loaded so far. An end that was sent before the last load is dropped. */
@@ -37,6 +40,9 @@ export class VcpuThread {
     this.id = start.vcpu;
     this.mailbox = new VcpuMailbox(start.mailboxes, start.vcpu);
     this.record = new Uint8Array(start.state);
+    this.over = new Promise((resolve) => {
+      this.#isOverNow = resolve;
+    });
     this.#worker = startThread(start);
     const handlers: { [Kind in ThreadMessage['kind']]: (message: ThreadMessage & { kind: Kind }) => void } = {
       ready: () => ready.resolve(undefined),
@@ -66,6 +72,7 @@ export class VcpuThread {
     this.#gone ??= error;
     for (const call of this.#calls.values()) call.reject(this.#gone);
     this.#calls.clear();
+    this.#isOverNow();
   }
 
   /** Starts the thread and creates its vCPU there. Rejects with the error of creating it. */

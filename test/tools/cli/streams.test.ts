@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
 import { expect, it } from 'vitest';
 import { tied } from '../../../bench/tied.ts';
 import { guestPath } from '../../../guests/list.ts';
@@ -81,6 +82,16 @@ describeKvm('stdout and stderr', () => {
     expect(await exited).toBe(143);
     await toldAll;
     expect(said).toMatch(/vmlapse: stopped/);
+    child.stdout.destroy();
+  });
+
+  it('a reader that never reads does not hold up the end of its time', async () => {
+    const args = [...PROGRAM.slice(1), 'run', ...MEM, '--timeout', '2s', guestPath('rep-outs')];
+    const child = spawn(...tied(PROGRAM[0], args), { stdio: ['ignore', 'pipe', 'pipe'] });
+    const said = text(child.stderr);
+    const exited = new Promise((resolve) => child.once('exit', (status) => resolve(status)));
+    expect(await exited).toBe(124);
+    expect(await said).toMatch(/vmlapse: .*time/);
     child.stdout.destroy();
   });
 

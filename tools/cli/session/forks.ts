@@ -6,7 +6,7 @@ import type { AssistMode } from '../../../src/runner/assist/mode.ts';
 import type { RunResult } from '../../../src/runner/result.ts';
 import type { StartOptions } from '../../../src/runner/threads/run-options.ts';
 import { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
-import { printLine, toJson, writeTo } from '../output.ts';
+import { dropSlowReaders, printLine, toJson, writeTo } from '../output.ts';
 import { endText, exitStatus, summaryLines } from '../run-end.ts';
 import { showsUnicode } from '../terminal-text.ts';
 import { CapturedOutput } from './captured-output.ts';
@@ -44,7 +44,7 @@ export async function runForks(poolOf: PoolOf, count: number, options: ForkOptio
   const runOne = async () => {
     await using fork = await pool.take();
     const { running, machine } = fork;
-    const result = await running.run({ timeoutMs: options.timeout, signal: stop.signal });
+    const result = await running.run({ timeoutMs: options.timeout, timeUp: dropSlowReaders, signal: stop.signal });
     return heard.get(machine)!.end(result, textOnScreen(machine, { ascii: !options.json && !showsUnicode() }));
   };
   const stopAll = (error: unknown) => {
@@ -71,7 +71,8 @@ class ForkOutput {
   }
 
   #splitterTo(stream: NodeJS.WriteStream): LineSplitter {
-    return new LineSplitter((line) => writeTo(stream, Buffer.from(`[${this.#number}] ${line}\n`, 'latin1')));
+    const numbered = (lines: readonly string[]) => lines.map((line) => `[${this.#number}] ${line}\n`).join('');
+    return new LineSplitter((lines) => writeTo(stream, Buffer.from(numbered(lines), 'latin1')));
   }
 
   /** For the machine that the fork is. */
@@ -120,24 +121,33 @@ function report(forks: readonly EndedFork[], options: ForkOptions): void {
 
 const LONGEST_LINE = 4096;
 
-/** Cuts a byte stream into lines, one character for each byte. A line without an end is cut after 4 KiB. */
-class LineSplitter {
-  readonly #emit: (line: string) => void | Promise<void>;
+/**
+ * Cuts a byte stream into lines, one character for each byte. A line without an end is cut after 4 KiB. The lines of some bytes
+ * are handed over at once, since the next bytes may come before these have left.
+ */
+export class LineSplitter {
+  readonly #emit: (lines: readonly string[]) => void | Promise<void>;
   #rest = '';
 
-  constructor(emit: (line: string) => void | Promise<void>) {
+  constructor(emit: (lines: readonly string[]) => void | Promise<void>) {
     this.#emit = emit;
   }
 
-  async add(bytes: Uint8Array): Promise<void> {
-    const lines = (this.#rest + Buffer.from(bytes).toString('latin1')).split('\n');
-    this.#rest = lines.pop() ?? '';
-    if (this.#rest.length > LONGEST_LINE) this.end();
-    for (const line of lines) await this.#emit(line.replace(/\r$/, ''));
+  add(bytes: Uint8Array): void | Promise<void> {
+    const parts = (this.#rest + Buffer.from(bytes).toString('latin1')).split('\n');
+    this.#rest = parts.pop() ?? '';
+    const lines = parts.map((line) => line.replace(/\r$/, ''));
+    if (this.#rest.length > LONGEST_LINE) lines.push(this.#take());
+    return lines.length > 0 ? this.#emit(lines) : undefined;
   }
 
   end(): void {
-    if (this.#rest !== '') void this.#emit(this.#rest);
+    if (this.#rest !== '') void this.#emit([this.#take()]);
+  }
+
+  #take(): string {
+    const rest = this.#rest;
     this.#rest = '';
+    return rest;
   }
 }
