@@ -7,6 +7,7 @@ import { guestPath } from '../../../guests/list.ts';
 import { eventually } from '../../runner/machines.ts';
 import { asleep } from '../../support/asleep.ts';
 import { describeKvm } from '../../support/kvm.ts';
+import { scaled } from '../../support/time.ts';
 import { cli, PROGRAM, STACK_TRACE, start, startCli } from './cli.ts';
 
 const MEM = ['--mem', '16'];
@@ -86,7 +87,8 @@ describeKvm('stdout and stderr', () => {
   });
 
   it('a reader that never reads does not hold up the end of its time', async () => {
-    const args = [...PROGRAM.slice(1), 'run', ...MEM, '--timeout', '2s', guestPath('rep-outs')];
+    const time = `${Math.round(scaled(5))}s`; // in two seconds, 144 KB have filled all queues on the way
+    const args = [...PROGRAM.slice(1), 'run', ...MEM, '--timeout', time, guestPath('rep-outs')];
     const child = spawn(...tied(PROGRAM[0], args), { stdio: ['ignore', 'pipe', 'pipe'] });
     const said = text(child.stderr);
     const exited = new Promise((resolve) => child.once('exit', (status) => resolve(status)));
