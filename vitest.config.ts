@@ -7,7 +7,7 @@ import { scaled, TIME_FACTOR } from './test/support/time.ts';
 
 const ALL = ['dist/test/**/*.test.js', 'dist/docs/**/*.test.js'];
 /** They count what their process holds, or change what all of it shares. */
-const APART = ['dist/test/**/leaks.test.js', 'dist/test/ffi/signals.test.js'];
+const APART = ['dist/test/**/leaks.test.js', 'dist/test/ffi/signals.test.js', 'dist/test/runner/thread-death.test.js'];
 
 export default defineConfig({
   test: {
