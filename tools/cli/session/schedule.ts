@@ -61,6 +61,8 @@ export class CheckpointSchedule {
   #began = performance.now();
   #taken = 0;
   #pausedMs = 0;
+  /** The run is over. A signal comes too late now. */
+  #ended = false;
   #closed: Promise<void> | undefined;
 
   private constructor(
@@ -96,14 +98,17 @@ export class CheckpointSchedule {
       if (options.every !== undefined || options.checkpointAt?.length) store.lock().release();
       const { base, guest } = origin;
       const live = await LiveSession.start(running, store, { ...(base && { base }), ...(guest && { guest }) });
-      return new CheckpointSchedule(live, store, options, log, listener);
+      const schedule = new CheckpointSchedule(live, store, options, log, listener);
+      // From here until close(): a signal that nobody listens to would end the process.
+      if (options.checkpointAt?.some(({ kind }) => kind === 'signal')) process.on('SIGUSR2', schedule.#onSignal);
+      return schedule;
     } catch (error) {
       store[Symbol.dispose]();
       throw error;
     }
   }
 
-  /** Starts timers and signal handlers. The exact triggers are stop points of the run. */
+  /** Starts timers. The exact triggers are stop points of the run. */
   arm(): void {
     this.#began = performance.now();
     for (const trigger of this.#options.checkpointAt ?? []) {
@@ -111,13 +116,15 @@ export class CheckpointSchedule {
         const due = { askedAt: this.#began + trigger.ms };
         this.#timers.push(setTimeout(() => void this.take(labelOf(trigger), due), trigger.ms));
       }
-      if (trigger.kind === 'signal') process.on('SIGUSR2', this.#onSignal);
     }
     const { every } = this.#options;
     if (every !== undefined) this.#timers.push(setInterval(() => this.#tick(), every));
   }
 
-  readonly #onSignal = () => void this.take('signal');
+  readonly #onSignal = () => {
+    if (this.#ended) this.#log('vmlapse: no checkpoint at signal: the run has ended');
+    else void this.take('signal');
+  };
 
   /** Skips a paused machine, which does not change, and a disk slower than the interval, or staged memory would grow. */
   #tick(): void {
@@ -243,8 +250,8 @@ export class CheckpointSchedule {
   }
 
   #disarm(): void {
+    this.#ended = true;
     for (const timer of this.#timers) clearTimeout(timer);
-    process.off('SIGUSR2', this.#onSignal);
   }
 
   /** Takes the checkpoint of `--checkpoint-at end`, waits for all, and prints what was left out. Call it after the run. */
@@ -268,6 +275,7 @@ export class CheckpointSchedule {
     await this.live.close();
     for (const checkpoint of this.#opened) checkpoint[Symbol.dispose]();
     this.store[Symbol.dispose]();
+    process.off('SIGUSR2', this.#onSignal);
   }
 }
 
