@@ -1,5 +1,6 @@
 /** The commands of the debug door, as processes: run --gdb, gdb NAME, gdb REF, debug. */
 import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { expect, it } from 'vitest';
 import { guestPath } from '../../../guests/list.ts';
@@ -146,6 +147,22 @@ describeKvm('the debug door of', () => {
     expect(stderr).toMatch(message);
     expect(stderr.trim().split('\n')).toHaveLength(1);
     expect(stderr).not.toMatch(STACK_TRACE);
+  });
+
+  it.each<[string, readonly string[]]>([
+    ['an image', []],
+    ['a checkpoint', ['--checkpoint-at', 'end']],
+    ['a recording', ['--record', '--every', '10m']],
+  ])('debug of %s says that there is no gdb, and leaves nothing behind', async (_what, more) => {
+    const [store, temporary] = [here.file('store'), here.file('temporary')];
+    mkdirSync(temporary);
+    const guest = guestPath('hello-long');
+    if (more.length > 0) expect((await cli(['run', '--mem', '16', '--store', store, ...more, guest])).status).toBe(0);
+    const what = more.length > 0 ? ['latest', '--store', store] : [guest];
+    const told = await cli(['debug', ...what], '', { PATH: temporary, TMPDIR: temporary });
+    const stderr = 'vmlapse: gdb cannot be started: install it (package gdb)\n';
+    expect(told).toMatchObject({ status: 1, stdout: '', stderr });
+    expect(readdirSync(temporary)).toEqual([]);
   });
 
   it.skipIf(spawnSync('gdb', ['--version']).status !== 0)(

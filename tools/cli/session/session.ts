@@ -70,7 +70,8 @@ export async function runSession(prepared: PreparedMachine, options: SessionOpti
     if (options.gdb !== undefined) {
       const door = await doors.open(gdbAddress(options), { isOwned: ownsTerminal });
       if (!ownsTerminal) printLine(doorLine(door));
-      void options.debugger?.(door.address).finally(() => stop.abort());
+      const leave = () => stop.abort();
+      void options.debugger?.(door.address).then(leave, leave); // its error is reported by whoever has given it
     }
     const context = { running, stop, schedule, prepared, doors };
     await endpoint?.attach(context);

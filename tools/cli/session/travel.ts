@@ -62,7 +62,7 @@ export async function travel(ref: string, directory: string, options: TravelOpti
   });
   door.keepOpen(); // a recording has no threads that would
   if (!ownsTerminal) printLine(doorLine(door));
-  void options.debugger?.(door.address).finally(leave);
+  void options.debugger?.(door.address).then(leave, leave); // its error is reported by whoever has given it
   await left;
   await door.close();
   if (!signals.caught) return 0;
