@@ -4,6 +4,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { guestPath } from '../../../guests/list.ts';
 import { openStore } from '../../../snapshot/store/store.ts';
+import { commitMadeUp } from '../../snapshot/show/made-up.ts';
 import { describeKvm } from '../../support/kvm.ts';
 import { cli, interrupted, PROGRAM, scratch, start } from './cli.ts';
 
@@ -127,6 +128,22 @@ describeKvm('run --store', () => {
     const { stderr } = await interrupted(args, /(vmlapse: checkpoint .*){4}/s);
     expect(stderr.match(/vmlapse: checkpoint /g), stderr).toHaveLength(4);
     expect(labels(store)).toHaveLength(2);
+  });
+
+  it('--keep in a store where nothing can be removed goes on, and says why, once', async () => {
+    const path = newStore();
+    const damaged = () => {
+      using store = openStore(path, { create: true });
+      const digest = commitMadeUp(store, {}, new Map(), { tags: ['other'] });
+      writeFileSync(`${path}/blobs/sha256/${digest.slice(7)}`, 'X');
+      return digest.slice(7, 19);
+    };
+    const other = damaged();
+    const args = ['run', '--store', path, '--every', '20ms', '--keep', '1', guestPath('edge')];
+    const { status, stderr } = await interrupted(args, /(vmlapse: checkpoint .*){4}/s);
+    const told = stderr.split('\n').filter((line) => line.startsWith('vmlapse: --keep has not removed'));
+    expect(told, stderr).toEqual([expect.stringContaining(other)]);
+    expect(status).toBe(130);
   });
 
   it('how late a moment is stands beside the pause', async () => {

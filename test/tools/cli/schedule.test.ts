@@ -1,5 +1,5 @@
 /** The checkpoints of a run, without a command line around them. */
-import { beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it, vi } from 'vitest';
 import { openStore } from '../../../snapshot/store/store.ts';
 import { CheckpointSchedule, type ScheduleOptions } from '../../../tools/cli/session/schedule.ts';
 import { startGuest } from '../../runner/machines.ts';
@@ -52,5 +52,23 @@ describeKvm('a schedule', () => {
     expect(heard()).toBe(1);
     await schedule.close();
     expect(heard()).toBe(0);
+  });
+
+  it('tells why --keep did not remove a checkpoint, once, and removes it with the next ones', async () => {
+    await using made = await scheduled({ keep: 1 });
+    const { schedule } = made;
+    const { live } = schedule;
+    const take = live.checkpoint.bind(live);
+    const notRemoved = new Error('another process writes');
+    await schedule.checkpoint({ label: 'a' });
+    const fails = vi
+      .spyOn(live, 'checkpoint')
+      .mockImplementation(async (options) => ({ ...(await take(options)), notRemoved }));
+    for (const label of ['b', 'c']) await schedule.checkpoint({ label });
+    expect(made.labels()).toEqual(['c', 'b', 'a']);
+    expect(said.filter((line) => line.endsWith(notRemoved.message))).toHaveLength(1);
+    fails.mockRestore();
+    await schedule.checkpoint({ label: 'd' });
+    expect(made.labels()).toEqual(['d']);
   });
 });

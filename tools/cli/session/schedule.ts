@@ -53,6 +53,8 @@ export class CheckpointSchedule {
   readonly #listener: ScheduleListener | undefined;
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #kept: Digest[] = [];
+  /** Reasons why old ones were not removed. */
+  readonly #told = new Set<string>();
   /** Checkpoints opened for rollbacks; only the last one is still needed. */
   #opened: Checkpoint[] = [];
   /** Resolves after the checkpoint requested last and all before it. Never rejects. */
@@ -186,7 +188,7 @@ export class CheckpointSchedule {
       this.#listener?.missed();
       throw error;
     });
-    this.#kept.splice(0, surplus.length);
+    this.#kept.splice(0, surplus.length, ...this.#notRemoved(surplus, report));
     this.#kept.push(report.digest);
     this.#taken++;
     this.#pausedMs += (report.stats.pauseUs ?? 0) / 1000;
@@ -199,6 +201,15 @@ export class CheckpointSchedule {
   #surplus(): Digest[] {
     const { keep } = this.#options;
     return keep === undefined ? [] : this.#kept.slice(0, Math.max(0, this.#kept.length - keep + 1));
+  }
+
+  /** Those that are still there, to be removed with the next ones. The reason is told, once. */
+  #notRemoved(surplus: readonly Digest[], { notRemoved }: CheckpointReport): Digest[] {
+    if (!notRemoved) return [];
+    const { message } = notRemoved;
+    if (!this.#told.has(message)) this.#log(`vmlapse: --keep has not removed all of the older checkpoints: ${message}`);
+    this.#told.add(message);
+    return surplus.filter((digest) => this.store.blobs.sizeOf(digest) !== undefined);
   }
 
   /**
