@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { guestPath } from '../../../guests/list.ts';
+import { openStore } from '../../../snapshot/store/store.ts';
 import { cpusNote } from '../../../tools/cli/machine-notes.ts';
 import { describeKvm } from '../../support/kvm.ts';
 import { cli, PROGRAM, STACK_TRACE, scratch, start } from './cli.ts';
@@ -95,6 +96,12 @@ describeKvm('vmlapse run --exit-port, --on-reset, --cpus', () => {
     expect(again).toMatchObject({ status: 7, stdout: '123' });
     expect(again.stderr.match(/asked for a reset: it starts again/g)).toHaveLength(2);
     expect(await cli(['run', ...FLAT, image])).toMatchObject({ status: 0, stdout: '1' });
+    const store = folder.file('store');
+    const asked = ['--store', store, '--checkpoint-at', 'port:0x92', '--on-reset', 'restart', '--timeout', '30s'];
+    const taken = await cli(['run', ...FLAT, ...asked, image]);
+    expect(taken, taken.stderr).toMatchObject({ status: 7, stdout: '123' });
+    using opened = openStore(store);
+    expect(opened.log().map(({ label }) => label)).toEqual(['port:0x92', 'port:0x92']); // one for each reset
   });
 
   it('--cpuid chooses features, and refuses what KVM has not', async () => {

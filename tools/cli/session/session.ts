@@ -132,14 +132,12 @@ async function runToEnd(
       const result = await run;
       if (signal.aborted && result.reason === 'stop-point') return { ...result, reason: 'interrupted' };
       const goOn = () => running.run({ ...how, timeoutMs: running.leftMs });
-      if (result.reason === 'reset' && restart && !signal.aborted) {
+      if (result.reason !== 'stop-point') {
+        if (result.stopPoint !== undefined) await schedule?.take(result.stopPoint, { stayPaused: true });
+        if (result.reason !== 'reset' || !restart || signal.aborted) return result;
         restart();
         run = goOn();
         continue;
-      }
-      if (result.reason !== 'stop-point') {
-        if (result.stopPoint !== undefined) await schedule?.take(result.stopPoint, { stayPaused: true });
-        return result;
       }
       ({ run } = await onFrom(result.stopPoint!, goOn, schedule));
     }
