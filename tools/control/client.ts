@@ -1,7 +1,15 @@
 import type { Socket } from 'node:net';
 import { ControlError, type ErrorData, errorFromData } from '../../src/errors.ts';
 import { LineReader, TOO_LONG } from './lines.ts';
-import { type EventName, isEvent, isResultOf, type MachineEvent, type MethodName, type Methods } from './protocol.ts';
+import {
+  type EndSummary,
+  type EventName,
+  isEvent,
+  isResultOf,
+  type MachineEvent,
+  type MethodName,
+  type Methods,
+} from './protocol.ts';
 import { type RpcErrorData, requestLine } from './rpc.ts';
 
 /** Bytes of one answer or event. */
@@ -28,6 +36,7 @@ export class ControlClient {
   readonly #lines = new LineReader(MAX_ANSWER_BYTES);
   #onEvent: (event: MachineEvent) => void = () => {};
   #nextId = 1;
+  #end: EndSummary | undefined;
   /** Resolves when the machine, or this side, has closed the connection. */
   readonly closed: Promise<void>;
 
@@ -55,9 +64,19 @@ export class ControlClient {
       this.#failAll(new ControlError('BAD_ANSWER', `machine ${this.name} sent something that is no answer`));
       this.close();
     } else if (message.method === 'event') {
-      if (isEvent(message.params)) this.#onEvent(message.params);
+      if (isEvent(message.params)) this.#hear(message.params);
     } else if (message.error) this.#fail(message.id, asError(message.error));
     else this.#takePending(message.id)?.resolve(message.result as never);
+  }
+
+  #hear(event: MachineEvent): void {
+    if (event.event === 'end') this.#end = { reason: event.reason, exitStatus: event.exitStatus };
+    this.#onEvent(event);
+  }
+
+  /** How the machine has ended, if its event "end" was heard. */
+  get end(): EndSummary | undefined {
+    return this.#end;
   }
 
   /** An error without an id is about the connection. */
@@ -105,6 +124,21 @@ export class ControlClient {
   async subscribe(events: readonly EventName[], onEvent: (event: MachineEvent) => void): Promise<void> {
     this.#onEvent = onEvent;
     await this.call('subscribe', { events });
+  }
+
+  /**
+   * Waits for an answer of a machine that may end first. Resolves with undefined if it did, and its event "end" was heard.
+   * Rejects as `answer` does.
+   */
+  async unlessEnded<T>(answer: Promise<T>): Promise<T | undefined> {
+    try {
+      return await answer;
+    } catch (error) {
+      if (!(error instanceof ControlError && error.code === 'GONE')) throw error;
+      await this.closed;
+      if (!this.#end) throw error;
+      return undefined;
+    }
   }
 
   /** Reads nothing until `busy` resolves. A client that does not read for long is disconnected by the machine. */

@@ -6,6 +6,9 @@ import { cli, scratch } from './cli.ts';
 
 const SCREEN = fakeTarget().target.screen({}) as Awaited<ReturnType<ControlTarget['screen']>>;
 
+/** What each machine says last. */
+const END = { reason: 'halted', exitStatus: 3 };
+
 let folder: ReturnType<typeof ownRuntimeFolder>;
 let place: ReturnType<typeof scratch>;
 beforeEach(() => {
@@ -34,6 +37,31 @@ it.each<[readonly string[], Partial<ControlTarget>, RegExp]>([
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
     expect(stderr).toMatch(says);
     expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+  } finally {
+    await server.close();
+  }
+});
+
+it.each<[readonly string[], 'stop' | 'status' | 'screen', { readonly stdout?: RegExp; readonly stderr?: RegExp }]>([
+  [['stop', 'odd'], 'stop', { stdout: /^odd has ended: halted\n$/ }],
+  [['stop', 'odd', '--json'], 'stop', { stdout: /"exitStatus": 3\b/ }],
+  [['console', 'odd'], 'status', { stderr: /^vmlapse: odd has ended: halted\n$/ }],
+  [['events', 'odd', '--follow'], 'status', { stdout: /^\{"event":"end",.*"exitStatus":3\}\n$/ }],
+  [['screen', 'odd', '--follow'], 'screen', { stderr: /^vmlapse: odd has ended: halted\n$/ }],
+])('%j of a machine that ends instead of answering %s', async (args, method, { stdout = /^$/, stderr = /^$/ }) => {
+  const end = () => {
+    server.emit('end', END);
+    void server.close();
+    return new Promise<never>(() => {});
+  };
+  const server = await ControlServer.open('odd', fakeTarget({ [method]: end }).target);
+  try {
+    const outcome = await cli(args);
+    expect(outcome, outcome.stderr).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(stdout),
+      stderr: expect.stringMatching(stderr),
+    });
   } finally {
     await server.close();
   }

@@ -26,9 +26,9 @@ const PAUSED = (name: string) => `vmlapse: ${name} is paused; it goes on with: v
 async function attach(client: ControlClient): Promise<void> {
   const { name } = client;
   const echo = new EnterEcho();
-  let over = false;
+  let left = false;
   const leave = () => {
-    over = true;
+    left = true;
     client.close();
     if (process.stdin.isTTY) printLine(`\r\nvmlapse: detached from ${name}`);
   };
@@ -36,15 +36,14 @@ async function attach(client: ControlClient): Promise<void> {
     output: ({ data }) => void client.holdUntil(writeTo(process.stdout, echo.shown(Buffer.from(data, 'latin1')))),
     pause: () => printLine(PAUSED(name)),
     resume: () => printLine(`vmlapse: ${name} goes on`),
-    end: ({ reason }) => {
-      over = true;
-      printLine(`vmlapse: ${name} has ended: ${reason}`);
-    },
+    end: ({ reason }) => printLine(`vmlapse: ${name} has ended: ${reason}`),
   };
   await client.subscribe(Object.keys(show) as EventName[], (event) =>
     show[event.event as keyof Shown]?.(event as never),
   );
-  if ((await client.call('status', {}, PATIENCE_MS)).state === 'paused') printLine(PAUSED(name));
+  const status = await client.unlessEnded(client.call('status', {}, PATIENCE_MS));
+  if (!status) return; // it has ended, and that was shown
+  if (status.state === 'paused') printLine(PAUSED(name));
   const sender = inputSender(client);
   const commands = { d: { help: 'detach; the machine runs on', run: leave } };
   const send = (bytes: Uint8Array) => {
@@ -61,7 +60,7 @@ async function attach(client: ControlClient): Promise<void> {
     sender.stop();
     detach();
   }
-  if (!over) throw connectionLost(name);
+  if (!left && !client.end) throw connectionLost(name);
 }
 
 /** What is done with each kind of event. */

@@ -42,15 +42,14 @@ function parseEvents(text: string, before: readonly EventName[] = []): readonly 
 
 async function events(client: ControlClient, { follow, only = EVENTS }: EventsOptions): Promise<void> {
   const print = (value: object) => void client.holdUntil(writeTo(process.stdout, `${toJson(value, 0)}\n`));
-  let ended = false;
   const show = (event: MachineEvent) => {
     if (only.includes(event.event)) print(event);
-    ended ||= event.event === 'end';
   };
   if (follow) await client.subscribe([...only, 'end'], show);
-  print({ event: 'status', time: new Date().toISOString(), ...(await client.call('status', {}, PATIENCE_MS)) });
+  const status = await client.unlessEnded(client.call('status', {}, PATIENCE_MS));
+  if (status) print({ event: 'status', time: new Date().toISOString(), ...status });
   if (!follow) return;
   endWithReader();
   await client.closed;
-  if (!ended) throw connectionLost(client.name);
+  if (!client.end) throw connectionLost(client.name);
 }

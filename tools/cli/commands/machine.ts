@@ -160,13 +160,10 @@ Returns when the machine is gone. Its own command ends as on Ctrl-C, with exit s
 machine hears of it when it goes on.`,
     async request(client, { powerButton = false }: StopOptions): Promise<EndSummary & { readonly name: string }> {
       const { name } = client;
-      let end: EndSummary | undefined;
-      await client.subscribe(['end'], (event) => {
-        if (event.event === 'end') end = { reason: event.reason, exitStatus: event.exitStatus };
-      });
-      await client.call('stop', { powerButton }, PATIENCE_MS);
+      await client.subscribe(['end'], () => {});
+      await client.unlessEnded(client.call('stop', { powerButton }, PATIENCE_MS));
       await client.closed;
-      if (end) return { name, ...end };
+      if (client.end) return { name, ...client.end };
       throw new ControlError('GONE', `machine ${name} is gone, and has not reported how it ended`);
     },
     text: ({ reason }, name) => `${name} has ended: ${reason}\n`,

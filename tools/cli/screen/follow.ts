@@ -1,6 +1,5 @@
 /** `vmlapse screen NAME --follow`: a machine's screen, again whenever it has changed, until the machine ends. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ControlError } from '../../../src/errors.ts';
 import type { ControlClient } from '../../control/client.ts';
 import { sameScreen } from '../../screen/packed.ts';
 import type { Screen } from '../../screen/screen.ts';
@@ -18,26 +17,20 @@ export async function followScreen(
   { json = false }: { readonly json?: boolean },
 ): Promise<void> {
   const draws = process.stdout.isTTY && !json;
-  let reason: string | undefined;
-  await client.subscribe(['end'], (event) => {
-    if (event.event === 'end') reason = event.reason;
-  });
+  await client.subscribe(['end'], () => {});
   endWithReader();
   const frames = draws ? drawn() : printed(rendered, json ? '' : '\f');
   try {
     for (let last: Screen | undefined; ; await sleep(FRAME_MS)) {
-      const screen = await look();
+      const screen = await client.unlessEnded(look());
+      if (!screen) break;
       if (!sameScreen(last, screen)) await frames.show(screen);
       last = screen;
     }
-  } catch (error) {
-    if (!(error instanceof ControlError && error.code === 'GONE')) throw error;
-    await client.closed;
-    if (reason === undefined) throw error;
   } finally {
     frames[Symbol.dispose]();
   }
-  printLine(`vmlapse: ${client.name} has ended: ${reason}`);
+  printLine(`vmlapse: ${client.name} has ended: ${client.end?.reason}`);
 }
 
 /** Shows screens, one after the other. */
