@@ -19,6 +19,7 @@ import { clearTrapFlag } from '../replay/trap-flag.ts';
 import { abilitiesFor, type DebugAbilities, debugAbilities } from './abilities.ts';
 import type { AttachedDebugger, Stop, StoppedVcpu, VcpuAction } from './attached.ts';
 import { BreakBytes } from './break-bytes.ts';
+import { HardwareStops } from './hardware-stops.ts';
 import { LinearMemory } from './linear-memory.ts';
 
 /** How to attach. */
@@ -60,7 +61,7 @@ export class Debugger implements AttachedDebugger {
   readonly #insteadOfStep: string;
   /** Linear addresses of breakpoints, and for code of which vCPU they were set. */
   readonly #software = new Map<bigint, number>();
-  readonly #hardware: HardwareStop[] = [];
+  readonly #hardware: HardwareStops;
   readonly #bytes: BreakBytes;
   readonly #stopped = new Map<number, StoppedVcpu>();
   /**
@@ -81,14 +82,17 @@ export class Debugger implements AttachedDebugger {
   #cleaned: (() => void)[] = [];
   #isAttached = true;
   #over: Stop | undefined;
-  /** resume() is under way and the machine does not run yet; whether interrupt() came meanwhile. */
-  #preparing: 'no' | 'yes' | 'interrupted' = 'no';
+  /** What resume() does before the machine runs; detach() waits for it. */
+  #preparing: Promise<readonly BreakByte[]> | undefined;
+  /** interrupt() came since resume() was called last. */
+  #isInterrupted = false;
 
   private constructor(running: RunningMachine, options: DebuggerOptions) {
     this.running = running;
     this.abilities = debugAbilities(running.machine.kvm);
     this.#passes = options.passes ?? new Set();
     this.#insteadOfStep = options.insteadOfStep ?? 'set a breakpoint where it comes back';
+    this.#hardware = new HardwareStops(this.abilities);
     this.#bytes = new BreakBytes(running.machine.memory);
   }
 
@@ -179,22 +183,12 @@ export class Debugger implements AttachedDebugger {
 
   /** Sets one of the processor's four; false: it was there. Throws UsageError, which says why there can be none. */
   setHardware(stop: HardwareStop): boolean {
-    const { real, kernel, user } = this.abilities;
-    if (![real, kernel, user].some(({ hardware }) => hardware[stop.kind])) throw new UsageError(MISSING[stop.kind]);
-    if (this.#hardware.some((other) => sameStop(other, stop))) return false;
-    if (this.#hardware.length === 4)
-      throw new UsageError('the processor has four hardware breakpoints: remove one first');
-    if (stop.address % BigInt(stop.length) !== 0n)
-      throw new UsageError(`a watchpoint of ${stop.length} bytes lies at a multiple of ${stop.length}`);
-    this.#hardware.push(stop);
-    return true;
+    return this.#hardware.add(stop);
   }
 
   /** Removes it. Returns whether it was there. */
   clearHardware(stop: HardwareStop): boolean {
-    const index = this.#hardware.findIndex((other) => sameStop(other, stop));
-    if (index >= 0) this.#hardware.splice(index, 1);
-    return index >= 0;
+    return this.#hardware.remove(stop);
   }
 
   /**
@@ -206,19 +200,17 @@ export class Debugger implements AttachedDebugger {
     if (this.#atEnd) return this.#letEnd();
     const late = this.#over ?? this.#later.shift();
     if (late) return late;
-    this.#preparing = 'yes';
-    try {
-      const bytes = await this.#prepare((id) => actions[id] ?? 'run');
-      return this.#meanwhile() ?? (await this.#go(bytes));
-    } finally {
-      this.#preparing = 'no';
-    }
+    const actionOf = (id: number) => actions[id] ?? 'run';
+    this.#isInterrupted = false;
+    this.#preparing = this.#prepare(actionOf);
+    const bytes = await this.#preparing;
+    return this.#meanwhile() ?? (await this.#go(actionOf, bytes));
   }
 
   /** What came while the machine was prepared to go on. */
   #meanwhile(): Stop | undefined {
     if (this.#over) return this.#over;
-    return this.#preparing === 'interrupted' || !this.#isAttached ? { vcpu: 0, kind: 'interrupt' } : undefined;
+    return this.#isInterrupted || !this.#isAttached ? INTERRUPT : undefined;
   }
 
   /** Tells each vCPU's thread what to do. Returns the bytes that are to be put in. */
@@ -229,13 +221,13 @@ export class Debugger implements AttachedDebugger {
     const bytes = await this.#placesOfBytes();
     for (const { id } of threads) await this.#tell(id, actionOf(id), bytes);
     while (this.#cleaners > 0) await new Promise<void>((resolve) => this.#cleaned.push(resolve));
-    this.running.parked = new Set(threads.flatMap(({ id }) => (actionOf(id) === 'stay' ? [id] : [])));
     return bytes;
   }
 
-  #go(bytes: readonly BreakByte[]): Promise<Stop> {
+  #go(actionOf: (id: number) => VcpuAction, bytes: readonly BreakByte[]): Promise<Stop> {
     this.#stopped.clear();
-    this.#preparing = 'no';
+    const { threads } = this.running;
+    this.running.parked = new Set(threads.flatMap(({ id }) => (actionOf(id) === 'stay' ? [id] : [])));
     return new Promise((resolve) => {
       this.#waiting = resolve;
       this.#bytes.insert(bytes);
@@ -271,10 +263,10 @@ export class Debugger implements AttachedDebugger {
   /** Tells a vCPU's thread where to stop. A thread that has nothing to be told is left alone. */
   async #tell(id: number, action: VcpuAction, bytes: readonly BreakByte[]): Promise<void> {
     const [step, exit] = [action === 'step', action === 'exit'];
-    const isTold = step || exit || bytes.length > 0 || this.#hardware.length > 0;
+    const isTold = step || exit || bytes.length > 0 || this.#hardware.all.length > 0;
     const { blockIrq } = this.abilities;
     const wanted: WantedStops | undefined = isTold
-      ? { step, exit, blockIrq, losesHalt: step && stepQuirks().losesHalt, bytes, hardware: this.#hardware }
+      ? { step, exit, blockIrq, losesHalt: step && stepQuirks().losesHalt, bytes, hardware: this.#hardware.all }
       : undefined;
     if (wanted === undefined && !this.#told.has(id)) return;
     await this.running.threads[id]!.call('stopAt', wanted);
@@ -284,8 +276,8 @@ export class Debugger implements AttachedDebugger {
 
   /** Stops the machine: resume() resolves with kind "interrupt". Does nothing if it stands still. */
   interrupt(): void {
-    if (this.#preparing === 'yes') this.#preparing = 'interrupted';
-    if (this.#waiting) this.#stop({ vcpu: 0, kind: 'interrupt' });
+    this.#isInterrupted = true;
+    if (this.#waiting) this.#stop(INTERRUPT);
   }
 
   #stop(stop: Stop): void {
@@ -369,8 +361,9 @@ export class Debugger implements AttachedDebugger {
     this.interrupt();
     this.#isAttached = false; // a resume() that is being prepared sees it
     this.#software.clear();
-    this.#hardware.length = 0;
+    this.#hardware.clear();
     this.#later = [];
+    await this.#preparing?.catch(() => {}); // its caller has the error; what it tells a thread has to come first
     for (const { id } of this.running.threads) await this.#tell(id, 'run', []).catch(() => {});
     this.running.machine.pages.cleaner = undefined;
     this.running.beforeEnd = undefined;
@@ -378,6 +371,8 @@ export class Debugger implements AttachedDebugger {
     else if (resume) this.running.resume();
   }
 }
+
+const INTERRUPT: Stop = { vcpu: 0, kind: 'interrupt' };
 
 /** Whether page tables let ring 3 use a page. */
 function isUserPage(memory: LinearMemory, address: bigint): boolean {
@@ -389,12 +384,3 @@ const USER_ACCESSIBLE = 4n;
 
 /** Code of a mode, in words. */
 const codeText = ({ name, cpl }: CodeMode) => (name === 'real' ? 'code in real mode' : `code in ring ${cpl}`);
-
-const sameStop = (a: HardwareStop, b: HardwareStop) =>
-  a.address === b.address && a.kind === b.kind && a.length === b.length;
-
-const MISSING: Readonly<Record<HardwareStop['kind'], string>> = {
-  execute: 'hardware breakpoints do not stop on this host: use breakpoints in memory (break, not hbreak)',
-  write: 'hardware watchpoints do not stop on this host: gdb can step instead (set can-use-hw-watchpoints 0)',
-  access: 'hardware watchpoints do not stop on this host: gdb can step instead (set can-use-hw-watchpoints 0)',
-};

@@ -144,6 +144,22 @@ describeKvm('a debugger', () => {
     dbg.over(await ended);
   });
 
+  it.each([
+    ['to step', ['step']],
+    ['to stay', ['stay', 'run']],
+  ] as const)('that leaves while a resume is being prepared leaves no vCPU that was told %s', async (_, actions) => {
+    await using started = await startCode({ mode: 'protected', code: PROGRAM, cpus: actions.length });
+    const { running } = started;
+    const dbg = Debugger.attach(running);
+    const ended = running.run();
+    const late = dbg.resume(actions);
+    await dbg.detach({ resume: false });
+    expect(await late).toEqual({ vcpu: 0, kind: 'interrupt' });
+    expect(running.parked.size).toBe(0);
+    running.resume();
+    expect(await ended).toMatchObject({ reason: 'exit-port', value: 5 });
+  });
+
   it('leaves no trap flag in what a stepped instruction pushes', async () => {
     await using started = await startCode({ mode: 'protected', code: '9c 58 ebfe' }); // pushf; pop eax
     const { running } = started;
