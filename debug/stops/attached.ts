@@ -61,6 +61,7 @@ export interface AttachedDebugger {
   setHardware(stop: HardwareStop): boolean;
   clearHardware(stop: HardwareStop): boolean;
   resume(actions?: readonly VcpuAction[]): Promise<Stop>;
+  /** Never throws, since handlers of events call it: where the machine cannot be stopped, resume() rejects. */
   interrupt(): void;
   counts(): Promise<RunCounts>;
   over(end: RunEnd): void;

@@ -71,8 +71,8 @@ export class Debugger implements AttachedDebugger {
   readonly #before = new Map<number, StepRegisters>();
   /** What a vCPU's thread was told last. */
   readonly #told = new Map<number, WantedStops>();
-  /** Resolves resume(). */
-  #waiting: ((stop: Stop) => void) | undefined;
+  /** What resume() waits for. */
+  #waiting: { resolve(stop: Stop): void; reject(error: unknown): void } | undefined;
   /** Stops of other vCPUs that came while the machine stopped, and would not come again. */
   #later: Stop[] = [];
   /** The guest has ended: lets the run end (false). */
@@ -169,7 +169,7 @@ export class Debugger implements AttachedDebugger {
     const gpa = memory.translate(address);
     if (gpa === undefined) throw new UsageError(`${where}: nothing is mapped there yet: set it later, or use hbreak`);
     if (!this.running.machine.memory.find(gpa)) throw new UsageError(`${where}: there is no RAM: use hbreak`);
-    const isUsers = !this.abilities.user.software && isUserPage(memory, address) && !isUserPage(memory, pc);
+    const isUsers = !this.abilities.user.software && memory.isUsers(address) && !memory.isUsers(pc);
     if (isUsers) throw new UsageError(`${where}: this is memory of ring 3, where breakpoints do not stop on this host`);
     if (abilitiesFor(this.abilities, mode).software === undefined)
       throw new UsageError(`${where}: breakpoints in memory do not stop ${codeText(mode)} on this host`);
@@ -228,8 +228,8 @@ export class Debugger implements AttachedDebugger {
     this.#stopped.clear();
     const { threads } = this.running;
     this.running.parked = new Set(threads.flatMap(({ id }) => (actionOf(id) === 'stay' ? [id] : [])));
-    return new Promise((resolve) => {
-      this.#waiting = resolve;
+    return new Promise((resolve, reject) => {
+      this.#waiting = { resolve, reject };
       this.#bytes.insert(bytes);
       this.running.resume();
     });
@@ -274,22 +274,32 @@ export class Debugger implements AttachedDebugger {
     else this.#told.delete(id);
   }
 
-  /** Stops the machine: resume() resolves with kind "interrupt". Does nothing if it stands still. */
+  /** Stops the machine, if it runs: resume() resolves with kind "interrupt". Never throws: where it fails, resume() rejects. */
   interrupt(): void {
     this.#isInterrupted = true;
-    if (this.#waiting) this.#stop(INTERRUPT);
+    try {
+      if (this.#waiting) this.#stop(INTERRUPT);
+    } catch {} // resume() has rejected with it
   }
 
+  /** Where it fails, resume() rejects, and no byte is left in memory either. */
   #stop(stop: Stop): void {
-    this.running.hold();
-    this.running.completePendingIo();
-    this.#bytes.remove();
-    for (const before of this.#before.values()) clearTrapFlag(this.running.machine, before);
-    this.#before.clear();
-    this.running.parked = new Set();
-    const resolve = this.#waiting;
-    this.#waiting = undefined;
-    resolve?.(stop);
+    const waiting = this.#waiting;
+    try {
+      this.running.hold();
+      this.running.completePendingIo();
+      this.#bytes.remove(); // the code that was stepped is looked at next
+      for (const before of this.#before.values()) clearTrapFlag(this.running.machine, before);
+      waiting?.resolve(stop);
+    } catch (error) {
+      waiting?.reject(error);
+      throw error;
+    } finally {
+      this.#waiting = undefined;
+      this.#before.clear();
+      this.running.parked = new Set();
+      this.#bytes.remove();
+    }
   }
 
   /** See RunningMachine.beforeEnd. */
@@ -326,10 +336,9 @@ export class Debugger implements AttachedDebugger {
   /** The run has ended from outside: by its time limit, or because it was stopped. The machine goes on no more. */
   over(end: RunEnd): void {
     this.#bytes.remove();
-    const resolve = this.#waiting;
-    this.#waiting = undefined;
     this.#over = { vcpu: 0, kind: 'over', end };
-    resolve?.(this.#over);
+    this.#waiting?.resolve(this.#over);
+    this.#waiting = undefined;
   }
 
   /** See PageSpace.cleaner. */
@@ -354,12 +363,21 @@ export class Debugger implements AttachedDebugger {
 
   /**
    * Leaves the machine: no byte and no stop of this debugger is left. `resume`: it runs on; otherwise it stays held. Safe to
-   * call twice. Rejects with KvmError.
+   * call twice. Rejects where a machine that ran could not be stopped for it; it is left all the same.
    */
   async detach({ resume = true } = {}): Promise<void> {
     if (!this.#isAttached) return;
-    this.interrupt();
     this.#isAttached = false; // a resume() that is being prepared sees it
+    try {
+      if (this.#waiting) this.#stop(INTERRUPT);
+    } finally {
+      await this.#leave();
+      if (this.#atEnd) this.#atEnd.release(false);
+      else if (resume) this.running.resume();
+    }
+  }
+
+  async #leave(): Promise<void> {
     this.#software.clear();
     this.#hardware.clear();
     this.#later = [];
@@ -367,20 +385,10 @@ export class Debugger implements AttachedDebugger {
     for (const { id } of this.running.threads) await this.#tell(id, 'run', []).catch(() => {});
     this.running.machine.pages.cleaner = undefined;
     this.running.beforeEnd = undefined;
-    if (this.#atEnd) this.#atEnd.release(false);
-    else if (resume) this.running.resume();
   }
 }
 
 const INTERRUPT: Stop = { vcpu: 0, kind: 'interrupt' };
-
-/** Whether page tables let ring 3 use a page. */
-function isUserPage(memory: LinearMemory, address: bigint): boolean {
-  const { steps } = memory.walk(address);
-  return steps.length > 0 && steps.every(({ entry }) => (entry & USER_ACCESSIBLE) !== 0n);
-}
-
-const USER_ACCESSIBLE = 4n;
 
 /** Code of a mode, in words. */
 const codeText = ({ name, cpl }: CodeMode) => (name === 'real' ? 'code in real mode' : `code in ring ${cpl}`);

@@ -104,6 +104,12 @@ export class LinearMemory {
     return new GuestMemoryError('OUTSIDE_RAM', `nothing to read at ${hex(linear)}: ${why}`);
   }
 
+  /** Whether page tables let ring 3 use the page of an address. */
+  isUsers(linear: bigint): boolean {
+    const { steps } = this.walk(linear);
+    return steps.length > 0 && steps.every(({ entry }) => (entry & USER_ACCESSIBLE) !== 0n);
+  }
+
   /** Writes RAM and marks it as written by the host: all of it, or nothing. Throws GuestMemoryError. */
   write(linear: bigint, bytes: Uint8Array): void {
     const pieces = [...linearPieces(linear, bytes.length, (address) => this.translate(address))];
@@ -116,6 +122,8 @@ export class LinearMemory {
     for (const { gpa, at, size } of pieces) this.#machine.memory.write(gpa, bytes.subarray(at, at + size));
   }
 }
+
+const USER_ACCESSIBLE = 4n;
 
 /** Throws GuestMemoryError, which says what is there, unless all of it is RAM. */
 function checkWritable(machine: Machine, gpa: number, size: number): void {

@@ -4,6 +4,7 @@ import { guestNamed } from '../../guests/list.ts';
 import { guestSymbols, readGuest } from '../../guests/symbols.ts';
 import { load } from '../../loaders/index.ts';
 import { bootImage } from '../../loaders/place.ts';
+import { HostError } from '../../src/errors.ts';
 import type { CpuMode } from '../../src/machine/entry.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import type { MachineOptions } from '../../src/machine/machine-config.ts';
@@ -111,6 +112,17 @@ export async function startGuest(
     return Number(machine.memory.readUint(symbol.address + 8 * index, 8));
   };
   return { started: await Started.over(machine, options), counter };
+}
+
+/** Lets the next completePendingIo() of a machine fail, as where a disk does not answer. Returns the error. */
+export function failNextStop(running: RunningMachine): HostError {
+  const error = new HostError('DISK_STUCK', 'the disk does not answer');
+  const { completePendingIo } = running;
+  running.completePendingIo = () => {
+    running.completePendingIo = completePendingIo;
+    throw error;
+  };
+  return error;
 }
 
 /** Where the code of {@link startCode} lies. */

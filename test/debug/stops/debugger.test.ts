@@ -5,7 +5,7 @@ import { REGISTERS } from '../../../debug/stops/registers.ts';
 import { guestNamed } from '../../../guests/list.ts';
 import { RFLAGS } from '../../../src/abi/registers.ts';
 import { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
-import { CODE, eventually, startCode } from '../../runner/machines.ts';
+import { CODE, eventually, failNextStop, startCode } from '../../runner/machines.ts';
 import { machineOf } from '../../snapshot/fidelity/play.ts';
 import { describeKvm } from '../../support/kvm.ts';
 
@@ -158,6 +158,28 @@ describeKvm('a debugger', () => {
     expect(running.parked.size).toBe(0);
     running.resume();
     expect(await ended).toMatchObject({ reason: 'exit-port', value: 5 });
+  });
+
+  it.each(['interrupt', 'detach'] as const)('that cannot stop the machine says so and can be left: %s', async (how) => {
+    await using started = await startCode({ mode: 'protected', code: 'ebfe' });
+    const { running, machine } = started;
+    const dbg = Debugger.attach(running);
+    const ended = running.run();
+    const far = CODE + 0x100;
+    if (dbg.abilities.kernel.software) await dbg.setBreakpoint(BigInt(far)); // elsewhere there are no bytes
+    const stopped = dbg.resume().catch((error: unknown) => error);
+    await eventually('it runs', () => running.running);
+    const error = failNextStop(running);
+    if (how === 'interrupt') dbg.interrupt();
+    else await expect(dbg.detach()).rejects.toBe(error);
+    expect(running.beforeEnd === undefined).toBe(how === 'detach');
+    expect(await stopped).toBe(error);
+    expect(machine.memory.read(far, 1)[0]).toBe(0);
+    await dbg.detach();
+    expect([running.beforeEnd, machine.pages.cleaner, running.running]).toEqual([undefined, undefined, true]);
+    running.stop();
+    await ended;
+    await Debugger.attach(running).detach();
   });
 
   it('leaves no trap flag in what a stepped instruction pushes', async () => {

@@ -5,7 +5,7 @@ import { ALL_BYTES, REGISTERS, registerNumber } from '../../../debug/stops/regis
 import { Kvm } from '../../../src/kvm/kvm.ts';
 import { packet, textHex } from '../../../tools/gdb/packets.ts';
 import { TARGET_XML } from '../../../tools/gdb/target-xml.ts';
-import { CODE } from '../../runner/machines.ts';
+import { CODE, eventually, failNextStop } from '../../runner/machines.ts';
 import { describeKvm, hostKind } from '../../support/kvm.ts';
 import { LOOP, LOOP_AT, RawClient } from './raw-client.ts';
 
@@ -143,6 +143,17 @@ describeKvm('a session', () => {
     expect(await client.register('rbx')).toBe(9n);
     expect(await client.ask(P('ftag', 0xfffcn))).toBe('OK');
     expect(await client.register('ftag')).toBe(0xfffcn);
+  });
+
+  it('says why the machine could not be stopped, and lives on', async () => {
+    await using client = await RawClient.ready();
+    client.raw(packet('vCont;c'));
+    await eventually('it runs', () => client.started.running.running);
+    const { message } = failNextStop(client.started.running);
+    expect(() => client.raw('\x03')).not.toThrow();
+    expect(await client.next()).toBe(`E.${message}`);
+    expect(client.notes).toContain(`gdb: ${message}`);
+    expect(await client.ask('?')).toMatch(/thread:p1\.1;/);
   });
 
   it('refuses values that a register cannot have, with the reason', async () => {
