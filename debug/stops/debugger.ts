@@ -355,7 +355,7 @@ export class Debugger implements AttachedDebugger {
         isOver = true;
         this.#cleaners--;
         if (this.#waiting && areIn) this.#bytes.insert(bytes);
-        if (resumes && this.#waiting) this.running.resume();
+        if (resumes && this.#waiting && !this.running.held) this.running.resume(); // `vmlapse pause` may have come meanwhile
         if (this.#cleaners === 0) for (const cleaned of this.#cleaned.splice(0)) cleaned();
       },
     };

@@ -85,6 +85,17 @@ describeKvm('a breakpoint byte', () => {
     });
   });
 
+  it('comes back behind a copy, and the machine does not run on where it was paused meanwhile', async (test) => {
+    await withBreakpoint(test, async ({ running, machine }) => {
+      {
+        using _clean = machine.pages.clean();
+        expect(running.hold()).toBe(true);
+      }
+      expect(running.held).toBe(true);
+      running.resume();
+    });
+  });
+
   it('that the guest has written over stays as the guest wrote it', async () => {
     const memory = { bytes: Uint8Array.of(OWN, OWN), view: (gpa: number) => memory.bytes.subarray(gpa, gpa + 1) };
     const bytes = new BreakBytes(memory);
