@@ -337,9 +337,12 @@ export class Recorder implements Disposable {
   settle(): RunEnd | undefined {
     if (this.#end?.reason !== 'timeout' && this.#end?.reason !== 'interrupted') return this.#end;
     this.#isStopping = true;
-    const end = this.local.advance(LAST_EXIT_MS);
-    this.#end = (end === INTERRUPTION_DUE ? this.#interruption() : undefined) ?? end;
-    this.#isStopping = false;
+    try {
+      const end = this.local.advance(LAST_EXIT_MS);
+      this.#end = (end === INTERRUPTION_DUE ? this.#interruption() : undefined) ?? end;
+    } finally {
+      this.#isStopping = false;
+    }
     if (GUEST_ENDS.has(this.#end.reason)) this.#append();
     return this.#end;
   }

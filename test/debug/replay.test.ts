@@ -152,6 +152,24 @@ describeKvm('a recorded run', () => {
     expect(found).toBe(TIMES);
   });
 
+  it('goes on to the end of its guest where it could not settle', () => {
+    using machine = machineOf(guestNamed('hello-long'), false);
+    using folder = temporaryDirectory();
+    using store = openStore(folder.path, { create: true });
+    let isLost = false;
+    using recorder = new Recorder(machine, store, {
+      served: () => {
+        if (isLost) throw new Error('lost');
+        return undefined;
+      },
+    });
+    expect(recorder.run({ timeoutMs: 0 }).reason).toBe('timeout');
+    isLost = true;
+    expect(() => recorder.settle()).toThrow('lost');
+    isLost = false;
+    expect(recorder.run().reason).toBe('exit-port');
+  });
+
   it('keeps its log in garbage collection; verify finds it damaged, and the checkpoint can still be restored', () => {
     using recorded = recordGuest('hello-long');
     const { store, report } = recorded;
