@@ -91,16 +91,23 @@ function escapes(target: ConsoleTarget, feed: (bytes: Uint8Array) => void): (chu
   };
   let escaped = false;
   return (chunk) => {
-    const plain: number[] = [];
+    let plain: number[] = [];
+    const feedPlain = () => {
+      if (plain.length > 0) feed(Uint8Array.from(plain));
+      plain = [];
+    };
     for (const byte of chunk) {
       if (escaped) {
         escaped = false;
         if (byte === CTRL_A) plain.push(byte);
-        else commands[String.fromCharCode(byte).toLowerCase()]?.run();
+        else {
+          feedPlain(); // a command may end all: what was typed before it is the guest's
+          commands[String.fromCharCode(byte).toLowerCase()]?.run();
+        }
       } else if (byte === CTRL_A) escaped = true;
       else plain.push(byte);
     }
-    if (plain.length > 0) feed(Uint8Array.from(plain));
+    feedPlain();
   };
 }
 
