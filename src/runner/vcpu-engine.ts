@@ -122,7 +122,7 @@ export class VcpuEngine implements Disposable {
     this.isPending = true;
     this.isHandedOver = false;
     this.watchdog.restart(timeoutMs);
-    const end = (this.isIdle ? (this.#hooks.idle?.() ?? this.#options.served?.()) : undefined) ?? this.#loop();
+    const end = (this.isIdle ? this.#hooks.idle?.() : undefined) ?? this.#loop();
     if (end === INTERRUPTED) this.isPending = false;
     else this.#ends.ended(end);
     return end;

@@ -77,16 +77,17 @@ class VcpuWorker {
       vcpu: start.vcpu,
       record: new Uint8Array(start.state),
       interrupted: () => this.#interrupted(),
-      idle: () => this.#idle(),
-      served: () => {
-        flush();
-        return stop?.();
-      },
+      idle: () => this.#idle() ?? served(), // a pause in it has passed over what comes after the exit
+      served: () => served(),
       ended: (end) => {
         flush();
         return stop?.(end) ?? end;
       },
     });
+    const served = () => {
+      flush();
+      return stop?.();
+    };
     const { vcpu, counters } = this.#engine;
     const stop = stopPoints(start.stopAt, vcpu.area, () => counters.total, texts);
   }
