@@ -220,7 +220,7 @@ export class Debugger implements AttachedDebugger {
     for (const { id } of threads) if (actionOf(id) === 'step') await this.#checkStep(id);
     const bytes = await this.#placesOfBytes();
     for (const { id } of threads) await this.#tell(id, actionOf(id), bytes);
-    while (this.#cleaners > 0) await new Promise<void>((resolve) => this.#cleaned.push(resolve));
+    while (this.#cleaners > 0 && this.#isAttached) await new Promise<void>((resolve) => this.#cleaned.push(resolve));
     return bytes;
   }
 
@@ -381,6 +381,7 @@ export class Debugger implements AttachedDebugger {
     this.#software.clear();
     this.#hardware.clear();
     this.#later = [];
+    for (const cleaned of this.#cleaned.splice(0)) cleaned(); // nobody waits for the end of a copy any more
     await this.#preparing?.catch(() => {}); // its caller has the error; what it tells a thread has to come first
     for (const { id } of this.running.threads) await this.#tell(id, 'run', []).catch(() => {});
     this.running.machine.pages.cleaner = undefined;

@@ -171,7 +171,8 @@ export class LiveSession {
       rounds++;
     }
     this.#staging.reserve(this.#staging.missing(session.tracker.pending) + SPARE_PAGES);
-    if (dirty <= FIRST_ROUND_MIN_PAGES) this.#copy(session.tracker.pending); // and again in the pause: sooner, from the caches
+    const few = dirty <= FIRST_ROUND_MIN_PAGES && session.target.running;
+    if (few) this.#copy(session.tracker.pending); // and again in the pause: sooner, from the caches
     this.#limit.checkExpected(dirty, options);
     return rounds;
   }

@@ -55,16 +55,6 @@ describeKvm('how a run ends', () => {
     expect(await running.run()).toMatchObject({ reason: 'exit-port', value: 2 });
   });
 
-  it('tells when its time is up, so that no sink makes it wait', async () => {
-    let letGo = () => {};
-    const stuck = new Promise<void>((resolve) => {
-      letGo = resolve;
-    });
-    const { started } = await startGuest('rep-outs', {}, { serial: () => stuck });
-    await using machine: Started = started;
-    expect(await machine.running.run({ timeoutMs: 100, timeUp: letGo })).toMatchObject({ reason: 'timeout' });
-  });
-
   it('stop() names the reason it is given, and does nothing when nothing runs', async () => {
     await using machine = await startCode({ mode: 'real', code: SPIN });
     machine.running.stop();

@@ -7,8 +7,6 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 export class RunClock {
   /** Milliseconds left when the clock was last stopped; undefined: no limit. */
   leftMs: number | undefined;
-  /** Called at the end, before `expired`. */
-  timeUp: (() => void) | undefined;
   readonly #expired: () => void;
   #timer: NodeJS.Timeout | undefined;
   #since = 0;
@@ -22,12 +20,7 @@ export class RunClock {
     if (this.leftMs === undefined || this.#timer) return;
     this.#since = performance.now();
     if (this.leftMs > LONGEST_TIMER_MS) this.#timer = setTimeout(() => this.#again(), LONGEST_TIMER_MS);
-    else this.#timer = setTimeout(() => this.#end(), Math.max(1, this.leftMs));
-  }
-
-  #end(): void {
-    this.timeUp?.();
-    this.#expired();
+    else this.#timer = setTimeout(this.#expired, Math.max(1, this.leftMs));
   }
 
   #again(): void {

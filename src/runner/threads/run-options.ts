@@ -25,8 +25,6 @@ export interface StartOptions {
 export interface RunOptions {
   /** Milliseconds that the guest may run, in which the time of a {@link RunningMachine.hold} is not counted. */
   readonly timeoutMs?: number | undefined;
-  /** Called when that time is up, before the run ends. It ends when all output was taken: see to it that sinks do not wait for ever. */
-  readonly timeUp?: () => void;
   /** Ends the run with reason "interrupted"; at once if it is aborted already. */
   readonly signal?: AbortSignal;
 }
@@ -43,4 +41,4 @@ export const START_OPTIONS: OptionKinds<StartOptions> = {
   stopAt: OBJECT,
 };
 /** The kinds of {@link RunOptions}. */
-export const RUN_OPTIONS: OptionKinds<RunOptions> = { timeoutMs: MILLISECONDS, timeUp: FUNCTION, signal: ABORT_SIGNAL };
+export const RUN_OPTIONS: OptionKinds<RunOptions> = { timeoutMs: MILLISECONDS, signal: ABORT_SIGNAL };

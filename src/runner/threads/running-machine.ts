@@ -146,7 +146,6 @@ export class RunningMachine {
     checkOptions(options, RUN_OPTIONS);
     const { timeoutMs, signal } = options;
     this.#clock.leftMs = timeoutMs;
-    this.#clock.timeUp = options.timeUp;
     const abort = () => this.stop('interrupted');
     signal?.addEventListener('abort', abort);
     try {
@@ -300,7 +299,7 @@ export class RunningMachine {
    */
   async settle(): Promise<boolean> {
     if (!this.isSound) return false;
-    await this.#finish(0, { reason: 'interrupted' });
+    if (this.#pendingRun) await this.#finish(0, { reason: 'interrupted' });
     this.completePendingIo();
     await this.#outputs.flush();
     if (this.#failure) throw this.#failure;
@@ -337,23 +336,26 @@ export class RunningMachine {
         this.#group.pause();
         const halted = await Promise.all(this.threads.map((thread) => thread.call('haltedForGood', undefined)));
         if (isOver() || isPast()) return;
-        if (!halted.every(Boolean)) {
-          thread.clearEnd();
-          if (this.running) this.resume();
-          return;
-        }
+        if (!halted.every(Boolean)) return this.#lookAgain(thread);
       }
       if (this.beforeEnd) {
         this.#asked.add(vcpu);
         const isTaken = await this.beforeEnd(vcpu, end);
         this.#asked.delete(vcpu);
         if (isTaken || isPast()) return;
+        if (isOver() && end.reason === 'halted') return this.#lookAgain(thread);
       }
       if (this.#pendingRun) await this.#finish(vcpu, end, counts);
-      else if (end.reason !== 'halted') this.#late.push({ vcpu, end, isPast }); // a halt is found again, if it still is one
+      else if (end.reason !== 'halted') this.#late.push({ vcpu, end, isPast }); // a halt: see #lookAgain
     } catch (error) {
       this.#fail(error as Error);
     }
+  }
+
+  /** It may not be halted any more; if it is, it comes to that end again. */
+  #lookAgain(thread: VcpuThread): void {
+    thread.clearEnd();
+    if (this.running) this.resume();
   }
 
   #takePendingRun() {

@@ -6,7 +6,7 @@ import type { AssistMode } from '../../../src/runner/assist/mode.ts';
 import type { RunResult } from '../../../src/runner/result.ts';
 import type { StartOptions } from '../../../src/runner/threads/run-options.ts';
 import { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
-import { dropSlowReaders, printLine, toJson, writeTo } from '../output.ts';
+import { printLine, toJson, writeTo } from '../output.ts';
 import { endText, exitStatus, summaryLines } from '../run-end.ts';
 import { showsUnicode } from '../terminal-text.ts';
 import { CapturedOutput } from './captured-output.ts';
@@ -44,7 +44,7 @@ export async function runForks(poolOf: PoolOf, count: number, options: ForkOptio
   const runOne = async () => {
     await using fork = await pool.take();
     const { running, machine } = fork;
-    const result = await running.run({ timeoutMs: options.timeout, timeUp: dropSlowReaders, signal: stop.signal });
+    const result = await running.run({ timeoutMs: options.timeout, signal: stop.signal });
     return heard.get(machine)!.end(result, textOnScreen(machine, { ascii: !options.json && !showsUnicode() }));
   };
   const stopAll = (error: unknown) => {

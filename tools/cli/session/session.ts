@@ -3,7 +3,7 @@ import { FAULTS, type RunResult } from '../../../src/runner/result.ts';
 import { RunningMachine } from '../../../src/runner/threads/running-machine.ts';
 import type { EndSummary } from '../../control/protocol.ts';
 import { attachConsole, isInteractive } from '../console.ts';
-import { dropSlowReaders, printLine, toJson } from '../output.ts';
+import { printLine, toJson } from '../output.ts';
 import { EXIT, endText, exitStatus, summaryLines } from '../run-end.ts';
 import { CapturedOutput } from './captured-output.ts';
 import { DebugDoors, doorLine } from './debug-doors.ts';
@@ -127,11 +127,10 @@ async function runToEnd(
   });
   try {
     schedule?.arm();
-    const how = { timeUp: dropSlowReaders, signal };
-    for (let run = running.run({ ...how, timeoutMs }); ; ) {
+    for (let run = running.run({ timeoutMs, signal }); ; ) {
       const result = await run;
       if (signal.aborted && result.reason === 'stop-point') return { ...result, reason: 'interrupted' };
-      const goOn = () => running.run({ ...how, timeoutMs: running.leftMs });
+      const goOn = () => running.run({ timeoutMs: running.leftMs, signal });
       if (result.reason !== 'stop-point') {
         if (result.stopPoint !== undefined) await schedule?.take(result.stopPoint, { stayPaused: true });
         if (result.reason !== 'reset' || !restart || signal.aborted) return result;
