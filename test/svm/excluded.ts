@@ -3,6 +3,7 @@ export const EXCLUDED: Readonly<Record<string, string>> = {
   'abi/': 'compares tables with the headers of Linux, and decodes made-up bytes',
   'architecture.test.js': 'reads the sources',
   'arguments.test.js': 'values that are refused before KVM is asked; it passes there, in more than a minute',
+  'runner/thread-programs.test.js': 'reads the built programs',
   'bench/': 'measures and formats; times mean nothing on an emulated processor',
   'campaigns/': 'reads command lines; a campaign runs points of its own on this host',
   'tools/cli/':

@@ -16,18 +16,23 @@ const post = (message: IoMessage) => parentPort!.postMessage(message);
 
 const { handle, control: buffer, mailboxes, notes, ...rings } = workerData as IoStart;
 const control = new IoControl(buffer);
-try {
-  traceThread('io', rings);
-  const own = await importDevices(handle.deviceModule);
-  const machine = Machine.borrow(handle, own);
-  const first = new VcpuMailbox(mailboxes, 0);
-  const ring = new OutputRing(notes);
-  const output = (channel: OutputChannel, bytes: Uint8Array) => void (channel === 'notes' && ring.write(bytes));
-  const { devices } = machine.attachBus(output, { shared: true, wake: () => kickIfRunning(first) });
-  post({ kind: 'ready' });
-  serveQueues(control, queuesOf(devices), deviceLock(handle.deviceState));
-} catch (error) {
-  post({ kind: 'failed', error: errorToData(error) });
-} finally {
-  control.leave();
+
+async function begin(): Promise<void> {
+  try {
+    traceThread('io', rings);
+    const own = await importDevices(handle.deviceModule);
+    const machine = Machine.borrow(handle, own);
+    const first = new VcpuMailbox(mailboxes, 0);
+    const ring = new OutputRing(notes);
+    const output = (channel: OutputChannel, bytes: Uint8Array) => void (channel === 'notes' && ring.write(bytes));
+    const { devices } = machine.attachBus(output, { shared: true, wake: () => kickIfRunning(first) });
+    post({ kind: 'ready' });
+    serveQueues(control, queuesOf(devices), deviceLock(handle.deviceState));
+  } catch (error) {
+    post({ kind: 'failed', error: errorToData(error) });
+  } finally {
+    control.leave();
+  }
 }
+
+void begin(); // no await outside a function: see worker.ts

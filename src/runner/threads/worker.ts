@@ -187,14 +187,18 @@ class VcpuWorker {
 
 const post = (message: ThreadMessage) => parentPort!.postMessage(message);
 
-/** A thread that was loaded ahead is told later (thread-ahead.ts). */
-const start = (workerData ?? (await once(parentPort!, 'message'))[0]) as ThreadStart;
-try {
-  const who = `vcpu${start.vcpu}`;
-  const trace = traceThread(who, start);
-  const own = await importDevices(start.handle.deviceModule);
-  new VcpuWorker(start, own, trace && ((text) => trace({ at: traceClock(), who, text }))).serve();
-} catch (error) {
-  new VcpuMailbox(start.mailboxes, start.vcpu).leave();
-  post({ kind: 'failed', error: errorToData(error) });
+async function begin(): Promise<void> {
+  // A thread that was loaded ahead is told later (thread-ahead.ts).
+  const start = (workerData ?? (await once(parentPort!, 'message'))[0]) as ThreadStart;
+  try {
+    const who = `vcpu${start.vcpu}`;
+    const trace = traceThread(who, start);
+    const own = await importDevices(start.handle.deviceModule);
+    new VcpuWorker(start, own, trace && ((text) => trace({ at: traceClock(), who, text }))).serve();
+  } catch (error) {
+    new VcpuMailbox(start.mailboxes, start.vcpu).leave();
+    post({ kind: 'failed', error: errorToData(error) });
+  }
 }
+
+void begin(); // with no await outside a function: V8 12 aborts where exit() ends a thread that evaluates a module with one
