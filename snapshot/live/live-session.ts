@@ -172,7 +172,7 @@ export class LiveSession {
     }
     this.#staging.reserve(this.#staging.missing(session.tracker.pending) + SPARE_PAGES);
     const few = dirty <= FIRST_ROUND_MIN_PAGES && session.target.running;
-    if (few) this.#copy(session.tracker.pending); // and again in the pause: sooner, from the caches
+    if (few) this.#copy(session.tracker.pending); // the pause copies them again, in less time: they are in the processor's caches
     this.#limit.checkExpected(dirty, options);
     return rounds;
   }

@@ -44,7 +44,7 @@ export function stopPoints(
   let seen = exits();
   return (end) => {
     const count = exits();
-    if (count === seen || end?.reason === 'interrupted') return end; // a HLT that waits is told of when it is over
+    if (count === seen || end?.reason === 'interrupted') return end; // paused in a HLT: its stop point comes when the HLT ends
     seen = count;
     const met = (texts?.take() ?? []).map((text) => `serial:${text}`);
     if (numbers.has(count)) met.push(`exit:${count}`);

@@ -83,6 +83,25 @@ describeKvm('what a guest comes to while an instruction is completed', () => {
     expect(await running.run(LIMIT)).toMatchObject({ ...END, exits: { MMIO: 5, IO: 1 } });
   });
 
+  it('is forgotten with a HLT that waited, when another state is loaded', async () => {
+    await using started = await startCode(
+      { mode: 'real', code: 'fb f4 f4 ebfd', irqchip: false },
+      { stopAt: { exits: [1] } },
+    );
+    const { running } = started;
+    const ended = running.run(LIMIT);
+    const halted = async () => (await running.threads[0]!.call('counts', undefined)).exits.HLT === 1;
+    await eventually('the HLT', halted);
+    running.pause();
+    running.beginSave();
+    running.loadVcpus(running.finishSave().map((record) => record.slice()));
+    running.machine.lines.set(4, 1);
+    running.resume();
+    await eventually('the next HLT', async () => (await running.threads[0]!.call('counts', undefined)).exits.HLT === 2);
+    running.stop();
+    expect(await ended).toMatchObject({ reason: 'interrupted' });
+  });
+
   it('is not lost in the calling thread', () => {
     using machine = codeMachine(TWICE);
     const served = (exits: number) => (exits === 3 ? ({ reason: 'stop-point' } as const) : undefined);

@@ -161,7 +161,7 @@ export class VcpuMailbox {
     if (this.#spinMs === 0) return done(this.look());
     const end = performance.now() + this.#spinMs;
     do if (done(this.look())) return true;
-    while (performance.now() < end); // reading the clock is a rest, too: two processors may share one core
+    while (performance.now() < end);
     return false;
   }
 

@@ -135,8 +135,8 @@ export function outputCollector(rings: Record<OutputChannel, OutputRing>) {
 }
 
 /**
- * Receives output. If it returns a promise, no run ends before that resolves, so it must not wait for the run; and no more output is
- * handed over before, but where a vCPU that waits for room has to pause.
+ * Receives output. It may return a promise. Then it gets no more output until the promise is resolved, except where a vCPU
+ * that waits for room in the ring has to pause. A run ends only after that, so the promise must not wait for the run's end.
  */
 export type OutputSink = (bytes: Uint8Array) => void | Promise<void>;
 

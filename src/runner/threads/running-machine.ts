@@ -60,7 +60,7 @@ export class RunningMachine {
   #failure: Error | undefined;
   /** Ends that were heard of when the run was over: the next runs', unless a state was loaded since. */
   #late: { readonly vcpu: number; readonly end: RunEnd; readonly isPast: () => boolean }[] = [];
-  /** vCPUs of whose ends beforeEnd was asked: a run that begins meanwhile ends with them. */
+  /** vCPUs with an end that beforeEnd has not answered yet: a run that begins meanwhile ends with it. */
   readonly #asked = new Set<number>();
   #paused: Paused = 'no';
   /** For a machine with disks, or other devices that have queues. */

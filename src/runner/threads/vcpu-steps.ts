@@ -35,6 +35,7 @@ const LEADS_TO = [
   [Request.SAVE | Request.LOAD, 'completeIo'],
   [Request.PAUSE | Request.ENDED, 'rest'],
 ] as const;
+/** The requests that a thread carries out; the others are states that it takes. */
 const WORK = LEADS_TO[0][0] | LEADS_TO[1][0] | LEADS_TO[2][0];
 
 /** The place after a look at the mailbox. */
@@ -70,7 +71,7 @@ export function vcpuSteps(mailbox: VcpuMailbox, work: StepWork): Steps {
 
     enter: () => (mailbox.enter() ? 'guest' : 'decide'),
     interrupted: () => (mailbox.pauseIfAsked() ? 'paused' : 'kicked'),
-    paused: () => ((mailbox.look() & WORK) === Request.SAVE ? 'exchange' : 'decide'), // at once: the loop is left behind it
+    paused: () => ((mailbox.look() & WORK) === Request.SAVE ? 'exchange' : 'decide'), // a save alone: before KVM_RUN's loop is left, as that makes the pause longer
     kicked: go('called', work.clearKicks),
     called: () => (mailbox.takeCall() ? 'calling' : 'again'),
     calling: go('again', work.answer),

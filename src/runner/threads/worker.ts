@@ -34,6 +34,7 @@ class VcpuWorker {
   readonly #machine: Machine;
   readonly #engine: VcpuEngine;
   readonly #interrupts: RunHooks['interrupts'];
+  readonly #stop: ReturnType<typeof stopPoints>;
   /** States loaded so far, sent with each end: the owner drops an end from before the last load. */
   #loads = 0;
 
@@ -77,19 +78,19 @@ class VcpuWorker {
       vcpu: start.vcpu,
       record: new Uint8Array(start.state),
       interrupted: () => this.#interrupted(),
-      idle: () => this.#idle() ?? served(), // a pause in it has passed over what comes after the exit
+      idle: () => this.#idle() ?? served(), // served() was not called at the exit if the machine was paused in the HLT
       served: () => served(),
       ended: (end) => {
         flush();
-        return stop?.(end) ?? end;
+        return this.#stop?.(end) ?? end;
       },
     });
     const served = () => {
       flush();
-      return stop?.();
+      return this.#stop?.();
     };
     const { vcpu, counters } = this.#engine;
-    const stop = stopPoints(start.stopAt, vcpu.area, () => counters.total, texts);
+    this.#stop = stopPoints(start.stopAt, vcpu.area, () => counters.total, texts);
   }
 
   /** Serves the owner until it requests EXIT. */
@@ -133,6 +134,7 @@ class VcpuWorker {
       return;
     }
     this.#engine.load();
+    this.#stop?.(); // a stop point whose HLT still waited is past, too
     this.#loads++;
   }
 
