@@ -118,7 +118,7 @@ export const LIMITS = {
 
 /**
  * Named 64-bit globals, little-endian, that a host may read in a running guest's memory (by ELF symbol). A guest has
- * only those it needs. `checksum_position` is an array, one word for each processor. `checksum_position` is an array of one per processor.
+ * only those it needs. `checksum_position` is an array, one word for each processor.
  */
 export const COUNTERS = [
   'timer_ticks',
@@ -141,7 +141,7 @@ export const COUNTERS = [
 export type CounterName = (typeof COUNTERS)[number];
 
 /**
- * Named 64-bit globals that a host may set in the image before the guest starts (see params.ts). A guest has only
+ * Named 64-bit globals that a host may set in the image before the guest starts (see symbols.ts). A guest has only
  * those it needs; each has a default.
  */
 export const PARAMETERS = [

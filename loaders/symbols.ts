@@ -10,7 +10,7 @@ export interface Nearest {
   readonly offset: bigint;
 }
 
-/** A symbol with a size covers exactly that many bytes; one without covers at most this many. */
+/** Bytes up to which an address that no symbol covers is named by the closest symbol below it. */
 const UNSIZED_REACH = 0x10_0000n;
 
 const RANK: Readonly<Record<GuestSymbol['kind'], number>> = { function: 0, object: 1, other: 2 };

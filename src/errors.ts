@@ -101,7 +101,7 @@ export class ControlError extends VmlapseError {}
 /** A file of a trace was refused: it is none, of another version, or damaged. */
 export class TraceError extends VmlapseError {}
 
-/** The caller asked for something that makes no sense: wrong option, wrong combination. Exit code 2. */
+/** The caller asked for something that makes no sense: wrong option, wrong combination. The command's status is 2, of `run` and `restore` 125. */
 export class UsageError extends VmlapseError {
   constructor(message: string, details: Record<string, unknown> = {}) {
     super('USAGE', message, details);

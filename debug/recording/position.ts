@@ -1,9 +1,10 @@
 /**
- * A place in a recorded run: how many exits the guest has made, and how many steps since the last of them.
+ * A place in a recorded run: how many exits the guest has made, and how many steps since the last of them. A place at
+ * which it was interrupted in a computation counts as an exit.
  *
  * An exit is a return of KVM_RUN with a reason; signals that interrupt KVM_RUN, and steps, are none. At (n, 0) the instruction
  * that made exit n is complete, and nothing after it has run. A step is one return of a single-stepped KVM_RUN: mostly one
- * instruction, or one turn of a REP. Kinds of KVM may count steps differently, exits not.
+ * instruction, or one turn of a REP. Kinds of KVM may count steps differently, exits not; interruptions come by the clock.
  */
 import { UsageError } from '../../src/errors.ts';
 

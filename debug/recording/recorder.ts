@@ -167,7 +167,7 @@ export class Recorder implements Disposable {
     this.#checkpoint();
   }
 
-  /** Exits that the guest has made. */
+  /** Exits that the guest has made, and interruptions in a computation. */
   get exits(): number {
     return this.#exits;
   }

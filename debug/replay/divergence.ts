@@ -55,7 +55,7 @@ const ENTRY_TEXT: { readonly [K in LogEntry['kind']]: (entry: Extract<LogEntry, 
   passed: () => 'time',
 };
 
-/** An entry of the log in words; "nothing" at its end. */
+/** An entry of the log in words; "nothing more" at its end. */
 export const entryText = (entry: LogEntry | undefined): string =>
   entry === undefined ? 'nothing more' : (ENTRY_TEXT[entry.kind] as (entry: LogEntry) => string)(entry);
 

@@ -11,7 +11,7 @@ import { decodeSegment, type Segment } from '../recording/segment.ts';
 /** A checkpoint of a recording. */
 export interface RecordedPoint {
   readonly digest: Digest;
-  /** Exits that the guest had made; its position has no steps. */
+  /** Exits that the guest had made, interruptions included; its position has no steps. */
   readonly exits: number;
 }
 

@@ -105,7 +105,7 @@ describeKvm('an example', () => {
     cwd = mkdtempSync(join(tmpdir(), 'vmlapse-examples-'));
     const main = join(ROOT, 'dist', 'tools', 'bin', 'vmlapse.js');
     const guest = join(ROOT, 'guests', 'build', 'compute.elf');
-    const points = ['--checkpoint-at', 'exit:112', '--checkpoint-at', 'exit:176'];
+    const points = ['--checkpoint-at', 'exit:111', '--checkpoint-at', 'exit:175'];
     spawnSync(process.execPath, [main, 'run', '--quiet', '--store', 'lab', ...points, guest], { cwd });
   }, LIMIT_MS);
 

@@ -100,7 +100,7 @@ export class RecordEndpoint {
     if (isCut)
       throw new ControlError(
         'COMPUTING',
-        `machine ${this.#name} computes without exits, and a recording has checkpoints at exits alone: ask again later, or take its last one, ${digest.slice(0, 19)}`,
+        `machine ${this.#name} has come neither to an exit nor to an interruption within a second, and a recording has checkpoints only there: ask again later, or take its last one, ${digest.slice(0, 19)}`,
       );
     const { time, stats, label } = store.manifest(digest);
     this.#last = { digest, time, stats, ...(label !== undefined && { label }), tags: [...tags] };
