@@ -89,7 +89,7 @@ async function main(filters: readonly string[]): Promise<number> {
   for (const [file, reason] of Object.entries(EXCLUDED)) console.log(`not run there: ${file} (${reason})`);
   fetchPackages();
   const { taken, left } = filesOfTurn(testFiles(filters));
-  for (const file of left) console.log(`not today: ${file} (the longest files take turns, half of them on a day)`);
+  for (const file of left) console.log(`not today: ${file} (the longest files take turns, a third of them on a day)`);
   const shares = share(taken, HOSTS);
   const all = await Promise.all(shares.map((files) => runOnHost(hostRun(script, files))));
   const total = sumOf([...all, { passed: 0, failed: 0, skipped: left.length }]);

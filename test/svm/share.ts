@@ -55,7 +55,7 @@ const LONG_SECONDS = 20;
 
 const weight = (file: string) => SECONDS[file] ?? USUAL_SECONDS;
 
-/** The files of a day, and those of the other ({@link byTurn}). */
+/** The files of a day, and those of other days ({@link byTurn}). */
 export function filesOfTurn(files: readonly string[]): { taken: string[]; left: string[] } {
   const ordered = files.toSorted((a, b) => weight(b) - weight(a));
   const { taken, left } = byTurn(
