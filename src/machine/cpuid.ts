@@ -24,13 +24,20 @@ export function guestCpuid(supported: readonly CpuidLeaf[], id: number, cpus: nu
 
 /** What this host's KVM can give a guest, but for what a checkpoint could not hold. Throws KvmError. */
 export function hostCpuid(kvm: Kvm): CpuidLeaf[] {
-  const leaves = kvm.getSupportedCpuid();
+  const leaves = withoutAsyncPf(kvm.getSupportedCpuid());
   return kvm.checkExtension('KVM_CAP_NESTED_STATE') > 0 ? leaves : withoutNesting(leaves);
 }
 
 /** The leaves without SVM and VMX: for hosts where a guest's own guest would not be in a checkpoint. */
 export const withoutNesting = (leaves: readonly CpuidLeaf[]): CpuidLeaf[] =>
   without(leaves, [CpuidFeature.VMX, CpuidFeature.SVM]);
+
+/**
+ * The leaves without asynchronous page faults: no ioctl reads for which pages a vCPU waits, and KVM wakes a vCPU whose MSR is
+ * loaded, also one that has halted for good (kvm_async_pf_wakeup_all).
+ */
+export const withoutAsyncPf = (leaves: readonly CpuidLeaf[]): CpuidLeaf[] =>
+  without(leaves, [CpuidFeature.KVM_ASYNC_PF, CpuidFeature.KVM_ASYNC_PF_VMEXIT, CpuidFeature.KVM_ASYNC_PF_INT]);
 
 const NEED_APIC = [CpuidFeature.APIC, CpuidFeature.X2APIC, CpuidFeature.TSC_DEADLINE];
 
