@@ -83,7 +83,7 @@ describeKvm('a recorded machine with a name', () => {
     const blamed = await cli(['blame', 'kitchen', '0x200000:8']);
     expect(blamed).toMatchObject({ status: 1, stdout: '' });
     expect(blamed.stderr).toMatch(
-      /^vmlapse: machine kitchen computes without exits, .*take its last one, sha256:\w{12}\n$/,
+      /^vmlapse: machine kitchen has come neither to an exit .*take its last one, sha256:\w{12}\n$/,
     );
     await call('kitchen', 'stop');
     expect((await machine.outcome).status).toBe(130);
