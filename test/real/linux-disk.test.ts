@@ -14,7 +14,7 @@ import { AMID, DISK_BYTES, goesOn, type Moment, SECONDS } from './linux-disk-mom
 /** How often each kind of work is saved. */
 const TIMES = LONG ? 5 : 1;
 /** Seen once in about thirty restores: a processor waits in a lock of the guest's, halted with interrupts off, and is not woken. */
-const KNOWN_FAULT = 'a restored Linux with two processors sometimes stands still in a paravirtual lock';
+const KNOWN_FAULT = 'a Linux with two processors may stand still there: docs/disks.md says why';
 
 describeKvm('Linux with a disk', () => {
   const reason = linuxDiskProblem();
