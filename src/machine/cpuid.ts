@@ -36,7 +36,7 @@ export const withoutNesting = (leaves: readonly CpuidLeaf[]): CpuidLeaf[] =>
  * The leaves without asynchronous page faults: no ioctl reads for which pages a vCPU waits, and KVM wakes a vCPU whose MSR is
  * loaded, also one that has halted for good (kvm_async_pf_wakeup_all).
  */
-export const withoutAsyncPf = (leaves: readonly CpuidLeaf[]): CpuidLeaf[] =>
+const withoutAsyncPf = (leaves: readonly CpuidLeaf[]): CpuidLeaf[] =>
   without(leaves, [CpuidFeature.KVM_ASYNC_PF, CpuidFeature.KVM_ASYNC_PF_VMEXIT, CpuidFeature.KVM_ASYNC_PF_INT]);
 
 const NEED_APIC = [CpuidFeature.APIC, CpuidFeature.X2APIC, CpuidFeature.TSC_DEADLINE];
